@@ -1,0 +1,153 @@
+"""LoRA training of scm against transformers + peft, on the same machine in the same minutes.
+
+    PYTHON bench/bench.py --bin-dir build/bin [--threads 2] [--rounds 3] [--case full|short]
+
+PYTHON has transformers and peft. A Llama model of SmolLM2-135M's shape gets random weights in a
+temporary directory; both programs train it (LoRA r16 on q, v, o, gate, dropout 0.1, AdamW) on the same
+batches. They take turns, a few steps each, so that a busy machine slows both alike; speeds are the
+medians of the turns. A side whose gradient norm is zero or whose loss does not fall fails the bench.
+Tokens are counted without padding.
+"""
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VOCABULARY = 49152
+# name, rows, length, shortest row, labels a row (None: every position)
+CASES = {"full": (4, 512, 512, None), "short": (8, 64, 28, 4)}
+
+
+def write_model(directory):
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
+        num_attention_heads=9, num_key_value_heads=3, max_position_embeddings=8192,
+        rms_norm_eps=1e-5, rope_theta=100000.0, tie_word_embeddings=True)
+    LlamaForCausalLM(config).save_pretrained(directory)
+
+
+def write_batches(path, case, count=2):
+    rows, length, shortest, answer = CASES[case]
+    rng = random.Random(7)
+    batches = []
+    for _ in range(count):
+        tokens, segments, labels = [], [], []
+        for _ in range(rows):
+            n = rng.randint(shortest, length)
+            # A skewed distribution: there is something to learn in a few steps.
+            text = [min(int(rng.expovariate(1 / 400.0)), VOCABULARY - 1) for _ in range(n + 1)]
+            first = 0 if answer is None else n - answer
+            tokens += text[:n] + [0] * (length - n)
+            segments += [0] * n + [-1] * (length - n)
+            labels += [text[i + 1] if first <= i < n else -100 for i in range(length)]
+        batches.append({"tokens": tokens, "segments": segments, "labels": labels})
+    # transformers cannot predict beyond its row: no label at the very last position on either side.
+    for batch in batches:
+        for row in range(rows):
+            batch["labels"][row * length + length - 1] = -100
+    with open(path, "w") as file:
+        json.dump({"rows": rows, "length": length, "batches": batches}, file)
+
+
+class Side:
+    def __init__(self, name, command):
+        self.name = name
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        if self.process.stdout.readline().strip() != "ready":
+            raise SystemExit(f"{name} did not start: {' '.join(command)}")
+        self.speeds, self.losses, self.norms, self.peak = [], [], [], 0
+
+    def turn(self, steps, warm_up=False):
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} ended early")
+        result = json.loads(line)
+        self.losses += result["losses"]
+        self.norms += result["grad_norms"]
+        self.peak = max(self.peak, result["peak_rss"])
+        if not warm_up:
+            self.speeds.append(result["tokens"] / result["seconds"])
+
+    def finish(self):
+        self.process.stdin.close()
+        self.process.wait()
+        half = len(self.losses) // 2
+        if not all(norm > 0 for norm in self.norms):
+            raise SystemExit(f"{self.name}: a gradient norm is not above zero: {self.norms}")
+        first, last = statistics.mean(self.losses[:half]), statistics.mean(self.losses[half:])
+        if not last < first:
+            raise SystemExit(f"{self.name}: the loss does not fall: {self.losses}")
+
+
+def compare(args, model, batches, case, precision):
+    common = ["--model", model, "--batches", batches, "--precision", precision,
+              "--threads", str(args.threads)]
+    sides = [Side("scm", [os.path.join(args.bin_dir, "train-bench")] + common),
+             Side("peft", [sys.executable, os.path.join(HERE, "peft_bench.py")] + common)]
+    steps = args.steps * (4 if case == "short" else 1)
+    for side in sides:
+        side.turn(1, warm_up=True)
+    for i in range(args.rounds):
+        for side in (sides if i % 2 == 0 else sides[::-1]):
+            side.turn(steps)
+    for side in sides:
+        side.finish()
+    ours, theirs = sides
+    ratios = sorted(a / b for a, b in zip(ours.speeds, theirs.speeds))
+    return {"case": case, "precision": precision, "threads": args.threads,
+            "scm_tokens_per_second": round(statistics.median(ours.speeds), 1),
+            "peft_tokens_per_second": round(statistics.median(theirs.speeds), 1),
+            "speed_ratio": round(statistics.median(ratios), 2),
+            "speed_ratio_range": [round(ratios[0], 2), round(ratios[-1], 2)],
+            "scm_peak_bytes": ours.peak, "peft_peak_bytes": theirs.peak,
+            "memory_ratio": round(ours.peak / theirs.peak, 3),
+            "scm_losses": [round(ours.losses[0], 4), round(ours.losses[-1], 4)],
+            "peft_losses": [round(theirs.losses[0], 4), round(theirs.losses[-1], 4)]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--bin-dir", required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=1, help="steps a turn")
+    parser.add_argument("--case", choices=list(CASES), action="append")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], action="append")
+    parser.add_argument("-o", choices=["table", "json"], default="table")
+    args = parser.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory() as directory:
+        model = os.path.join(directory, "model")
+        write_model(model)
+        for case in args.case or list(CASES):
+            batches = os.path.join(directory, case + ".json")
+            write_batches(batches, case)
+            for precision in args.precision or ["fp32", "bf16"]:
+                results.append(compare(args, model, batches, case, precision))
+                if args.o == "table":
+                    r = results[-1]
+                    print(f"{case:5} {precision}: scm {r['scm_tokens_per_second']:.0f} tok/s, "
+                          f"{r['scm_peak_bytes'] / 1e9:.2f} GB; peft "
+                          f"{r['peft_tokens_per_second']:.0f} tok/s, "
+                          f"{r['peft_peak_bytes'] / 1e9:.2f} GB; {r['speed_ratio']:.2f} times as "
+                          f"fast (turns {r['speed_ratio_range'][0]:.2f} to "
+                          f"{r['speed_ratio_range'][1]:.2f}) at {r['memory_ratio']:.2f} of the "
+                          f"memory; loss {r['scm_losses'][0]} → {r['scm_losses'][1]}, "
+                          f"{r['peft_losses'][0]} → {r['peft_losses'][1]}", flush=True)
+    if args.o == "json":
+        print(json.dumps({"results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+// One side of the training benchmark (bench/bench.py drives it next to peft_bench.py): loads a model,
+// then, for every line "N" on stdin, makes N optimiser steps over the given batches and answers with
+// one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. Ends at end of input.
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include <ATen/Parallel.h>
+#include <CLI/CLI.hpp>
+
+#include "common/files.h"
+#include "common/json.h"
+#include "common/status_macros.h"
+#include "trainer/adamw.h"
+#include "trainer/model.h"
+#include "trainer/model_source.h"
+
+namespace scm {
+namespace {
+
+struct Options {
+  std::string model, batches, precision = "fp32";
+  int threads = 2, r = 16;
+  double alpha = 32, dropout = 0.1, learning_rate = 1e-3, max_grad_norm = 1;
+  std::vector<std::string> modules = {"q_proj", "v_proj", "o_proj", "gate_proj"};
+};
+
+absl::StatusOr<std::vector<Batch>> ReadBatches(const std::string& path) {
+  SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const Json json = Json::parse(text);
+  std::vector<Batch> batches;
+  for (const Json& one : json["batches"]) {
+    Batch batch;
+    batch.rows = json["rows"].get<int64_t>();
+    batch.length = json["length"].get<int64_t>();
+    batch.tokens = one["tokens"].get<std::vector<int32_t>>();
+    batch.segments = one["segments"].get<std::vector<int32_t>>();
+    batch.labels = one["labels"].get<std::vector<int32_t>>();
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+int64_t PeakRssBytes() {
+  const absl::StatusOr<std::string> status = ReadFileAt("/proc/self/status", 0, 1 << 16);
+  if (!status.ok()) return 0;
+  const size_t at = status->find("VmHWM:");
+  return at == std::string::npos ? 0 : std::stoll(status->substr(at + 6)) * 1024;
+}
+
+class Bench {
+ public:
+  Bench(const Options& options, std::unique_ptr<LlamaModel> model, std::vector<Batch> batches)
+      : options_(options),
+        model_(std::move(model)),
+        batches_(std::move(batches)),
+        optimizer_(model_->adapters(), AdamWConfig()) {}
+
+  absl::StatusOr<Json> Run(int64_t steps) {
+    Json losses = Json::array(), norms = Json::array();
+    int64_t tokens = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int64_t i = 0; i < steps; ++i, ++step_) {
+      const Batch& batch = batches_[static_cast<size_t>(step_) % batches_.size()];
+      int64_t labels = 0;
+      for (int32_t label : batch.labels) labels += label >= 0;
+      for (int32_t segment : batch.segments) tokens += segment >= 0;
+      model_->ZeroGradients();
+      SCM_ASSIGN_OR_RETURN(
+          const LossResult loss,
+          model_->TrainStep(batch, 1.0 / static_cast<double>(labels), 1, step_, 0));
+      const double norm = GradientNorm(optimizer_.slots());
+      optimizer_.Step(options_.learning_rate, ClipScale(norm, options_.max_grad_norm));
+      losses.push_back(loss.loss_sum / static_cast<double>(labels));
+      norms.push_back(norm);
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    return Json{{"seconds", seconds.count()}, {"tokens", tokens},
+                {"losses", losses},           {"grad_norms", norms},
+                {"peak_rss", PeakRssBytes()}};
+  }
+
+ private:
+  Options options_;
+  std::unique_ptr<LlamaModel> model_;
+  std::vector<Batch> batches_;
+  AdamW optimizer_;
+  int64_t step_ = 0;
+};
+
+absl::Status Main(const Options& options) {
+  at::set_num_threads(options.threads);
+  SCM_ASSIGN_OR_RETURN(std::vector<Batch> batches, ReadBatches(options.batches));
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> source, OpenModel(options.model));
+  const Precision precision =
+      options.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+  SCM_ASSIGN_OR_RETURN(std::unique_ptr<LlamaModel> model,
+                       MakeLlamaModel(*source, precision, "cpu"));
+  LoraConfig lora;
+  lora.r = options.r;
+  lora.alpha = options.alpha;
+  lora.dropout = options.dropout;
+  lora.target_modules = options.modules;
+  SCM_RETURN_IF_ERROR(model->AddLora(lora, 1));
+  Bench bench(options, std::move(model), std::move(batches));
+  std::cout << "ready" << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    SCM_ASSIGN_OR_RETURN(const Json result, bench.Run(std::stoll(line)));
+    std::cout << result.dump() << std::endl;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace scm
+
+int main(int argc, char** argv) {
+  scm::Options options;
+  CLI::App app("Training benchmark, driven by bench/bench.py");
+  app.add_option("--model", options.model)->required();
+  app.add_option("--batches", options.batches)->required();
+  app.add_option("--precision", options.precision)->check(CLI::IsMember({"fp32", "bf16"}));
+  app.add_option("--threads", options.threads);
+  app.add_option("--dropout", options.dropout);
+  app.add_option("--learning-rate", options.learning_rate);
+  CLI11_PARSE(app, argc, argv);
+  const absl::Status status = scm::Main(options);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  return 1;
+}

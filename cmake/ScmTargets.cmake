@@ -1,0 +1,39 @@
+# scm_library(NAME SRCS... DEPS...), scm_binary(NAME SRCS... DEPS...), scm_test(NAME SRCS... DEPS...):
+# the only ways in which this project makes targets, so that warnings, include paths and the
+# PRIVATE-by-default rule are decided in one place.
+set(SCM_WARNINGS -Wall -Wextra -Wno-unused-parameter -Werror=return-type -Werror=switch)
+
+function(scm_library name)
+  cmake_parse_arguments(A "" "" "SRCS;DEPS;PUBLIC_DEPS" ${ARGN})
+  add_library(${name} STATIC ${A_SRCS})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE ${SCM_WARNINGS})
+  target_link_libraries(${name} PUBLIC ${A_PUBLIC_DEPS} PRIVATE ${A_DEPS})
+endfunction()
+
+function(scm_binary name)
+  cmake_parse_arguments(A "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${A_SRCS})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE ${SCM_WARNINGS})
+  target_link_libraries(${name} PRIVATE ${A_DEPS})
+endfunction()
+
+# One GoogleTest binary a folder. LABELS and TIMEOUT apply to every case of it.
+function(scm_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  if(NOT SCM_BUILD_TESTS)
+    return()
+  endif()
+  add_executable(${name} ${A_SRCS})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE ${SCM_WARNINGS})
+  target_compile_definitions(${name} PRIVATE SCM_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                             SCM_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gmock GTest::gtest_main)
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "${A_LABELS}")
+endfunction()

@@ -1,0 +1,21 @@
+// Time as a dependency. Pure code takes `now` as an argument; only adapters and loops hold a Clock.
+#pragma once
+
+#include "absl/time/time.h"
+
+namespace scm {
+
+// Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Wall time, for records that people read.
+  virtual absl::Time Now() = 0;
+  // Monotonic time since an arbitrary start, for leases and deadlines.
+  virtual absl::Duration Steady() = 0;
+};
+
+// The process's real clock; lives forever.
+Clock& RealClock();
+
+}  // namespace scm

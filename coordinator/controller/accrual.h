@@ -1,0 +1,17 @@
+// Money by lease. Pure.
+#pragma once
+
+#include <vector>
+
+#include "coordinator/core/model.h"
+
+namespace scm {
+
+// Money a second of a lease with these GPUs on this worker (null = unknown worker). 0 without a
+// budget, and where a rate is missing: such a lease is never granted (MayCost).
+double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker, const std::vector<int>& gpus);
+
+// OK, or why the lease has no price: an unknown rate is an error, not zero.
+absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, const std::vector<int>& gpus);
+
+}  // namespace scm

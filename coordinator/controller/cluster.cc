@@ -1,0 +1,177 @@
+#include "coordinator/controller/cluster.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+#include "common/status_macros.h"
+#include "coordinator/controller/persist.h"
+
+namespace scm {
+namespace {
+
+std::string Text(const std::string& id) { return id; }
+template <char kPrefix>
+std::string Text(const Id<kPrefix>& id) {
+  return id.str();
+}
+
+std::string ExperimentOf(const Experiment& e) { return e.id.str(); }
+std::string ExperimentOf(const Trial& t) { return t.experiment.str(); }
+std::string ExperimentOf(const Run& r) { return r.experiment.str(); }
+std::string ExperimentOf(const Task& t) { return t.experiment.str(); }
+std::string ExperimentOf(const Worker&) { return ""; }
+std::string ExperimentOf(const CheckpointRecord&) { return ""; }
+std::string ExperimentOf(const ArtifactRecord& a) { return a.experiment.str(); }
+std::string ExperimentOf(const CertificateRecord& c) { return c.experiment.str(); }
+
+template <typename Id, typename T>
+void AddRows(EntityTable name, const Table<Id, T>& table, WriteBatch& batch) {
+  for (const Id& id : table.dirty()) {
+    const T& record = *table.Find(id);
+    batch.upserts.push_back({name, Text(id), ExperimentOf(record), ToJson(record).dump()});
+  }
+}
+
+template <typename Id, typename T>
+absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Json&),
+                        Table<Id, T>& table) {
+  SCM_ASSIGN_OR_RETURN(
+      const Json json,
+      ParseJson(row.body, absl::StrCat(EntityTableName(row.table), " ", row.id, " in the store")));
+  SCM_ASSIGN_OR_RETURN(T record, read(json));
+  table.Insert(Id(row.id), std::move(record));
+  return absl::OkStatus();
+}
+
+constexpr char kCounters[] = "counters";
+
+}  // namespace
+
+int64_t Cluster::NextNumber(char prefix) {
+  counters_dirty_ = true;
+  return ++counters_[prefix];
+}
+
+void Cluster::AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
+                       std::string kind, std::string text, Json body) {
+  pending_.events.push_back({++last_event_, Rfc3339(at), experiment.str(), std::move(subject),
+                             std::move(kind), std::move(text), body.dump()});
+}
+
+void Cluster::AddRequest(const std::string& request, const std::string& experiment) {
+  requests[request] = experiment;
+  pending_.requests.emplace_back(request, experiment);
+}
+
+WriteBatch Cluster::TakeBatch() {
+  WriteBatch batch = std::move(pending_);
+  pending_ = WriteBatch();
+  AddRows(EntityTable::kExperiments, experiments, batch);
+  AddRows(EntityTable::kTrials, trials, batch);
+  AddRows(EntityTable::kRuns, runs, batch);
+  AddRows(EntityTable::kTasks, tasks, batch);
+  AddRows(EntityTable::kWorkers, workers, batch);
+  AddRows(EntityTable::kCheckpoints, checkpoints, batch);
+  AddRows(EntityTable::kArtifacts, artifacts, batch);
+  AddRows(EntityTable::kCertificates, certificates, batch);
+  if (counters_dirty_) {
+    Json body = Json::object();
+    for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
+    batch.upserts.push_back({EntityTable::kMeta, kCounters, "", body.dump()});
+    counters_dirty_ = false;
+  }
+  return batch;
+}
+
+Snapshot Cluster::Publish(absl::Time now) {
+  Snapshot snapshot;
+  snapshot.at = now;
+  snapshot.experiments = experiments.Publish();
+  snapshot.trials = trials.Publish();
+  snapshot.runs = runs.Publish();
+  snapshot.tasks = tasks.Publish();
+  snapshot.workers = workers.Publish();
+  snapshot.checkpoints = checkpoints.Publish();
+  snapshot.artifacts = artifacts.Publish();
+  snapshot.certificates = certificates.Publish();
+  return snapshot;
+}
+
+Snapshot Cluster::View(absl::Time now) const {
+  return {now,
+          experiments.Share(),
+          trials.Share(),
+          runs.Share(),
+          tasks.Share(),
+          workers.Share(),
+          checkpoints.Share(),
+          artifacts.Share(),
+          certificates.Share(),
+          {},
+          false};
+}
+
+std::vector<const Task*> Cluster::TasksOf(const ExperimentId& id) const {
+  std::vector<const Task*> found;
+  for (const auto& [key, task] : tasks.all()) {
+    if (task->experiment == id) found.push_back(task.get());
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Task* a, const Task* b) { return a->order < b->order; });
+  return found;
+}
+
+std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
+  std::vector<const Run*> found;
+  for (const Task* task : TasksOf(id)) {
+    if (!task->run.empty()) found.push_back(runs.Find(task->run));
+  }
+  return found;
+}
+
+absl::Status Cluster::Restore(const StoredState& stored) {
+  for (const EntityRow& row : stored.entities) {
+    absl::Status status;
+    switch (row.table) {
+      case EntityTable::kExperiments:
+        status = RestoreRow(row, ExperimentFromJson, experiments);
+        break;
+      case EntityTable::kTrials:
+        status = RestoreRow(row, TrialFromJson, trials);
+        break;
+      case EntityTable::kRuns:
+        status = RestoreRow(row, RunFromJson, runs);
+        break;
+      case EntityTable::kTasks:
+        status = RestoreRow(row, TaskFromJson, tasks);
+        break;
+      case EntityTable::kWorkers:
+        status = RestoreRow(row, WorkerFromJson, workers);
+        break;
+      case EntityTable::kCheckpoints:
+        status = RestoreRow(row, CheckpointFromJson, checkpoints);
+        break;
+      case EntityTable::kArtifacts:
+        status = RestoreRow(row, ArtifactFromJson, artifacts);
+        break;
+      case EntityTable::kCertificates:
+        status = RestoreRow(row, CertificateFromJson, certificates);
+        break;
+      case EntityTable::kMeta: {
+        SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "counters in the store"));
+        for (auto it = json.begin(); it != json.end(); ++it) {
+          counters_[it.key()[0]] = it.value().get<int64_t>();
+        }
+        break;
+      }
+    }
+    SCM_RETURN_IF_ERROR(status);
+  }
+  for (const auto& [request, answer] : stored.requests) requests[request] = answer;
+  last_event_ = stored.last_event;
+  Publish(absl::InfinitePast());  // what was read is not dirty
+  return absl::OkStatus();
+}
+
+}  // namespace scm

@@ -1,0 +1,124 @@
+// The coordinator's state in memory: immutable records behind shared pointers, copied on write, with
+// a note of what changed since the last commit. Owned by the controller and used on its thread only;
+// the Snapshot that it publishes may be read by any thread for ever.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/model.h"
+#include "coordinator/store/state_store.h"
+
+namespace scm {
+
+template <typename Id, typename T>
+class Table {
+ public:
+  using Map = std::map<Id, std::shared_ptr<const T>>;
+
+  const T* Find(const Id& id) const {
+    const auto it = map_->find(id);
+    return it == map_->end() ? nullptr : it->second.get();
+  }
+  // A private copy to change; it takes the record's place at once. `id` must exist.
+  T& Mutate(const Id& id) {
+    if (dirty_.insert(id).second) {
+      Own()[id] = std::make_shared<T>(*map_->at(id));
+    }
+    return const_cast<T&>(*map_->at(id));  // the copy made above, which nobody else has seen
+  }
+  T& Insert(const Id& id, T value) {
+    Own()[id] = std::make_shared<T>(std::move(value));
+    dirty_.insert(id);
+    return const_cast<T&>(*map_->at(id));
+  }
+  const Map& all() const { return *map_; }
+  const std::set<Id>& dirty() const { return dirty_; }
+  // The present map, for a look within one call; it changes with the next Insert or Mutate.
+  std::shared_ptr<const Map> Share() const { return map_; }
+  // After a commit: what was changed is now shared with snapshots.
+  std::shared_ptr<const Map> Publish() {
+    dirty_.clear();
+    owned_ = false;
+    return map_;
+  }
+
+ private:
+  Map& Own() {
+    if (!owned_) {
+      map_ = std::make_shared<Map>(*map_);
+      owned_ = true;
+    }
+    return *map_;
+  }
+
+  std::shared_ptr<Map> map_ = std::make_shared<Map>();
+  bool owned_ = true;
+  std::set<Id> dirty_;
+};
+
+// Everything that queries read. Immutable.
+struct Snapshot {
+  absl::Time at;
+  std::shared_ptr<const Table<ExperimentId, Experiment>::Map> experiments;
+  std::shared_ptr<const Table<TrialId, Trial>::Map> trials;
+  std::shared_ptr<const Table<RunId, Run>::Map> runs;
+  std::shared_ptr<const Table<TaskId, Task>::Map> tasks;
+  std::shared_ptr<const Table<WorkerId, Worker>::Map> workers;
+  std::shared_ptr<const Table<std::string, CheckpointRecord>::Map> checkpoints;
+  std::shared_ptr<const Table<std::string, ArtifactRecord>::Map> artifacts;
+  std::shared_ptr<const Table<CertificateId, CertificateRecord>::Map> certificates;
+  // Why waiting tasks wait, from the scheduler's last decision.
+  std::map<TaskId, std::string> waiting_reasons;
+  bool store_full = false;  // the disk is full: nothing new is accepted
+};
+
+class Cluster {
+ public:
+  Table<ExperimentId, Experiment> experiments;
+  Table<TrialId, Trial> trials;
+  Table<RunId, Run> runs;
+  Table<TaskId, Task> tasks;
+  Table<WorkerId, Worker> workers;
+  Table<std::string, CheckpointRecord> checkpoints;
+  Table<std::string, ArtifactRecord> artifacts;
+  Table<CertificateId, CertificateRecord> certificates;
+  std::map<std::string, std::string> requests;  // request id → experiment id
+
+  // The next id of this kind, e.g. NewId<RunId>().
+  template <typename Id>
+  Id NewId() {
+    return Id::FromNumber(NextNumber(Id::prefix));
+  }
+  int64_t NextNumber(char prefix);
+  int64_t NextOrder() { return NextNumber('#'); }
+
+  void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
+                std::string kind, std::string text, Json body = Json::object());
+  void AddMetric(MetricRow row) { pending_.metrics.push_back(std::move(row)); }
+  void AddRequest(const std::string& request, const std::string& experiment);
+
+  // Rows for everything that changed since the last Publish.
+  WriteBatch TakeBatch();
+  Snapshot Publish(absl::Time now);
+  // The same, of uncommitted state: for the controller's own use within one call.
+  Snapshot View(absl::Time now) const;
+
+  // Records of one experiment, in id order of creation.
+  std::vector<const Task*> TasksOf(const ExperimentId& id) const;
+  std::vector<const Run*> RunsOf(const ExperimentId& id) const;
+
+  // Replaces everything by what the store holds. DATA_LOSS names the row that cannot be read.
+  absl::Status Restore(const StoredState& stored);
+
+ private:
+  std::map<char, int64_t> counters_;
+  bool counters_dirty_ = false;
+  int64_t last_event_ = 0;
+  WriteBatch pending_;  // rows that are not entities
+};
+
+}  // namespace scm

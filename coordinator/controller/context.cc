@@ -1,0 +1,144 @@
+#include "coordinator/controller/context.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "coordinator/core/apply.h"
+#include "coordinator/controller/accrual.h"
+
+namespace scm {
+namespace {
+
+// Whether an attempt ended by itself, as opposed to a lost worker or lease.
+bool EndedByItself(const TaskEvent& event) {
+  if (const auto* exited = std::get_if<ProcessExited>(&event)) {
+    return exited->how == ExitClass::kInfrastructure;
+  }
+  const auto* failed = std::get_if<StartFailed>(&event);
+  return failed != nullptr && failed->retryable;
+}
+
+// The name under which an event about this task is filed: the run's, where there is one.
+std::string SubjectOf(const Task& task) {
+  return task.run.empty() ? task.id.str() : task.run.str();
+}
+
+}  // namespace
+
+void ControllerContext::Send(const WorkerId& worker, Output output) {
+  if (const auto link = links.find(worker); link != links.end()) {
+    outbox.emplace_back(link->second, std::move(output));
+  }
+}
+
+const Experiment& ControllerContext::ExperimentOf(const Task& task) const {
+  return *cluster.experiments.Find(task.experiment);
+}
+
+bool ControllerContext::Holds(const LeaseRef& lease) const {
+  const Task* task = cluster.tasks.Find(lease.task);
+  return task != nullptr && task->lease && task->lease->id == lease.lease &&
+         task->lease->epoch == lease.epoch && task->attempts == lease.attempt;
+}
+
+LeaseRef ControllerContext::RefOf(const Task& task) const {
+  return {task.lease->id, task.id, task.attempts, task.lease->epoch};
+}
+
+double ControllerContext::CostRate(const Task& task) const {
+  return task.lease ? LeaseCostRate(*ExperimentOf(task).spec,
+                                    cluster.workers.Find(task.lease->worker), task.lease->gpus)
+                    : 0;
+}
+
+double ControllerContext::Accrued(const ExperimentId& id) const {
+  double total = 0;
+  for (const auto& [key, task] : cluster.tasks.all()) {
+    if (task->experiment != id) continue;
+    total += task->cost;
+    if (task->lease) {
+      total += CostRate(*task) *
+               std::max(0.0, absl::ToDoubleSeconds(now - task->lease->granted_at));
+    }
+  }
+  return total;
+}
+
+void ControllerContext::SendStop(const Task& task) {
+  if (task.state != State::kStopping || !task.lease) return;
+  const StopReason reason = *task.stop_reason;
+  const bool goes_on = reason == StopReason::kPause || reason == StopReason::kPreempt ||
+                       reason == StopReason::kDrain;
+  const Json command = {{"cmd", "stop"},
+                        {"reason", StopReasonName(reason)},
+                        {"checkpoint", goes_on},
+                        {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}};
+  Send(task.lease->worker, CommandOutput{RefOf(task), command.dump()});
+}
+
+absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& event) {
+  const Task* found = cluster.tasks.Find(id);
+  if (found == nullptr) return absl::NotFoundError(absl::StrCat("there is no task ", id.str()));
+  const Task before = *found;
+  const ApplyContext context{now, ExperimentOf(before).spec->retries.max, CostRate(before)};
+  SCM_ASSIGN_OR_RETURN(Task after, Apply(before, event, context));
+  cluster.tasks.Mutate(id) = after;
+  AfterTransition(before, after, event);
+  return absl::OkStatus();
+}
+
+void ControllerContext::AfterTransition(const Task& before, const Task& after,
+                                        const TaskEvent& event) {
+  touched.insert(after.experiment);
+  if (after.lease) {
+    if (!before.lease) {
+      lease_deadlines[after.id] = now + options.lease_ttl + options.lease_margin;
+    }
+  } else {
+    lease_deadlines.erase(after.id);
+  }
+  NoteStrike(before, after, event);
+  if (before.state == after.state && !std::holds_alternative<StopRequested>(event)) return;
+  if (after.state == State::kStopping && before.state != State::kStopping) SendStop(after);
+  if (before.state == State::kStopping && after.state == State::kStopping &&
+      before.stop_reason != after.stop_reason) {
+    SendStop(after);
+  }
+  if (before.state == after.state) return;
+  Json body = {{"task", after.id.str()}, {"attempt", after.attempts}, {"event", TaskEventName(event)}};
+  if (!after.rule.empty()) body["rule"] = after.rule;
+  Event(after.experiment, SubjectOf(after),
+        absl::StrCat("task_", absl::AsciiStrToLower(StateName(after.state))),
+        after.reason, std::move(body));
+}
+
+void ControllerContext::NoteStrike(const Task& before, const Task& after, const TaskEvent& event) {
+  if (!before.lease || after.lease || cluster.workers.Find(before.lease->worker) == nullptr) return;
+  const Worker& worker = *cluster.workers.Find(before.lease->worker);
+  if (!EndedByItself(event) || before.progressed) {
+    if (worker.strikes > 0 && after.state == State::kSucceeded) {
+      cluster.workers.Mutate(worker.id).strikes = 0;
+    }
+    return;
+  }
+  Worker& changed = cluster.workers.Mutate(worker.id);
+  ++changed.strikes;
+  if (changed.strikes < options.quarantine_strikes || changed.state != WorkerState::kReady) return;
+  // The last worker that could do the work is never taken away.
+  const bool others = std::any_of(
+      cluster.workers.all().begin(), cluster.workers.all().end(), [&](const auto& entry) {
+        return entry.first != changed.id && entry.second->state == WorkerState::kReady &&
+               links.contains(entry.first) && entry.second->cpus >= changed.cpus &&
+               entry.second->gpus.size() >= changed.gpus.size();
+      });
+  if (!others) return;
+  changed.state = WorkerState::kQuarantined;
+  Event(ExperimentId(), changed.id.str(), "worker_quarantined",
+        absl::StrCat(changed.strikes, " attempts in a row ended by themselves without a checkpoint; ",
+                     "`scmctl workers drain --undo ", changed.id.str(),
+                     "` takes it back"));
+}
+
+}  // namespace scm

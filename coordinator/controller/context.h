@@ -1,0 +1,63 @@
+// What the controller's parts share: the state, the time of the present input, and what is to be sent
+// once the commit is through. Owned by Controller; its thread only.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "coordinator/controller/cluster.h"
+#include "coordinator/controller/controller.h"
+#include "coordinator/controller/inputs.h"
+#include "coordinator/core/task_event.h"
+
+namespace scm {
+
+struct ControllerContext {
+  ControllerOptions options;
+  ControllerDependencies dependencies;
+  Cluster cluster;
+  absl::Time now;
+
+  // Everything below is derived anew after a restart.
+  std::map<WorkerId, int64_t> links;               // where a worker's outputs go
+  std::map<TaskId, absl::Time> lease_deadlines;    // of active tasks
+  std::map<WorkerId, absl::Time> worker_deadlines; // of workers that are not LOST
+  std::map<TaskId, std::string> waiting_reasons;   // of the scheduler's last decision
+  std::set<ExperimentId> touched;                  // whose stages are to be looked at again
+  std::vector<std::pair<int64_t, Output>> outbox;
+  std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
+  bool shutting_down = false;  // no grants any more
+
+  void Send(const WorkerId& worker, Output output);
+  const Experiment& ExperimentOf(const Task& task) const;
+
+  // Applies the event, notes it, and derives what follows: stop commands, lease bookkeeping, the
+  // worker's strikes. FAILED_PRECONDITION when the task's state does not allow the event.
+  absl::Status Transition(const TaskId& id, const TaskEvent& event);
+  // Resends the stop of a STOPPING task, e.g. after its worker registered again.
+  void SendStop(const Task& task);
+  // Whether the lease is the one that the task holds now.
+  bool Holds(const LeaseRef& lease) const;
+  LeaseRef RefOf(const Task& task) const;
+  // Money a second of the lease that the task holds.
+  double CostRate(const Task& task) const;
+  // Accrued by an experiment until now, running leases included.
+  double Accrued(const ExperimentId& id) const;
+
+  void Event(const ExperimentId& experiment, const std::string& subject, const std::string& kind,
+             const std::string& text, Json body = Json::object()) {
+    cluster.AddEvent(now, experiment, subject, kind, text, std::move(body));
+  }
+
+ private:
+  void AfterTransition(const Task& before, const Task& after, const TaskEvent& event);
+  void NoteStrike(const Task& before, const Task& after, const TaskEvent& event);
+};
+
+}  // namespace scm

@@ -1,0 +1,350 @@
+#include "coordinator/controller/controller.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status_macros.h"
+#include "coordinator/controller/context.h"
+#include "coordinator/controller/dispatcher.h"
+#include "coordinator/controller/policy_runner.h"
+#include "coordinator/controller/process_exit.h"
+#include "coordinator/controller/report_data.h"
+#include "coordinator/controller/report_handler.h"
+#include "coordinator/controller/retention.h"
+#include "coordinator/controller/stage_driver.h"
+#include "coordinator/controller/worker_sessions.h"
+#include "experiment/parse.h"
+
+namespace scm {
+namespace {
+
+constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
+
+}  // namespace
+
+struct Controller::Impl {
+  explicit Impl(ControllerOptions options, ControllerDependencies dependencies)
+      : context{.options = std::move(options), .dependencies = dependencies},
+        sessions(&context),
+        stages(&context),
+        policies(&context, &stages),
+        reports(&context,
+                {[this](const RunId& run) { AfterValidation(run); },
+                 [this](const RunId& run, int64_t step, const std::string& metric, double value) {
+                   policies.NonFinite(run, step, metric, value);
+                 }}),
+        dispatcher(&context, {[this](const TaskId& task) { return policies.MayStart(task); },
+                              [this](const Task& task) {
+                                return WriteReportData(context, task);
+                              }}) {}
+
+  void AfterValidation(const RunId& run) {
+    context.cluster.runs.Mutate(run).best_step =
+        BestStep(context.cluster, *context.cluster.runs.Find(run));
+    policies.Look(run);
+    stages.AfterValidation(run);
+  }
+
+  // One overload an input; the returned text answers it.
+  absl::StatusOr<Reply> operator()(const SubmitInput& input);
+  absl::StatusOr<Reply> operator()(const ControlInput& input);
+  absl::StatusOr<Reply> operator()(const RegisterInput& input);
+  absl::StatusOr<Reply> operator()(const RenewInput& input);
+  absl::StatusOr<Reply> operator()(const ReportsInput& input);
+  absl::StatusOr<Reply> operator()(const ProcessInput& input);
+  absl::StatusOr<Reply> operator()(const GoodbyeInput& input);
+  absl::StatusOr<Reply> operator()(const LinkLostInput& input);
+  absl::StatusOr<Reply> operator()(const BlobInput& input);
+
+  absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
+  absl::StatusOr<Reply> Shutdown();
+  void AdvanceTouched();
+
+  ControllerContext context;
+  WorkerSessions sessions;
+  StageDriver stages;
+  PolicyRunner policies;
+  ReportHandler reports;
+  Dispatcher dispatcher;
+
+  absl::Time last_policy_look = absl::InfinitePast();
+  WriteBatch unwritten;  // kept while the disk is full
+  std::vector<std::pair<Done, absl::StatusOr<Reply>>> answers;
+  mutable std::mutex snapshot_mutex;
+  std::shared_ptr<const Snapshot> published = std::make_shared<Snapshot>(Cluster().Publish({}));
+};
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
+  if (!input.request_id.empty()) {
+    const auto known = context.cluster.requests.find(input.request_id);
+    if (known != context.cluster.requests.end()) return known->second;
+  }
+  ParsedExperiment parsed = ParseExperiment(input.spec_json, {"/", /*check_paths=*/false});
+  if (!parsed.spec) {
+    std::vector<std::string> lines;
+    for (const Diagnostic& error : parsed.errors) {
+      lines.push_back(absl::StrCat(error.key, ": ", error.message));
+    }
+    return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  }
+  Experiment experiment;
+  experiment.id = context.cluster.NewId<ExperimentId>();
+  experiment.name = parsed.spec->name;
+  experiment.submitted_at = context.now;
+  experiment.source = input.source;
+  for (const StageKind stage : parsed.spec->stages) {
+    StageRecord record;
+    record.kind = stage;
+    experiment.stages.push_back(record);
+  }
+  experiment.spec = std::make_shared<ExperimentSpec>(*std::move(parsed.spec));
+  const ExperimentId id = experiment.id;
+  context.cluster.experiments.Insert(id, std::move(experiment));
+  if (!input.request_id.empty()) context.cluster.AddRequest(input.request_id, id.str());
+  context.Event(id, id.str(), "experiment_submitted", context.cluster.experiments.Find(id)->name);
+  context.touched.insert(id);
+  return id.str();
+}
+
+absl::StatusOr<Reply> Controller::Impl::ControlExperiment(ControlVerb verb,
+                                                          const std::string& text) {
+  const ExperimentId id(text);
+  const Experiment* experiment = context.cluster.experiments.Find(id);
+  if (experiment == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no experiment ", text));
+  }
+  if (verb == ControlVerb::kResume) {
+    SCM_RETURN_IF_ERROR(stages.ResumeExperiment(id));
+  } else if (IsTerminal(experiment->state)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(text, " has ended already: ", StateName(experiment->state)));
+  } else if (verb == ControlVerb::kPause) {
+    if (experiment->state != State::kPaused) {
+      stages.StopExperiment(id, StopReason::kPause, "", "paused by the user");
+    }
+  } else {
+    stages.StopExperiment(id, StopReason::kCancel, "", "cancelled by the user");
+    // A paused experiment has nothing that runs; it ends at once.
+  }
+  AdvanceTouched();
+  const Json answer = {{"experiment", text},
+                       {"state", StateName(context.cluster.experiments.Find(id)->state)}};
+  return answer.dump();
+}
+
+absl::StatusOr<Reply> Controller::Impl::Shutdown() {
+  context.shutting_down = true;
+  std::vector<TaskId> held;
+  for (const auto& [id, task] : context.cluster.tasks.all()) {
+    if (task->lease) held.push_back(id);
+  }
+  for (const TaskId& task : held) {
+    context.Transition(task, StopRequested{StopReason::kDrain, "", "the coordinator shuts down"})
+        .IgnoreError();
+  }
+  const Json answer = {{"stopping", held.size()}};
+  return answer.dump();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const ControlInput& input) {
+  switch (input.verb) {
+    case ControlVerb::kPause:
+    case ControlVerb::kResume:
+    case ControlVerb::kCancel:
+      return ControlExperiment(input.verb, input.id);
+    case ControlVerb::kDrain:
+      return sessions.Drain(WorkerId(input.id), true);
+    case ControlVerb::kUndrain:
+      return sessions.Drain(WorkerId(input.id), false);
+    case ControlVerb::kCheckpointGc:
+      return CollectCheckpoints(context, ExperimentId(input.id), input.preview);
+    case ControlVerb::kShutdown:
+      return Shutdown();
+  }
+  return absl::InternalError("unknown verb");
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const RegisterInput& input) {
+  sessions.Register(input);
+  for (const LeaseRef& lease : input.live) policies.Listen(lease.task);
+  return Reply();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const RenewInput& input) {
+  sessions.Renew(input);
+  return Reply();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const ReportsInput& input) {
+  reports.Handle(input);
+  return Reply();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const GoodbyeInput& input) {
+  sessions.Goodbye(input);
+  return Reply();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const LinkLostInput& input) {
+  sessions.LinkLost(input);
+  return Reply();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
+  if (!context.Holds(input.lease)) {
+    // Its end was committed before, or its lease is gone: either way the worker may forget it.
+    context.Send(input.worker, AckOutput{input.lease, 0, true});
+    return Reply();
+  }
+  const Task before = *context.cluster.tasks.Find(input.lease.task);
+  const TaskEvent event = EventOfProcess(before, input);
+  SCM_RETURN_IF_ERROR(context.Transition(before.id, event));
+  const Task& after = *context.cluster.tasks.Find(before.id);
+  if (!after.lease) context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
+  if (after.run.empty() || !IsTerminal(after.state)) return Reply();
+  context.cluster.runs.Mutate(after.run).best_step =
+      BestStep(context.cluster, *context.cluster.runs.Find(after.run));
+  if (after.state == State::kAborted && after.rule == "non_finite") {
+    policies.Diverged(after.run, after.reason);
+  }
+  return Reply();
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
+  if (!context.Holds(input.lease)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the lease ", input.lease.lease.str(), " of ", input.lease.task.str(),
+                     " is no longer valid: its upload is not accepted"));
+  }
+  const Task& task = *context.cluster.tasks.Find(input.lease.task);
+  Json files = Json::array();
+  for (const StoredFile& file : input.blob.manifest.files) {
+    files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"sha256", file.sha256}});
+  }
+  if (!input.checkpoint) {
+    context.cluster.artifacts.Insert(
+        input.blob.id, {input.blob.id, task.id, task.experiment, input.name, input.blob.sha256,
+                        input.blob.path, input.lease.attempt, input.blob.bytes, files});
+    return input.blob.id;
+  }
+  if (task.run.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(task.id.str(), " is no run: it cannot have a checkpoint"));
+  }
+  context.cluster.checkpoints.Insert(
+      input.blob.id, {input.blob.id, task.run, input.lease.attempt, input.step, input.blob.sha256,
+                      input.blob.path, input.blob.bytes, files, false, context.now});
+  const RunId run = task.run;
+  context.cluster.tasks.Mutate(task.id).progressed = true;
+  context.cluster.runs.Mutate(run).best_step =
+      BestStep(context.cluster, *context.cluster.runs.Find(run));
+  return input.blob.id;
+}
+
+void Controller::Impl::AdvanceTouched() {
+  while (!context.touched.empty()) {
+    const std::set<ExperimentId> touched = std::exchange(context.touched, {});
+    for (const ExperimentId& id : touched) stages.Advance(id);
+  }
+}
+
+Controller::Controller(ControllerOptions options, ControllerDependencies dependencies)
+    : options_(options),
+      dependencies_(dependencies),
+      impl_(std::make_unique<Impl>(std::move(options), dependencies)) {}
+Controller::~Controller() = default;
+
+absl::Status Controller::Recover(absl::Time now) {
+  ControllerContext& context = impl_->context;
+  context.now = now;
+  SCM_ASSIGN_OR_RETURN(const StoredState stored, dependencies_.store->Load());
+  SCM_RETURN_IF_ERROR(context.cluster.Restore(stored));
+  std::set<std::string> known;
+  for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) {
+    if (!checkpoint->deleted) known.insert(id);
+  }
+  for (const auto& [id, artifact] : context.cluster.artifacts.all()) known.insert(id);
+  SCM_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
+                       dependencies_.checkpoints->Sweep(known));
+  for (const std::string& id : missing) {
+    if (context.cluster.checkpoints.Find(id) == nullptr) continue;
+    context.cluster.checkpoints.Mutate(id).deleted = true;
+    context.Event(ExperimentId(), id, "checkpoint_missing",
+                  "its files are gone from the checkpoint store; it will not be used");
+  }
+  impl_->sessions.RestartTerms();
+  for (const auto& [id, task] : context.cluster.tasks.all()) {
+    if (task->lease) impl_->policies.Listen(id);
+  }
+  for (const auto& [id, experiment] : context.cluster.experiments.all()) {
+    if (!IsTerminal(experiment->state)) context.touched.insert(id);
+  }
+  impl_->AdvanceTouched();
+  return Flush(now);
+}
+
+void Controller::Handle(const Input& input, absl::Time now, Done done) {
+  impl_->context.now = now;
+  absl::StatusOr<Reply> answer = std::visit(*impl_, input);
+  impl_->AdvanceTouched();
+  if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));
+}
+
+void Controller::Tick(absl::Time now) {
+  impl_->context.now = now;
+  impl_->sessions.Expire();
+  if (now - impl_->last_policy_look >= kPolicyPeriod) {
+    impl_->last_policy_look = now;
+    impl_->policies.LookAtTime();
+  }
+  impl_->AdvanceTouched();
+  impl_->dispatcher.Schedule();
+  impl_->AdvanceTouched();
+}
+
+absl::Status Controller::Flush(absl::Time now) {
+  WriteBatch& batch = impl_->unwritten;
+  if (batch.empty()) batch = impl_->context.cluster.TakeBatch();
+  if (!batch.empty()) {
+    if (absl::Status status = dependencies_.store->Commit(batch); !status.ok()) {
+      if (absl::IsResourceExhausted(status) && !impl_->published->store_full) {
+        Snapshot full = *impl_->published;
+        full.store_full = true;
+        std::lock_guard lock(impl_->snapshot_mutex);
+        impl_->published = std::make_shared<Snapshot>(std::move(full));
+      }
+      return status;
+    }
+    batch = WriteBatch();
+  }
+  Snapshot next = impl_->context.cluster.Publish(now);
+  next.waiting_reasons = impl_->context.waiting_reasons;
+  {
+    std::lock_guard lock(impl_->snapshot_mutex);
+    impl_->published = std::make_shared<Snapshot>(std::move(next));
+  }
+  for (auto& [done, answer] : std::exchange(impl_->answers, {})) done(std::move(answer));
+  for (const auto& effect : std::exchange(impl_->context.after_commit, {})) effect();
+  for (auto& [link, output] : std::exchange(impl_->context.outbox, {})) {
+    dependencies_.links->Send(link, output);
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const Snapshot> Controller::snapshot() const {
+  std::lock_guard lock(impl_->snapshot_mutex);
+  return impl_->published;
+}
+
+bool Controller::quiet() const {
+  for (const auto& [id, task] : impl_->context.cluster.tasks.all()) {
+    if (task->lease) return false;
+  }
+  return true;
+}
+
+}  // namespace scm

@@ -1,0 +1,70 @@
+// The single-writer heart: input → Apply → commit → publish → commands. Not thread-safe: one thread
+// (ControllerLoop, or the simulator) calls it. Nothing is answered, sent or shown before the commit
+// that it depends on.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "coordinator/checkpoint/checkpoint_store.h"
+#include "coordinator/controller/cluster.h"
+#include "coordinator/controller/inputs.h"
+#include "coordinator/core/scheduler.h"
+#include "coordinator/store/state_store.h"
+
+namespace scm {
+
+struct ControllerOptions {
+  absl::Duration lease_ttl = absl::Seconds(30);
+  absl::Duration lease_margin = absl::Seconds(5);  // reassigned at TTL plus this
+  absl::Duration renew_every = absl::Seconds(5);
+  absl::Duration stop_grace = absl::Seconds(60);  // before SIGTERM, for a checkpoint
+  int64_t quarantine_strikes = 3;
+  std::string version;
+};
+
+// Not owned; outlive the controller.
+struct ControllerDependencies {
+  StateStore* store = nullptr;
+  CheckpointStore* checkpoints = nullptr;
+  const Scheduler* scheduler = nullptr;
+  WorkerLinks* links = nullptr;
+};
+
+class Controller {
+ public:
+  using Done = std::function<void(absl::StatusOr<Reply>)>;
+
+  Controller(ControllerOptions options, ControllerDependencies dependencies);
+  ~Controller();
+
+  // Reads the store and re-derives everything. Leases get a fresh TTL. Call once, first.
+  absl::Status Recover(absl::Time now);
+  // Applies one input in memory. `done` (may be null) is called by Flush after the commit.
+  void Handle(const Input& input, absl::Time now, Done done);
+  // What time alone brings: expiries, retries, stalls, budget, slip, scheduling.
+  void Tick(absl::Time now);
+  // Commits what Handle and Tick changed, then answers, publishes and sends. RESOURCE_EXHAUSTED: the
+  // disk is full; nothing was answered and the next Flush tries again. Any other error is fatal.
+  absl::Status Flush(absl::Time now);
+
+  // The latest published state. This one alone may be called from any thread.
+  std::shared_ptr<const Snapshot> snapshot() const;
+  StateStore& store() { return *dependencies_.store; }
+  // No process of any worker is alive or about to be: what SHUTDOWN waits for.
+  bool quiet() const;
+
+ private:
+  struct Impl;
+  ControllerOptions options_;
+  ControllerDependencies dependencies_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace scm

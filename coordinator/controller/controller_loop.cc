@@ -1,0 +1,123 @@
+#include "coordinator/controller/controller_loop.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <utility>
+
+namespace scm {
+namespace {
+
+// How long a batch may grow while the disk is full before the next try.
+constexpr absl::Duration kFullRetry = absl::Milliseconds(500);
+
+bool FromUser(const Input& input) {
+  return std::holds_alternative<SubmitInput>(input) || std::holds_alternative<ControlInput>(input);
+}
+
+}  // namespace
+
+ControllerLoop::ControllerLoop(Controller* controller, Clock* clock, Options options)
+    : controller_(controller), clock_(clock), options_(std::move(options)) {
+  if (!options_.on_fatal) {
+    options_.on_fatal = [](absl::Status status) {
+      std::fprintf(stderr, "scm-coordinator: the store failed, stopping: %s\n",
+                   status.ToString().c_str());
+      std::_Exit(1);
+    };
+  }
+  thread_ = std::thread([this] { Run(); });
+}
+
+ControllerLoop::~ControllerLoop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  for (Item& item : queue_) {
+    if (item.done) item.done(absl::UnavailableError("the coordinator is shutting down"));
+  }
+}
+
+void ControllerLoop::Post(Input input, Controller::Done done) {
+  absl::Status refused;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) {
+      refused = absl::UnavailableError("the coordinator is shutting down");
+    } else if (store_full_ && FromUser(input)) {
+      refused = absl::UnavailableError(
+          "the coordinator's disk is full: free some space and try again; nothing was changed");
+    } else if (queue_.size() >= options_.queue_limit) {
+      refused = absl::UnavailableError("the coordinator is overloaded: try again");
+    } else {
+      queue_.push_back({std::move(input), std::move(done)});
+    }
+  }
+  wake_.notify_one();
+  if (!refused.ok() && done) done(refused);
+}
+
+absl::StatusOr<Reply> ControllerLoop::Call(Input input) {
+  auto promise = std::make_shared<std::promise<absl::StatusOr<Reply>>>();
+  std::future<absl::StatusOr<Reply>> answer = promise->get_future();
+  Post(std::move(input),
+       [promise](absl::StatusOr<Reply> reply) { promise->set_value(std::move(reply)); });
+  return answer.get();
+}
+
+void ControllerLoop::Read(std::function<void(StateStore&)> query) {
+  std::promise<void> done;
+  std::future<void> finished = done.get_future();
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    reads_.push_back([&] {
+      query(controller_->store());
+      done.set_value();
+    });
+  }
+  wake_.notify_one();
+  finished.wait();
+}
+
+bool ControllerLoop::store_full() const {
+  std::lock_guard lock(mutex_);
+  return store_full_;
+}
+
+absl::Status ControllerLoop::Round(std::deque<Item> inputs,
+                                   std::deque<std::function<void()>> reads, bool full) {
+  for (const auto& read : reads) read();
+  for (Item& item : inputs) {
+    controller_->Handle(item.input, clock_->Now(), std::move(item.done));
+  }
+  if (!full) controller_->Tick(clock_->Now());
+  return controller_->Flush(clock_->Now());
+}
+
+void ControllerLoop::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    // A full disk is tried again at a fixed pace: what waits in the queue must not make it spin.
+    wake_.wait_for(lock, absl::ToChronoMilliseconds(store_full_ ? kFullRetry : options_.tick),
+                   [this] {
+                     return stopping_ || !reads_.empty() || (!queue_.empty() && !store_full_);
+                   });
+    std::deque<std::function<void()>> reads;
+    reads.swap(reads_);
+    std::deque<Item> inputs;
+    if (!store_full_ && !stopping_) inputs.swap(queue_);
+    const bool full = store_full_, last = stopping_;
+    lock.unlock();
+    const absl::Status status = Round(std::move(inputs), std::move(reads), full);
+    if (!status.ok() && !absl::IsResourceExhausted(status)) options_.on_fatal(status);
+    lock.lock();
+    store_full_ = !status.ok();
+    if (last) return;
+  }
+}
+
+}  // namespace scm

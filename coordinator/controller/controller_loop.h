@@ -1,0 +1,61 @@
+// The controller's thread: drains a bounded queue in batches, one commit a batch, and ticks.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "coordinator/controller/controller.h"
+
+namespace scm {
+
+// Thread-safe. Destroying it stops the thread; queued inputs are answered with UNAVAILABLE.
+class ControllerLoop {
+ public:
+  struct Options {
+    size_t queue_limit = 100000;
+    absl::Duration tick = absl::Milliseconds(200);
+    // Called when the store fails for another reason than a full disk. The default ends the process:
+    // a restart recovers what was committed.
+    std::function<void(absl::Status)> on_fatal;
+  };
+  ControllerLoop(Controller* controller, Clock* clock, Options options);
+  ~ControllerLoop();
+
+  // `done` is called on the controller's thread after the commit; UNAVAILABLE at once when the queue
+  // or (for user inputs) the disk is full.
+  void Post(Input input, Controller::Done done = nullptr);
+  // Blocking form for RPC threads.
+  absl::StatusOr<Reply> Call(Input input);
+  // Runs a read on the store's thread, e.g. a page of metrics.
+  void Read(std::function<void(StateStore&)> query);
+  std::shared_ptr<const Snapshot> snapshot() const { return controller_->snapshot(); }
+  bool store_full() const;
+
+ private:
+  struct Item {
+    Input input;
+    Controller::Done done;
+  };
+  void Run();
+  // One round: reads, then (unless the disk is full) inputs and a tick, then the commit.
+  absl::Status Round(std::deque<Item> inputs, std::deque<std::function<void()>> reads, bool full);
+
+  Controller* controller_;
+  Clock* clock_;
+  Options options_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Item> queue_;
+  std::deque<std::function<void()>> reads_;
+  bool stopping_ = false;
+  bool store_full_ = false;
+  std::thread thread_;
+};
+
+}  // namespace scm

@@ -1,0 +1,26 @@
+// What is still to come, from what was measured: seconds a step of the experiment's own runs, and the
+// slots that are there. Pure functions of the state. Where nothing was measured yet, nothing is said.
+#pragma once
+
+#include <optional>
+
+#include "absl/time/time.h"
+#include "coordinator/controller/cluster.h"
+
+namespace scm {
+
+// Measured over the run's attempts, else over other runs of the same experiment.
+std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run);
+
+struct TaskForecast {
+  std::optional<double> seconds, cost;  // still to come
+};
+TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task);
+
+struct ExperimentForecast {
+  std::optional<absl::Time> finish_p50, finish_p90;
+  std::optional<double> cost_p50, cost_p90;  // in all, accrued included
+};
+ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const ExperimentId& id);
+
+}  // namespace scm

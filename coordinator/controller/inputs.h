@@ -1,0 +1,128 @@
+// What reaches the controller from outside, and what it sends out: plain values, so that the RPC
+// layer, the tests and the simulator speak to it in the same words. No protobuf here.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "coordinator/checkpoint/checkpoint_store.h"
+#include "coordinator/core/model.h"
+
+namespace scm {
+
+// Mirrors the proto message of the same name.
+struct LeaseRef {
+  LeaseId lease;
+  TaskId task;
+  int64_t attempt = 0;
+  int64_t epoch = 0;
+  bool operator==(const LeaseRef&) const = default;
+};
+
+// ---- from users ------------------------------------------------------------------------------
+struct SubmitInput {
+  std::string request_id, spec_json, source;
+};
+enum class ControlVerb { kPause, kResume, kCancel, kDrain, kUndrain, kCheckpointGc, kShutdown };
+struct ControlInput {
+  ControlVerb verb = ControlVerb::kCancel;
+  std::string id;  // already resolved to an id
+  bool preview = false;
+};
+
+// ---- from workers ----------------------------------------------------------------------------
+// `link` identifies the stream: messages to the worker go there until another link registers.
+struct RegisterInput {
+  int64_t link = 0;
+  std::string instance, host, version;
+  int64_t cpus = 0;
+  std::vector<GpuRecord> gpus;
+  std::vector<LeaseRef> live;
+};
+struct RenewInput {
+  WorkerId worker;
+  std::vector<LeaseRef> leases;
+  std::vector<GpuRecord> gpus;  // utilisation samples by index
+};
+struct ReportsInput {
+  WorkerId worker;
+  LeaseRef lease;
+  int64_t offset = 0;
+  std::string lines;
+};
+struct ProcessInput {
+  enum class Kind { kStarted, kStartFailed, kExited, kKilled };
+  WorkerId worker;
+  LeaseRef lease;
+  Kind kind = Kind::kStarted;
+  int exit_code = 0;
+  std::string message;
+  bool retryable = true;
+};
+struct GoodbyeInput {
+  WorkerId worker;
+  std::string reason;
+};
+struct LinkLostInput {
+  int64_t link = 0;
+};
+// A blob is complete in the checkpoint store; its row makes it exist. Answered with FAILED_PRECONDITION
+// when the lease is stale.
+struct BlobInput {
+  LeaseRef lease;
+  bool checkpoint = true;  // else an artifact
+  int64_t step = 0;
+  std::string name;
+  CommittedBlob blob;
+};
+
+using Input = std::variant<SubmitInput, ControlInput, RegisterInput, RenewInput, ReportsInput,
+                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput>;
+
+// ---- to workers ------------------------------------------------------------------------------
+struct RegisteredOutput {
+  WorkerId worker;
+  double lease_ttl_seconds = 0, renew_seconds = 0;
+  std::vector<LeaseRef> kept;
+};
+struct GrantOutput {
+  LeaseRef lease;
+  std::string spec_json;
+  std::vector<std::string> command;
+  std::vector<int> gpus;
+};
+struct CommandOutput {
+  LeaseRef lease;
+  std::string json;
+};
+struct AckOutput {
+  LeaseRef lease;
+  int64_t report_offset = 0;
+  bool done = false;
+};
+struct RevokeOutput {
+  LeaseRef lease;
+  std::string reason;
+};
+struct DrainOutput {
+  std::string reason;
+};
+using Output = std::variant<RegisteredOutput, GrantOutput, CommandOutput, AckOutput, RevokeOutput,
+                            DrainOutput>;
+
+// Where outputs go. Called on the controller's thread after the commit; must not block. A link that is
+// gone swallows what it is given: the worker registers again and everything is derived anew.
+class WorkerLinks {
+ public:
+  virtual ~WorkerLinks() = default;
+  virtual void Send(int64_t link, const Output& output) = 0;
+};
+
+// The answer to a user's input: JSON text for Control, the experiment's id for Submit.
+using Reply = std::string;
+
+}  // namespace scm

@@ -1,0 +1,53 @@
+// Applies the abort rules to runs and experiments, and turns verdicts into stops and certificates.
+// Controller's thread only.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "coordinator/controller/context.h"
+#include "coordinator/controller/stage_driver.h"
+#include "coordinator/core/policy/abort_policy.h"
+
+namespace scm {
+
+class PolicyRunner {
+ public:
+  PolicyRunner(ControllerContext* context, StageDriver* stages)
+      : context_(*context), stages_(*stages) {}
+
+  // The rules over one run, after a validation or as time passes. Stops the run on an abort.
+  void Look(const RunId& id);
+  void NonFinite(const RunId& id, int64_t step, const std::string& metric, double value);
+  // The trainer itself said `diverged`: the run is ABORTED already, this writes the certificate.
+  void Diverged(const RunId& id, const std::string& message);
+  // Stalls of running tasks, budget and slip of running experiments.
+  void LookAtTime();
+  // The budget rule before a start; on an abort the experiment is stopped and false returned.
+  bool MayStart(const TaskId& id);
+  // Reports could not arrive before now (recovery, a worker that came back).
+  void Listen(const TaskId& id) { listening_since_[id] = context_.now; }
+
+ private:
+  RunHistory HistoryOf(const Run& run) const;
+  void AbortRun(const RunId& id, const Verdict& verdict);
+  void AbortExperiment(const ExperimentId& id, const Verdict& verdict);
+  CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run);
+  void LookAtExperiment(const ExperimentId& id);
+
+  ControllerContext& context_;
+  StageDriver& stages_;
+  std::map<TaskId, absl::Time> listening_since_;
+  std::set<std::pair<RunId, std::string>> undecided_;  // said once a run and rule
+};
+
+// What stopping a run now leaves unspent, from its measured speed; seconds < 0 = unknown speed.
+struct SavedByStop {
+  int64_t steps = 0;
+  double seconds = -1, money = -1;
+};
+SavedByStop Savings(const ControllerContext& context, const Run& run);
+
+}  // namespace scm

@@ -1,0 +1,58 @@
+#include "coordinator/controller/process_exit.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace scm {
+namespace {
+
+std::string ExitText(int code) {
+  return code > 128 ? absl::StrCat("killed by signal ", code - 128)
+                    : absl::StrCat("exit code ", code);
+}
+
+ProcessExited Judge(const Task& task, int exit_code) {
+  ProcessExited exited;
+  const std::string type = StringAt(task.ending, "type");
+  if (type == "done" && exit_code == 0) {
+    exited.how = ExitClass::kDone;
+    exited.summary = MemberAt(task.ending, "summary");
+    exited.message = BoolAt(exited.summary, "stopped_early", false) ? "stopped early: converged"
+                                                                    : "finished";
+    return exited;
+  }
+  if (type == "stopped" && exit_code == 0) {
+    exited.how = ExitClass::kStopped;
+    exited.message = absl::StrCat("stopped at step ", IntegerAt(task.ending, "step", 0));
+    return exited;
+  }
+  if (type == "failed") {
+    const std::string kind = StringAt(task.ending, "kind");
+    exited.how = kind == "bad_input"       ? ExitClass::kBadInput
+                 : kind == "out_of_memory" ? ExitClass::kOutOfMemory
+                 : kind == "diverged"      ? ExitClass::kDiverged
+                                           : ExitClass::kInfrastructure;
+    exited.message = absl::StrCat(kind, ": ", StringAt(task.ending, "message", "no message"));
+    return exited;
+  }
+  exited.how = ExitClass::kInfrastructure;
+  exited.message = absl::StrCat("the program ended without a last word (", ExitText(exit_code), ")");
+  return exited;
+}
+
+}  // namespace
+
+TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
+  switch (input.kind) {
+    case ProcessInput::Kind::kStarted:
+      return ProcessStarted{};
+    case ProcessInput::Kind::kStartFailed:
+      return StartFailed{input.message, input.retryable};
+    case ProcessInput::Kind::kKilled:
+      return LeaseExpired{absl::StrCat("killed by its worker: ", input.message), false};
+    case ProcessInput::Kind::kExited:
+      return Judge(task, input.exit_code);
+  }
+  return ProcessStarted{};
+}
+
+}  // namespace scm

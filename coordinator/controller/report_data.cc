@@ -1,0 +1,153 @@
+#include "coordinator/controller/report_data.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/human.h"
+#include "common/status_macros.h"
+#include "coordinator/controller/snapshot_index.h"
+#include "coordinator/controller/views.h"
+#include "experiment/parse.h"
+
+namespace scm {
+namespace {
+
+constexpr int64_t kPage = 10000;
+
+absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, StateStore& store, const RunId& run) {
+  Json points = Json::array();
+  for (int64_t after = 0;;) {
+    SCM_ASSIGN_OR_RETURN(const std::vector<StoredMetric> rows,
+                         store.ReadMetrics(run.str(), after, kPage));
+    if (rows.empty()) break;
+    after = rows.back().row;
+    for (Json& point : MetricsView(snapshot, run, rows)["points"]) points.push_back(point);
+  }
+  std::stable_sort(points.begin(), points.end(), [](const Json& a, const Json& b) {
+    return IntegerAt(a, "step", 0) < IntegerAt(b, "step", 0);
+  });
+  return points;
+}
+
+Json BestCheckpoint(const Snapshot& snapshot, const Run& run) {
+  if (!run.best_step) return nullptr;
+  const auto found = snapshot.checkpoints->find(absl::StrCat(run.id.str(), "/", *run.best_step));
+  if (found == snapshot.checkpoints->end()) return nullptr;
+  return {{"id", found->second->id}, {"step", found->second->step}, {"sha256", found->second->sha256}};
+}
+
+double SecondsOf(const Snapshot& snapshot, const Task& task) {
+  return task.seconds +
+         (task.lease ? absl::ToDoubleSeconds(snapshot.at - task.lease->granted_at) : 0);
+}
+
+absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, StateStore& store, const ExperimentId& id) {
+  SCM_ASSIGN_OR_RETURN(const Json view, RunsView(snapshot, id.str()));
+  Json runs = Json::array();
+  for (Json run_json : view["runs"]) {
+    const Run& run = *snapshot.runs->at(RunId(StringAt(run_json, "id")));
+    run_json["seconds"] = SecondsOf(snapshot, *snapshot.tasks->at(run.task));
+    SCM_ASSIGN_OR_RETURN(run_json["points"], PointsOf(snapshot, store, run.id));
+    run_json["best_checkpoint"] = BestCheckpoint(snapshot, run);
+    run_json["fallback"] = run.fallback;
+    runs.push_back(std::move(run_json));
+  }
+  return runs;
+}
+
+absl::StatusOr<Json> EventsOf(StateStore& store, const ExperimentId& id) {
+  Json events = Json::array();
+  for (int64_t after = 0;;) {
+    SCM_ASSIGN_OR_RETURN(const std::vector<EventRow> rows,
+                         store.ReadEvents(id.str(), after, kPage));
+    if (rows.empty()) return events;
+    after = rows.back().sequence;
+    for (const EventRow& row : rows) {
+      events.push_back(
+          {{"at", row.at}, {"subject", row.subject}, {"kind", row.kind}, {"text", row.text}});
+    }
+  }
+}
+
+Json CostOf(const Snapshot& snapshot, const Experiment& experiment, const Json& certificates) {
+  double money = 0, seconds = 0;
+  for (const Json& certificate : certificates) {
+    const Json& saved = MemberAt(certificate, "saved");
+    money += NumberAt(saved, "money", 0);
+    seconds += NumberAt(saved, "seconds", 0);
+  }
+  const auto& budget = experiment.spec->budget;
+  return {{"currency", budget ? Json(budget->currency) : Json(nullptr)},
+          {"total", budget ? Json(AccruedCost(snapshot, experiment.id)) : Json(nullptr)},
+          {"budget", budget ? Json(budget->limit) : Json(nullptr)},
+          {"saved_by_aborts", budget ? Json(money) : Json(nullptr)},
+          {"saved_seconds", seconds}};
+}
+
+}  // namespace
+
+absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
+                                    const ExperimentId& id, const std::string& version) {
+  const auto found = snapshot.experiments->find(id);
+  if (found == snapshot.experiments->end()) {
+    return absl::NotFoundError(absl::StrCat("there is no experiment ", id.str()));
+  }
+  const Experiment& experiment = *found->second;
+  Json certificates = Json::array(), stages = Json::array();
+  for (const auto& [key, certificate] : *snapshot.certificates) {
+    if (certificate->experiment == id) certificates.push_back(certificate->body);
+  }
+  for (const StageRecord& stage : experiment.stages) {
+    stages.push_back({{"name", StageName(stage.kind)},
+                      {"state", StateName(stage.state)},
+                      {"gate", stage.gate.empty() ? Json(nullptr) : Json(stage.gate)},
+                      {"reason", stage.reason}});
+  }
+  const bool ended = experiment.ended_at != absl::InfinitePast();
+  SCM_ASSIGN_OR_RETURN(const Json runs, RunsOf(snapshot, store, id));
+  SCM_ASSIGN_OR_RETURN(const Json events, EventsOf(store, id));
+  return Json{
+      {"version", 1},
+      {"experiment",
+       {{"id", id.str()},
+        {"name", experiment.name},
+        {"state", StateName(experiment.state)},
+        {"submitted_at", Rfc3339(experiment.submitted_at)},
+        {"finished_at", ended ? Json(Rfc3339(experiment.ended_at)) : Json(nullptr)},
+        {"spec", SpecToJson(*experiment.spec)},
+        {"digests", experiment.spec->digests},
+        {"scm_version", version}}},
+      {"cost", CostOf(snapshot, experiment, certificates)},
+      {"stages", stages},
+      {"runs", runs},
+      {"certificates", certificates},
+      {"events", events}};
+}
+
+absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Task& task) {
+  SCM_ASSIGN_OR_RETURN(const Json data,
+                       MakeReportData(context.cluster.View(context.now),
+                                      *context.dependencies.store, task.experiment,
+                                      context.options.version));
+  const std::string text = data.dump();
+  constexpr char kFile[] = "report_data.json";
+  Manifest manifest;
+  const std::string name = absl::StrCat("report_data-", task.attempts + 1);
+  manifest.id = absl::StrCat(task.id.str(), "/", name);
+  manifest.attempt = task.attempts + 1;
+  manifest.epoch = task.epoch + 1;
+  manifest.files.push_back(
+      {kFile, static_cast<int64_t>(text.size()), Sha256Hex(text), Crc32c(text)});
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
+                       context.dependencies.checkpoints->Begin(manifest));
+  SCM_RETURN_IF_ERROR(writer->Append(kFile, 0, text));
+  SCM_ASSIGN_OR_RETURN(const CommittedBlob blob, writer->Commit());
+  context.cluster.artifacts.Insert(
+      blob.id, {blob.id, task.id, task.experiment, name, blob.sha256, blob.path, manifest.attempt,
+                blob.bytes,
+                {{{"path", kFile}, {"bytes", text.size()}, {"sha256", manifest.files[0].sha256}}}});
+  return blob.id;
+}
+
+}  // namespace scm

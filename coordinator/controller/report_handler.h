@@ -1,0 +1,38 @@
+// Turns the lines of a trainer's report spool into metrics, validations and endings
+// (docs/trainer-protocol.md). Controller's thread only.
+#pragma once
+
+#include <functional>
+
+#include "coordinator/controller/context.h"
+
+namespace scm {
+
+class ReportHandler {
+ public:
+  // `on_validation` is called after a validation was recorded, `on_non_finite` when a training loss or
+  // gradient norm is NaN or infinite; both may stop the run.
+  struct Hooks {
+    std::function<void(const RunId&)> on_validation;
+    std::function<void(const RunId&, int64_t step, const std::string& metric, double value)>
+        on_non_finite;
+  };
+  ReportHandler(ControllerContext* context, Hooks hooks)
+      : context_(*context), hooks_(std::move(hooks)) {}
+
+  // Lines below the committed offset were seen before and are skipped; a gap is answered with the
+  // offset from which to send again.
+  void Handle(const ReportsInput& input);
+
+ private:
+  void Line(const TaskId& id, absl::string_view line);
+  void Progress(const TaskId& id, const Json& report);
+  void ValidationReport(const TaskId& id, const Json& report);
+  // Rows for every number in `metrics`, and the latest values.
+  void Record(const Task& task, Run& run, int64_t step, const Json& metrics);
+
+  ControllerContext& context_;
+  Hooks hooks_;
+};
+
+}  // namespace scm

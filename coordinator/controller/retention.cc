@@ -1,0 +1,54 @@
+#include "coordinator/controller/retention.h"
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/checkpoint/gc.h"
+#include "coordinator/controller/snapshot_index.h"
+
+namespace scm {
+namespace {
+
+GcRun GcRunOf(const Cluster& cluster, const Run& run) {
+  GcRun gc{run.id.str(), {}, run.best_step, run.stop_at_step};
+  for (const auto& [id, checkpoint] : cluster.checkpoints.all()) {
+    if (checkpoint->run == run.id && !checkpoint->deleted) {
+      gc.checkpoints.push_back({id, checkpoint->step, checkpoint->bytes});
+    }
+  }
+  return gc;
+}
+
+}  // namespace
+
+absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const ExperimentId& id,
+                                         bool preview) {
+  if (context.cluster.experiments.Find(id) == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no experiment ", id.str()));
+  }
+  std::vector<GcRun> runs;
+  for (const Run* run : context.cluster.RunsOf(id)) runs.push_back(GcRunOf(context.cluster, *run));
+  std::set<std::string> reachable;
+  for (const Run* run : ConvergedReplicates(context.cluster.View(context.now), id)) {
+    reachable.insert(absl::StrCat(run->id.str(), "/", *run->best_step));
+  }
+  const GcPlan plan = PlanGc(runs, reachable);
+  Json kept = Json::array(), removed = Json::array();
+  for (const GcDecision& decision : plan.decisions) {
+    (decision.keep ? kept : removed)
+        .push_back({{"id", decision.id}, {"bytes", decision.bytes}, {"reason", decision.reason}});
+    if (decision.keep || preview) continue;
+    context.cluster.checkpoints.Mutate(decision.id).deleted = true;
+    context.after_commit.push_back([store = context.dependencies.checkpoints, blob = decision.id] {
+      store->Remove(blob).IgnoreError();  // what stays is swept at the next start
+    });
+  }
+  if (!preview && !removed.empty()) {
+    context.Event(id, id.str(), "checkpoints_removed",
+                  absl::StrCat(removed.size(), " checkpoints removed"));
+  }
+  const Json answer = {{"experiment", id.str()}, {"preview", preview},
+                       {"kept", kept},           {"removed", removed},
+                       {"bytes", plan.bytes_removed}};
+  return answer.dump();
+}
+
+}  // namespace scm

@@ -1,0 +1,69 @@
+#include "coordinator/controller/snapshot_index.h"
+
+#include <algorithm>
+
+namespace scm {
+
+ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id) {
+  const std::string text(id);
+  if (const auto it = snapshot.runs->find(RunId(text)); it != snapshot.runs->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.tasks->find(TaskId(text)); it != snapshot.tasks->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.trials->find(TrialId(text)); it != snapshot.trials->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.certificates->find(CertificateId(text));
+      it != snapshot.certificates->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.checkpoints->find(text); it != snapshot.checkpoints->end()) {
+    return snapshot.runs->at(it->second->run)->experiment;
+  }
+  if (const auto it = snapshot.artifacts->find(text); it != snapshot.artifacts->end()) {
+    return it->second->experiment;
+  }
+  return ExperimentId(text);
+}
+
+std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const ExperimentId& id) {
+  std::vector<const Task*> found;
+  for (const auto& [key, task] : *snapshot.tasks) {
+    if (task->experiment == id) found.push_back(task.get());
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Task* a, const Task* b) { return a->order < b->order; });
+  return found;
+}
+
+std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id) {
+  std::vector<const Run*> replicates, converged;
+  bool fallback = false;
+  for (const Task* task : TasksInOrder(snapshot, id)) {
+    if (task->run.empty() || task->stage != StageKind::kReplicate) continue;
+    replicates.push_back(snapshot.runs->at(task->run).get());
+    fallback = fallback || replicates.back()->fallback;
+  }
+  for (const Run* run : replicates) {
+    if (run->fallback == fallback && run->best_step &&
+        snapshot.tasks->at(run->task)->state == State::kSucceeded) {
+      converged.push_back(run);
+    }
+  }
+  return converged;
+}
+
+const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& run) {
+  const CheckpointRecord* latest = nullptr;
+  for (const auto& [id, checkpoint] : *snapshot.checkpoints) {
+    if (checkpoint->run == run && !checkpoint->deleted &&
+        (latest == nullptr || checkpoint->step > latest->step)) {
+      latest = checkpoint.get();
+    }
+  }
+  return latest;
+}
+
+}  // namespace scm

@@ -1,0 +1,39 @@
+// The SCM_SPEC document of an attempt (docs/trainer-protocol.md). Pure. Directories are written as
+// "scm:ID"; the worker replaces them by where it fetched ID to.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/json.h"
+#include "coordinator/core/model.h"
+
+namespace scm {
+
+struct SpecInput {
+  std::string kind;  // "checkpoint", "evaluation", "report_data"
+  std::string run;   // "" where there is none
+  int64_t seed = 0, step = 0;
+  std::string id;    // of the blob
+};
+
+struct SpecParts {
+  const Experiment* experiment = nullptr;
+  const Task* task = nullptr;
+  const Run* run = nullptr;  // null for evaluate, export, report
+  int64_t attempt = 0;
+  std::optional<std::pair<int64_t, std::string>> resume;  // step and checkpoint id
+  std::vector<SpecInput> inputs;
+  std::vector<int> gpus;
+  bool fallback = false;  // for tasks without a run: model.fallback is the model
+};
+
+// INVALID_ARGUMENT only if the trial's parameters do not fit the spec, which submission rules out.
+absl::StatusOr<Json> BuildSpec(const SpecParts& parts);
+
+// argv of the program that carries out a task of this kind.
+std::vector<std::string> CommandOf(const ExperimentSpec& spec, TaskKind kind);
+
+}  // namespace scm

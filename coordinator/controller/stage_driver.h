@@ -1,0 +1,54 @@
+// Moves experiments through their stages: starts each one's tasks, asks the searcher, records gates,
+// decides the outcome. Controller's thread only; called whenever something of an experiment changed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/controller/context.h"
+#include "coordinator/core/search/searcher.h"
+
+namespace scm {
+
+class StageDriver {
+ public:
+  explicit StageDriver(ControllerContext* context) : context_(*context) {}
+
+  // Repeats until nothing of the experiment moves any more.
+  void Advance(const ExperimentId& id);
+  // A validation of a sweep run: tells the searcher, which may end the trial.
+  void AfterValidation(const RunId& id);
+  // Stops everything of the experiment for this reason, now or as it ends.
+  void StopExperiment(const ExperimentId& id, StopReason reason, const std::string& rule,
+                      const std::string& text);
+  absl::Status ResumeExperiment(const ExperimentId& id);
+
+ private:
+  // Each returns whether something changed.
+  bool Step(const ExperimentId& id);
+  void StartStage(const ExperimentId& id, StageRecord& stage);
+  bool StageIsOver(const ExperimentId& id, StageKind kind) const;
+  void EndStage(const ExperimentId& id, StageRecord& stage);
+  void EndExperiment(const ExperimentId& id);
+  void FinishStopping(const ExperimentId& id);
+
+  void StartCheck(const ExperimentId& id);
+  void StartSweep(const ExperimentId& id);
+  void StartReplicate(const ExperimentId& id, bool fallback);
+  void StartSingle(const ExperimentId& id, StageKind stage, TaskKind kind);
+  RunId AddRun(const ExperimentId& id, StageKind stage, TaskKind kind, int64_t seed,
+               const Json& parameters, int64_t stop_at_step, const TrialId& trial, bool fallback);
+  void TellSearcher(const ExperimentId& id, const SearchEvent& event);
+  void TellExits(const ExperimentId& id);
+  void EndSweep(const ExperimentId& id, StageRecord& stage);
+  void EndReplicate(const ExperimentId& id, StageRecord& stage);
+  void EndSingle(const ExperimentId& id, StageRecord& stage);
+  Experiment& Mutable(const ExperimentId& id) { return context_.cluster.experiments.Mutate(id); }
+
+  ControllerContext& context_;
+};
+
+// Best step of a run so far: the checkpointed step with the lowest finite validation loss.
+std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run);
+
+}  // namespace scm

@@ -1,0 +1,150 @@
+#include "coordinator/controller/stage_outcome.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/human.h"
+
+namespace scm {
+namespace {
+
+const StageRecord* FindStage(const Experiment& experiment, StageKind kind) {
+  for (const StageRecord& stage : experiment.stages) {
+    if (stage.kind == kind) return &stage;
+  }
+  return nullptr;
+}
+
+bool Ended(const StageRecord* stage, State state) {
+  return stage != nullptr && stage->state == state;
+}
+
+std::optional<double> MetricOf(const ValidationRecord& validation, const std::string& metric) {
+  if (metric == "validation_loss") return validation.loss;
+  if (metric == "validation_accuracy") return validation.accuracy;
+  return std::nullopt;
+}
+
+std::string ParametersText(const Json& parameters) {
+  std::vector<std::string> parts;
+  for (auto it = parameters.begin(); it != parameters.end(); ++it) {
+    parts.push_back(absl::StrCat(it.key(), " = ", it.value().dump()));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+}  // namespace
+
+std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, StageKind kind) {
+  const Experiment& experiment = *cluster.experiments.Find(id);
+  if (kind == StageKind::kReport) return "";  // negative results are reported too
+  for (const StageKind gate : {StageKind::kCheck, StageKind::kSweep}) {
+    if (kind != gate && Ended(FindStage(experiment, gate), State::kFailed)) {
+      return absl::StrCat("the ", StageName(gate), " failed");
+    }
+  }
+  if (kind != StageKind::kEvaluate && kind != StageKind::kExport) return "";
+  const ReplicateOutcome replicates = JudgeReplicates(cluster, id);
+  return replicates.total > 0 && replicates.converged == 0 ? "no replicate converged" : "";
+}
+
+SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
+                        const std::vector<RankedTrial>& ranking) {
+  SweepOutcome outcome;
+  const auto survivors =
+      std::count_if(ranking.begin(), ranking.end(), [](const RankedTrial& trial) {
+        return trial.end == TrialEnd::kCompleted && trial.step > 0;
+      });
+  for (const RankedTrial& trial : ranking) {
+    if (trial.end != TrialEnd::kCompleted || trial.step == 0) continue;
+    outcome.winner = trial.trial;
+    outcome.reason = absl::StrCat(
+        trial.trial.str(), " wins with ", sweep.metric, " ", HumanNumber(trial.value, 4),
+        " at step ", trial.step, " (", ParametersText(cluster.trials.Find(trial.trial)->parameters),
+        "); ", survivors, " of ", ranking.size(), " trials survived");
+    return outcome;
+  }
+  outcome.reason = absl::StrCat("none of ", ranking.size(), " trials survived");
+  return outcome;
+}
+
+ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id) {
+  ReplicateOutcome outcome;
+  const std::vector<const Run*> runs = cluster.RunsOf(id);
+  for (const Run* run : runs) outcome.fallback = outcome.fallback || run->fallback;
+  std::vector<std::string> losses;
+  bool aborted = false;
+  for (const Run* run : runs) {
+    if (run->stage != StageKind::kReplicate || run->fallback != outcome.fallback) continue;
+    const Task& task = *cluster.tasks.Find(run->task);
+    ++outcome.total;
+    if (task.state == State::kSucceeded) {
+      ++outcome.converged;
+      continue;
+    }
+    aborted = aborted || task.state == State::kAborted;
+    losses.push_back(absl::StrCat("seed ", run->seed, " ", StateName(task.state),
+                                  task.rule.empty() ? "" : absl::StrCat(" by ", task.rule)));
+  }
+  outcome.passed = 2 * outcome.converged > outcome.total;
+  outcome.state = outcome.converged > 0 ? State::kSucceeded
+                  : aborted             ? State::kAborted
+                                        : State::kFailed;
+  outcome.reason = absl::StrCat(outcome.converged, " of ", outcome.total, " converged",
+                                losses.empty() ? "" : ": ", absl::StrJoin(losses, ", "));
+  return outcome;
+}
+
+std::pair<State, std::string> JudgeExperiment(const Experiment& experiment) {
+  for (const State bad : {State::kFailed, State::kAborted}) {
+    for (const StageRecord& stage : experiment.stages) {
+      if (stage.state == bad) {
+        return {bad, absl::StrCat(StageName(stage.kind), ": ", stage.reason)};
+      }
+    }
+  }
+  if (!experiment.headline.empty()) return {State::kSucceeded, experiment.headline};
+  const StageRecord* replicate = FindStage(experiment, StageKind::kReplicate);
+  return {State::kSucceeded, replicate != nullptr ? replicate->reason : "every stage succeeded"};
+}
+
+TrialEnd EndOfTrial(const Task& task) {
+  switch (task.state) {
+    case State::kSucceeded:
+      return TrialEnd::kCompleted;
+    case State::kAborted:
+      return task.rule == "no_convergence" || task.rule == "below_random" ||
+                     task.rule == "non_finite"
+                 ? TrialEnd::kDiverged
+                 : TrialEnd::kCensored;
+    case State::kFailed: {
+      const std::string kind = StringAt(task.ending, "kind");
+      return kind == "bad_input" || kind == "out_of_memory" ? TrialEnd::kFailed
+                                                            : TrialEnd::kCensored;
+    }
+    default:
+      return TrialEnd::kCensored;
+  }
+}
+
+std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step) {
+  for (const ValidationRecord& validation : run.validations) {
+    if (validation.step == step) return MetricOf(validation, metric);
+  }
+  return std::nullopt;
+}
+
+std::optional<double> BestMetric(const Run& run, const std::string& metric,
+                                 const std::string& mode) {
+  std::optional<double> best;
+  for (const ValidationRecord& validation : run.validations) {
+    const std::optional<double> value = MetricOf(validation, metric);
+    if (validation.step == 0 || !value || !std::isfinite(*value)) continue;
+    if (!best || (mode == "max" ? *value > *best : *value < *best)) best = value;
+  }
+  return best;
+}
+
+}  // namespace scm

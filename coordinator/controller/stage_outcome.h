@@ -1,0 +1,45 @@
+// How stages and experiments are judged: the gates. Pure functions of the state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/controller/cluster.h"
+#include "coordinator/core/search/searcher.h"
+
+namespace scm {
+
+// "" = the stage is carried out.
+std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, StageKind kind);
+
+struct SweepOutcome {
+  std::optional<TrialId> winner;  // the best trial that completed; none = the sweep fails
+  std::string reason;
+};
+SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
+                        const std::vector<RankedTrial>& ranking);
+
+struct ReplicateOutcome {
+  int64_t converged = 0, total = 0;
+  bool passed = false;    // more than half converged
+  bool fallback = false;  // judged are the runs of the fallback model
+  State state = State::kSucceeded;
+  std::string reason;  // "4 of 5 converged: seed 13 ABORTED by no_convergence"
+};
+ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id);
+
+// State and reason of an experiment all of whose stages are over.
+std::pair<State, std::string> JudgeExperiment(const Experiment& experiment);
+
+// What the end of its task says about a trial.
+TrialEnd EndOfTrial(const Task& task);
+
+// A run's value of a metric in the validation at exactly this step.
+std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step);
+// Its best finite value over all validations after step 0.
+std::optional<double> BestMetric(const Run& run, const std::string& metric,
+                                 const std::string& mode);
+
+}  // namespace scm

@@ -1,0 +1,328 @@
+#include "coordinator/controller/views.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+#include "common/suggest.h"
+#include "coordinator/controller/accrual.h"
+#include "coordinator/controller/forecast_view.h"
+#include "coordinator/controller/snapshot_index.h"
+
+namespace scm {
+namespace {
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json TimeOrNull(absl::Time time) { return TextOrNull(Rfc3339(time)); }
+
+Json NumberOrNull(const std::optional<double>& value) {
+  return value ? JsonNumber(*value) : Json(nullptr);
+}
+
+std::string ReasonOf(const Snapshot& snapshot, const Task& task) {
+  if (task.state == State::kPending) {
+    const auto waiting = snapshot.waiting_reasons.find(task.id);
+    if (waiting != snapshot.waiting_reasons.end()) {
+      return task.reason.empty() ? waiting->second
+                                 : absl::StrCat(waiting->second, " (", task.reason, ")");
+    }
+  }
+  return task.reason;
+}
+
+Json WorkerOf(const Task& task) {
+  return task.lease ? Json(task.lease->worker.str()) : Json(nullptr);
+}
+
+const char* CurrentStage(const Experiment& experiment) {
+  const char* name = nullptr;
+  for (const StageRecord& stage : experiment.stages) {
+    if (stage.state != State::kPending && stage.state != State::kSkipped) {
+      name = StageName(stage.kind);
+    }
+  }
+  return name;
+}
+
+Json RunJson(const Snapshot& snapshot, const Run& run) {
+  const Task& task = *snapshot.tasks->at(run.task);
+  Json latest = Json::object();
+  for (const auto& [name, value] : run.latest) latest[name] = JsonNumber(value);
+  std::optional<double> chance;
+  for (const ValidationRecord& v : run.validations) {
+    if (v.chance) chance = v.chance;
+  }
+  return {{"id", run.id.str()},
+          {"experiment", run.experiment.str()},
+          {"stage", StageName(run.stage)},
+          {"trial", TextOrNull(run.trial.str())},
+          {"task", run.task.str()},
+          {"seed", run.seed},
+          {"state", StateName(task.state)},
+          {"reason", TextOrNull(ReasonOf(snapshot, task))},
+          {"rule", TextOrNull(task.rule)},
+          {"step", run.step},
+          {"max_steps", run.max_steps},
+          {"stop_at_step", run.stop_at_step},
+          {"attempts", task.attempts},
+          {"worker", WorkerOf(task)},
+          {"parameters", run.parameters},
+          {"best_step", run.best_step ? Json(*run.best_step) : Json(nullptr)},
+          {"latest", latest},
+          {"chance", NumberOrNull(chance)},
+          {"cost", AccruedCost(snapshot, task)}};
+}
+
+Json TaskJson(const Snapshot& snapshot, const Task& task) {
+  return {{"id", task.id.str()},
+          {"kind", TaskKindName(task.kind)},
+          {"stage", StageName(task.stage)},
+          {"run", TextOrNull(task.run.str())},
+          {"state", StateName(task.state)},
+          {"attempts", task.attempts},
+          {"worker", WorkerOf(task)},
+          {"reason", TextOrNull(ReasonOf(snapshot, task))},
+          {"progress", task.progress},
+          {"progress_total", task.progress_total > 0 ? Json(task.progress_total) : Json(nullptr)}};
+}
+
+Json StageJson(const StageRecord& stage) {
+  return {{"name", StageName(stage.kind)},
+          {"state", StateName(stage.state)},
+          {"gate", TextOrNull(stage.gate)},
+          {"reason", TextOrNull(stage.reason)},
+          {"started_at", TimeOrNull(stage.started_at)},
+          {"ended_at", TimeOrNull(stage.ended_at)}};
+}
+
+absl::Status NotFound(const char* what, absl::string_view id) {
+  return absl::NotFoundError(absl::StrCat("there is no ", what, " ", id));
+}
+
+}  // namespace
+
+double AccruedCost(const Snapshot& snapshot, const Task& task) {
+  if (!task.lease) return task.cost;
+  const auto worker = snapshot.workers->find(task.lease->worker);
+  const double rate = LeaseCostRate(
+      *snapshot.experiments->at(task.experiment)->spec,
+      worker == snapshot.workers->end() ? nullptr : worker->second.get(), task.lease->gpus);
+  return task.cost +
+         rate * std::max(0.0, absl::ToDoubleSeconds(snapshot.at - task.lease->granted_at));
+}
+
+double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
+  double total = 0;
+  for (const auto& [id, task] : *snapshot.tasks) {
+    if (task->experiment == experiment) total += AccruedCost(snapshot, *task);
+  }
+  return total;
+}
+
+absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id) {
+  const std::string text(id);
+  if (snapshot.experiments->contains(ExperimentId(text)) ||
+      snapshot.runs->contains(RunId(text)) || snapshot.tasks->contains(TaskId(text)) ||
+      snapshot.trials->contains(TrialId(text)) || snapshot.workers->contains(WorkerId(text)) ||
+      snapshot.certificates->contains(CertificateId(text)) ||
+      snapshot.checkpoints->contains(text) || snapshot.artifacts->contains(text)) {
+    return text;
+  }
+  std::vector<std::string> names;
+  std::string latest;
+  for (const auto& [experiment_id, experiment] : *snapshot.experiments) {
+    if (experiment->name == text) latest = experiment_id.str();
+    names.push_back(experiment->name);
+  }
+  if (!latest.empty()) return latest;
+  const std::string near = Suggest(id, names);
+  return absl::NotFoundError(absl::StrCat(
+      "nothing has the id or name \"", id, "\"",
+      near.empty() ? "; `scmctl ls` lists the experiments" : absl::StrCat(". Did you mean ", near, "?")));
+}
+
+Json ListView(const Snapshot& snapshot) {
+  Json list = Json::array();
+  for (const auto& [id, e] : *snapshot.experiments) {
+    const char* stage = CurrentStage(*e);
+    list.push_back({{"id", id.str()},
+                    {"name", e->name},
+                    {"state", StateName(e->state)},
+                    {"stage", stage ? Json(stage) : Json(nullptr)},
+                    {"decision", TextOrNull(e->decision)},
+                    {"submitted_at", TimeOrNull(e->submitted_at)}});
+  }
+  return {{"experiments", list}};
+}
+
+absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) {
+  const auto found = snapshot.experiments->find(ExperimentIdOf(snapshot, id));
+  if (found == snapshot.experiments->end()) return NotFound("experiment", id);
+  const Experiment& e = *found->second;
+  const bool priced = e.spec->budget.has_value();
+  const char* stage = CurrentStage(e);
+  const ExperimentForecast forecast = ForecastExperiment(snapshot, e.id);
+  Json stages = Json::array(), runs = Json::array(), tasks = Json::array();
+  for (const StageRecord& record : e.stages) stages.push_back(StageJson(record));
+  for (const Task* task : TasksInOrder(snapshot, e.id)) {
+    tasks.push_back(TaskJson(snapshot, *task));
+    if (!task->run.empty()) runs.push_back(RunJson(snapshot, *snapshot.runs->at(task->run)));
+  }
+  return Json{{"experiment",
+               {{"id", e.id.str()},
+                {"name", e.name},
+                {"state", StateName(e.state)},
+                {"stage", stage ? Json(stage) : Json(nullptr)},
+                {"decision", TextOrNull(e.decision)},
+                {"reason", TextOrNull(e.reason)},
+                {"headline", TextOrNull(e.headline)},
+                {"cost", priced ? Json(AccruedCost(snapshot, e.id)) : Json(nullptr)},
+                {"currency", priced ? Json(e.spec->budget->currency) : Json(nullptr)},
+                {"budget", priced ? Json(e.spec->budget->limit) : Json(nullptr)},
+                {"submitted_at", TimeOrNull(e.submitted_at)},
+                {"ended_at", TimeOrNull(e.ended_at)},
+                {"now", TimeOrNull(snapshot.at)},
+                {"eta", forecast.finish_p50 ? TimeOrNull(*forecast.finish_p50) : Json(nullptr)},
+                {"eta_p90", forecast.finish_p90 ? TimeOrNull(*forecast.finish_p90) : Json(nullptr)},
+                {"last_abort_rule", TextOrNull(e.last_abort_rule)},
+                {"last_abort_at", TimeOrNull(e.last_abort)}}},
+              {"stages", stages},
+              {"runs", runs},
+              {"tasks", tasks}};
+}
+
+absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
+  Json runs = Json::array();
+  const auto single = snapshot.runs->find(RunId(std::string(id)));
+  if (single != snapshot.runs->end()) {
+    runs.push_back(RunJson(snapshot, *single->second));
+    return Json{{"runs", runs}};
+  }
+  const bool trial = snapshot.trials->contains(TrialId(std::string(id)));
+  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+  if (!trial && !snapshot.experiments->contains(experiment)) return NotFound("experiment", id);
+  for (const Task* task : TasksInOrder(snapshot, experiment)) {
+    if (task->run.empty()) continue;
+    const Run& run = *snapshot.runs->at(task->run);
+    if (!trial || run.trial.str() == id) runs.push_back(RunJson(snapshot, run));
+  }
+  return Json{{"runs", runs}};
+}
+
+absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view id) {
+  Json list = Json::array();
+  const std::string text(id);
+  const bool run = snapshot.runs->contains(RunId(text));
+  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+  if (!run && !snapshot.experiments->contains(experiment)) return NotFound("run", id);
+  std::vector<const CheckpointRecord*> found;
+  for (const auto& [key, record] : *snapshot.checkpoints) {
+    if (run ? record->run.str() == text
+            : snapshot.runs->at(record->run)->experiment == experiment) {
+      found.push_back(record.get());
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const auto* a, const auto* b) {
+    return std::pair(a->run, a->step) < std::pair(b->run, b->step);
+  });
+  for (const CheckpointRecord* c : found) {
+    list.push_back({{"id", c->id},
+                    {"run", c->run.str()},
+                    {"attempt", c->attempt},
+                    {"step", c->step},
+                    {"state", c->deleted ? "DELETED" : "COMPLETE"},
+                    {"bytes", c->bytes},
+                    {"sha256", c->sha256},
+                    {"path", c->path},
+                    {"files", c->files}});
+  }
+  return Json{{"checkpoints", list}};
+}
+
+Json WorkersView(const Snapshot& snapshot) {
+  Json list = Json::array();
+  for (const auto& [id, worker] : *snapshot.workers) {
+    Json gpus = Json::array(), tasks = Json::array();
+    for (const GpuRecord& gpu : worker->gpus) {
+      gpus.push_back({{"index", gpu.index},
+                      {"model", gpu.model},
+                      {"memory_bytes", gpu.memory_bytes},
+                      {"utilization_ratio", gpu.utilization},
+                      {"memory_used_bytes", gpu.memory_used}});
+    }
+    for (const auto& [task_id, task] : *snapshot.tasks) {
+      if (task->lease && task->lease->worker == id) tasks.push_back(task_id.str());
+    }
+    list.push_back({{"id", id.str()},
+                    {"instance", worker->instance},
+                    {"host", worker->host},
+                    {"state", WorkerStateName(worker->state)},
+                    {"gpus", gpus},
+                    {"cpus", worker->cpus},
+                    {"version", worker->version},
+                    {"last_seen", TimeOrNull(worker->last_seen)},
+                    {"tasks", tasks}});
+  }
+  return {{"workers", list}};
+}
+
+Json InventoryView(const Snapshot& snapshot) {
+  Json measured = Json::array();
+  for (const auto& [id, e] : *snapshot.experiments) {
+    for (const Task* task : TasksInOrder(snapshot, id)) {
+      if (task->run.empty()) continue;
+      const Run& run = *snapshot.runs->at(task->run);
+      const auto pace = SecondsPerStep(snapshot, run);
+      if (!pace || run.step == 0) continue;
+      measured.push_back({{"experiment", e->name},
+                          {"model", e->spec->model ? Json(e->spec->model->base) : Json(nullptr)},
+                          {"batch_size", e->spec->training.batch_size},
+                          {"gpus", e->spec->resources.gpus},
+                          {"cpus", e->spec->resources.cpus},
+                          {"seconds_per_step", *pace}});
+    }
+  }
+  Json view = WorkersView(snapshot);
+  view["measured"] = measured;
+  return view;
+}
+
+absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) {
+  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+  if (!snapshot.experiments->contains(experiment)) return NotFound("experiment", id);
+  Json artifacts = Json::array(), adapters = Json::array();
+  for (const auto& [key, a] : *snapshot.artifacts) {
+    if (a->experiment != experiment) continue;
+    artifacts.push_back({{"id", a->id},
+                         {"name", a->name},
+                         {"task", a->task.str()},
+                         {"kind", TaskKindName(snapshot.tasks->at(a->task)->kind)},
+                         {"sha256", a->sha256},
+                         {"bytes", a->bytes},
+                         {"files", a->files}});
+  }
+  for (const Run* run : ConvergedReplicates(snapshot, experiment)) {
+    adapters.push_back({{"run", run->id.str()},
+                        {"seed", run->seed},
+                        {"checkpoint", absl::StrCat(run->id.str(), "/", *run->best_step)}});
+  }
+  return Json{{"experiment", experiment.str()}, {"artifacts", artifacts}, {"adapters", adapters}};
+}
+
+Json EventsView(const std::vector<EventRow>& rows) {
+  Json events = Json::array();
+  for (const EventRow& row : rows) {
+    const absl::StatusOr<Json> body = ParseJson(row.body, "event");
+    events.push_back({{"sequence", row.sequence},
+                      {"at", row.at},
+                      {"experiment", TextOrNull(row.experiment)},
+                      {"subject", row.subject},
+                      {"kind", row.kind},
+                      {"text", row.text},
+                      {"body", body.ok() ? *body : Json::object()}});
+  }
+  return {{"events", events}};
+}
+
+}  // namespace scm

@@ -1,0 +1,39 @@
+// The JSON shapes of the command contract (docs/json.md), made from an immutable snapshot. Pure and
+// thread-safe; one function a shape.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/json.h"
+#include "coordinator/controller/cluster.h"
+#include "coordinator/store/state_store.h"
+
+namespace scm {
+
+// What an id or a name stands for: itself if it exists, else the latest experiment of that name.
+// NOT_FOUND suggests near names.
+absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id);
+
+Json ListView(const Snapshot& snapshot);
+absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id);
+// Of an experiment, stage is not filtered; of a run or trial, only that.
+absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id);
+absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id);
+absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view run);
+Json WorkersView(const Snapshot& snapshot);
+// Free and total slots, and measured seconds a step by (experiment name, model, resources).
+Json InventoryView(const Snapshot& snapshot);
+// {"artifacts": [{"id","name","task","kind","sha256","bytes","files"}], "adapters": [checkpoint ids]}
+absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id);
+// Points that are shown: rows of an attempt beyond the step from which a later one resumed are not.
+Json MetricsView(const Snapshot& snapshot, const RunId& run, const std::vector<StoredMetric>& rows);
+Json EventsView(const std::vector<EventRow>& rows);
+
+// Money accrued by a task or an experiment until now, running leases included.
+double AccruedCost(const Snapshot& snapshot, const Task& task);
+double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment);
+
+}  // namespace scm

@@ -1,0 +1,128 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+#include "coordinator/controller/snapshot_index.h"
+#include "coordinator/controller/views.h"
+
+namespace scm {
+namespace {
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+const CertificateRecord* CertificateOf(const Snapshot& snapshot, const RunId& run) {
+  const CertificateRecord* found = nullptr;
+  for (const auto& [id, certificate] : *snapshot.certificates) {
+    if (certificate->run == run) found = certificate.get();
+  }
+  return found;
+}
+
+Json CertificateReason(const CertificateRecord& certificate) {
+  return {{"at", MemberAt(certificate.body, "at")},
+          {"subject", certificate.run.empty() ? certificate.experiment.str()
+                                              : certificate.run.str()},
+          {"rule", MemberAt(certificate.body, "rule")},
+          {"verdict", MemberAt(certificate.body, "verdict")},
+          {"text", MemberAt(certificate.body, "reason")},
+          {"certificate", certificate.body}};
+}
+
+// Why a task is in its state: the waiting reason of a pending one, else what its last change said.
+Json TaskReason(const Snapshot& snapshot, const Task& task) {
+  std::string text = task.reason;
+  if (task.state == State::kPending) {
+    const auto waiting = snapshot.waiting_reasons.find(task.id);
+    if (waiting != snapshot.waiting_reasons.end()) {
+      text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
+    }
+  }
+  const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
+  return {{"at", TextOrNull(Rfc3339(at))},
+          {"subject", task.run.empty() ? task.id.str() : task.run.str()},
+          {"rule", TextOrNull(task.rule)},
+          {"verdict", StateName(task.state)},
+          {"text", absl::StrCat(StateName(task.state), text.empty() ? "" : ": ", text)},
+          {"certificate", nullptr}};
+}
+
+void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
+  const CertificateRecord* certificate =
+      task.run.empty() ? nullptr : CertificateOf(snapshot, task.run);
+  reasons.push_back(certificate != nullptr ? CertificateReason(*certificate)
+                                           : TaskReason(snapshot, task));
+}
+
+// The experiment's own reason, its stages' gates, its certificates, and every task that did not
+// simply succeed.
+void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json& reasons) {
+  const absl::Time at =
+      experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
+  reasons.push_back({{"at", TextOrNull(Rfc3339(at))},
+                     {"subject", experiment.id.str()},
+                     {"rule", TextOrNull(experiment.stop_rule)},
+                     {"verdict", StateName(experiment.state)},
+                     {"text", absl::StrCat(StateName(experiment.state),
+                                           experiment.reason.empty() ? "" : ": ",
+                                           experiment.reason)},
+                     {"certificate", nullptr}});
+  for (const auto& [id, certificate] : *snapshot.certificates) {
+    if (certificate->experiment == experiment.id && certificate->run.empty()) {
+      reasons.push_back(CertificateReason(*certificate));
+    }
+  }
+  for (const StageRecord& stage : experiment.stages) {
+    if (stage.gate.empty()) continue;
+    reasons.push_back({{"at", TextOrNull(Rfc3339(stage.ended_at))},
+                       {"subject", StageName(stage.kind)},
+                       {"rule", "gate"},
+                       {"verdict", stage.gate},
+                       {"text", stage.reason},
+                       {"certificate", nullptr}});
+  }
+  for (const Task* task : TasksInOrder(snapshot, experiment.id)) {
+    if (task->state != State::kSucceeded || task->stop_reason) AddTask(snapshot, *task, reasons);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
+  const std::string text(id);
+  Json reasons = Json::array();
+  if (const auto e = snapshot.experiments->find(ExperimentId(text));
+      e != snapshot.experiments->end()) {
+    AddExperiment(snapshot, *e->second, reasons);
+  } else if (const auto r = snapshot.runs->find(RunId(text)); r != snapshot.runs->end()) {
+    AddTask(snapshot, *snapshot.tasks->at(r->second->task), reasons);
+  } else if (const auto t = snapshot.trials->find(TrialId(text)); t != snapshot.trials->end()) {
+    AddTask(snapshot, *snapshot.tasks->at(snapshot.runs->at(t->second->run)->task), reasons);
+  } else if (const auto k = snapshot.tasks->find(TaskId(text)); k != snapshot.tasks->end()) {
+    AddTask(snapshot, *k->second, reasons);
+  } else if (const auto c = snapshot.certificates->find(CertificateId(text));
+             c != snapshot.certificates->end()) {
+    reasons.push_back(CertificateReason(*c->second));
+  } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
+    reasons.push_back({{"at", TextOrNull(Rfc3339(w->second->last_seen))},
+                       {"subject", text},
+                       {"rule", nullptr},
+                       {"verdict", WorkerStateName(w->second->state)},
+                       {"text", absl::StrCat(WorkerStateName(w->second->state), ": ",
+                                             w->second->strikes, " strikes, last seen ",
+                                             Rfc3339(w->second->last_seen))},
+                       {"certificate", nullptr}});
+  } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
+    reasons.push_back({{"at", nullptr},
+                       {"subject", text},
+                       {"rule", nullptr},
+                       {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
+                       {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ",
+                                             b->second->step, ", attempt ", b->second->attempt)},
+                       {"certificate", nullptr}});
+  } else {
+    return absl::NotFoundError(absl::StrCat("nothing has the id \"", text, "\""));
+  }
+  return Json{{"id", text}, {"reasons", reasons}};
+}
+
+}  // namespace scm

@@ -1,0 +1,192 @@
+#include "coordinator/controller/worker_sessions.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+
+namespace scm {
+
+WorkerId WorkerSessions::FindOrCreate(const RegisterInput& input) {
+  for (const auto& [id, worker] : context_.cluster.workers.all()) {
+    if (worker->instance == input.instance) return id;
+  }
+  const WorkerId id = context_.cluster.NewId<WorkerId>();
+  Worker worker;
+  worker.id = id;
+  worker.instance = input.instance;
+  context_.cluster.workers.Insert(id, worker);
+  return id;
+}
+
+void WorkerSessions::Seen(const WorkerId& id) {
+  Worker& worker = context_.cluster.workers.Mutate(id);
+  worker.last_seen = context_.now;
+  if (worker.state == WorkerState::kLost) worker.state = WorkerState::kReady;
+  context_.worker_deadlines[id] =
+      context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+}
+
+void WorkerSessions::Register(const RegisterInput& input) {
+  const WorkerId id = FindOrCreate(input);
+  const bool was_linked = context_.links.contains(id);
+  context_.links[id] = input.link;
+  Seen(id);
+  Worker& worker = context_.cluster.workers.Mutate(id);
+  worker.host = input.host;
+  worker.version = input.version;
+  worker.cpus = input.cpus;
+  worker.gpus = input.gpus;
+  if (!was_linked) {
+    context_.Event(ExperimentId(), id.str(), "worker_registered",
+                   absl::StrCat("on ", input.host, " with ", input.cpus, " CPU slots and ",
+                                input.gpus.size(), " GPUs; ", input.live.size(),
+                                " attempts alive"));
+  }
+  RegisteredOutput answer{id, absl::ToDoubleSeconds(context_.options.lease_ttl),
+                          absl::ToDoubleSeconds(context_.options.renew_every), {}};
+  std::set<TaskId> alive;
+  for (const LeaseRef& lease : input.live) {
+    if (!context_.Holds(lease) || context_.cluster.tasks.Find(lease.task)->lease->worker != id) {
+      continue;
+    }
+    answer.kept.push_back(lease);
+    alive.insert(lease.task);
+    context_.lease_deadlines[lease.task] =
+        context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+  }
+  std::vector<TaskId> gone;
+  for (const auto& [task_id, task] : context_.cluster.tasks.all()) {
+    if (task->lease && task->lease->worker == id && !alive.contains(task_id)) {
+      gone.push_back(task_id);
+    }
+  }
+  for (const TaskId& task : gone) {
+    context_.Transition(task, LeaseExpired{absl::StrCat(id.str(), " no longer runs it"), false})
+        .IgnoreError();
+  }
+  context_.Send(id, answer);
+  for (const TaskId& task_id : alive) {
+    const Task& task = *context_.cluster.tasks.Find(task_id);
+    context_.Send(id, AckOutput{context_.RefOf(task), task.report_offset, false});
+    context_.SendStop(task);
+  }
+}
+
+void WorkerSessions::Renew(const RenewInput& input) {
+  if (context_.cluster.workers.Find(input.worker) == nullptr) return;
+  Seen(input.worker);
+  if (!input.gpus.empty()) {
+    Worker& worker = context_.cluster.workers.Mutate(input.worker);
+    for (const GpuRecord& sample : input.gpus) {
+      for (GpuRecord& gpu : worker.gpus) {
+        if (gpu.index != sample.index) continue;
+        gpu.utilization = sample.utilization;
+        gpu.memory_used = sample.memory_used;
+      }
+    }
+  }
+  for (const LeaseRef& lease : input.leases) {
+    if (context_.Holds(lease)) {
+      context_.lease_deadlines[lease.task] =
+          context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+    } else {
+      context_.Send(input.worker, RevokeOutput{lease, "the lease is no longer valid"});
+    }
+  }
+}
+
+void WorkerSessions::Goodbye(const GoodbyeInput& input) {
+  const Worker* worker = context_.cluster.workers.Find(input.worker);
+  if (worker == nullptr) return;
+  std::vector<TaskId> held;
+  for (const auto& [id, task] : context_.cluster.tasks.all()) {
+    if (task->lease && task->lease->worker == input.worker) held.push_back(id);
+  }
+  for (const TaskId& task : held) {
+    context_
+        .Transition(task, LeaseExpired{absl::StrCat(input.worker.str(), " went down in good order: ",
+                                                    input.reason),
+                                       true})
+        .IgnoreError();
+  }
+  context_.cluster.workers.Mutate(input.worker).state = WorkerState::kLost;
+  context_.links.erase(input.worker);
+  context_.worker_deadlines.erase(input.worker);
+  context_.Event(ExperimentId(), input.worker.str(), "worker_left", input.reason);
+}
+
+void WorkerSessions::LinkLost(const LinkLostInput& input) {
+  for (auto it = context_.links.begin(); it != context_.links.end(); ++it) {
+    if (it->second == input.link) {
+      context_.links.erase(it);
+      return;
+    }
+  }
+}
+
+absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
+  if (context_.cluster.workers.Find(id) == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no worker ", id.str()));
+  }
+  Worker& worker = context_.cluster.workers.Mutate(id);
+  worker.state = drain ? WorkerState::kDraining
+                       : (context_.links.contains(id) ? WorkerState::kReady : WorkerState::kLost);
+  worker.strikes = 0;
+  std::vector<TaskId> held;
+  if (drain) {
+    for (const auto& [task_id, task] : context_.cluster.tasks.all()) {
+      if (task->lease && task->lease->worker == id) held.push_back(task_id);
+    }
+    context_.Send(id, DrainOutput{"drained by the user"});
+  }
+  for (const TaskId& task : held) {
+    context_
+        .Transition(task, StopRequested{StopReason::kDrain, "", absl::StrCat(id.str(), " drains")})
+        .IgnoreError();
+  }
+  context_.Event(ExperimentId(), id.str(), drain ? "worker_draining" : "worker_ready",
+                 absl::StrCat(held.size(), " tasks are checkpointed and move elsewhere"));
+  const Json answer = {{"worker", id.str()}, {"state", WorkerStateName(worker.state)},
+                       {"tasks", held.size()}};
+  return answer.dump();
+}
+
+void WorkerSessions::Expire() {
+  std::vector<TaskId> expired;
+  for (const auto& [task, deadline] : context_.lease_deadlines) {
+    if (deadline <= context_.now) expired.push_back(task);
+  }
+  for (const TaskId& id : expired) {
+    const Task& task = *context_.cluster.tasks.Find(id);
+    context_
+        .Transition(id, LeaseExpired{absl::StrCat("no word from ", task.lease->worker.str(), " for ",
+                                                  HumanDuration(context_.options.lease_ttl +
+                                                                context_.options.lease_margin)),
+                                     false})
+        .IgnoreError();
+  }
+  std::vector<WorkerId> lost;
+  for (const auto& [worker, deadline] : context_.worker_deadlines) {
+    if (deadline <= context_.now) lost.push_back(worker);
+  }
+  for (const WorkerId& id : lost) {
+    context_.worker_deadlines.erase(id);
+    context_.links.erase(id);
+    context_.cluster.workers.Mutate(id).state = WorkerState::kLost;
+    context_.Event(ExperimentId(), id.str(), "worker_lost", "no word for longer than a lease");
+  }
+}
+
+void WorkerSessions::RestartTerms() {
+  const absl::Time deadline =
+      context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+  for (const auto& [id, task] : context_.cluster.tasks.all()) {
+    if (task->lease) context_.lease_deadlines[id] = deadline;
+  }
+  for (const auto& [id, worker] : context_.cluster.workers.all()) {
+    if (worker->state != WorkerState::kLost) context_.worker_deadlines[id] = deadline;
+  }
+}
+
+}  // namespace scm

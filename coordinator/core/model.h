@@ -1,0 +1,178 @@
+// The coordinator's records. Plain values: no behaviour, no clock, no I/O. The controller owns the
+// only mutable copies; everyone else sees immutable snapshots of them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "coordinator/core/search/searcher.h"
+#include "coordinator/core/state.h"
+#include "experiment/spec.h"
+
+namespace scm {
+
+// The right of one worker to execute one attempt until a deadline.
+struct Lease {
+  LeaseId id;
+  WorkerId worker;
+  int64_t epoch = 0;  // fencing: grows with every grant of the task, stale ones are refused
+  std::vector<int> gpus;
+  absl::Time granted_at;
+};
+
+struct Task {
+  TaskId id;
+  ExperimentId experiment;
+  StageKind stage = StageKind::kReplicate;
+  TaskKind kind = TaskKind::kTrain;
+  RunId run;  // empty for evaluate, export and report
+  int64_t order = 0;  // submission order over the whole coordinator
+
+  State state = State::kPending;
+  std::optional<StopReason> stop_reason;  // set when a stop was asked for
+  std::string rule;                       // abort rule, if one ended it
+  std::string reason;                     // why it is in this state, for people
+
+  int64_t attempts = 0;       // attempts started or tried, this one included
+  int64_t retries_spent = 0;  // failures that count against retries.max
+  int64_t epoch = 0;          // of the latest lease
+  std::optional<Lease> lease;
+  absl::Time not_before = absl::InfinitePast();  // back-off after a failure
+  std::set<WorkerId> avoid;                      // workers on which it failed by itself
+  bool progressed = false;  // the present attempt committed a newer checkpoint
+
+  absl::Time created_at, started_at = absl::InfinitePast(), ended_at = absl::InfinitePast();
+  // Accrual of attempts that ended; the running one is added when asked for.
+  double seconds = 0;
+  double cost = 0;
+
+  int64_t report_offset = 0;  // bytes of the present attempt's spool that are committed
+  absl::Time last_report = absl::InfinitePast();
+  // The last of `done`, `stopped` and `failed` that the present attempt reported, or null; what its
+  // exit means is judged from it.
+  Json ending;
+  Json summary;  // of `done`
+  // Progress of a task without a run, in its own unit; total 0 = unknown.
+  int64_t progress = 0, progress_total = 0;
+};
+
+// A validation as abort policies and searchers see it.
+struct ValidationRecord {
+  int64_t step = 0;
+  int64_t attempt = 0;
+  std::optional<double> loss, accuracy;  // may be non-finite
+  std::optional<double> correct, items, chance, deff;
+};
+
+struct Run {
+  RunId id;
+  ExperimentId experiment;
+  StageKind stage = StageKind::kReplicate;
+  TrialId trial;  // empty in `check` and in `replicate` without a sweep
+  TaskId task;
+  int64_t seed = 0;
+  Json parameters = Json::object();  // dotted key → value, as the trial sets them
+  int64_t max_steps = 0;             // what the learning-rate schedule spans
+  int64_t stop_at_step = 0;          // where this run ends
+
+  int64_t step = 0;  // latest reported
+  std::map<std::string, double> latest;  // by metric name
+  std::vector<ValidationRecord> validations;   // ascending; superseded ones removed
+  int64_t searched_step = 0;             // last rung told to the searcher
+  // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
+  std::vector<std::pair<int64_t, int64_t>> resumes;
+  std::optional<int64_t> best_step;  // checkpointed step with the lowest validation loss
+  bool fallback = false;             // trained on model.fallback
+};
+
+struct Trial {
+  TrialId id;
+  ExperimentId experiment;
+  Json parameters = Json::object();
+  RunId run;
+  bool exited = false;
+};
+
+struct CheckpointRecord {
+  std::string id;  // "r-3/100"
+  RunId run;
+  int64_t attempt = 0, step = 0;
+  std::string sha256, path;
+  int64_t bytes = 0;
+  Json files = Json::array();  // [{"path","bytes","sha256"}]
+  bool deleted = false;        // COMPLETE, or DELETED by garbage collection
+  absl::Time committed_at = absl::InfinitePast();
+};
+
+struct ArtifactRecord {
+  std::string id;  // "k-9/report"
+  TaskId task;
+  ExperimentId experiment;
+  std::string name, sha256, path;
+  int64_t attempt = 0, bytes = 0;
+  Json files = Json::array();
+};
+
+struct StageRecord {
+  StageKind kind = StageKind::kCheck;
+  State state = State::kPending;
+  std::string gate;  // "", "passed", "failed", "not_judged"
+  std::string reason;
+  absl::Time started_at = absl::InfinitePast(), ended_at = absl::InfinitePast();
+};
+
+struct Experiment {
+  ExperimentId id;
+  std::string name;
+  State state = State::kPending;
+  std::string reason;
+  std::string decision;  // "", "go", "no_go"
+  std::string headline;  // the report's two sentences
+  absl::Time submitted_at, ended_at = absl::InfinitePast();
+  std::string source;    // the file as the user wrote it
+  std::shared_ptr<const ExperimentSpec> spec;
+  std::vector<StageRecord> stages;
+  SearchState search;
+  std::optional<StopReason> stopping;  // set while everything of it is being stopped
+  std::string stop_rule, stop_text;    // of that stop
+  Json winner;                         // parameters chosen by the sweep, null before
+  TrialId winner_trial;
+  bool budget_warned = false, slip_warned = false;
+  std::string last_abort_rule;
+  absl::Time last_abort = absl::InfinitePast();
+};
+
+struct GpuRecord {
+  int index = 0;
+  std::string model;
+  int64_t memory_bytes = 0;
+  double utilization = 0;
+  int64_t memory_used = 0;
+};
+
+struct Worker {
+  WorkerId id;
+  std::string instance;  // the worker directory's own random name
+  std::string host, version;
+  WorkerState state = WorkerState::kLost;
+  int64_t cpus = 0;
+  std::vector<GpuRecord> gpus;
+  absl::Time last_seen = absl::InfinitePast();
+  int64_t strikes = 0;  // attempts in a row that ended by themselves without a newer checkpoint
+};
+
+struct CertificateRecord {
+  CertificateId id;
+  ExperimentId experiment;
+  RunId run;  // empty for experiment-level rules
+  Json body;  // the stored certificate
+};
+
+}  // namespace scm

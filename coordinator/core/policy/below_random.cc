@@ -1,0 +1,135 @@
+#include "coordinator/core/policy/below_random.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/human.h"
+#include "statistics/binomial.h"
+
+namespace scm {
+namespace {
+
+// "" or what a validation lacks.
+std::string Missing(const Validation& point) {
+  if (!point.counts || point.counts->items < 1) return "the number of items";
+  if (!(point.counts->chance > 0 && point.counts->chance < 1)) return "the level of chance";
+  if (!(point.counts->deff >= 1)) return "the design effect (deff, 1 or more)";
+  if (point.counts->correct < 0 || point.counts->correct > point.counts->items) {
+    return "a number of right answers between 0 and the number of items";
+  }
+  return "";
+}
+
+void AddLook(const Validation& point, const std::string& which, Evidence& e) {
+  const ChanceLook look = LookAtChance(*point.counts);
+  e.window_steps.push_back(point.step);
+  e.window_values.push_back(static_cast<double>(point.counts->correct) /
+                            static_cast<double>(point.counts->items));
+  e.statistic.insert(e.statistic.end(),
+                     {{"correct_" + which, static_cast<double>(point.counts->correct)},
+                      {"items_" + which, static_cast<double>(point.counts->items)},
+                      {"chance_" + which, point.counts->chance},
+                      {"deff_" + which, point.counts->deff},
+                      {"probability_" + which, look.probability}});
+}
+
+Evidence MakeEvidence(const RunHistory& history, const BelowRandomSpec& spec, int64_t looks,
+                      const Validation& first, const Validation& second) {
+  Evidence e;
+  e.rule = "below_random";
+  e.subject = history.run;
+  e.step = second.step;
+  const double level = spec.false_abort / static_cast<double>(looks);
+  AddLook(first, "1", e);
+  AddLook(second, "2", e);
+  e.limits = {{"level", level},
+              {"false_abort", spec.false_abort},
+              {"looks", static_cast<double>(looks)},
+              {"after_step", static_cast<double>(spec.after_step)}};
+  e.reason = absl::StrFormat(
+      "below random: %d of %d validation items right at step %d (and %d of %d at step %d before), "
+      "where guessing gives %s",
+      second.counts->correct, second.counts->items, second.step, first.counts->correct,
+      first.counts->items, first.step, HumanNumber(second.counts->chance));
+  e.seen =
+      absl::StrFormat("accuracy %s at step %d and %s at step %d; guessing gives %s",
+                      HumanNumber(e.window_values[0]), first.step, HumanNumber(e.window_values[1]),
+                      second.step, HumanNumber(second.counts->chance));
+  e.threshold = absl::StrFormat(
+      "probability under guessing %.2g and %.2g, both at most %.2g (%s shared by %d looks)",
+      LookAtChance(*first.counts).probability, LookAtChance(*second.counts).probability, level,
+      HumanNumber(spec.false_abort), looks);
+  e.confidence = absl::StrFormat(
+      "a model that guesses is aborted in at most %s of runs; items count as %d independent ones",
+      HumanNumber(spec.false_abort), LookAtChance(*second.counts).effective_items);
+  e.false_abort_rate = spec.false_abort;
+  return e;
+}
+
+}  // namespace
+
+int64_t LooksOfBelowRandom(const BelowRandomSpec& spec, int64_t max_steps, int64_t eval_steps) {
+  if (eval_steps < 1 || max_steps < spec.after_step) return 1;
+  return (max_steps - spec.after_step) / eval_steps + 1;
+}
+
+ChanceLook LookAtChance(const ValidationCounts& counts) {
+  ChanceLook out;
+  out.effective_items = static_cast<int64_t>(static_cast<double>(counts.items) / counts.deff);
+  if (out.effective_items < 1) return out;
+  // Integer arithmetic: a quotient rounded up must not depend on the last bit of a division.
+  out.effective_correct = (counts.correct * out.effective_items + counts.items - 1) / counts.items;
+  out.probability =
+      statistics::BinomialCdf(out.effective_correct, out.effective_items, counts.chance);
+  return out;
+}
+
+int64_t FewestItemsToFire(double chance, double false_abort, int64_t looks) {
+  const double level = false_abort / static_cast<double>(looks);
+  int64_t items = std::max<int64_t>(
+      1, static_cast<int64_t>(std::floor(std::log(level) / std::log1p(-chance))) - 1);
+  while (statistics::BinomialCdf(0, items, chance) > level) ++items;
+  return items;
+}
+
+Verdict BelowRandomPolicy::Evaluate(const RunHistory& history, absl::Time /*now*/) const {
+  const int64_t looks = LooksOfBelowRandom(spec_, history.max_steps, history.eval_steps);
+  const double level = spec_.false_abort / static_cast<double>(looks);
+  const Validation* flagged = nullptr;  // the look just before, if it was flagged
+  Verdict verdict = UndecidedVerdict(
+      rule(), absl::StrCat("below_random looks from step ", spec_.after_step, " on"));
+  for (const Validation& point : history.validations) {
+    if (point.step < spec_.after_step) continue;
+    if (std::string missing = Missing(point); !missing.empty()) {
+      verdict = UndecidedVerdict(
+          rule(),
+          absl::StrCat("below_random is undecided: the validation reports do not carry ", missing));
+      flagged = nullptr;
+      continue;
+    }
+    const ChanceLook look = LookAtChance(*point.counts);
+    if (look.probability > level) {
+      verdict = ContinueVerdict(
+          rule(), absl::StrFormat("not below random: %d of %d right at step %d, guessing gives %s",
+                                  point.counts->correct, point.counts->items, point.step,
+                                  HumanNumber(point.counts->chance)));
+      flagged = nullptr;
+      continue;
+    }
+    if (flagged != nullptr) {
+      return AbortVerdict(MakeEvidence(history, spec_, looks, *flagged, point));
+    }
+    flagged = &point;
+    verdict = UndecidedVerdict(
+        rule(),
+        absl::StrFormat(
+            "below_random is undecided: step %d is below guessing (%d of %d right), the next "
+            "validation decides",
+            point.step, point.counts->correct, point.counts->items));
+  }
+  return verdict;
+}
+
+}  // namespace scm

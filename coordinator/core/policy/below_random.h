@@ -1,0 +1,35 @@
+// Rule below_random: accuracy significantly under what blind guessing gives, at two successive
+// validations. It finds broken labels and scoring, not slow learning. Source: docs/statistics.md,
+// §6. Pure.
+#pragma once
+
+#include "coordinator/core/policy/abort_policy.h"
+
+namespace scm {
+
+class BelowRandomPolicy : public AbortPolicy {
+ public:
+  explicit BelowRandomPolicy(BelowRandomSpec spec) : spec_(spec) {}
+  const char* rule() const override { return "below_random"; }
+  Verdict Evaluate(const RunHistory& history, absl::Time now) const override;
+
+ private:
+  BelowRandomSpec spec_;
+};
+
+// K: how many looks share the permitted rate of false aborts; at least 1.
+int64_t LooksOfBelowRandom(const BelowRandomSpec& spec, int64_t max_steps, int64_t eval_steps);
+
+// One look: effective counts and their probability under chance.
+struct ChanceLook {
+  int64_t effective_items = 0;    // n' = floor(n / deff)
+  int64_t effective_correct = 0;  // X' = ceil(X n' / n)
+  double probability = 1;         // BinomialCDF(X'; n', p0)
+};
+ChanceLook LookAtChance(const ValidationCounts& counts);
+
+// Fewest effective items with which the rule can fire at all; `plan` warns below it. 0 < chance
+// < 1.
+int64_t FewestItemsToFire(double chance, double false_abort, int64_t looks);
+
+}  // namespace scm

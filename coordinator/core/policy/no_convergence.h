@@ -1,0 +1,26 @@
+// Rule no_convergence: the validation loss has not fallen by the asked share, is not going to, and
+// shows no sign of falling. Source: docs/statistics.md, §5. Pure.
+#pragma once
+
+#include "coordinator/core/policy/abort_policy.h"
+#include "coordinator/core/policy/loss_trend.h"
+
+namespace scm {
+
+// Looks at every validation with after_step ≤ step < max_steps until a look aborts or continues.
+// Stateless: the looks are repeated from the history, and the first that decides stands.
+class NoConvergencePolicy : public AbortPolicy {
+ public:
+  explicit NoConvergencePolicy(NoConvergenceSpec spec) : spec_(spec) {}
+  const char* rule() const override { return "no_convergence"; }
+  Verdict Evaluate(const RunHistory& history, absl::Time now) const override;
+
+ private:
+  NoConvergenceSpec spec_;
+};
+
+// Every how many validations one is kept, so that a window never grows with the rate of
+// validations: max(1, floor(after_step / (20 eval_steps))).
+int64_t ThinningStride(int64_t after_step, int64_t eval_steps);
+
+}  // namespace scm

@@ -1,0 +1,18 @@
+// Rule non_finite: a loss or a gradient norm that is no number ends the run, without retry. Pure.
+#pragma once
+
+#include "coordinator/core/policy/abort_policy.h"
+
+namespace scm {
+
+class NonFinitePolicy : public AbortPolicy {
+ public:
+  const char* rule() const override { return "non_finite"; }
+  Verdict Evaluate(const RunHistory& history, absl::Time now) const override;
+};
+
+// The evidence for a run whose trainer ended by itself with `failed`, kind `diverged`: the same
+// rule, with the trainer's message as what was seen.
+Evidence DivergedEvidence(const RunHistory& history, const std::string& message);
+
+}  // namespace scm

@@ -1,0 +1,260 @@
+#include "coordinator/core/priority_scheduler.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+
+namespace scm {
+namespace {
+
+// A worker with what is left of it while grants are being made.
+struct Room {
+  const WorkerSlots* worker;
+  int64_t free_cpus;
+  std::vector<int> free_gpus;  // ascending
+  // Set once a task that could use this worker must wait: tasks of a lower priority stay away.
+  const WaitingTask* reserved_for = nullptr;
+};
+
+std::string Plural(int64_t n, absl::string_view noun) {
+  return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
+}
+
+// "1 GPU and 4 CPUs".
+std::string NeedText(const SlotRequest& request) {
+  if (request.gpus == 0) return Plural(request.cpus, "CPU");
+  return absl::StrCat(Plural(request.gpus, "GPU"), " and ", Plural(request.cpus, "CPU"));
+}
+
+// How many ranks of `request` go into so many CPUs and GPUs, at most `limit`.
+int64_t RanksIn(const SlotRequest& request, int64_t cpus, int64_t gpus, int64_t limit) {
+  int64_t ranks = limit;
+  if (request.cpus > 0) ranks = std::min(ranks, cpus / request.cpus);
+  if (request.gpus > 0) ranks = std::min(ranks, gpus / request.gpus);
+  return std::max<int64_t>(ranks, 0);
+}
+
+bool FitsIdle(const WaitingTask& task, const WorkerSlots& worker) {
+  return RanksIn(task.request, worker.total_cpus, worker.total_gpus, 1) == 1;
+}
+
+// How many ranks all workers could hold if they were idle.
+int64_t RanksIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
+  int64_t ranks = 0;
+  for (const Room& room : rooms) {
+    ranks += RanksIn(task.request, room.worker->total_cpus, room.worker->total_gpus, task.ranks);
+  }
+  return ranks;
+}
+
+bool PlaceableIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
+  int64_t ranks = 0;
+  for (const Room& room : rooms) {
+    ranks += RanksIn(task.request, room.worker->total_cpus, room.worker->total_gpus, task.ranks);
+    if (ranks >= task.ranks) return true;
+  }
+  return false;
+}
+
+bool FitsNow(const WaitingTask& task, const Room& room) {
+  return RanksIn(task.request, room.free_cpus, static_cast<int64_t>(room.free_gpus.size()), 1) == 1;
+}
+
+// The room for one rank: no worker on which the task failed, if possible; of the others the one
+// that the rank fills best. nullptr when none has room.
+Room* BestRoom(const WaitingTask& task, std::vector<Room>& rooms, bool respect_reservations) {
+  Room* best = nullptr;
+  auto key = [&task](const Room& room) {
+    return std::make_tuple(task.avoid.count(room.worker->id), room.free_gpus.size(), room.free_cpus,
+                           room.worker->id);
+  };
+  for (Room& room : rooms) {
+    if (!FitsNow(task, room)) continue;
+    if (respect_reservations && room.reserved_for != nullptr &&
+        room.reserved_for->priority > task.priority) {
+      continue;
+    }
+    if (best == nullptr || key(room) < key(*best)) best = &room;
+  }
+  return best;
+}
+
+void Give(Room& room, const Placement& placement, const SlotRequest& request) {
+  room.free_cpus += request.cpus;
+  room.free_gpus.insert(room.free_gpus.end(), placement.gpus.begin(), placement.gpus.end());
+  std::sort(room.free_gpus.begin(), room.free_gpus.end());
+}
+
+// All ranks, or nothing: what was taken for the first ranks is given back when a later one has no
+// room, and also when this is only a question (`keep` is false).
+std::optional<Grant> Place(const WaitingTask& task, std::vector<Room>& rooms,
+                           bool respect_reservations, bool keep) {
+  Grant grant{task.id, {}};
+  std::vector<Room*> taken;
+  bool complete = true;
+  for (int64_t rank = 0; rank < task.ranks && complete; ++rank) {
+    Room* room = BestRoom(task, rooms, respect_reservations);
+    complete = room != nullptr;
+    if (!complete) break;
+    const auto end = room->free_gpus.begin() + task.request.gpus;
+    grant.ranks.push_back({room->worker->id, std::vector<int>(room->free_gpus.begin(), end)});
+    room->free_gpus.erase(room->free_gpus.begin(), end);
+    room->free_cpus -= task.request.cpus;
+    taken.push_back(room);
+  }
+  if (!complete || !keep) {
+    for (size_t i = 0; i < taken.size(); ++i) Give(*taken[i], grant.ranks[i], task.request);
+  }
+  return complete ? std::optional<Grant>(std::move(grant)) : std::nullopt;
+}
+
+// "needs 2 GPUs on one worker; the largest has 1": one resource that no worker has enough of.
+std::string TooBig(absl::string_view noun, int64_t need, int64_t largest) {
+  if (largest == 0) {
+    return absl::StrCat("cannot be placed: needs ", Plural(need, noun), ", and no worker has any");
+  }
+  return absl::StrCat("cannot be placed: needs ", Plural(need, noun),
+                      " on one worker, and the largest worker has ", largest);
+}
+
+std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& rooms) {
+  int64_t most_gpus = 0, most_cpus = 0;
+  for (const Room& room : rooms) {
+    most_gpus = std::max(most_gpus, room.worker->total_gpus);
+    most_cpus = std::max(most_cpus, room.worker->total_cpus);
+  }
+  if (task.request.gpus > most_gpus) return TooBig("GPU", task.request.gpus, most_gpus);
+  if (task.request.cpus > most_cpus) return TooBig("CPU", task.request.cpus, most_cpus);
+  const int64_t ranks = RanksIdle(task, rooms);
+  if (task.ranks > 1 && ranks > 0) {
+    return absl::StrCat("cannot be placed: needs ", task.ranks, " ranks of ",
+                        NeedText(task.request), " each, and all workers together hold ", ranks);
+  }
+  return absl::StrCat("cannot be placed: needs ", NeedText(task.request),
+                      " on one worker, and no worker has both");
+}
+
+// "needs 1 GPU: both busy", "needs 2 GPUs on one worker: at most 1 is free on any".
+std::string Busy(absl::string_view noun, int64_t need, int64_t most_free, int64_t total) {
+  if (most_free > 0) {
+    return absl::StrCat("needs ", Plural(need, noun), " on one worker: at most ", most_free,
+                        most_free == 1 ? " is" : " are", " free on any");
+  }
+  const std::string all = total == 1   ? "the only one is busy"
+                          : total == 2 ? "both busy"
+                                       : absl::StrCat("all ", total, " busy");
+  return absl::StrCat("needs ", Plural(need, noun), ": ", all);
+}
+
+std::string BusyReason(const WaitingTask& task, const std::vector<Room>& rooms) {
+  int64_t most_gpus = 0, most_cpus = 0, all_gpus = 0, all_cpus = 0, ranks = 0;
+  for (const Room& room : rooms) {
+    const int64_t gpus = static_cast<int64_t>(room.free_gpus.size());
+    most_gpus = std::max(most_gpus, gpus);
+    most_cpus = std::max(most_cpus, room.free_cpus);
+    all_gpus += room.worker->total_gpus;
+    all_cpus += room.worker->total_cpus;
+    ranks += RanksIn(task.request, room.free_cpus, gpus, task.ranks);
+  }
+  if (task.request.gpus > most_gpus) return Busy("GPU", task.request.gpus, most_gpus, all_gpus);
+  if (task.request.cpus > most_cpus) return Busy("CPU", task.request.cpus, most_cpus, all_cpus);
+  if (task.ranks > 1 && ranks > 0) {
+    return absl::StrCat("needs ", task.ranks, " ranks of ", NeedText(task.request),
+                        " each: room for ", ranks, " now");
+  }
+  return absl::StrCat("needs ", NeedText(task.request), " on one worker: none has both free");
+}
+
+std::vector<Room> RoomsOf(const std::vector<WorkerSlots>& workers) {
+  std::vector<Room> rooms;
+  for (const WorkerSlots& worker : workers) {
+    rooms.push_back({&worker, worker.free_cpus, worker.free_gpus});
+    std::sort(rooms.back().free_gpus.begin(), rooms.back().free_gpus.end());
+  }
+  return rooms;
+}
+
+std::vector<WaitingTask> InOrder(const std::vector<WaitingTask>& waiting) {
+  std::vector<WaitingTask> tasks = waiting;
+  for (WaitingTask& task : tasks) {
+    task.ranks = std::max<int64_t>(task.ranks, 1);
+    task.request.gpus = std::max<int64_t>(task.request.gpus, 0);
+    task.request.cpus = std::max<int64_t>(task.request.cpus, 0);
+  }
+  std::sort(tasks.begin(), tasks.end(), [](const WaitingTask& a, const WaitingTask& b) {
+    return std::tie(b.priority, a.order, a.id) < std::tie(a.priority, b.order, b.id);
+  });
+  return tasks;
+}
+
+// Keeps tasks of lower priority off the workers that `task` is waiting for.
+void Reserve(const WaitingTask& task, std::vector<Room>& rooms) {
+  for (Room& room : rooms) {
+    if (room.reserved_for == nullptr && FitsIdle(task, *room.worker)) room.reserved_for = &task;
+  }
+}
+
+// Whose reservation keeps `task` waiting although there is room.
+std::string ReservedReason(const WaitingTask& task, const std::vector<Room>& rooms) {
+  for (const Room& room : rooms) {
+    const WaitingTask* holder = room.reserved_for;
+    if (holder != nullptr && holder->priority > task.priority && FitsNow(task, room)) {
+      return absl::StrCat("waits for ", holder->id.str(), ", which has a higher priority (",
+                          holder->priority, " over ", task.priority, ") and needs ",
+                          NeedText(holder->request));
+    }
+  }
+  return BusyReason(task, rooms);
+}
+
+}  // namespace
+
+ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
+                                           absl::Time now) const {
+  ScheduleDecision decision;
+  std::vector<Room> rooms = RoomsOf(snapshot.workers);
+  const std::vector<WaitingTask> tasks = InOrder(snapshot.waiting);
+  // Room only shrinks here, so an equal request fails again: long queues of equal tasks are cheap.
+  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, std::string> refused;
+  for (const WaitingTask& task : tasks) {
+    std::string& reason = decision.waiting_reasons[task.id];
+    if (rooms.empty()) {
+      // Nothing is known about the workers to come, so nothing is called unplaceable.
+      reason = "no worker is ready to take work";
+      continue;
+    }
+    if (!PlaceableIdle(task, rooms)) {
+      decision.unplaceable.insert(task.id);
+      reason = UnplaceableReason(task, rooms);
+      continue;
+    }
+    if (task.not_before > now) {
+      reason = absl::StrCat("waits until ", Rfc3339(task.not_before), " before its next attempt");
+      continue;
+    }
+    const auto shape =
+        std::make_tuple(task.priority, task.request.gpus, task.request.cpus, task.ranks);
+    if (const auto earlier = refused.find(shape); earlier != refused.end()) {
+      reason = earlier->second;
+      continue;
+    }
+    if (std::optional<Grant> grant =
+            Place(task, rooms, /*respect_reservations=*/true, /*keep=*/true)) {
+      decision.grants.push_back(*std::move(grant));
+      decision.waiting_reasons.erase(task.id);
+      continue;
+    }
+    const bool has_room =
+        Place(task, rooms, /*respect_reservations=*/false, /*keep=*/false).has_value();
+    reason = has_room ? ReservedReason(task, rooms) : BusyReason(task, rooms);
+    refused[shape] = reason;
+    Reserve(task, rooms);
+  }
+  return decision;
+}
+
+}  // namespace scm

@@ -1,0 +1,57 @@
+// Everything that can happen to a task. docs/run-lifecycle.md is the normative description.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "absl/time/time.h"
+#include "coordinator/core/model.h"
+
+namespace scm {
+
+struct LeaseGranted {
+  Lease lease;
+};
+struct ProcessStarted {};
+struct StartFailed {
+  std::string message;
+  bool retryable = true;
+};
+// How a process ended, judged from its last report and its exit code.
+enum class ExitClass {
+  kDone,            // `done`, exit 0
+  kStopped,         // `stopped`, exit 0
+  kInfrastructure,  // killed, crashed, or said so: worth another try
+  kBadInput,
+  kOutOfMemory,
+  kDiverged,  // said `diverged`: the rule non_finite, no retry
+};
+struct ProcessExited {
+  ExitClass how = ExitClass::kInfrastructure;
+  std::string message;
+  Json summary;  // kDone
+};
+// Loss of the worker or of the lease; `orderly` when the worker said goodbye first.
+struct LeaseExpired {
+  std::string message;
+  bool orderly = false;
+};
+struct StopRequested {
+  StopReason reason = StopReason::kCancel;
+  std::string rule;  // kAbort
+  std::string text;
+};
+struct ResumeRequested {};
+
+using TaskEvent = std::variant<LeaseGranted, ProcessStarted, StartFailed, ProcessExited,
+                               LeaseExpired, StopRequested, ResumeRequested>;
+const char* TaskEventName(const TaskEvent& event);
+
+// What Apply needs to know beside the task.
+struct ApplyContext {
+  absl::Time now;
+  int64_t max_retries = 5;
+  double cost_per_second = 0;  // of the lease that is held
+};
+
+}  // namespace scm

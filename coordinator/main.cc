@@ -1,0 +1,129 @@
+// scm-coordinator: wires store, controller, services and telemetry, and waits for a signal.
+
+#include <signal.h>
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/files.h"
+#include "common/status_macros.h"
+#include "common/version.h"
+#include "coordinator/checkpoint/local_store.h"
+#include "coordinator/controller/controller_loop.h"
+#include "coordinator/core/priority_scheduler.h"
+#include "coordinator/options.h"
+#include "coordinator/rpc/server.h"
+#include "coordinator/store/sqlite_store.h"
+#include "coordinator/telemetry/http_server.h"
+#include "coordinator/telemetry/metrics.h"
+#include "prometheus/text_serializer.h"
+
+namespace scm {
+namespace {
+
+// An upload must not take the last room from the database.
+constexpr int64_t kMinFreeBytes = 64 << 20;
+
+// Whether a row says that the blob exists.
+bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
+  return snapshot.checkpoints->contains(id) || snapshot.artifacts->contains(id);
+}
+
+absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
+  ServerOptions server;
+  server.listen = options.listen;
+  if (!options.user_token_file.empty()) {
+    SCM_ASSIGN_OR_RETURN(server.user_token, ReadTokenFile(options.user_token_file));
+  }
+  if (!options.worker_token_file.empty()) {
+    SCM_ASSIGN_OR_RETURN(server.worker_token, ReadTokenFile(options.worker_token_file));
+  }
+  if (!options.tls_cert.empty()) {
+    SCM_ASSIGN_OR_RETURN(server.tls_cert, ReadFile(options.tls_cert));
+    SCM_ASSIGN_OR_RETURN(server.tls_key, ReadFile(options.tls_key));
+  }
+  return server;
+}
+
+// Where scmctl and workers on this machine find a coordinator whose ports were given as 0.
+absl::Status WriteAddresses(const CoordinatorOptions& options, int rpc_port, int http_port) {
+  const auto host = [](const std::string& address) { return address.substr(0, address.rfind(':')); };
+  const Json addresses = {
+      {"coordinator", absl::StrCat(host(options.listen), ":", rpc_port)},
+      {"metrics_url", absl::StrCat("http://", host(options.metrics_listen), ":", http_port, "/metrics")},
+      {"pid", getpid()},
+      {"version", kVersion}};
+  return WriteFileAtomically(absl::StrCat(options.data_dir, "/address.json"), addresses.dump(2));
+}
+
+absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
+  SCM_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
+  SCM_ASSIGN_OR_RETURN(const ServerOptions server_options, ReadSecrets(options));
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<StateStore> store, SqliteStore::Open({.directory = options.data_dir}));
+  std::function<std::shared_ptr<const Snapshot>()> published;
+  SCM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<CheckpointStore> checkpoints,
+      LocalStore::Open({.directory = absl::StrCat(options.data_dir, "/checkpoints"),
+                        .min_free_bytes = kMinFreeBytes,
+                        .may_replace = [&published](absl::string_view id) {
+                          return published && !IsCommitted(*published(), std::string(id));
+                        }}));
+  const PriorityScheduler scheduler;
+  StreamLinks links(kVersion);
+  ControllerOptions controller_options;
+  controller_options.version = kVersion;
+  controller_options.lease_ttl = absl::Seconds(options.lease_ttl_seconds);
+  controller_options.lease_margin = controller_options.lease_ttl / 6;
+  controller_options.renew_every = controller_options.lease_ttl / 6;
+  controller_options.stop_grace = absl::Seconds(options.stop_grace_seconds);
+  Controller controller(controller_options,
+                        {store.get(), checkpoints.get(), &scheduler, &links});
+  SCM_RETURN_IF_ERROR(controller.Recover(RealClock().Now()));
+  ControllerLoop loop(&controller, &RealClock(), {});
+  published = [&loop] { return loop.snapshot(); };
+
+  LogStore logs(absl::StrCat(options.data_dir, "/logs"));
+  RpcMetrics rpc_metrics;
+  SCM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcServer> rpc,
+      StartRpcServer(server_options,
+                     {&loop, checkpoints.get(), &logs, &links, &rpc_metrics, kVersion}));
+  const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
+                                    [&rpc_metrics] { return rpc_metrics.Read(); },
+                                    [] { return RealClock().Now(); }});
+  SCM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<HttpServer> http,
+      StartHttpServer(options.metrics_listen,
+                      {[&metrics] { return prometheus::TextSerializer().Serialize(metrics.Collect()); },
+                       [&loop]() -> std::string {
+                         return loop.store_full() ? "the disk is full: free some space" : "";
+                       }}));
+  SCM_RETURN_IF_ERROR(WriteAddresses(options, rpc->port(), http->port()));
+  std::printf("scm-coordinator %s serves port %d, metrics on port %d, data in %s\n", kVersion,
+              rpc->port(), http->port(), options.data_dir.c_str());
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace scm
+
+int main(int argc, char** argv) {
+  scm::CoordinatorOptions options;
+  if (const int code = scm::ParseCoordinatorOptions(argc, argv, &options); code >= 0) return code;
+  // Before any thread exists, so that every thread inherits the mask and sigwait alone sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  if (const absl::Status status = scm::Serve(options, signals); !status.ok()) {
+    std::fprintf(stderr, "scm-coordinator: %s\n", std::string(status.message()).c_str());
+    return 1;
+  }
+  return 0;
+}

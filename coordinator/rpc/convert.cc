@@ -1,0 +1,133 @@
+#include "coordinator/rpc/convert.h"
+
+namespace scm {
+
+LeaseRef FromProto(const v1::LeaseRef& proto) {
+  return {LeaseId(proto.lease_id()), TaskId(proto.task_id()), proto.attempt(), proto.epoch()};
+}
+
+v1::LeaseRef ToProto(const LeaseRef& lease) {
+  v1::LeaseRef proto;
+  proto.set_lease_id(lease.lease.str());
+  proto.set_task_id(lease.task.str());
+  proto.set_attempt(lease.attempt);
+  proto.set_epoch(lease.epoch);
+  return proto;
+}
+
+RegisterInput FromProto(const v1::Register& proto, int64_t link) {
+  RegisterInput input;
+  input.link = link;
+  input.instance = proto.instance();
+  input.host = proto.host();
+  input.version = proto.version();
+  input.cpus = proto.cpus();
+  for (const v1::Gpu& gpu : proto.gpus()) {
+    input.gpus.push_back({gpu.index(), gpu.model(), gpu.memory_bytes()});
+  }
+  for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
+  return input;
+}
+
+RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
+  RenewInput input;
+  input.worker = worker;
+  for (const v1::LeaseRef& lease : proto.leases()) input.leases.push_back(FromProto(lease));
+  for (const v1::GpuSample& sample : proto.gpus()) {
+    GpuRecord gpu;
+    gpu.index = sample.index();
+    gpu.utilization = sample.utilization_ratio();
+    gpu.memory_used = sample.memory_used_bytes();
+    input.gpus.push_back(gpu);
+  }
+  return input;
+}
+
+ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker) {
+  return {worker, FromProto(proto.lease()), proto.offset(), proto.lines()};
+}
+
+ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
+  ProcessInput input;
+  input.worker = worker;
+  input.lease = FromProto(proto.lease());
+  switch (proto.kind()) {
+    case v1::ProcessEvent::START_FAILED:
+      input.kind = ProcessInput::Kind::kStartFailed;
+      break;
+    case v1::ProcessEvent::EXITED:
+      input.kind = ProcessInput::Kind::kExited;
+      break;
+    case v1::ProcessEvent::KILLED:
+      input.kind = ProcessInput::Kind::kKilled;
+      break;
+    default:
+      input.kind = ProcessInput::Kind::kStarted;
+  }
+  input.exit_code = proto.exit_code();
+  input.message = proto.message();
+  input.retryable = proto.retryable();
+  return input;
+}
+
+namespace {
+
+struct OutputWriter {
+  v1::CoordinatorMessage& message;
+  const std::string& version;
+
+  void operator()(const RegisteredOutput& output) {
+    v1::Registered& proto = *message.mutable_registered();
+    proto.set_worker_id(output.worker.str());
+    proto.set_lease_ttl_seconds(output.lease_ttl_seconds);
+    proto.set_renew_seconds(output.renew_seconds);
+    proto.set_coordinator_version(version);
+    for (const LeaseRef& lease : output.kept) *proto.add_kept() = ToProto(lease);
+  }
+  void operator()(const GrantOutput& output) {
+    v1::Grant& proto = *message.mutable_grant();
+    *proto.mutable_lease() = ToProto(output.lease);
+    proto.set_spec_json(output.spec_json);
+    for (const std::string& word : output.command) proto.add_command(word);
+    for (const int gpu : output.gpus) proto.add_gpus(gpu);
+  }
+  void operator()(const CommandOutput& output) {
+    *message.mutable_command()->mutable_lease() = ToProto(output.lease);
+    message.mutable_command()->set_json(output.json);
+  }
+  void operator()(const AckOutput& output) {
+    v1::Ack& proto = *message.mutable_ack();
+    *proto.mutable_lease() = ToProto(output.lease);
+    proto.set_report_offset(output.report_offset);
+    proto.set_done(output.done);
+  }
+  void operator()(const RevokeOutput& output) {
+    *message.mutable_revoke()->mutable_lease() = ToProto(output.lease);
+    message.mutable_revoke()->set_reason(output.reason);
+  }
+  void operator()(const DrainOutput& output) {
+    message.mutable_drain()->set_reason(output.reason);
+  }
+};
+
+}  // namespace
+
+v1::CoordinatorMessage ToProto(const Output& output, const std::string& version) {
+  v1::CoordinatorMessage message;
+  std::visit(OutputWriter{message, version}, output);
+  return message;
+}
+
+Manifest FromProto(const v1::UploadHeader& proto, const std::string& id) {
+  Manifest manifest;
+  manifest.id = id;
+  manifest.attempt = proto.lease().attempt();
+  manifest.epoch = proto.lease().epoch();
+  manifest.step = proto.kind() == v1::UploadHeader::CHECKPOINT ? proto.step() : 0;
+  for (const v1::FileEntry& file : proto.files()) {
+    manifest.files.push_back({file.path(), file.bytes(), file.sha256(), file.crc32c()});
+  }
+  return manifest;
+}
+
+}  // namespace scm

@@ -1,0 +1,264 @@
+#include "coordinator/rpc/experiment_service.h"
+
+#include <chrono>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "coordinator/controller/report_data.h"
+#include "coordinator/controller/snapshot_index.h"
+#include "coordinator/controller/views.h"
+#include "coordinator/rpc/status.h"
+
+namespace scm {
+namespace {
+
+constexpr char kService[] = "scm.v1.ExperimentService";
+constexpr std::chrono::milliseconds kWatchPeriod(500);
+constexpr int64_t kPage = 5000;
+constexpr int64_t kLogChunk = 256 << 10;
+
+absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
+  switch (verb) {
+    case v1::ControlRequest::PAUSE:
+      return ControlVerb::kPause;
+    case v1::ControlRequest::RESUME:
+      return ControlVerb::kResume;
+    case v1::ControlRequest::CANCEL:
+      return ControlVerb::kCancel;
+    case v1::ControlRequest::DRAIN:
+      return ControlVerb::kDrain;
+    case v1::ControlRequest::UNDRAIN:
+      return ControlVerb::kUndrain;
+    case v1::ControlRequest::CHECKPOINT_GC:
+      return ControlVerb::kCheckpointGc;
+    case v1::ControlRequest::SHUTDOWN:
+      return ControlVerb::kShutdown;
+    default:
+      return absl::InvalidArgumentError("unknown verb");
+  }
+}
+
+// The tasks whose output an id stands for, in order of submission.
+std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id) {
+  std::vector<const Task*> tasks;
+  for (const Task* task : TasksInOrder(snapshot, ExperimentIdOf(snapshot, id))) {
+    const bool of_trial =
+        !task->run.empty() && snapshot.runs->at(task->run)->trial.str() == id;
+    if (task->experiment.str() == id || task->id.str() == id || task->run.str() == id || of_trial) {
+      tasks.push_back(task);
+    }
+  }
+  return tasks;
+}
+
+}  // namespace
+
+grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
+                                           const v1::SubmitRequest* request,
+                                           v1::SubmitReply* reply) {
+  const MeasuredCall call(deps_.metrics, kService, "Submit");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  const absl::StatusOr<Reply> id = deps_.loop->Call(
+      SubmitInput{request->request_id(), request->spec_json(), request->source()});
+  if (id.ok()) reply->set_experiment_id(*id);
+  return call.End(ToGrpc(id.status()));
+}
+
+absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
+                                               const Snapshot& snapshot, v1::QueryReply& reply) {
+  const int64_t limit = request.limit() > 0 ? std::min(request.limit(), kPage) : kPage;
+  if (request.what() == v1::QueryRequest::METRICS) {
+    if (!snapshot.runs->contains(RunId(reply.resolved()))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(reply.resolved(), " is no run; `scmctl runs` lists the runs"));
+    }
+    absl::StatusOr<std::vector<StoredMetric>> rows = absl::UnavailableError("shutting down");
+    deps_.loop->Read([&](StateStore& store) {
+      rows = store.ReadMetrics(reply.resolved(), request.after(), limit);
+    });
+    SCM_RETURN_IF_ERROR(rows.status());
+    reply.set_json(MetricsView(snapshot, RunId(reply.resolved()), *rows).dump());
+    if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
+    return absl::OkStatus();
+  }
+  const std::string experiment = reply.resolved().empty()
+                                     ? ""
+                                     : ExperimentIdOf(snapshot, reply.resolved()).str();
+  absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
+  deps_.loop->Read([&](StateStore& store) {
+    rows = store.ReadEvents(experiment, request.after(), limit);
+  });
+  SCM_RETURN_IF_ERROR(rows.status());
+  reply.set_json(EventsView(*rows).dump());
+  if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request,
+                                           v1::QueryReply& reply) {
+  const auto snapshot = deps_.loop->snapshot();
+  if (!request.id().empty()) {
+    SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(), ResolveId(*snapshot, request.id()));
+  }
+  const std::string& id = reply.resolved();
+  absl::StatusOr<Json> json = Json::object();
+  switch (request.what()) {
+    case v1::QueryRequest::LIST:
+      json = ListView(*snapshot);
+      break;
+    case v1::QueryRequest::STATUS:
+      json = StatusView(*snapshot, id);
+      break;
+    case v1::QueryRequest::RUNS:
+      json = RunsView(*snapshot, id);
+      break;
+    case v1::QueryRequest::METRICS:
+    case v1::QueryRequest::EVENTS:
+      return AnswerPage(request, *snapshot, reply);
+    case v1::QueryRequest::WHY:
+      json = WhyView(*snapshot, id);
+      break;
+    case v1::QueryRequest::CHECKPOINTS:
+      json = CheckpointsView(*snapshot, id);
+      break;
+    case v1::QueryRequest::WORKERS:
+      json = WorkersView(*snapshot);
+      break;
+    case v1::QueryRequest::REPORT:
+      json = ReportView(*snapshot, id);
+      break;
+    case v1::QueryRequest::REPORT_DATA:
+      deps_.loop->Read([&](StateStore& store) {
+        json = MakeReportData(*snapshot, store, ExperimentIdOf(*snapshot, id), deps_.version);
+      });
+      break;
+    case v1::QueryRequest::RESOLVE:
+      break;
+    case v1::QueryRequest::INVENTORY:
+      json = InventoryView(*snapshot);
+      break;
+    default:
+      return absl::InvalidArgumentError("unknown query");
+  }
+  SCM_RETURN_IF_ERROR(json.status());
+  reply.set_json(json->dump());
+  return absl::OkStatus();
+}
+
+grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
+                                          const v1::QueryRequest* request, v1::QueryReply* reply) {
+  const MeasuredCall call(deps_.metrics, kService, "Query");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(Answer(*request, *reply)));
+}
+
+grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
+                                            const v1::ControlRequest* request,
+                                            v1::ControlReply* reply) {
+  const MeasuredCall call(deps_.metrics, kService, "Control");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  const absl::StatusOr<ControlVerb> verb = VerbOf(request->verb());
+  if (!verb.ok()) return call.End(ToGrpc(verb.status()));
+  std::string id;
+  if (*verb != ControlVerb::kShutdown) {
+    const absl::StatusOr<std::string> resolved = ResolveId(*deps_.loop->snapshot(), request->id());
+    if (!resolved.ok()) return call.End(ToGrpc(resolved.status()));
+    id = *resolved;
+  }
+  const absl::StatusOr<Reply> answer =
+      deps_.loop->Call(ControlInput{*verb, id, request->preview()});
+  if (answer.ok()) reply->set_json(*answer);
+  reply->set_resolved(id);
+  return call.End(ToGrpc(answer.status()));
+}
+
+absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
+                                                 const std::string& id,
+                                                 grpc::ServerWriter<v1::QueryReply>& writer) {
+  SCM_ASSIGN_OR_RETURN(const std::string resolved, ResolveId(*deps_.loop->snapshot(), id));
+  std::string last;
+  while (!context.IsCancelled()) {
+    const auto snapshot = deps_.loop->snapshot();
+    const ExperimentId experiment = ExperimentIdOf(*snapshot, resolved);
+    SCM_ASSIGN_OR_RETURN(const Json status, StatusView(*snapshot, experiment.str()));
+    v1::QueryReply reply;
+    reply.set_json(status.dump());
+    reply.set_resolved(experiment.str());
+    if (reply.json() != last) {
+      last = reply.json();
+      if (!writer.Write(reply)) return absl::CancelledError("the watcher is gone");
+    }
+    if (IsTerminal(snapshot->experiments->at(experiment)->state)) return absl::OkStatus();
+    std::this_thread::sleep_for(kWatchPeriod);
+  }
+  return absl::CancelledError("the watcher is gone");
+}
+
+grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
+                                          const v1::WatchRequest* request,
+                                          grpc::ServerWriter<v1::QueryReply>* writer) {
+  const MeasuredCall call(deps_.metrics, kService, "Watch");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(StreamStatus(*context, request->id(), *writer)));
+}
+
+absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
+                                               const v1::LogsRequest& request,
+                                               grpc::ServerWriter<v1::LogsReply>& writer) {
+  SCM_ASSIGN_OR_RETURN(const std::string id, ResolveId(*deps_.loop->snapshot(), request.id()));
+  std::map<std::pair<std::string, int64_t>, int64_t> sent;
+  int64_t skip = request.offset();
+  while (!context.IsCancelled()) {
+    const auto snapshot = deps_.loop->snapshot();
+    bool ended = true;
+    for (const Task* task : TasksOf(*snapshot, id)) {
+      ended = ended && IsTerminal(task->state);
+      for (int64_t attempt = 1; attempt <= task->attempts; ++attempt) {
+        int64_t& offset = sent[{task->id.str(), attempt}];
+        for (std::string data; !(data = deps_.logs->Read(task->id, attempt, offset, kLogChunk)).empty();) {
+          offset += static_cast<int64_t>(data.size());
+          const int64_t drop = std::min<int64_t>(skip, static_cast<int64_t>(data.size()));
+          skip -= drop;
+          v1::LogsReply reply;
+          reply.set_data(data.substr(drop));
+          reply.set_source(absl::StrCat(task->id.str(), " attempt ", attempt));
+          if (!writer.Write(reply)) return absl::CancelledError("the reader is gone");
+        }
+      }
+    }
+    if (ended || !request.follow()) {
+      v1::LogsReply reply;
+      reply.set_end(true);
+      writer.Write(reply);
+      return absl::OkStatus();
+    }
+    std::this_thread::sleep_for(kWatchPeriod);
+  }
+  return absl::CancelledError("the reader is gone");
+}
+
+grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
+                                         const v1::LogsRequest* request,
+                                         grpc::ServerWriter<v1::LogsReply>* writer) {
+  const MeasuredCall call(deps_.metrics, kService, "Logs");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(StreamLogs(*context, *request, *writer)));
+}
+
+grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
+                                             const v1::DownloadRequest* request,
+                                             grpc::ServerWriter<v1::FileChunk>* writer) {
+  const MeasuredCall call(deps_.metrics, kService, "Download");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer)));
+}
+
+grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,
+                                            v1::VersionReply* reply) {
+  reply->set_version(deps_.version);
+  reply->set_protocol("1");
+  return grpc::Status::OK;
+}
+
+}  // namespace scm

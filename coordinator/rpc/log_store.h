@@ -1,0 +1,32 @@
+// What trainers print, as files: logs/TASK/ATTEMPT.log. Appends are idempotent by offset, so a worker
+// that sends again after lost contact doubles nothing. Thread-safe.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+
+namespace scm {
+
+class LogStore {
+ public:
+  explicit LogStore(std::string directory) : directory_(std::move(directory)) {}
+
+  // Bytes kept after the append. Data below that is skipped; a gap changes nothing.
+  absl::StatusOr<int64_t> Append(const TaskId& task, int64_t attempt, int64_t offset,
+                                 absl::string_view data);
+  // At most `limit` bytes of one attempt; empty if there are none (yet).
+  std::string Read(const TaskId& task, int64_t attempt, int64_t offset, int64_t limit) const;
+
+ private:
+  std::string PathOf(const TaskId& task, int64_t attempt) const;
+
+  const std::string directory_;
+  std::mutex mutex_;
+};
+
+}  // namespace scm

@@ -1,0 +1,35 @@
+// The coordinator's gRPC server: services, transport security, limits.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "coordinator/rpc/services.h"
+
+namespace scm {
+
+struct ServerOptions {
+  std::string listen = "127.0.0.1:0";  // HOST:PORT, port 0 = any
+  std::string user_token, worker_token;
+  std::string tls_cert, tls_key;  // PEM text; both or neither
+};
+
+// Owns the services; destroying it shuts the server down within a second.
+class RpcServer {
+ public:
+  virtual ~RpcServer() = default;
+  virtual int port() const = 0;
+};
+
+// FAILED_PRECONDITION when a routable address is to be served without TLS and tokens;
+// UNAVAILABLE when the address is taken.
+absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(const ServerOptions& options,
+                                                          const ServiceDependencies& dependencies);
+
+// Whether HOST:PORT can be reached from this machine only.
+bool IsLoopback(const std::string& address);
+
+}  // namespace scm

@@ -1,0 +1,38 @@
+// The open streams to workers, by link number. Thread-safe: the controller sends, RPC threads add and
+// remove.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "coordinator/controller/inputs.h"
+#include "scm/v1/worker.pb.h"
+
+namespace scm {
+
+// One stream's outgoing side. Push never blocks.
+class OutgoingStream {
+ public:
+  virtual ~OutgoingStream() = default;
+  virtual void Push(v1::CoordinatorMessage message) = 0;
+};
+
+class StreamLinks : public WorkerLinks {
+ public:
+  explicit StreamLinks(std::string version) : version_(std::move(version)) {}
+  int64_t Add(OutgoingStream* stream);
+  // After this returns, the stream is not touched any more.
+  void Remove(int64_t link);
+  void Send(int64_t link, const Output& output) override;
+  void SendLogAck(int64_t link, const v1::LeaseRef& lease, int64_t log_offset);
+
+ private:
+  const std::string version_;
+  std::mutex mutex_;
+  int64_t next_ = 1;
+  std::map<int64_t, OutgoingStream*> streams_;
+};
+
+}  // namespace scm

@@ -1,0 +1,124 @@
+#include "coordinator/rpc/worker_session.h"
+
+#include "coordinator/rpc/convert.h"
+#include "coordinator/rpc/status.h"
+
+namespace scm {
+namespace {
+
+// A worker that reads nothing must not fill the coordinator's memory.
+constexpr size_t kMaxOutgoing = 10000;
+
+}  // namespace
+
+WorkerSession::WorkerSession(ServiceDependencies dependencies, const absl::Status& admission)
+    : deps_(std::move(dependencies)) {
+  if (!admission.ok()) {
+    FinishOnce(ToGrpc(admission));
+    return;
+  }
+  link_ = deps_.links->Add(this);
+  StartRead(&incoming_);
+}
+
+void WorkerSession::FinishOnce(const grpc::Status& status) {
+  {
+    std::lock_guard lock(mutex_);
+    if (finished_) return;
+    finished_ = true;
+  }
+  Finish(status);
+}
+
+void WorkerSession::Push(v1::CoordinatorMessage message) {
+  bool first = false, overflow = false, resume = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (finished_) return;
+    if (message.has_registered()) {
+      resume = worker_.empty();
+      worker_ = WorkerId(message.registered().worker_id());
+    }
+    overflow = outgoing_.size() >= kMaxOutgoing;
+    if (!overflow) {
+      outgoing_.push_back(std::move(message));
+      first = outgoing_.size() == 1;
+    }
+  }
+  if (overflow) return FinishOnce({grpc::StatusCode::RESOURCE_EXHAUSTED, "the worker reads too slowly"});
+  if (first) StartWrite(&outgoing_.front());
+  if (resume) StartRead(&incoming_);
+}
+
+void WorkerSession::OnWriteDone(bool ok) {
+  bool more = false;
+  {
+    std::lock_guard lock(mutex_);
+    outgoing_.pop_front();
+    more = ok && !outgoing_.empty() && !finished_;
+  }
+  if (more) StartWrite(&outgoing_.front());
+}
+
+void WorkerSession::OnReadDone(bool ok) {
+  if (!ok) return FinishOnce(grpc::Status::OK);
+  if (Receive()) StartRead(&incoming_);
+}
+
+bool WorkerSession::Receive() {
+  WorkerId worker;
+  {
+    std::lock_guard lock(mutex_);
+    worker = worker_;
+  }
+  if (incoming_.has_register_()) {
+    deps_.loop->Post(FromProto(incoming_.register_(), link_));
+    return !worker.empty();
+  }
+  if (worker.empty()) {
+    FinishOnce({grpc::StatusCode::FAILED_PRECONDITION, "the first message must be register"});
+    return false;
+  }
+  switch (incoming_.message_case()) {
+    case v1::WorkerMessage::kRenew:
+      deps_.loop->Post(FromProto(incoming_.renew(), worker));
+      break;
+    case v1::WorkerMessage::kReports:
+      deps_.loop->Post(FromProto(incoming_.reports(), worker));
+      break;
+    case v1::WorkerMessage::kProcess:
+      deps_.loop->Post(FromProto(incoming_.process(), worker));
+      break;
+    case v1::WorkerMessage::kGoodbye:
+      deps_.loop->Post(GoodbyeInput{worker, incoming_.goodbye().reason()});
+      break;
+    case v1::WorkerMessage::kLog:
+      ReceiveLog(incoming_.log());
+      break;
+    default:
+      break;  // a newer worker's word: ignored
+  }
+  return true;
+}
+
+void WorkerSession::ReceiveLog(const v1::LogChunk& chunk) {
+  const LeaseRef lease = FromProto(chunk.lease());
+  const auto snapshot = deps_.loop->snapshot();
+  if (!snapshot->tasks->contains(lease.task) || lease.attempt < 1) return;
+  const absl::StatusOr<int64_t> kept =
+      deps_.logs->Append(lease.task, lease.attempt, chunk.offset(), chunk.data());
+  // On a full disk nothing is acknowledged, and the worker sends it again later.
+  if (kept.ok()) deps_.links->SendLogAck(link_, chunk.lease(), *kept);
+}
+
+void WorkerSession::OnCancel() { FinishOnce(grpc::Status::CANCELLED); }
+
+void WorkerSession::OnDone() {
+  if (link_ != 0) {
+    deps_.links->Remove(link_);
+    deps_.loop->Post(LinkLostInput{link_});
+  }
+  delete this;
+}
+
+}  // namespace scm

@@ -1,0 +1,40 @@
+// One worker's stream. Owns itself: gRPC calls OnDone last, and it deletes itself there.
+#pragma once
+
+#include <deque>
+#include <mutex>
+
+#include "coordinator/rpc/services.h"
+#include "scm/v1/worker.grpc.pb.h"
+
+namespace scm {
+
+class WorkerSession final
+    : public grpc::ServerBidiReactor<v1::WorkerMessage, v1::CoordinatorMessage>,
+      public OutgoingStream {
+ public:
+  // `admitted` false: the stream is ended at once with `refusal`.
+  WorkerSession(ServiceDependencies dependencies, const absl::Status& admission);
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+  void Push(v1::CoordinatorMessage message) override;
+
+ private:
+  // Whether reading goes on at once; after Register it goes on when the answer is sent.
+  bool Receive();
+  void ReceiveLog(const v1::LogChunk& chunk);
+  void FinishOnce(const grpc::Status& status);
+
+  ServiceDependencies deps_;
+  int64_t link_ = 0;
+  v1::WorkerMessage incoming_;
+  std::mutex mutex_;
+  WorkerId worker_;
+  std::deque<v1::CoordinatorMessage> outgoing_;  // the front one is being written
+  bool finished_ = false;
+};
+
+}  // namespace scm

@@ -1,0 +1,28 @@
+// /metrics, /healthz and /readyz over HTTP. Owns its threads.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace scm {
+
+struct HttpHandlers {
+  std::function<std::string()> metrics;  // text exposition format
+  // "" = ready; else why not, answered with 503.
+  std::function<std::string()> not_ready;
+};
+
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;
+  virtual int port() const = 0;
+};
+
+// `listen` is HOST:PORT, port 0 = any. UNAVAILABLE when the address is taken.
+absl::StatusOr<std::unique_ptr<HttpServer>> StartHttpServer(const std::string& listen,
+                                                            HttpHandlers handlers);
+
+}  // namespace scm

@@ -1,0 +1,196 @@
+#include "coordinator/telemetry/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "coordinator/controller/forecast_view.h"
+#include "coordinator/controller/views.h"
+#include "coordinator/telemetry/family_set.h"
+
+namespace scm {
+namespace {
+
+using Labels = FamilySet::Labels;
+
+constexpr size_t kMaxRuns = 200;
+constexpr absl::Duration kKeepEnded = absl::Minutes(10);
+
+double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
+
+Labels RunLabels(const Run& run) {
+  return {{"experiment", run.experiment.str()},
+          {"run", run.id.str()},
+          {"seed", std::to_string(run.seed)}};
+}
+
+Labels With(Labels labels, const std::string& name, const std::string& value) {
+  labels.emplace_back(name, value);
+  return labels;
+}
+
+const Task& TaskOf(const Snapshot& snapshot, const Run& run) {
+  return *snapshot.tasks->at(run.task);
+}
+
+void AddLatest(FamilySet& out, const Run& run, const char* reported, const char* name,
+               const char* help) {
+  const auto value = run.latest.find(reported);
+  if (value != run.latest.end()) out.Gauge(name, help, RunLabels(run), value->second);
+}
+
+void AddCheckpoints(FamilySet& out, const Snapshot& snapshot, const Run& run,
+                    const std::map<RunId, int64_t>& last_steps) {
+  const auto last = last_steps.find(run.id);
+  if (last == last_steps.end()) return;
+  out.Gauge("scm_run_last_checkpoint_step", "Step of the latest complete checkpoint.",
+            RunLabels(run), static_cast<double>(last->second));
+  const auto record =
+      snapshot.checkpoints->find(run.id.str() + "/" + std::to_string(last->second));
+  if (record == snapshot.checkpoints->end()) return;
+  out.Gauge("scm_run_last_checkpoint_timestamp_seconds",
+            "Unix time at which the latest checkpoint was committed.", RunLabels(run),
+            UnixSeconds(record->second->committed_at));
+}
+
+void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
+            const std::map<RunId, int64_t>& last_steps) {
+  const Task& task = TaskOf(snapshot, run);
+  const Labels labels = RunLabels(run);
+  out.Gauge("scm_run_step", "Latest optimiser step reported.", labels,
+            static_cast<double>(run.step));
+  out.Gauge("scm_run_target_steps", "Step at which the run ends.", labels,
+            static_cast<double>(run.stop_at_step));
+  AddLatest(out, run, "train_loss", "scm_run_train_loss", "Training loss of the latest step, nats.");
+  AddLatest(out, run, "validation_loss", "scm_run_validation_loss",
+            "Loss of the latest validation, nats a label.");
+  AddLatest(out, run, "validation_accuracy", "scm_run_validation_accuracy_ratio",
+            "Accuracy of the latest validation, 0 to 1.");
+  AddLatest(out, run, "grad_norm", "scm_run_grad_norm", "Gradient norm before clipping.");
+  AddLatest(out, run, "learning_rate", "scm_run_learning_rate", "Learning rate of the latest step.");
+  if (const auto tokens = run.latest.find("tokens"); tokens != run.latest.end()) {
+    out.Counter("scm_run_tokens_total", "Tokens trained on.", labels, tokens->second);
+  }
+  out.Counter("scm_run_cost_total", "Money accrued, in the experiment's currency.", labels,
+              AccruedCost(snapshot, task));
+  for (const State state : {State::kPending, State::kAssigned, State::kRunning, State::kStopping,
+                            State::kPaused, State::kSucceeded, State::kFailed, State::kAborted,
+                            State::kCancelled}) {
+    out.Gauge("scm_run_state", "1 for the state the run is in, 0 for the others.",
+              With(labels, "state", StateName(state)), task.state == state ? 1 : 0);
+  }
+  AddCheckpoints(out, snapshot, run, last_steps);
+  const bool aborted = task.state == State::kAborted;
+  out.Counter("scm_run_aborts_total", "Aborts of the run, by rule.",
+              With(labels, "rule", aborted && !task.rule.empty() ? task.rule : "none"),
+              aborted ? 1 : 0);
+}
+
+void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& experiment) {
+  const Labels labels = {{"experiment", experiment.id.str()}};
+  out.Gauge("scm_experiment_info", "1; carries the experiment's name.",
+            With(labels, "name", experiment.name), 1);
+  if (experiment.last_abort != absl::InfinitePast()) {
+    out.Gauge("scm_experiment_last_abort_timestamp_seconds", "Unix time of the latest abort.",
+              With(labels, "rule", experiment.last_abort_rule), UnixSeconds(experiment.last_abort));
+  }
+  if (experiment.spec->budget) {
+    out.Gauge("scm_experiment_cost", "Money accrued, in the experiment's currency.", labels,
+              AccruedCost(snapshot, experiment.id));
+    out.Gauge("scm_experiment_budget", "Limit of the budget, in the experiment's currency.", labels,
+              experiment.spec->budget->limit);
+  }
+  if (!experiment.spec->timeline) return;
+  const ExperimentForecast forecast = ForecastExperiment(snapshot, experiment.id);
+  if (!forecast.finish_p50) return;
+  const absl::Time due =
+      absl::FromCivil(experiment.spec->timeline->finish_by + 1, absl::UTCTimeZone());
+  out.Gauge("scm_experiment_projected_slip_seconds",
+            "Projected finish minus the end of finish_by; negative is early.", labels,
+            absl::ToDoubleSeconds(*forecast.finish_p50 - due));
+}
+
+void AddWorkers(FamilySet& out, const Snapshot& snapshot) {
+  std::map<WorkerState, int> workers = {{WorkerState::kReady, 0},
+                                        {WorkerState::kDraining, 0},
+                                        {WorkerState::kLost, 0},
+                                        {WorkerState::kQuarantined, 0}};
+  for (const auto& [id, worker] : *snapshot.workers) {
+    ++workers[worker->state];
+    if (worker->state == WorkerState::kLost) continue;
+    for (const GpuRecord& gpu : worker->gpus) {
+      const Labels labels = {{"worker", id.str()}, {"gpu", std::to_string(gpu.index)}};
+      out.Gauge("scm_gpu_utilization_ratio", "Share of time in which a kernel ran, 0 to 1.", labels,
+                gpu.utilization);
+      out.Gauge("scm_gpu_memory_used_bytes", "GPU memory in use.", labels,
+                static_cast<double>(gpu.memory_used));
+    }
+  }
+  for (const auto& [state, count] : workers) {
+    out.Gauge("scm_workers", "Workers by state.", {{"state", WorkerStateName(state)}}, count);
+  }
+}
+
+void AddTasks(FamilySet& out, const Snapshot& snapshot) {
+  std::map<State, int> tasks = {{State::kPending, 0}, {State::kRunning, 0}};
+  for (const auto& [id, task] : *snapshot.tasks) ++tasks[task->state];
+  for (const auto& [state, count] : tasks) {
+    out.Gauge("scm_tasks", "Tasks by state.", {{"state", StateName(state)}}, count);
+  }
+}
+
+void AddRpc(FamilySet& out, const RpcMetrics::Values& values) {
+  for (const auto& [key, count] : values.handled) {
+    out.Counter("grpc_server_handled_total", "Calls completed, by code.",
+                {{"grpc_service", key[0]}, {"grpc_method", key[1]}, {"grpc_code", key[2]}},
+                static_cast<double>(count));
+  }
+  for (const auto& [key, histogram] : values.handling) {
+    out.Histogram("grpc_server_handling_seconds", "Time to handle a call.",
+                  {{"grpc_service", key[0]}, {"grpc_method", key[1]}}, RpcMetrics::kBuckets,
+                  histogram.counts, histogram.total, histogram.sum);
+  }
+}
+
+}  // namespace
+
+std::vector<const Run*> CoordinatorMetrics::ExportedRuns(const Snapshot& snapshot,
+                                                         absl::Time now) const {
+  std::lock_guard lock(mutex_);
+  std::vector<const Run*> runs;
+  for (const auto& [id, run] : *snapshot.runs) {
+    const Task& task = TaskOf(snapshot, *run);
+    if (IsTerminal(task.state)) {
+      int& scrapes = scrapes_since_end_[id];
+      if (scrapes >= 2 && now - task.ended_at > kKeepEnded) continue;
+      ++scrapes;
+    }
+    runs.push_back(run.get());
+  }
+  if (runs.size() > kMaxRuns) runs.erase(runs.begin(), runs.end() - kMaxRuns);
+  return runs;
+}
+
+std::vector<prometheus::MetricFamily> CoordinatorMetrics::Collect() const {
+  FamilySet out;
+  const std::shared_ptr<const Snapshot> published = sources_.snapshot();
+  Snapshot snapshot = *published;
+  snapshot.at = sources_.now();  // money and time run on between commits
+  std::map<RunId, int64_t> last_steps;
+  for (const auto& [id, checkpoint] : *snapshot.checkpoints) {
+    if (checkpoint->deleted) continue;
+    int64_t& step = last_steps[checkpoint->run];
+    step = std::max(step, checkpoint->step);
+  }
+  for (const Run* run : ExportedRuns(snapshot, snapshot.at)) {
+    AddRun(out, snapshot, *run, last_steps);
+  }
+  for (const auto& [id, experiment] : *snapshot.experiments) {
+    AddExperiment(out, snapshot, *experiment);
+  }
+  AddWorkers(out, snapshot);
+  AddTasks(out, snapshot);
+  AddRpc(out, sources_.rpc());
+  return out.Take();
+}
+
+}  // namespace scm

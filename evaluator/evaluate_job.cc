@@ -1,0 +1,234 @@
+#include "evaluator/evaluate_job.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "common/status_macros.h"
+#include "evaluator/evaluation_file.h"
+#include "evaluator/latency.h"
+#include "evaluator/predictions.h"
+#include "trainer/adapter_file.h"
+#include "trainer/choice_scoring.h"
+#include "trainer/formats/llama_tensors.h"
+#include "trainer/model_source.h"
+#include "trainer/torch_runtime.h"
+#include "trainer/training_data.h"
+
+namespace scm {
+namespace {
+
+void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+// A model in memory with its tokenised tests.
+struct LoadedModel {
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<LlamaModel> model;
+  TestExamples examples;
+  int64_t bytes = 0;  // of its weights in memory
+};
+
+class Evaluator {
+ public:
+  Evaluator(const JobSpec& spec, Reporter* reporter, CommandQueue* commands, Clock* clock)
+      : spec_(spec), reporter_(reporter), commands_(commands), clock_(clock) {}
+
+  absl::Status Run();
+  int64_t scored() const { return scored_; }
+
+ private:
+  absl::Status LoadTests();
+  absl::Status EvaluateBaseAndSeeds();
+  absl::Status EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded);
+  absl::Status EvaluateBaseline(const BaselineSpec& baseline);
+  absl::StatusOr<LoadedModel> Load(const std::string& path);
+  absl::StatusOr<ModelScores> Score(const LoadedModel& loaded);
+  absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded);
+  std::string BaseName() const;
+  std::string SeedName(const JobInput& input) const;
+  const TestTask& LatencyTask() const;
+
+  const JobSpec& spec_;
+  Reporter* reporter_;
+  CommandQueue* commands_;
+  Clock* clock_;
+  std::string device_;
+  Corpus corpus_;  // before the items that point into it
+  Evaluation evaluation_;
+  int64_t scored_ = 0;  // items, over all models
+};
+
+absl::Status Evaluator::LoadTests() {
+  std::vector<std::string> warnings;
+  SCM_ASSIGN_OR_RETURN(corpus_, LoadJobCorpus(spec_.data, &warnings));
+  SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(corpus_, spec_.data));
+  SCM_ASSIGN_OR_RETURN(evaluation_.tasks, TestTasks(corpus_, split, spec_.evaluation.tasks));
+  evaluation_.demonstration = corpus_.info.demonstration;
+  for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
+  return absl::OkStatus();
+}
+
+// A baseline that is the base itself lends it its name.
+std::string Evaluator::BaseName() const {
+  for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
+    if (baseline.model == spec_.model) return baseline.name;
+  }
+  return "base";
+}
+
+std::string Evaluator::SeedName(const JobInput& input) const {
+  const std::string name = absl::StrCat("seed ", input.seed);
+  for (const EvaluatedModel& model : evaluation_.models) {
+    if (model.name == name) return absl::StrCat(name, " (", input.run, ")");
+  }
+  return name;
+}
+
+const TestTask& Evaluator::LatencyTask() const {
+  for (const TestTask& task : evaluation_.tasks) {
+    if (spec_.evaluation.primary.has_value() && task.name == spec_.evaluation.primary->task) {
+      return task;
+    }
+  }
+  return evaluation_.tasks[0];
+}
+
+absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
+  Log(absl::StrCat("loading ", path, " in ", spec_.training.precision, " on ", device_));
+  SCM_ASSIGN_OR_RETURN(const auto source, OpenModel(path));
+  LoadedModel loaded;
+  SCM_ASSIGN_OR_RETURN(loaded.tokenizer, source->MakeTokenizer());
+  std::vector<std::string> warnings;
+  SCM_ASSIGN_OR_RETURN(loaded.examples, TokenizeTests(evaluation_.tasks, *loaded.tokenizer,
+                                                      spec_.data.max_length, &warnings));
+  for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
+  const bool half = spec_.training.precision == "bf16";
+  for (const TensorInfo& tensor : source->tensors()) {
+    loaded.bytes += ElementCount(tensor.shape) * (half ? 2 : 4);
+  }
+  SCM_ASSIGN_OR_RETURN(
+      loaded.model,
+      MakeLlamaModel(*source, half ? Precision::kBFloat16 : Precision::kFloat32, device_));
+  return loaded;
+}
+
+absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
+  std::vector<const TokenExample*> examples;
+  for (const auto& task : loaded.examples) {
+    for (const auto& item : task) {
+      for (const TokenExample& choice : item) examples.push_back(&choice);
+    }
+  }
+  const int64_t items = CountItems(evaluation_.tasks);
+  const double total = static_cast<double>(examples.size());
+  const auto go_on = [&](int64_t done) {
+    const int64_t step = scored_ + static_cast<int64_t>(static_cast<double>(items * done) / total);
+    return reporter_->Progress(step, {{"items_scored", static_cast<double>(step)}}).ok() &&
+           !commands_->stop().has_value();
+  };
+  SCM_ASSIGN_OR_RETURN(const auto scores, ScoreExamples(examples, spec_.trainer.score_tokens,
+                                                        go_on, loaded.model.get()));
+  scored_ += items;
+  return MakeScores(evaluation_.tasks, scores);
+}
+
+absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded) {
+  return MeasureLatency(LatencyTask(), *loaded.tokenizer, spec_.data.max_length,
+                        loaded.model.get(), clock_);
+}
+
+absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded) {
+  EvaluatedModel seed;
+  seed.name = SeedName(input);
+  seed.kind = EvaluatedModel::Kind::kSeed;
+  seed.seed = input.seed;
+  seed.run = input.run;
+  seed.step = input.step;
+  Log(absl::StrCat("scoring ", seed.name));
+  SCM_RETURN_IF_ERROR(LoadAdapter(input.dir, loaded->model.get()));
+  loaded->model->EnableAdapters(true);
+  SCM_ASSIGN_OR_RETURN(seed.scores, Score(*loaded));
+  if (measure) {
+    SCM_ASSIGN_OR_RETURN(seed.latency_ms, Latency(*loaded));
+  }
+  evaluation_.models.push_back(std::move(seed));
+  return absl::OkStatus();
+}
+
+absl::Status Evaluator::EvaluateBaseAndSeeds() {
+  SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
+  EvaluatedModel base;
+  base.name = BaseName();
+  base.kind = EvaluatedModel::Kind::kBase;
+  loaded.model->EnableAdapters(false);
+  Log("scoring the base");
+  SCM_ASSIGN_OR_RETURN(base.scores, Score(loaded));
+  SCM_ASSIGN_OR_RETURN(base.latency_ms, Latency(loaded));
+  evaluation_.models.push_back(std::move(base));
+  bool first = true;
+  for (const JobInput& input : spec_.inputs) {
+    if (input.kind != "checkpoint") continue;
+    SCM_RETURN_IF_ERROR(EvaluateSeed(input, first, &loaded));
+    first = false;
+  }
+  evaluation_.peak_rss_bytes = PeakResidentBytes();
+  evaluation_.model_bytes = loaded.bytes;
+  return absl::OkStatus();
+}
+
+absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
+  EvaluatedModel model;
+  model.name = baseline.name;
+  if (!baseline.predictions.empty()) {
+    model.kind = EvaluatedModel::Kind::kPredictions;
+    absl::StatusOr<ImportedPredictions> imported =
+        ImportPredictions(baseline.predictions, evaluation_.tasks);
+    if (imported.ok()) {
+      model.scores = std::move(imported->scores);
+      model.missing = imported->missing;
+    } else {
+      model.missing = std::string(imported.status().message());
+    }
+  } else {
+    model.kind = EvaluatedModel::Kind::kModel;
+    absl::StatusOr<LoadedModel> loaded = Load(baseline.model);
+    if (loaded.ok()) {
+      SCM_ASSIGN_OR_RETURN(model.scores, Score(*loaded));
+    } else {
+      model.missing = std::string(loaded.status().message());
+    }
+  }
+  if (!model.missing.empty()) {
+    Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
+  }
+  evaluation_.models.push_back(std::move(model));
+  return absl::OkStatus();
+}
+
+absl::Status Evaluator::Run() {
+  SCM_RETURN_IF_ERROR(LoadTests());
+  SCM_ASSIGN_OR_RETURN(device_, PrepareTorch(spec_.resources));
+  SCM_RETURN_IF_ERROR(EvaluateBaseAndSeeds());
+  for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
+    if (baseline.name == evaluation_.models[0].name) continue;
+    SCM_RETURN_IF_ERROR(EvaluateBaseline(baseline));
+  }
+  const std::string path = absl::StrCat(spec_.work_dir, "/evaluation.json");
+  SCM_RETURN_IF_ERROR(WriteFileDurably(path, EvaluationToJson(evaluation_).dump() + "\n"));
+  SCM_RETURN_IF_ERROR(reporter_->Artifact("evaluation", path));
+  return reporter_->Done({{"items", CountItems(evaluation_.tasks)},
+                          {"models", evaluation_.models.size()}});
+}
+
+}  // namespace
+
+absl::Status RunEvaluateJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
+                            Clock* clock) {
+  Evaluator evaluator(spec, reporter, commands, clock);
+  const absl::Status status = evaluator.Run();
+  if (absl::IsCancelled(status)) return reporter->Stopped(evaluator.scored());
+  return status;
+}
+
+}  // namespace scm

@@ -1,0 +1,19 @@
+// The job kind "evaluate": base, seeds and baselines on the test items, from the work order to the
+// artifact "evaluation" (evaluation.json).
+#pragma once
+
+#include "absl/status/status.h"
+#include "common/clock.h"
+#include "trainer/commands.h"
+#include "trainer/reporter.h"
+#include "trainer/spec.h"
+
+namespace scm {
+
+// Reports progress by items scored and the end, "done" or "stopped" included. The base is loaded once
+// and the seeds' adapters are swapped in; other model baselines are loaded one after another. A
+// baseline that cannot be had is noted as missing and does not fail the evaluation.
+absl::Status RunEvaluateJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
+                            Clock* clock);
+
+}  // namespace scm

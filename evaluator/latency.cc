@@ -1,0 +1,64 @@
+#include "evaluator/latency.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/files.h"
+#include "common/status_macros.h"
+#include "evaluator/scores.h"
+#include "trainer/packing.h"
+
+namespace scm {
+namespace {
+
+absl::Status AnswerOne(const TestTask& task, const Item& item, const Tokenizer& tokenizer,
+                       int64_t max_length, LlamaModel* model) {
+  SCM_ASSIGN_OR_RETURN(const std::vector<TokenExample> examples,
+                       ChoiceExamples(tokenizer, item.prompt, item.choices, max_length));
+  std::vector<std::vector<const TokenExample*>> rows;
+  for (const TokenExample& example : examples) rows.push_back({&example});
+  SCM_ASSIGN_OR_RETURN(const auto scores, model->Score(LayOutRows(rows)));
+  std::vector<ChoiceScore> choices;
+  for (const LlamaModel::RowScore& score : scores) {
+    choices.push_back({score.log_likelihood, score.labels});
+  }
+  return Predict(choices, task.multi_label).empty() ? absl::InternalError("no choice was made")
+                                                    : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const Tokenizer& tokenizer,
+                                                   int64_t max_length, LlamaModel* model,
+                                                   Clock* clock) {
+  for (int64_t i = 0; i < kLatencyWarmUps; ++i) {
+    const Item& item = *task.items[static_cast<size_t>(i) % task.items.size()];
+    SCM_RETURN_IF_ERROR(AnswerOne(task, item, tokenizer, max_length, model));
+  }
+  std::vector<double> samples;
+  const size_t count = std::min(task.items.size(), static_cast<size_t>(kLatencySamples));
+  for (size_t i = 0; i < count; ++i) {
+    const absl::Duration began = clock->Steady();
+    SCM_RETURN_IF_ERROR(AnswerOne(task, *task.items[i], tokenizer, max_length, model));
+    samples.push_back(absl::ToDoubleMilliseconds(clock->Steady() - began));
+  }
+  return samples;
+}
+
+int64_t PeakResidentBytes() {
+  // Files in /proc have no size, so they are read by position.
+  const absl::StatusOr<std::string> status = ReadFileAt("/proc/self/status", 0, 1 << 16);
+  if (!status.ok()) return 0;
+  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
+    if (!absl::ConsumePrefix(&line, "VmHWM:")) continue;
+    absl::ConsumeSuffix(&line, "kB");
+    int64_t kilobytes = 0;
+    if (absl::SimpleAtoi(absl::StripAsciiWhitespace(line), &kilobytes)) return kilobytes * 1024;
+  }
+  return 0;
+}
+
+}  // namespace scm

@@ -1,0 +1,60 @@
+#include "evaluator/test_set.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace scm {
+
+absl::StatusOr<std::vector<TestTask>> TestTasks(const Corpus& corpus, const SplitAssignment& split,
+                                                const std::vector<std::string>& tasks) {
+  std::vector<TestTask> result;
+  for (const std::string& name : tasks.empty() ? corpus.TaskNames() : tasks) {
+    TestTask task;
+    task.name = name;
+    for (size_t index : ItemsOf(corpus, split, Split::kTest, {name})) {
+      task.items.push_back(&corpus.items[index]);
+    }
+    if (task.items.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("evaluation.tasks: the test split holds no item of the task \"", name,
+                       "\"; add items, raise data.split.test or leave the task out"));
+    }
+    task.multi_label = task.items[0]->multi_label;
+    result.push_back(std::move(task));
+  }
+  if (result.empty()) return absl::InvalidArgumentError("the corpus has no items to evaluate on");
+  return result;
+}
+
+int64_t CountItems(const std::vector<TestTask>& tasks) {
+  int64_t items = 0;
+  for (const TestTask& task : tasks) items += static_cast<int64_t>(task.items.size());
+  return items;
+}
+
+absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
+                                           const Tokenizer& tokenizer, int64_t max_length,
+                                           std::vector<std::string>* warnings) {
+  TestExamples examples;
+  int64_t cut = 0;
+  for (const TestTask& task : tasks) {
+    auto& of_task = examples.emplace_back();
+    for (const Item* item : task.items) {
+      auto choices = ChoiceExamples(tokenizer, item->prompt, item->choices, max_length);
+      if (!choices.ok()) {
+        return absl::Status(choices.status().code(),
+                            absl::StrCat(item->file, ":", item->line, ": item ", item->id, ": ",
+                                         choices.status().message()));
+      }
+      for (const TokenExample& choice : *choices) cut += choice.cut > 0;
+      of_task.push_back(std::move(*choices));
+    }
+  }
+  if (cut > 0) {
+    warnings->push_back(absl::StrCat(cut, " choices of test items are longer than data.max_length ",
+                                     max_length, " and lost the beginning of their prompt"));
+  }
+  return examples;
+}
+
+}  // namespace scm

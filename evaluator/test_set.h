@@ -1,0 +1,34 @@
+// The test items that an evaluation scores, tokenised once for every model that shares a tokenizer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "corpus/corpus.h"
+#include "corpus/split.h"
+#include "trainer/examples.h"
+#include "trainer/tokenizer.h"
+
+namespace scm {
+
+struct TestTask {
+  std::string name;
+  bool multi_label = false;
+  std::vector<const Item*> items;  // of the corpus, in its order
+};
+
+// The test items of `tasks` (all of the corpus when empty), task by task. `corpus` must outlive the
+// result. INVALID_ARGUMENT when a task has none: nothing could be said about it.
+absl::StatusOr<std::vector<TestTask>> TestTasks(const Corpus& corpus, const SplitAssignment& split,
+                                                const std::vector<std::string>& tasks);
+
+int64_t CountItems(const std::vector<TestTask>& tasks);
+
+// examples[task][item][choice]. Appends to `warnings` when prompts had to be cut.
+using TestExamples = std::vector<std::vector<std::vector<TokenExample>>>;
+absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
+                                           const Tokenizer& tokenizer, int64_t max_length,
+                                           std::vector<std::string>* warnings);
+
+}  // namespace scm

@@ -1,0 +1,19 @@
+// From the syntax tree to a checked spec: what ParseExperiment and ApplyParameters share.
+#pragma once
+
+#include <string>
+
+#include "experiment/parse.h"
+#include "experiment/tree.h"
+
+namespace scm::experiment_file {
+
+struct ReadOptions {
+  std::string base_directory = {};
+  bool check_paths = false;
+  bool json_form = false;  // written by scm, so that what only scm writes is allowed
+};
+
+ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options);
+
+}  // namespace scm::experiment_file

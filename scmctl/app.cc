@@ -1,0 +1,38 @@
+#include "scmctl/app.h"
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+
+namespace scm {
+
+CLI::App* AddVerb(CLI::App& parent, App& app, const std::string& name, const std::string& help,
+                  const std::string& example, std::function<int()> run) {
+  CLI::App* verb = parent.add_subcommand(name, help);
+  if (!example.empty()) verb->footer(absl::StrCat("Example:\n  ", example));
+  verb->add_option("-o,--output", app.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  verb->add_option("--coordinator", app.client.coordinator,
+                   "HOST:PORT (default: SCM_COORDINATOR, else the local one)");
+  verb->add_option("--token-file", app.client.token_file, "File with your token");
+  verb->add_option("--tls-ca", app.client.tls_ca, "PEM file with the coordinator's authority");
+  // CLI11's callbacks give no exit code: it travels as a RuntimeError that main turns into one.
+  verb->callback([run = std::move(run)] {
+    if (const int code = run(); code != 0) throw CLI::RuntimeError(code);
+  });
+  return verb;
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "scmctl: %s\n", std::string(status.message()).c_str());
+  return ExitCodeOf(status);
+}
+
+int WithClient(const App& app, const std::function<int(Client&)>& use) {
+  const auto client = Connect(app.client);
+  if (!client.ok()) return Fail(client.status());
+  return use(**client);
+}
+
+}  // namespace scm

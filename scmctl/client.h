@@ -1,0 +1,47 @@
+// The coordinator as scmctl sees it. Every call has a deadline; errors are absl::Status with words for
+// the user. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/json.h"
+#include "scm/v1/experiment.pb.h"
+
+namespace scm {
+
+struct ClientOptions {
+  std::string coordinator;  // HOST:PORT; "" = SCM_COORDINATOR, else the local one
+  std::string token_file;   // "" = the local one's
+  std::string tls_ca;       // PEM file; "" = plain text, loopback only
+};
+
+class Client {
+ public:
+  virtual ~Client() = default;
+  // UNAVAILABLE when nobody answers; the message says how to start a coordinator.
+  virtual absl::StatusOr<Json> Query(v1::QueryRequest::What what, const std::string& id) = 0;
+  virtual absl::StatusOr<v1::QueryReply> QueryPage(v1::QueryRequest::What what,
+                                                   const std::string& id, int64_t after) = 0;
+  virtual absl::StatusOr<std::string> Submit(const v1::SubmitRequest& request) = 0;
+  virtual absl::StatusOr<Json> Control(v1::ControlRequest::Verb verb, const std::string& id,
+                                       bool preview) = 0;
+  // Calls `show` with every status until the experiment ends (OK) or `show` returns false
+  // (CANCELLED). Reconnects for a minute before it gives up with UNAVAILABLE.
+  virtual absl::Status Watch(const std::string& id,
+                             const std::function<bool(const Json& status)>& show) = 0;
+  virtual absl::Status Logs(const std::string& id, bool follow,
+                            const std::function<bool(const std::string& data,
+                                                     const std::string& source)>& show) = 0;
+  // Writes the files of a blob below `directory`, checked against its manifest.
+  virtual absl::Status Download(const std::string& id, const std::string& directory) = 0;
+  // "" if the versions are equal, else a sentence that says which side is older.
+  virtual absl::StatusOr<std::string> CompareVersions() = 0;
+  virtual const std::string& address() const = 0;
+};
+
+absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
+
+}  // namespace scm

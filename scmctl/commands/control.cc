@@ -1,0 +1,130 @@
+// pause, resume, cancel, workers, checkpoints: commands that change or list the cluster's things.
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+#include "scmctl/app.h"
+#include "scmctl/render.h"
+
+namespace scm {
+namespace {
+
+int PrintControl(const App& app, const absl::StatusOr<Json>& answer, const std::string& text) {
+  if (!answer.ok()) return Fail(answer.status());
+  if (app.json()) {
+    std::printf("%s\n", answer->dump(2).c_str());
+  } else {
+    std::printf("%s\n", text.c_str());
+  }
+  return kExitOk;
+}
+
+int Control(const App& app, v1::ControlRequest::Verb verb, const std::string& id) {
+  return WithClient(app, [&](Client& client) {
+    const absl::StatusOr<Json> answer = client.Control(verb, id, false);
+    const std::string state = answer.ok() ? StringAt(*answer, "state") : "";
+    return PrintControl(app, answer, absl::StrCat(id, " is ", state));
+  });
+}
+
+void AddControl(CLI::App& root, App& app, const char* name, const char* help, const char* example,
+                v1::ControlRequest::Verb verb) {
+  static std::string id;
+  AddVerb(root, app, name, help, example, [&app, verb] { return Control(app, verb, id); })
+      ->add_option("ID", id, "Experiment id or name")
+      ->required();
+}
+
+int ListCheckpoints(const App& app, const std::string& id) {
+  return WithClient(app, [&](Client& client) {
+    const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::CHECKPOINTS, id);
+    return PrintControl(app, answer, answer.ok() ? RenderCheckpoints(*answer, app.terminal) : "");
+  });
+}
+
+int DownloadCheckpoint(const App& app, const std::string& id, std::string directory) {
+  if (directory.empty()) directory = absl::StrCat("checkpoint-", id.substr(0, id.find('/')), "-",
+                                                  id.substr(id.find('/') + 1));
+  return WithClient(app, [&](Client& client) {
+    const absl::Status status = client.Download(id, directory);
+    if (!status.ok()) return Fail(status);
+    const Json answer = {{"id", id}, {"path", directory}};
+    return PrintControl(app, answer, absl::StrCat(id, " lies in ", directory));
+  });
+}
+
+int CollectCheckpoints(const App& app, const std::string& id, bool preview) {
+  return WithClient(app, [&](Client& client) {
+    const absl::StatusOr<Json> answer =
+        client.Control(v1::ControlRequest::CHECKPOINT_GC, id, preview);
+    std::string text;
+    if (answer.ok()) {
+      for (const Json& entry : MemberAt(*answer, "removed")) {
+        absl::StrAppend(&text, preview ? "would remove " : "removed ", StringAt(entry, "id"), "\n");
+      }
+      absl::StrAppend(&text, MemberAt(*answer, "kept").size(), " kept, ",
+                      MemberAt(*answer, "removed").size(), preview ? " to remove, " : " removed, ",
+                      HumanBytes(IntegerAt(*answer, "bytes", 0)));
+    }
+    return PrintControl(app, answer, text);
+  });
+}
+
+void AddCheckpoints(CLI::App& root, App& app) {
+  static std::string id, directory;
+  static bool preview = false;
+  CLI::App* group = root.add_subcommand("checkpoints", "List, download or clean up checkpoints");
+  group->require_subcommand(1);
+  AddVerb(*group, app, "ls", "Checkpoints of a run or experiment", "scmctl checkpoints ls r-7",
+          [&app] { return ListCheckpoints(app, id); })
+      ->add_option("ID", id, "Run or experiment")
+      ->required();
+  CLI::App* download =
+      AddVerb(*group, app, "download", "Fetch one checkpoint, checked against its digests",
+              "scmctl checkpoints download r-7/2000 --out best",
+              [&app] { return DownloadCheckpoint(app, id, directory); });
+  download->add_option("CHECKPOINT", id, "RUN/STEP")->required();
+  download->add_option("--out", directory, "Directory (default: checkpoint-RUN-STEP)");
+  CLI::App* gc = AddVerb(*group, app, "gc",
+                         "Remove all but the best, the latest and the final checkpoint of each run",
+                         "scmctl checkpoints gc e-3 --preview",
+                         [&app] { return CollectCheckpoints(app, id, preview); });
+  gc->add_option("ID", id, "Experiment id or name")->required();
+  gc->add_flag("--preview", preview, "Only say what would be removed");
+}
+
+void AddWorkers(CLI::App& root, App& app) {
+  static std::string id;
+  static bool undo = false;
+  CLI::App* group = root.add_subcommand("workers", "List or drain workers");
+  group->require_subcommand(1);
+  AddVerb(*group, app, "ls", "List workers", "scmctl workers ls", [&app] {
+    return WithClient(app, [&](Client& client) {
+      const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::WORKERS, "");
+      return PrintControl(app, answer, answer.ok() ? RenderWorkers(*answer, app.terminal) : "");
+    });
+  });
+  CLI::App* drain = AddVerb(*group, app, "drain",
+                            "Checkpoint and move what a worker runs; give it nothing new",
+                            "scmctl workers drain w-2", [&app] {
+                              return Control(app, undo ? v1::ControlRequest::UNDRAIN
+                                                       : v1::ControlRequest::DRAIN, id);
+                            });
+  drain->add_option("WORKER", id, "Worker id")->required();
+  drain->add_flag("--undo", undo, "Take the worker back, also from quarantine");
+}
+
+}  // namespace
+
+void AddControlCommands(CLI::App& root, App& app) {
+  AddControl(root, app, "pause", "Checkpoint and stop an experiment until `resume`",
+             "scmctl pause e-3", v1::ControlRequest::PAUSE);
+  AddControl(root, app, "resume", "Go on with a paused experiment", "scmctl resume e-3",
+             v1::ControlRequest::RESUME);
+  AddControl(root, app, "cancel", "End an experiment for good", "scmctl cancel e-3",
+             v1::ControlRequest::CANCEL);
+  AddCheckpoints(root, app);
+  AddWorkers(root, app);
+}
+
+}  // namespace scm

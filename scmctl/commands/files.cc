@@ -1,0 +1,152 @@
+// validate, plan, submit: commands that take an experiment file.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/digest.h"
+#include "common/files.h"
+#include "common/rng.h"
+#include "experiment/parse.h"
+#include "scmctl/app.h"
+#include "scmctl/input_digests.h"
+#include "scmctl/plan/plan.h"
+
+namespace scm {
+namespace {
+
+struct ReadExperiment {
+  std::string text;
+  ParsedExperiment parsed;
+};
+
+absl::StatusOr<ReadExperiment> Read(const std::string& file, bool check_paths) {
+  const absl::StatusOr<std::string> text = ReadFile(file);
+  if (!text.ok()) return absl::InvalidArgumentError(text.status().message());
+  const std::string base =
+      AbsolutePath(std::filesystem::path(file).parent_path().string(),
+                   std::filesystem::current_path().string());
+  return ReadExperiment{*text, ParseExperiment(*text, {base, check_paths})};
+}
+
+// Every error and warning of the file, in its order. 2 when there is an error.
+int PrintDiagnostics(const App& app, const std::string& file, const ParsedExperiment& parsed,
+                     const char* consequence) {
+  for (const Diagnostic& error : parsed.errors) {
+    std::fprintf(stderr, "%s\n", FormatDiagnostic(file, error).c_str());
+  }
+  for (const Diagnostic& warning : parsed.warnings) {
+    std::fprintf(stderr, "warning: %s\n", FormatDiagnostic(file, warning).c_str());
+  }
+  if (parsed.errors.empty()) return kExitOk;
+  std::fprintf(stderr, "%zu error%s; %s.\n", parsed.errors.size(),
+               parsed.errors.size() == 1 ? "" : "s", consequence);
+  return kExitUsage;
+}
+
+Json DiagnosticsJson(const std::vector<Diagnostic>& diagnostics) {
+  Json list = Json::array();
+  for (const Diagnostic& d : diagnostics) {
+    list.push_back({{"line", d.line}, {"key", d.key}, {"message", d.message}});
+  }
+  return list;
+}
+
+int Validate(const App& app, const std::string& file) {
+  const absl::StatusOr<ReadExperiment> read = Read(file, /*check_paths=*/true);
+  if (!read.ok()) return Fail(read.status());
+  ParsedExperiment parsed = read->parsed;
+  if (parsed.spec) CheckInputs(*parsed.spec, parsed);
+  if (app.json()) {
+    const Json answer = {{"valid", parsed.errors.empty()},
+                         {"errors", DiagnosticsJson(parsed.errors)},
+                         {"warnings", DiagnosticsJson(parsed.warnings)}};
+    std::printf("%s\n", answer.dump(2).c_str());
+    return parsed.errors.empty() ? kExitOk : kExitUsage;
+  }
+  const int code = PrintDiagnostics(app, file, parsed, "the file is not valid");
+  if (code == kExitOk) std::printf("%s is valid.\n", file.c_str());
+  return code;
+}
+
+int Plan(const App& app, const std::string& file) {
+  const absl::StatusOr<ReadExperiment> read = Read(file, /*check_paths=*/false);
+  if (!read.ok()) return Fail(read.status());
+  if (!read->parsed.spec) {
+    return PrintDiagnostics(app, file, read->parsed, "nothing was planned");
+  }
+  // A coordinator helps with measured speeds and real prices, but is not needed.
+  std::optional<PlanInventory> inventory;
+  if (const auto client = Connect(app.client); client.ok()) {
+    const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
+    if (answer.ok()) inventory = InventoryFromJson(*answer);
+  }
+  const Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
+  if (app.json()) {
+    std::printf("%s\n", plan.dump(2).c_str());
+  } else {
+    std::fputs(RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
+               stdout);
+  }
+  const Json& unplaceable = MemberAt(plan, "unplaceable");
+  return unplaceable.is_array() && !unplaceable.empty() ? kExitUnplaceable : kExitOk;
+}
+
+std::string NewRequestId() {
+  uint64_t words[2] = {0, 0};
+  if (getentropy(words, sizeof words) != 0) words[0] = static_cast<uint64_t>(getpid());
+  return absl::StrFormat("%016x%016x", words[0], words[1]);
+}
+
+int Submit(const App& app, const std::string& file, bool follow, std::string request_id) {
+  const absl::StatusOr<ReadExperiment> read = Read(file, /*check_paths=*/true);
+  if (!read.ok()) return Fail(read.status());
+  ParsedExperiment parsed = read->parsed;
+  if (parsed.spec) CheckInputs(*parsed.spec, parsed);
+  if (const int code = PrintDiagnostics(app, file, parsed, "nothing was submitted"); code != 0) {
+    return code;
+  }
+  parsed.spec->digests = InputDigests(*parsed.spec);
+  return WithClient(app, [&](Client& client) {
+    v1::SubmitRequest request;
+    request.set_request_id(request_id.empty() ? NewRequestId() : request_id);
+    request.set_spec_json(SpecToJson(*parsed.spec).dump());
+    request.set_source(read->text);
+    const absl::StatusOr<std::string> id = client.Submit(request);
+    if (!id.ok()) return Fail(id.status());
+    if (app.json() && !follow) {
+      std::printf("%s\n", Json({{"experiment", *id}}).dump(2).c_str());
+    } else if (!app.json()) {
+      std::printf("Submitted %s as %s. Watch it: scmctl watch %s\n", parsed.spec->name.c_str(),
+                  id->c_str(), id->c_str());
+    }
+    return follow ? FollowExperiment(app, client, *id) : static_cast<int>(kExitOk);
+  });
+}
+
+}  // namespace
+
+void AddFileCommands(CLI::App& root, App& app) {
+  static std::string file, request_id;
+  static bool follow = false;
+  const auto with_file = [&](CLI::App* verb) {
+    verb->add_option("FILE", file, "Experiment file (docs/experiment-file.md)")->required();
+    return verb;
+  };
+  with_file(AddVerb(root, app, "validate", "Check an experiment file and everything it names",
+                    "scmctl validate samples/quickstart.yaml",
+                    [&app] { return Validate(app, file); }));
+  with_file(AddVerb(root, app, "plan", "Cost, finish and attainable significance, before it runs",
+                    "scmctl plan samples/legal-1b.yaml", [&app] { return Plan(app, file); }));
+  CLI::App* submit =
+      with_file(AddVerb(root, app, "submit", "Start an experiment",
+                        "scmctl submit samples/quickstart.yaml --follow",
+                        [&app] { return Submit(app, file, follow, request_id); }));
+  submit->add_flag("--follow", follow, "Watch until it ends; exit with its outcome");
+  submit->add_option("--request-id", request_id,
+                     "Makes repeating safe: the same id never starts a second experiment");
+}
+
+}  // namespace scm

@@ -1,0 +1,137 @@
+// ls, status, runs, metrics, events, why: one question, one answer, as a table or as JSON.
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/human.h"
+#include "coordinator/core/policy/recompute.h"
+#include "scmctl/app.h"
+#include "scmctl/render.h"
+#include "scmctl/table.h"
+
+namespace scm {
+namespace {
+
+int PrintAnswer(const App& app, const absl::StatusOr<Json>& answer,
+                const std::function<std::string(const Json&)>& render) {
+  if (!answer.ok()) return Fail(answer.status());
+  const std::string text = app.json() ? absl::StrCat(answer->dump(2), "\n") : render(*answer);
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+// Says on standard error which experiment a name was taken for.
+void NoteResolved(const std::string& asked, const std::string& resolved) {
+  if (!resolved.empty() && resolved != asked) {
+    std::fprintf(stderr, "%s is %s\n", asked.c_str(), resolved.c_str());
+  }
+}
+
+absl::StatusOr<Json> Ask(Client& client, v1::QueryRequest::What what, const std::string& id) {
+  const absl::StatusOr<v1::QueryReply> reply = client.QueryPage(what, id, 0);
+  if (!reply.ok()) return reply.status();
+  NoteResolved(id, reply->resolved());
+  return ParseJson(reply->json(), "the coordinator's answer");
+}
+
+// Every page of metrics or events as one answer.
+absl::StatusOr<Json> AskAll(Client& client, v1::QueryRequest::What what, const std::string& id,
+                            const char* list) {
+  Json all;
+  for (int64_t after = 0;;) {
+    const absl::StatusOr<v1::QueryReply> reply = client.QueryPage(what, id, after);
+    if (!reply.ok()) return reply.status();
+    absl::StatusOr<Json> page = ParseJson(reply->json(), "the coordinator's answer");
+    if (!page.ok()) return page;
+    if (all.is_null()) {
+      all = *std::move(page);
+    } else {
+      for (Json& row : (*page)[list]) all[list].push_back(std::move(row));
+    }
+    after = reply->next();
+    if (after == 0) return all;
+  }
+}
+
+int Status(const App& app, const std::string& id) {
+  return WithClient(app, [&](Client& client) {
+    const absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::STATUS, id);
+    const int printed = PrintAnswer(
+        app, answer, [&](const Json& json) { return RenderStatus(json, app.terminal); });
+    return printed != kExitOk ? printed : ExitCodeOf(*answer);
+  });
+}
+
+int Verify(const Json& why) {
+  bool reproduced = true;
+  int certificates = 0;
+  for (const Json& reason : MemberAt(why, "reasons")) {
+    const Json& certificate = MemberAt(reason, "certificate");
+    if (!certificate.is_object()) continue;
+    ++certificates;
+    const auto again = RecomputeCertificate(certificate);
+    if (!again.ok()) return Fail(again.status());
+    std::printf("%s: %s\n", StringAt(certificate, "id").c_str(), again->text.c_str());
+    reproduced = reproduced && again->reproduced;
+  }
+  if (certificates == 0) std::printf("there is no certificate to recompute\n");
+  return reproduced ? kExitOk : kExitFailed;
+}
+
+int Why(const App& app, const std::string& id, bool verify) {
+  return WithClient(app, [&](Client& client) {
+    const absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::WHY, id);
+    const int printed = PrintAnswer(
+        app, answer, [&](const Json& json) { return RenderWhy(json, app.terminal); });
+    return printed != kExitOk || !verify ? printed : Verify(*answer);
+  });
+}
+
+int List(const App& app) {
+  return WithClient(app, [&](Client& client) {
+    return PrintAnswer(app, client.Query(v1::QueryRequest::LIST, ""),
+                       [&](const Json& json) { return RenderList(json, app.terminal); });
+  });
+}
+
+int Paged(const App& app, v1::QueryRequest::What what, const std::string& id, const char* list,
+          std::string (*render)(const Json&, const Terminal&)) {
+  return WithClient(app, [&](Client& client) {
+    return PrintAnswer(app, AskAll(client, what, id, list),
+                       [&](const Json& json) { return render(json, app.terminal); });
+  });
+}
+
+}  // namespace
+
+void AddQueryCommands(CLI::App& root, App& app) {
+  static std::string id;
+  static bool verify = false;
+  AddVerb(root, app, "ls", "List experiments", "scmctl ls -o json", [&app] { return List(app); });
+  AddVerb(root, app, "status", "Stages, runs and tasks of an experiment; exits with its outcome",
+          "scmctl status scm-legal-1b", [&app] { return Status(app, id); })
+      ->add_option("ID", id, "Experiment id or name")
+      ->required();
+  AddVerb(root, app, "runs", "List the runs of an experiment or trial", "scmctl runs e-3",
+          [&app] {
+            return WithClient(app, [&](Client& client) {
+              return PrintAnswer(app, Ask(client, v1::QueryRequest::RUNS, id),
+                                 [&](const Json& json) { return RenderRuns(json, app.terminal); });
+            });
+          })
+      ->add_option("ID", id, "Experiment, trial or run")
+      ->required();
+  AddVerb(root, app, "metrics", "Print the metric points of a run", "scmctl metrics r-7 -o json",
+          [&app] { return Paged(app, v1::QueryRequest::METRICS, id, "points", RenderMetrics); })
+      ->add_option("RUN", id, "Run id")
+      ->required();
+  AddVerb(root, app, "events", "Everything that happened to an experiment", "scmctl events e-3",
+          [&app] { return Paged(app, v1::QueryRequest::EVENTS, id, "events", RenderEvents); })
+      ->add_option("ID", id, "Experiment id or name");
+  CLI::App* why = AddVerb(root, app, "why", "Why something is in the state it is in",
+                          "scmctl why r-7 --verify", [&app] { return Why(app, id, verify); });
+  why->add_option("ID", id, "Any id")->required();
+  why->add_flag("--verify", verify, "Recompute the stored certificates");
+}
+
+}  // namespace scm

@@ -1,0 +1,260 @@
+#include "scmctl/local/cluster.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "common/files.h"
+#include "common/status_macros.h"
+#include "scmctl/client.h"
+#include "scmctl/local/daemon_process.h"
+
+namespace scm {
+namespace {
+
+constexpr absl::Duration kStartPatience = absl::Seconds(30);
+constexpr absl::Duration kQuietPatience = absl::Seconds(120);
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
+
+std::string CoordinatorPidFile(const LocalHome& home) { return home.directory + "/coordinator.pid"; }
+std::string WorkerPidFile(const LocalHome& home, int number) {
+  return absl::StrCat(home.directory, "/worker-", number, ".pid");
+}
+
+// Two `local` commands at once would start everything twice.
+class HomeLock {
+ public:
+  explicit HomeLock(const LocalHome& home)
+      : fd_(open((home.directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    locked_ = fd_ >= 0 && flock(fd_, LOCK_EX | LOCK_NB) == 0;
+  }
+  ~HomeLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+  bool locked() const { return locked_; }
+
+ private:
+  int fd_;
+  bool locked_ = false;
+};
+
+absl::Status EnsureToken(const std::string& path) {
+  if (FileExists(path)) return absl::OkStatus();
+  unsigned char bytes[24];
+  if (getentropy(bytes, sizeof bytes) != 0) return absl::InternalError("no random numbers");
+  const std::string token =
+      absl::BytesToHexString({reinterpret_cast<const char*>(bytes), sizeof bytes});
+  return WriteFileDurably(path, absl::StrCat(token, "\n"), 0600);
+}
+
+Json ReadJson(const std::string& path) {
+  const auto text = ReadFile(path);
+  if (!text.ok()) return Json::object();
+  const auto json = ParseJson(*text, path);
+  return json.ok() ? *json : Json::object();
+}
+
+// The highest number of a worker that ever ran here.
+int KnownWorkers(const LocalHome& home) {
+  int known = 0;
+  while (FileExists(home.worker_dir(known + 1))) ++known;
+  return known;
+}
+
+std::vector<int> UsableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  }
+  return cores;
+}
+
+// Worker `number` of `total` gets its own share of the cores, at least one slot.
+std::vector<int> ShareOfCores(int number, int total) {
+  const std::vector<int> cores = UsableCores();
+  const size_t share = std::max<size_t>(1, cores.size() / total);
+  std::vector<int> mine;
+  for (size_t i = 0; i < share; ++i) mine.push_back(cores[((number - 1) * share + i) % cores.size()]);
+  return mine;
+}
+
+std::string AddressFile(const LocalHome& home) { return home.data_dir() + "/address.json"; }
+
+// Starts it and waits until it serves, or has ended.
+absl::Status AwaitCoordinator(const LocalHome& home, const std::string& rpc_address,
+                              const std::string& http_address) {
+  SCM_RETURN_IF_ERROR(
+      StartDaemon({ProgramDirectory() + "/scm-coordinator", "--data-dir", home.data_dir(),
+                   "--listen", rpc_address, "--metrics-listen", http_address, "--user-token-file",
+                   home.user_token(), "--worker-token-file", home.worker_token()},
+                  home.log("coordinator"), CoordinatorPidFile(home))
+          .status());
+  for (absl::Duration waited; waited < kStartPatience; waited += kPoll) {
+    if (FileExists(AddressFile(home))) return absl::OkStatus();
+    if (FindDaemon(CoordinatorPidFile(home)) == 0) break;
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
+  }
+  return absl::UnavailableError(
+      absl::StrCat("the coordinator did not start; see ", home.log("coordinator")));
+}
+
+absl::Status StartCoordinator(const LocalHome& home) {
+  // The same ports as before, so that living workers and Prometheus find it again.
+  const Json before = ReadJson(AddressFile(home));
+  const std::string listen = StringAt(before, "coordinator", "127.0.0.1:0");
+  std::string metrics = StringAt(before, "metrics_url", "http://127.0.0.1:0/metrics");
+  metrics = std::string(absl::StripSuffix(absl::StripPrefix(metrics, "http://"), "/metrics"));
+  unlink(AddressFile(home).c_str());
+  if (AwaitCoordinator(home, listen, metrics).ok()) return absl::OkStatus();
+  // Somebody else may have taken the old ports meanwhile: any other will do.
+  return AwaitCoordinator(home, "127.0.0.1:0", "127.0.0.1:0");
+}
+
+absl::Status StartWorker(const LocalHome& home, int number, const LocalUpOptions& options) {
+  SCM_RETURN_IF_ERROR(MakeDirectories(home.worker_dir(number)));
+  const std::vector<int> cores = ShareOfCores(number, options.workers);
+  std::vector<std::string> argv = {
+      ProgramDirectory() + "/scm-worker", "--coordinator",
+      StringAt(ReadJson(AddressFile(home)), "coordinator"), "--token-file", home.worker_token(),
+      "--work-dir", home.worker_dir(number), "--cpus", absl::StrCat(cores.size()), "--cpu-list",
+      absl::StrJoin(cores, ",")};
+  for (const std::string& path : options.allow_trainers) {
+    argv.push_back("--allow-trainer");
+    argv.push_back(path);
+  }
+  return StartDaemon(argv, home.log(absl::StrCat("worker-", number)), WorkerPidFile(home, number))
+      .status();
+}
+
+// Waits until no attempt is leased any more, after SHUTDOWN asked every one to checkpoint and stop.
+void WaitForQuiet(Client& client) {
+  for (absl::Duration waited; waited < kQuietPatience; waited += kPoll) {
+    const absl::StatusOr<Json> workers = client.Query(v1::QueryRequest::WORKERS, "");
+    if (!workers.ok()) return;
+    bool busy = false;
+    for (const Json& worker : MemberAt(*workers, "workers")) {
+      busy = busy || !MemberAt(worker, "tasks").empty();
+    }
+    if (!busy) return;
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
+                                                 const LocalUpOptions& options) {
+  for (const char* folder : {"/tokens", "/logs", "/workers", "/coordinator"}) {
+    SCM_RETURN_IF_ERROR(MakeDirectories(home.directory + folder));
+  }
+  const HomeLock lock(home);
+  if (!lock.locked()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another `scmctl local` command is at work in ", home.directory));
+  }
+  SCM_RETURN_IF_ERROR(EnsureToken(home.user_token()));
+  SCM_RETURN_IF_ERROR(EnsureToken(home.worker_token()));
+  std::vector<std::string> lines;
+  const Json previous = ReadJson(home.state_file());
+  const Json allow = options.allow_trainers;
+  const bool same_setup = IntegerAt(previous, "workers", options.workers) == options.workers &&
+                          MemberAt(previous, "allow_trainers") == allow;
+  if (const pid_t pid = FindDaemon(CoordinatorPidFile(home)); pid != 0) {
+    lines.push_back(absl::StrCat("coordinator runs already (pid ", pid, ")"));
+  } else {
+    SCM_RETURN_IF_ERROR(StartCoordinator(home));
+    lines.push_back(absl::StrCat("coordinator started at ",
+                                 StringAt(ReadJson(AddressFile(home)), "coordinator")));
+  }
+  for (int number = 1; number <= std::max(options.workers, KnownWorkers(home)); ++number) {
+    const std::string pid_file = WorkerPidFile(home, number);
+    const pid_t pid = FindDaemon(pid_file);
+    if (pid != 0 && (number > options.workers || !same_setup)) {
+      StopDaemon(pid_file, absl::Seconds(90));  // it checkpoints and says goodbye
+      lines.push_back(absl::StrCat("worker ", number, " stopped"));
+    } else if (pid != 0) {
+      lines.push_back(absl::StrCat("worker ", number, " runs already (pid ", pid, ")"));
+    }
+    if (number <= options.workers && FindDaemon(pid_file) == 0) {
+      SCM_RETURN_IF_ERROR(StartWorker(home, number, options));
+      lines.push_back(absl::StrCat("worker ", number, " started"));
+    }
+  }
+  const Json state = {{"workers", options.workers}, {"allow_trainers", allow}};
+  SCM_RETURN_IF_ERROR(WriteFileDurably(home.state_file(), state.dump(2)));
+  return lines;
+}
+
+absl::StatusOr<std::vector<std::string>> LocalDown(const LocalHome& home) {
+  if (!FileExists(home.directory)) return std::vector<std::string>{"nothing runs"};
+  const HomeLock lock(home);
+  if (!lock.locked()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another `scmctl local` command is at work in ", home.directory));
+  }
+  std::vector<std::string> lines;
+  const bool coordinator = FindDaemon(CoordinatorPidFile(home)) != 0;
+  if (coordinator) {
+    if (const auto client = Connect({}); client.ok()) {
+      const auto asked = (*client)->Control(v1::ControlRequest::SHUTDOWN, "", false);
+      if (asked.ok()) WaitForQuiet(**client);
+    }
+  }
+  for (int number = 1; number <= KnownWorkers(home); ++number) {
+    const std::string pid_file = WorkerPidFile(home, number);
+    if (FindDaemon(pid_file) == 0) continue;
+    StopDaemon(pid_file, absl::Seconds(90));
+    lines.push_back(absl::StrCat("worker ", number, " stopped"));
+  }
+  if (coordinator) {
+    StopDaemon(CoordinatorPidFile(home), absl::Seconds(30));
+    lines.push_back("coordinator stopped");
+  }
+  if (const int orphans = KillBelow(home.directory + "/workers"); orphans > 0) {
+    lines.push_back(absl::StrCat(orphans, " orphaned processes killed"));
+  }
+  if (lines.empty()) lines.push_back("nothing runs");
+  return lines;
+}
+
+absl::StatusOr<Json> LocalStatus(const LocalHome& home) {
+  const pid_t coordinator = FindDaemon(CoordinatorPidFile(home));
+  const Json address = ReadJson(AddressFile(home));
+  Json ids = Json::array(), pids = Json::object();
+  absl::StatusOr<Json> workers = absl::UnavailableError("not running");
+  if (coordinator != 0) {
+    if (const auto client = Connect({}); client.ok()) {
+      workers = (*client)->Query(v1::QueryRequest::WORKERS, "");
+    }
+  }
+  for (int number = 1; workers.ok() && number <= KnownWorkers(home); ++number) {
+    const auto instance = ReadFile(home.worker_dir(number) + "/instance");
+    const pid_t pid = FindDaemon(WorkerPidFile(home, number));
+    if (!instance.ok() || pid == 0) continue;
+    for (const Json& worker : MemberAt(*workers, "workers")) {
+      if (StringAt(worker, "instance") != std::string(absl::StripSuffix(*instance, "\n"))) continue;
+      ids.push_back(StringAt(worker, "id"));
+      pids[StringAt(worker, "id")] = pid;
+    }
+  }
+  return Json{{"coordinator", coordinator ? MemberAt(address, "coordinator") : Json(nullptr)},
+              {"metrics_url", coordinator ? MemberAt(address, "metrics_url") : Json(nullptr)},
+              {"data_dir", home.data_dir()},
+              {"workers", ids},
+              {"pids",
+               {{"coordinator", coordinator ? Json(coordinator) : Json(nullptr)},
+                {"workers", pids}}}};
+}
+
+}  // namespace scm

@@ -1,0 +1,30 @@
+// A coordinator and workers on this machine, below SCM_HOME: started as daemons of their own session,
+// found again through pid files, stopped without losing anything. One thread; a lock file keeps two
+// `local` commands apart.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/json.h"
+#include "scmctl/local_home.h"
+
+namespace scm {
+
+struct LocalUpOptions {
+  int workers = 1;
+  std::vector<std::string> allow_trainers;  // absolute paths
+};
+
+// Starts what does not run, adjusts the number of workers. The lines say what was done.
+absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
+                                                 const LocalUpOptions& options);
+
+// Checkpoints and stops every attempt, then every process, orphans too.
+absl::StatusOr<std::vector<std::string>> LocalDown(const LocalHome& home);
+
+// {"coordinator","metrics_url","data_dir","workers","pids"}; dead processes are null.
+absl::StatusOr<Json> LocalStatus(const LocalHome& home);
+
+}  // namespace scm

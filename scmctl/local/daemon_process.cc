@@ -1,0 +1,107 @@
+#include "scmctl/local/daemon_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/files.h"
+#include "common/json.h"
+#include "common/status_macros.h"
+
+extern char** environ;
+
+namespace scm {
+namespace {
+
+// Field 22 of /proc/PID/stat: start time in ticks since boot; "" if there is no such process, or it
+// is a zombie.
+std::string StartTime(pid_t pid) {
+  const auto stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
+  if (!stat.ok()) return "";
+  const size_t name_end = stat->rfind(')');
+  if (name_end == stat->npos) return "";
+  const std::vector<std::string> fields = absl::StrSplit(stat->substr(name_end + 2), ' ');
+  if (fields.size() < 20 || fields[0] == "Z") return "";
+  return fields[19];
+}
+
+}  // namespace
+
+absl::StatusOr<pid_t> StartDaemon(const std::vector<std::string>& argv, const std::string& log,
+                                  const std::string& pid_file) {
+  std::vector<char*> words;
+  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  pid_t pid = 0;
+  const int error =
+      posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, words.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", argv[0]));
+  const Json record = {{"pid", pid}, {"start_time", StartTime(pid)}};
+  SCM_RETURN_IF_ERROR(WriteFileAtomically(pid_file, record.dump()));
+  return pid;
+}
+
+pid_t FindDaemon(const std::string& pid_file) {
+  const auto text = ReadFile(pid_file);
+  if (!text.ok()) return 0;
+  const auto record = ParseJson(*text, pid_file);
+  if (!record.ok()) return 0;
+  const pid_t pid = static_cast<pid_t>(IntegerAt(*record, "pid", 0));
+  // Our own child that ended stays a zombie until it is waited for.
+  waitpid(pid, nullptr, WNOHANG);
+  const std::string start = pid > 0 ? StartTime(pid) : "";
+  return !start.empty() && start == StringAt(*record, "start_time") ? pid : 0;
+}
+
+void StopDaemon(const std::string& pid_file, absl::Duration patience) {
+  constexpr absl::Duration kPoll = absl::Milliseconds(50);
+  bool killed = false;
+  for (absl::Duration waited; const pid_t pid = FindDaemon(pid_file); waited += kPoll) {
+    if (waited == absl::ZeroDuration()) kill(pid, SIGTERM);
+    if (waited >= patience && !killed) {
+      kill(pid, SIGKILL);
+      killed = true;
+    }
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
+  }
+  unlink(pid_file.c_str());
+}
+
+int KillBelow(const std::string& directory) {
+  const auto names = ListDirectory("/proc");
+  int killed = 0;
+  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(name, &pid) || pid == getpid()) continue;
+    const auto command = ReadFile(absl::StrCat("/proc/", name, "/cmdline"));
+    char target[4096];
+    const ssize_t n = readlink(absl::StrCat("/proc/", name, "/cwd").c_str(), target, sizeof target);
+    const std::string cwd(target, n > 0 ? n : 0);
+    const bool ours = absl::StartsWith(cwd, absl::StrCat(directory, "/")) ||
+                      (command.ok() && absl::StrContains(*command, absl::StrCat(directory, "/")));
+    if (ours && kill(pid, SIGKILL) == 0) ++killed;
+  }
+  return killed;
+}
+
+}  // namespace scm

@@ -1,0 +1,32 @@
+// Answers as text for people. Pure: JSON of the contract in, lines out. A missing value is "–".
+#pragma once
+
+#include <string>
+
+#include "common/json.h"
+#include "scmctl/terminal.h"
+
+namespace scm {
+
+std::string RenderList(const Json& answer, const Terminal& terminal);
+std::string RenderStatus(const Json& answer, const Terminal& terminal);
+std::string RenderRuns(const Json& answer, const Terminal& terminal);
+std::string RenderMetrics(const Json& answer, const Terminal& terminal);
+std::string RenderEvents(const Json& answer, const Terminal& terminal);
+std::string RenderWhy(const Json& answer, const Terminal& terminal);
+std::string RenderCheckpoints(const Json& answer, const Terminal& terminal);
+std::string RenderWorkers(const Json& answer, const Terminal& terminal);
+
+// The live view of `watch`: header, runs with bars, what else happens, the latest abort.
+std::string RenderLive(const Json& status, const Terminal& terminal);
+// What a pipe gets instead: a line for every change between two answers ("" if nothing changed).
+std::string RenderChanges(const Json& before, const Json& now);
+
+// "$38.20 of $200", "$38.20", or "" without a budget.
+std::string CostText(const Json& experiment);
+// A cell: text, number or "–".
+std::string Cell(const Json& value, int digits = 4);
+// RFC 3339 in UTC as local time with its zone.
+std::string LocalTime(const std::string& rfc3339);
+
+}  // namespace scm

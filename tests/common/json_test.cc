@@ -1,0 +1,100 @@
+#include "common/json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace scm {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+TEST(ParseJson, KeepsTheOrderOfKeys) {
+  const absl::StatusOr<Json> json = ParseJson(R"({"z": 1, "a": [true, null, "x"]})", "test");
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->dump(), R"({"z":1,"a":[true,null,"x"]})");
+}
+
+TEST(ParseJson, UnderstandsTheBareNonFiniteTokensOfPython) {
+  const absl::StatusOr<Json> json =
+      ParseJson(R"({"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \" Infinity"})", "test");
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ((*json)["a"], "NaN");
+  EXPECT_EQ((*json)["b"][0], "Infinity");
+  EXPECT_EQ((*json)["b"][1], "-Infinity");
+  EXPECT_EQ((*json)["c"], "NaN \" Infinity") << "text must be left alone";
+}
+
+TEST(ParseJson, RefusesWithTheNameOfTheText) {
+  struct Case {
+    std::string text, message;
+  };
+  const Case cases[] = {
+      {"", "line 3"},
+      {"{\"a\": }", "line 3"},
+      {"{\"a\": 1} x", "line 3"},
+      {"{\"a\": 1, \"a\": 2}", "key \"a\" is doubled"},
+      {"[{\"a\": {\"b\": 1, \"b\": 2}}]", "key \"b\" is doubled"},
+      {std::string(65, '[') + std::string(65, ']'), "nested deeper than 64"},
+      {"\"\xff\"", "line 3"},
+      {"nul", "line 3"},
+      {"[1,]", "line 3"},
+  };
+  for (const Case& c : cases) {
+    const absl::StatusOr<Json> json = ParseJson(c.text, "line 3");
+    EXPECT_EQ(json.status().code(), absl::StatusCode::kInvalidArgument) << c.text;
+    EXPECT_THAT(json.status().message(), HasSubstr(c.message)) << c.text;
+  }
+}
+
+TEST(ParseJson, TheSameKeyInTwoObjectsIsNoDouble) {
+  EXPECT_TRUE(ParseJson(R"([{"a": 1}, {"a": 2, "b": {"a": 3}}])", "test").ok());
+}
+
+TEST(ParseJson, NestingUpToTheLimitAndBracketsInTextAreAllowed) {
+  EXPECT_TRUE(ParseJson(std::string(64, '[') + std::string(64, ']'), "test").ok());
+  EXPECT_TRUE(ParseJson(absl::StrCat("\"", std::string(1000, '['), "\""), "test").ok());
+}
+
+TEST(JsonNumber, NonFiniteNumbersSurviveTheRoundTrip) {
+  for (double value : {0.0, -1.5, 1e300, kInf, -kInf}) {
+    EXPECT_EQ(NumberFromJson(*ParseJson(JsonNumber(value).dump(), "test")), value);
+  }
+  const std::optional<double> nan = NumberFromJson(JsonNumber(kNan));
+  ASSERT_TRUE(nan.has_value());
+  EXPECT_TRUE(std::isnan(*nan));
+}
+
+TEST(NumberFromJson, OtherTypesAreNoNumbers) {
+  for (const char* text : {"\"1\"", "true", "null", "[]", "{}", "\"nan\""}) {
+    EXPECT_EQ(NumberFromJson(*ParseJson(text, "test")), std::nullopt) << text;
+  }
+}
+
+TEST(MemberAccess, GivesTheDefaultForWhatIsMissingOrOfAnotherType) {
+  const Json json = *ParseJson(
+      R"({"s": "x", "n": 1.5, "i": 7, "b": true, "null": null, "inf": "Infinity"})", "test");
+  EXPECT_EQ(StringAt(json, "s", "d"), "x");
+  EXPECT_EQ(StringAt(json, "n", "d"), "d");
+  EXPECT_EQ(StringAt(json, "missing", "d"), "d");
+  EXPECT_EQ(NumberAt(json, "n", 9), 1.5);
+  EXPECT_EQ(NumberAt(json, "inf", 9), kInf);
+  EXPECT_EQ(NumberAt(json, "null", 9), 9);
+  EXPECT_EQ(IntegerAt(json, "i", 9), 7);
+  EXPECT_EQ(IntegerAt(json, "inf", 9), 9);
+  EXPECT_EQ(IntegerAt(json, "s", 9), 9);
+  EXPECT_TRUE(BoolAt(json, "b", false));
+  EXPECT_FALSE(BoolAt(json, "i", false));
+  EXPECT_TRUE(MemberAt(json, "missing").is_null());
+  EXPECT_TRUE(MemberAt(Json::array(), "s").is_null());
+}
+
+}  // namespace
+}  // namespace scm

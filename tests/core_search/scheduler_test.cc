@@ -1,0 +1,210 @@
+// PriorityScheduler as tables: who starts, where, and what the others are told.
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/core/priority_scheduler.h"
+
+namespace scm {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+
+WaitingTask Task(int64_t n, SlotRequest request, int64_t priority = 50) {
+  WaitingTask task;
+  task.id = TaskId::FromNumber(n);
+  task.order = n;
+  task.priority = priority;
+  task.request = request;
+  task.not_before = absl::InfinitePast();
+  return task;
+}
+
+WorkerSlots Worker(int64_t n, int64_t free_cpus, int64_t total_cpus,
+                   std::vector<int> free_gpus = {}, int64_t total_gpus = 0) {
+  return {WorkerId::FromNumber(n), "host", free_cpus, total_cpus, std::move(free_gpus), total_gpus};
+}
+
+std::string Grants(const ScheduleDecision& decision) {
+  std::string text;
+  for (const Grant& grant : decision.grants) {
+    absl::StrAppend(&text, grant.task.str(), ":");
+    for (const Placement& rank : grant.ranks) {
+      absl::StrAppend(&text, " ", rank.worker.str());
+      for (int gpu : rank.gpus) absl::StrAppend(&text, "/", gpu);
+    }
+    absl::StrAppend(&text, "; ");
+  }
+  return text;
+}
+
+ScheduleDecision Decide(const SchedulerSnapshot& snapshot) {
+  return PriorityScheduler().Decide(snapshot, kNow);
+}
+
+struct Case {
+  const char* name;
+  SchedulerSnapshot snapshot;
+  std::string grants;
+  std::map<std::string, std::string> reasons;  // of the tasks that wait
+  std::set<std::string> unplaceable = {};
+};
+
+class SchedulerTable : public testing::TestWithParam<Case> {};
+
+TEST_P(SchedulerTable, Decides) {
+  const ScheduleDecision decision = Decide(GetParam().snapshot);
+  EXPECT_EQ(Grants(decision), GetParam().grants);
+  std::map<std::string, std::string> reasons;
+  for (const auto& [task, reason] : decision.waiting_reasons) reasons[task.str()] = reason;
+  EXPECT_EQ(reasons, GetParam().reasons);
+  std::set<std::string> unplaceable;
+  for (const TaskId& task : decision.unplaceable) unplaceable.insert(task.str());
+  EXPECT_EQ(unplaceable, GetParam().unplaceable);
+}
+
+WaitingTask Gang(WaitingTask task, int64_t ranks) {
+  task.ranks = ranks;
+  return task;
+}
+
+WaitingTask Later(WaitingTask task, absl::Duration delay) {
+  task.not_before = kNow + delay;
+  return task;
+}
+
+WaitingTask Avoiding(WaitingTask task, std::vector<int64_t> workers) {
+  for (int64_t worker : workers) task.avoid.insert(WorkerId::FromNumber(worker));
+  return task;
+}
+
+const SlotRequest kCpu{0, 1};
+const SlotRequest kGpu{1, 1};
+
+std::vector<Case> Order() {
+  return {
+      {"NothingWaits", {{}, {Worker(1, 4, 4)}}, "", {}},
+      {"SubmissionOrder",
+       {{Task(3, kCpu), Task(1, kCpu), Task(2, kCpu)}, {Worker(1, 2, 2)}},
+       "k-1: w-1; k-2: w-1; ",
+       {{"k-3", "needs 1 CPU: both busy"}}},
+      {"PriorityBeforeOrder",
+       {{Task(1, kCpu, 10), Task(2, kCpu, 90)}, {Worker(1, 1, 1)}},
+       "k-2: w-1; ",
+       {{"k-1", "needs 1 CPU: the only one is busy"}}},
+      {"SmallerOnesOfTheSamePriorityPass",
+       {{Task(1, {2, 1}), Task(2, kGpu)}, {Worker(1, 4, 4, {1}, 2)}},
+       "k-2: w-1/1; ",
+       {{"k-1", "needs 2 GPUs on one worker: at most 1 is free on any"}}},
+      {"LowerPriorityWaitsBehindABlockedTask",
+       {{Task(1, {2, 1}, 80), Task(2, kGpu)}, {Worker(1, 4, 4, {1}, 2)}},
+       "",
+       {{"k-1", "needs 2 GPUs on one worker: at most 1 is free on any"},
+        {"k-2",
+         "waits for k-1, which has a higher priority (80 over 50) and needs 2 GPUs and 1 CPU"}}},
+      {"ButNotForWorkersTheBlockedTaskCannotUse",
+       {{Task(1, kGpu, 80), Task(2, kCpu)}, {Worker(1, 4, 4, {}, 1), Worker(2, 1, 1)}},
+       "k-2: w-2; ",
+       {{"k-1", "needs 1 GPU: the only one is busy"}}},
+      {"BackOffDoesNotBlock",
+       {{Later(Task(1, kCpu, 80), absl::Seconds(10)), Task(2, kCpu)}, {Worker(1, 1, 1)}},
+       "k-2: w-1; ",
+       {{"k-1", "waits until 2023-11-14T22:13:30.000Z before its next attempt"}}},
+      {"BackOffOver",
+       {{Later(Task(1, kCpu), absl::ZeroDuration())}, {Worker(1, 1, 1)}},
+       "k-1: w-1; ",
+       {}},
+      {"NoWorker", {{Task(1, kCpu)}, {}}, "", {{"k-1", "no worker is ready to take work"}}},
+  };
+}
+
+std::vector<Case> Fit() {
+  return {
+      {"BestFitByGpusThenCpusThenId",
+       {{Task(1, kGpu)},
+        {Worker(1, 8, 8, {0, 1}, 2), Worker(2, 8, 8, {0}, 2), Worker(3, 4, 8, {1}, 2),
+         Worker(4, 4, 8, {0}, 2)}},
+       "k-1: w-3/1; ",
+       {}},
+      {"CpuTaskKeepsGpusFree",
+       {{Task(1, kCpu), Task(2, kGpu)}, {Worker(1, 1, 1, {0}, 1), Worker(2, 8, 8)}},
+       "k-1: w-2; k-2: w-1/0; ",
+       {}},
+      {"LowestGpusFirst",
+       {{Task(1, {2, 1})}, {Worker(1, 8, 8, {5, 3, 0}, 8)}},
+       "k-1: w-1/0/3; ",
+       {}},
+      {"AvoidsWhereItFailed",
+       {{Avoiding(Task(1, kCpu), {1})}, {Worker(1, 1, 1), Worker(2, 8, 8)}},
+       "k-1: w-2; ",
+       {}},
+      {"UnlessNothingElseFits",
+       {{Avoiding(Task(1, kCpu), {1, 2})}, {Worker(1, 1, 1), Worker(2, 0, 8)}},
+       "k-1: w-1; ",
+       {}},
+      {"GangOverWorkers",
+       {{Gang(Task(1, kGpu), 3)}, {Worker(1, 8, 8, {0, 1}, 2), Worker(2, 8, 8, {4}, 2)}},
+       "k-1: w-2/4 w-1/0 w-1/1; ",
+       {}},
+      {"GangUsesAvoidedWorkersLast",
+       {{Avoiding(Gang(Task(1, kCpu), 3), {1})}, {Worker(1, 2, 2), Worker(2, 2, 2)}},
+       "k-1: w-2 w-2 w-1; ",
+       {}},
+      {"GangIsAllOrNothing",
+       {{Gang(Task(1, kGpu), 3), Task(2, kGpu)},
+        {Worker(1, 8, 8, {0}, 2), Worker(2, 8, 8, {1}, 2)}},
+       "k-2: w-1/0; ",
+       {{"k-1", "needs 3 ranks of 1 GPU and 1 CPU each: room for 2 now"}}},
+      {"BusyCpus",
+       {{Task(1, {1, 6})}, {Worker(1, 4, 8, {0}, 1), Worker(2, 2, 8, {0}, 1)}},
+       "",
+       {{"k-1", "needs 6 CPUs on one worker: at most 4 are free on any"}}},
+      {"BusyAllGpus",
+       {{Task(1, kGpu)}, {Worker(1, 4, 8, {}, 8)}},
+       "",
+       {{"k-1", "needs 1 GPU: all 8 busy"}}},
+      {"FreeButOnDifferentWorkers",
+       {{Task(1, {1, 4})}, {Worker(1, 2, 8, {0}, 1), Worker(2, 8, 8, {}, 1)}},
+       "",
+       {{"k-1", "needs 1 GPU and 4 CPUs on one worker: none has both free"}}},
+  };
+}
+
+std::vector<Case> Unplaceable() {
+  return {
+      {"NoGpuAnywhere",
+       {{Task(1, kGpu, 90), Task(2, kCpu)}, {Worker(1, 1, 1)}},
+       "k-2: w-1; ",
+       {{"k-1", "cannot be placed: needs 1 GPU, and no worker has any"}},
+       {"k-1"}},
+      {"TooManyCpus",
+       {{Task(1, {0, 64})}, {Worker(1, 1, 8), Worker(2, 1, 16)}},
+       "",
+       {{"k-1", "cannot be placed: needs 64 CPUs on one worker, and the largest worker has 16"}},
+       {"k-1"}},
+      {"NeverBothOnOne",
+       {{Task(1, {1, 16})}, {Worker(1, 4, 4, {0}, 1), Worker(2, 16, 16)}},
+       "",
+       {{"k-1", "cannot be placed: needs 1 GPU and 16 CPUs on one worker, and no worker has both"}},
+       {"k-1"}},
+      {"GangTooLarge",
+       {{Gang(Task(1, {1, 2}), 4)}, {Worker(1, 8, 8, {0, 1}, 2), Worker(2, 2, 2, {0, 1}, 2)}},
+       "",
+       {{"k-1",
+         "cannot be placed: needs 4 ranks of 1 GPU and 2 CPUs each, and all workers together hold "
+         "3"}},
+       {"k-1"}},
+      {"BusyIsNotUnplaceable",
+       {{Gang(Task(1, kCpu), 4)}, {Worker(1, 0, 4)}},
+       "",
+       {{"k-1", "needs 1 CPU: all 4 busy"}}},
+  };
+}
+
+std::string CaseName(const testing::TestParamInfo<Case>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Order, SchedulerTable, testing::ValuesIn(Order()), CaseName);
+INSTANTIATE_TEST_SUITE_P(Fit, SchedulerTable, testing::ValuesIn(Fit()), CaseName);
+INSTANTIATE_TEST_SUITE_P(Unplaceable, SchedulerTable, testing::ValuesIn(Unplaceable()), CaseName);
+
+}  // namespace
+}  // namespace scm

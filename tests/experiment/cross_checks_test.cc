@@ -1,0 +1,156 @@
+// What has to hold between two keys, and what is only worth a warning.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/experiment/helpers.h"
+
+namespace scm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::vector<std::string> ErrorsWith(const std::string& added) {
+  return Errors(absl::StrCat(kValid, added));
+}
+std::vector<std::string> WarningsWith(const std::string& added) {
+  return Warnings(absl::StrCat(kValid, added));
+}
+
+TEST(Warmup, FitsIntoTheRun) {
+  EXPECT_THAT(ErrorsWith("training: {max_steps: 50, warmup_steps: 51}\ncheck: {steps: 5}\n"),
+              ElementsAre("f:5: training.warmup_steps: 51 is more than max_steps (50). Use at most "
+                          "that, usually a tenth of it"));
+  EXPECT_THAT(ErrorsWith("training: {max_steps: 50, warmup_steps: 50}\n"), IsEmpty());
+}
+
+TEST(ShortRuns, AreNotMadeImpossibleByDefaults) {
+  const ParsedExperiment parsed = Parse(absl::StrCat(kValid, "training: {max_steps: 50}\n"));
+  ASSERT_THAT(Lines(parsed.errors), IsEmpty());
+  EXPECT_EQ(parsed.spec->training.warmup_steps, 50);
+  EXPECT_EQ(parsed.spec->check.steps, 50);
+  EXPECT_THAT(Lines(parsed.warnings),
+              testing::Contains(HasSubstr("training.warmup_steps: 50 is all of max_steps")));
+}
+
+TEST(CheckSteps, FitIntoTheRun) {
+  EXPECT_THAT(ErrorsWith("training: {max_steps: 50}\ncheck: {steps: 60}\n"),
+              ElementsAre("f:6: check.steps: 60 is more than max_steps (50). Use fewer"));
+}
+
+TEST(Split, SumsToOne) {
+  const auto errors_of = [](const std::string& split) {
+    return Errors("name: t\nmodel: {base: m.gguf}\ndata:\n  corpus: c\n  split: " + split +
+                  "\nreplicate: {seeds: [1]}\n");
+  };
+  EXPECT_THAT(errors_of("{train: 0.7, validation: 0.2, test: 0.1}"), IsEmpty());
+  EXPECT_THAT(errors_of("{train: 0.333333, validation: 0.333333, test: 0.333334}"), IsEmpty());
+  EXPECT_THAT(errors_of("{train: 1, validation: 0, test: 0}"), IsEmpty());
+  EXPECT_THAT(
+      errors_of("{train: 0.7}"),
+      ElementsAre("f:5: data.split: train 0.7, validation 0.1 and test 0.1 sum to 0.9; they "
+                  "must sum to 1"));
+  EXPECT_THAT(errors_of("{train: 1.2, validation: -0.1, test: -0.1}"),
+              ElementsAre(HasSubstr("data.split.train: expected a number from 0 to 1"),
+                          HasSubstr("data.split.validation"), HasSubstr("data.split.test")));
+  EXPECT_THAT(errors_of("{by: item}"),
+              ElementsAre(HasSubstr("data.split.by: \"item\" is not known. Expected document")));
+}
+
+TEST(Split, AnEmptyPartIsAWarning) {
+  EXPECT_THAT(Warnings("name: t\nmodel: {base: m.gguf}\n"
+                       "data: {corpus: c, split: {train: 0.9, test: 0}}\n"
+                       "replicate: {seeds: [1]}\n"),
+              ElementsAre(HasSubstr("f:3: data.split.test: is 0")));
+}
+
+TEST(Fallback, IsAnotherModel) {
+  EXPECT_THAT(Errors("name: t\nmodel: {base: m.gguf, fallback: ./m.gguf}\ndata: {corpus: c}\n"
+                     "replicate: {seeds: [1]}\n"),
+              ElementsAre("f:2: model.fallback: is the base model itself. Remove it, or name "
+                          "another"));
+}
+
+TEST(Budget, KnowsThePriceOfWhatIsUsed) {
+  EXPECT_THAT(ErrorsWith("budget: {limit: 5}\n"),
+              ElementsAre(HasSubstr("f:5: budget.cpu_hour: missing.")));
+  EXPECT_THAT(ErrorsWith("budget: {limit: 5, gpu_hour: {default: 2}}\n"),
+              ElementsAre(HasSubstr("f:5: budget.cpu_hour: missing.")));
+  EXPECT_THAT(ErrorsWith("budget: {limit: 5, cpu_hour: 0.05}\nresources: {gpus: 1}\n"),
+              ElementsAre(HasSubstr("f:5: budget.gpu_hour: missing.")));
+  EXPECT_THAT(ErrorsWith("budget: {limit: 5, cpu_hour: 0}\n"), IsEmpty());
+  EXPECT_THAT(ErrorsWith("budget: {limit: 5, gpu_hour: {default: 2}}\nresources: {gpus: 1}\n"),
+              IsEmpty());
+}
+
+TEST(Budget, WarnsWithoutADefaultPrice) {
+  EXPECT_THAT(WarningsWith("budget: {limit: 5, gpu_hour: {H200: 2}}\nresources: {gpus: 1}\n"),
+              ElementsAre(HasSubstr("f:5: budget.gpu_hour: has no default")));
+}
+
+TEST(Resources, SeveralGpusForTheBuiltInTrainerAreAWarning) {
+  EXPECT_THAT(WarningsWith("resources: {gpus: 8}\n"),
+              ElementsAre(HasSubstr("f:5: resources.gpus: the built-in trainer uses one GPU")));
+  EXPECT_THAT(ErrorsWith("resources: {gpus: 8}\n"), IsEmpty());
+}
+
+TEST(Accuracy, OfSeveralTasksWithoutAPrimaryIsAWarning) {
+  EXPECT_THAT(WarningsWith("evaluation: {tasks: [a, b], gates: {accuracy: 0.6}}\n"),
+              ElementsAre(HasSubstr("evaluation.gates.accuracy")));
+  EXPECT_THAT(WarningsWith("evaluation: {tasks: [a], gates: {accuracy: 0.6}}\n"), IsEmpty());
+}
+
+struct Validations {
+  int64_t after_step, eval_steps;
+  const char* warning;  // "" = none
+};
+
+TEST(NoConvergence, NeedsEnoughValidationsToJudge) {
+  const Validations cases[] = {
+      {400, 100, "4 validations up to step 400 (eval_steps is 100): the rule is undecided"},
+      {199, 100, "1 validation up to step 199 (eval_steps is 100): the rule is undecided"},
+      {499, 100, "4 validations"},
+      {500, 100, "the rule sees divergence only from 8 on"},
+      {799, 100, "the rule sees divergence only from 8 on"},
+      {800, 100, ""},
+      {1999, 100, ""},
+      {2000, 100, "2000 is not before max_steps (2000): the rule never looks"},
+  };
+  for (const Validations& c : cases) {
+    const std::vector<std::string> warnings =
+        WarningsWith(absl::StrCat("training: {eval_steps: ", c.eval_steps, "}\n",
+                                  "abort: {no_convergence: {after_step: ", c.after_step, "}}\n"));
+    if (*c.warning == '\0') {
+      EXPECT_THAT(warnings, IsEmpty()) << c.after_step;
+    } else {
+      EXPECT_THAT(warnings,
+                  ElementsAre(testing::AllOf(HasSubstr("f:6: abort.no_convergence.after_step: "),
+                                             HasSubstr(c.warning))))
+          << c.after_step;
+    }
+  }
+}
+
+TEST(BelowRandom, BeyondTheRunIsAWarning) {
+  EXPECT_THAT(WarningsWith("abort: {below_random: {after_step: 2001}}\n"),
+              ElementsAre(HasSubstr("abort.below_random.after_step: 2001 is beyond max_steps")));
+  EXPECT_THAT(WarningsWith("abort: {below_random: {after_step: 2000}}\n"), IsEmpty());
+}
+
+TEST(EvalSteps, BeyondTheRunAreAWarning) {
+  EXPECT_THAT(WarningsWith("training: {eval_steps: 2001}\nabort: {no_convergence: none}\n"),
+              ElementsAre(HasSubstr("f:5: training.eval_steps: 2001 is more than max_steps")));
+}
+
+TEST(Cascade, AWrongValueIsNotReportedAgainByWhatDependsOnIt) {
+  EXPECT_THAT(ErrorsWith("training: {max_steps: many, warmup_steps: 5000}\ncheck: {steps: 3000}\n"),
+              ElementsAre(HasSubstr("training.max_steps: expected a whole number")));
+  EXPECT_THAT(ErrorsWith("sweep: 5\nstages: [sweep]\n"),
+              ElementsAre(HasSubstr("f:5: sweep: expected a section")));
+  EXPECT_THAT(ErrorsWith("trainer: {command: 7}\n"),
+              ElementsAre(HasSubstr("trainer.command: expected a list")));
+}
+
+}  // namespace
+}  // namespace scm

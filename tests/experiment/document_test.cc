@@ -1,0 +1,148 @@
+// docs/experiment-file.md against the code: its examples are valid, and no key is left out of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "common/files.h"
+#include "tests/experiment/helpers.h"
+
+namespace scm {
+namespace {
+
+using testing::IsEmpty;
+
+std::string Document() {
+  const absl::StatusOr<std::string> text = ReadFile(SCM_SOURCE_DIR "/docs/experiment-file.md");
+  EXPECT_TRUE(text.ok()) << text.status();
+  return text.value_or("");
+}
+
+std::vector<std::string> YamlExamples(const std::string& document) {
+  constexpr absl::string_view kBegin = "```yaml\n", kEnd = "\n```";
+  std::vector<std::string> examples;
+  size_t at = 0;
+  while ((at = document.find(kBegin.data(), at, kBegin.size())) != std::string::npos) {
+    at += kBegin.size();
+    const size_t end = document.find(kEnd.data(), at, kEnd.size());
+    examples.push_back(document.substr(at, end - at + 1));
+  }
+  return examples;
+}
+
+// The part of the document about one section.
+std::string Chapter(const std::string& document, const std::string& section) {
+  const size_t begin = document.find("\n## `" + section + "`\n");
+  if (begin == std::string::npos) return "";
+  return document.substr(begin, document.find("\n## ", begin + 1) - begin);
+}
+
+// A spec in which every optional section is present.
+Json EveryKey() {
+  ExperimentSpec spec;
+  spec.model.emplace();
+  spec.data.emplace();
+  spec.sweep.emplace();
+  spec.budget.emplace();
+  spec.timeline.emplace();
+  spec.evaluation.emplace();
+  spec.evaluation->baselines.emplace_back();
+  spec.evaluation->primary.emplace();
+  spec.export_.emplace();
+  return SpecToJson(spec);
+}
+
+// "gates.accuracy" and the like: the keys below a section, without those that users invent.
+std::vector<std::string> KeysBelow(const Json& section, const std::string& prefix = "") {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : section.items()) {
+    keys.push_back(prefix + key);
+    const Json& inside = value.is_array() && !value.empty() ? value[0] : value;
+    if (!inside.is_object()) continue;
+    const std::string mark = value.is_array() ? "[]." : ".";
+    for (const std::string& below : KeysBelow(inside, prefix + key + mark)) keys.push_back(below);
+  }
+  return keys;
+}
+
+TEST(Document, HasAMinimalAndAFullExampleThatAreValid) {
+  const std::vector<std::string> examples = YamlExamples(Document());
+  ASSERT_EQ(examples.size(), 2u);
+  for (const std::string& example : examples) {
+    const ParsedExperiment parsed = Parse(example);
+    EXPECT_THAT(Lines(parsed.errors), IsEmpty()) << example;
+    EXPECT_THAT(Lines(parsed.warnings), IsEmpty()) << example;
+  }
+  // The full one names every section.
+  const Json full = SpecToJson(*Parse(examples[1]).spec);
+  for (const auto& [key, value] : full.items()) EXPECT_FALSE(value.is_null()) << key;
+}
+
+TEST(Document, NamesEveryKeyInTheChapterOfItsSection) {
+  const std::string document = Document();
+  int checked = 0;
+  const Json every = EveryKey();  // items() refers to it
+  for (const auto& [section, content] : every.items()) {
+    if (section == "name" || section == "stages" || section == "digests") {
+      EXPECT_TRUE(absl::StrContains(document, absl::StrCat("\n| `", section, "` |"))) << section;
+      continue;
+    }
+    const std::string chapter = Chapter(document, section);
+    ASSERT_FALSE(chapter.empty()) << "no chapter about " << section;
+    for (const std::string& key : KeysBelow(content)) {
+      EXPECT_TRUE(absl::StrContains(chapter, absl::StrCat("`", key, "`")))
+          << section << "." << key << " is not documented";
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 70);
+}
+
+TEST(Document, NamesNoKeyThatDoesNotExist) {
+  const std::string document = Document();
+  const Json every = EveryKey();  // items() refers to it
+  for (const auto& [section, content] : every.items()) {
+    if (!content.is_object() || section == "digests") continue;
+    const std::vector<std::string> known = KeysBelow(content);
+    const std::string chapter = Chapter(document, section);
+    size_t at = 0;
+    while ((at = chapter.find("\n| `", at)) != std::string::npos) {
+      at += 4;
+      const std::string key = chapter.substr(at, chapter.find('`', at) - at);
+      EXPECT_THAT(known, testing::Contains(key)) << section;
+    }
+  }
+}
+
+// Defaults in the tables are those of the code: the table's cell begins with the value, in code
+// marks or bare.
+TEST(Document, NamesTheDefaultsOfTheCode) {
+  const std::string document = Document();
+  const Json defaults = SpecToJson(ExperimentSpec{});
+  const std::pair<const char*, const char*> rows[] = {{"lora", "r"},
+                                                      {"lora", "alpha"},
+                                                      {"lora", "dropout"},
+                                                      {"training", "batch_size"},
+                                                      {"training", "gradient_accumulation"},
+                                                      {"training", "max_steps"},
+                                                      {"training", "warmup_steps"},
+                                                      {"training", "save_steps"},
+                                                      {"training", "eval_steps"},
+                                                      {"check", "steps"},
+                                                      {"retries", "max"},
+                                                      {"resources", "gpus"},
+                                                      {"resources", "cpus"},
+                                                      {"resources", "priority"}};
+  for (const auto& [section, key] : rows) {
+    const std::string chapter = Chapter(document, section);
+    const size_t row = chapter.find(absl::StrCat("\n| `", key, "` |"));
+    ASSERT_NE(row, std::string::npos) << section << "." << key;
+    const std::string line = chapter.substr(row, chapter.find('\n', row + 1) - row);
+    const double value = defaults[section][key].get<double>();
+    EXPECT_TRUE(absl::StrContains(line, absl::StrCat("| ", value, " |")) ||
+                absl::StrContains(line, absl::StrCat("| ", value, ",")))
+        << section << "." << key << " is " << value << " in the code: " << line;
+  }
+}
+
+}  // namespace
+}  // namespace scm

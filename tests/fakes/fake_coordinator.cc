@@ -1,0 +1,170 @@
+#include "tests/fakes/fake_coordinator.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/digest.h"
+#include "common/files.h"
+#include "common/json.h"
+
+namespace scm {
+
+void FakeCoordinator::GrantLease(const Grant& grant) {
+  valid_[grant.lease.lease_id] = grant.lease;
+  leases_[grant.lease.lease_id];
+  if (sink_) sink_(grant);
+}
+
+void FakeCoordinator::SendCommand(const LeaseRef& lease, const std::string& json) {
+  if (sink_) sink_(Command{lease, json});
+}
+
+void FakeCoordinator::SendRevoke(const LeaseRef& lease) {
+  valid_.erase(lease.lease_id);
+  if (sink_) sink_(Revoke{lease, "revoked by the test"});
+}
+
+void FakeCoordinator::Drop() {
+  if (!sink_) return;
+  const Sink sink = std::move(sink_);
+  sink_ = nullptr;
+  sink(SessionEnded{absl::UnavailableError("dropped by the test")});
+}
+
+bool FakeCoordinator::Valid(const LeaseRef& lease) const {
+  const auto found = valid_.find(lease.lease_id);
+  return found != valid_.end() && found->second == lease && leases_.count(lease.lease_id) != 0;
+}
+
+void FakeCoordinator::OpenSession(const Register& hello, Sink sink) {
+  if (cut_off) return sink(SessionEnded{absl::UnavailableError("cut off by the test")});
+  if (sink_) violations.push_back("a second session while one is open");
+  sink_ = std::move(sink);
+  registrations.push_back(hello);
+  Registered registered{"w-1", 30, 5, "test", {}};
+  for (const LeaseRef& lease : hello.live) {
+    if (Valid(lease)) registered.kept.push_back(lease);
+  }
+  sink_(registered);
+}
+
+void FakeCoordinator::SendAck(const LeaseRef& lease, bool done) {
+  const Lease& state = leases_[lease.lease_id];
+  sink_(Ack{lease, static_cast<int64_t>(state.reports.size()),
+            static_cast<int64_t>(state.log.size()), done});
+}
+
+// Checks that nothing is skipped, and that what a line refers to has been uploaded.
+void FakeCoordinator::Commit(const ReportBatch& batch) {
+  std::string& reports = leases_[batch.lease.lease_id].reports;
+  const int64_t known = static_cast<int64_t>(reports.size());
+  if (batch.offset > known) {
+    violations.push_back(absl::StrCat("gap: ", known, " to ", batch.offset));
+    return;
+  }
+  const int64_t skip = known - batch.offset;
+  if (skip >= static_cast<int64_t>(batch.lines.size())) return;
+  const std::string fresh = batch.lines.substr(static_cast<size_t>(skip));
+  if (fresh.back() != '\n') violations.push_back("a batch ends inside a line");
+  for (absl::string_view line : absl::StrSplit(fresh, '\n', absl::SkipEmpty())) {
+    const absl::StatusOr<Json> report = ParseJson(line, "report");
+    if (!report.ok()) continue;
+    std::string id;
+    if (StringAt(*report, "type") == "checkpoint") {
+      id = absl::StrCat("r-1/", IntegerAt(*report, "step", -1));
+    } else if (StringAt(*report, "type") == "artifact") {
+      id = absl::StrCat(batch.lease.task_id, "/", StringAt(*report, "name"));
+    }
+    if (!id.empty() && blobs.count(id) == 0) violations.push_back(id + " reported before its upload");
+  }
+  reports += fresh;
+}
+
+bool FakeCoordinator::Send(WorkerMessage message) {
+  if (!sink_) return false;
+  if (std::holds_alternative<Renew>(message)) {
+    ++renewals;
+  } else if (const auto* goodbye = std::get_if<Goodbye>(&message)) {
+    goodbyes.push_back(goodbye->reason);
+  } else if (const auto* batch = std::get_if<ReportBatch>(&message)) {
+    if (!Valid(batch->lease)) {
+      violations.push_back("reports without a lease");
+      return true;
+    }
+    Commit(*batch);
+    if (acknowledge) SendAck(batch->lease, false);
+  } else if (const auto* log = std::get_if<LogChunk>(&message)) {
+    if (!Valid(log->lease)) return true;
+    std::string& known = leases_[log->lease.lease_id].log;
+    if (log->offset == static_cast<int64_t>(known.size())) known += log->data;
+    if (acknowledge) SendAck(log->lease, false);
+  } else if (const auto* event = std::get_if<ProcessEvent>(&message)) {
+    if (!Valid(event->lease)) {
+      violations.push_back("an event without a lease");
+      return true;
+    }
+    Lease& lease = leases_[event->lease.lease_id];
+    if (event->kind == ProcessEvent::Kind::kStarted) {
+      ++lease.started;
+      return true;
+    }
+    lease.ends.push_back(*event);
+    SendAck(event->lease, true);
+  }
+  return true;
+}
+
+void FakeCoordinator::CloseSession(bool flush) { Drop(); }
+
+absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& request) {
+  ++uploads;
+  if (!upload_answers.empty()) {
+    const absl::Status answer = upload_answers.front();
+    upload_answers.pop_front();
+    if (!answer.ok()) return answer;
+  }
+  if (!Valid(request.lease)) return absl::FailedPreconditionError("stale lease");
+  const std::string id = request.checkpoint ? absl::StrCat("r-1/", request.step)
+                                            : absl::StrCat(request.lease.task_id, "/", request.name);
+  Blob blob;
+  Json files = Json::array();
+  for (const LocalFile& file : request.files) {
+    const absl::StatusOr<std::string> content = ReadFile(file.source);
+    if (!content.ok()) return content.status();
+    if (static_cast<int64_t>(content->size()) != file.bytes || Sha256Hex(*content) != file.sha256 ||
+        Crc32c(*content) != file.crc32c) {
+      return absl::DataLossError(file.path);
+    }
+    files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"sha256", file.sha256}});
+    blob.files[file.path] = *content;
+  }
+  blob.manifest = Json({{"id", id}, {"files", files}}).dump();
+  if (blobs.count(id) != 0 && blobs[id].files != blob.files) {
+    return absl::FailedPreconditionError(id + " exists with other files");
+  }
+  blobs[id] = blob;
+  return UploadResult{id, Sha256Hex(blob.manifest)};
+}
+
+absl::Status FakeCoordinator::Download(const LeaseRef& lease, const std::string& id,
+                                       const ChunkSink& sink) {
+  ++downloads;
+  if (!Valid(lease)) return absl::FailedPreconditionError("stale lease");
+  if (blobs.count(id) == 0) return absl::NotFoundError(id + " does not exist");
+  const Blob& blob = blobs[id];
+  if (const absl::Status s = sink("manifest.json", 0, blob.manifest); !s.ok()) return s;
+  for (const auto& [path, content] : blob.files) {
+    // Two pieces, so that offsets matter.
+    const size_t half = content.size() / 2;
+    std::string second = content.substr(half);
+    if (damage_downloads && !second.empty()) second[0] ^= 1;
+    ++chunks;
+    if (const absl::Status s = sink(path, 0, content.substr(0, half)); !s.ok()) return s;
+    if (const absl::Status s = sink(path, static_cast<int64_t>(half), second); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace scm

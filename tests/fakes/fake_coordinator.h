@@ -1,0 +1,65 @@
+// A coordinator inside the test's process, behind the worker's CoordinatorClient: keeps leases,
+// commits reports by offset, stores uploads after checking them, and can be cut off. One thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/coordinator_client.h"
+
+namespace scm {
+
+class FakeCoordinator : public CoordinatorClient {
+ public:
+  struct Lease {
+    std::string reports, log;  // committed
+    int started = 0;           // STARTED messages
+    std::vector<ProcessEvent> ends;
+  };
+  struct Blob {
+    std::string manifest;
+    std::map<std::string, std::string> files;
+  };
+
+  // What the tests do to it.
+  void GrantLease(const Grant& grant);  // sends it, and holds it for valid from now on
+  void SendCommand(const LeaseRef& lease, const std::string& json);
+  void SendRevoke(const LeaseRef& lease);
+  void ForgetLease(const LeaseRef& lease) { leases_.erase(lease.lease_id); }
+  // Ends the session, if there is one, and refuses the next ones while `cut_off`.
+  void Drop();
+  bool cut_off = false;
+  bool acknowledge = true;  // reports are acknowledged
+  std::deque<absl::Status> upload_answers;  // taken one an upload, before it is looked at
+  bool damage_downloads = false;
+
+  // What it saw.
+  const Lease& lease(const LeaseRef& lease) { return leases_[lease.lease_id]; }
+  bool registered() const { return static_cast<bool>(sink_); }
+  std::map<std::string, Blob> blobs;     // by id
+  std::vector<std::string> violations;   // of the protocol between worker and coordinator
+  std::vector<Register> registrations;
+  std::vector<std::string> goodbyes;
+  int renewals = 0, uploads = 0, downloads = 0, chunks = 0;
+
+  void OpenSession(const Register& hello, Sink sink) override;
+  bool Send(WorkerMessage message) override;
+  void CloseSession(bool flush) override;
+  absl::StatusOr<UploadResult> Upload(const UploadRequest& request) override;
+  absl::Status Download(const LeaseRef& lease, const std::string& id,
+                        const ChunkSink& sink) override;
+
+ private:
+  bool Valid(const LeaseRef& lease) const;
+  void Commit(const ReportBatch& batch);
+  void SendAck(const LeaseRef& lease, bool done);
+
+  Sink sink_;
+  std::map<std::string, LeaseRef> valid_;  // by lease id
+  std::map<std::string, Lease> leases_;
+};
+
+}  // namespace scm

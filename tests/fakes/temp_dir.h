@@ -1,0 +1,28 @@
+// A new directory for one test, removed with everything in it.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <string>
+
+#include "common/files.h"
+
+namespace scm {
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string pattern = testing::TempDir() + "scm-test-XXXXXX";
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TempDir() { RemoveRecursively(path_).IgnoreError(); }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace scm

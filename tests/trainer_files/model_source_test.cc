@@ -1,0 +1,272 @@
+#include "trainer/model_source.h"
+
+#include <filesystem>
+#include <functional>
+
+#include "common/files.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/trainer_files/builders.h"
+#include "trainer/formats/llama_tensors.h"
+#include "trainer/formats/rope_factors.h"
+
+namespace scm {
+namespace {
+
+using ::testing::HasSubstr;
+
+void ExpectTinyWeights(const ModelSource& model, bool tied) {
+  const auto weights = TinyWeights(TinyConfig(tied));
+  ASSERT_EQ(model.tensors().size(), weights.size());
+  for (const TensorInfo& tensor : model.tensors()) {
+    ASSERT_TRUE(weights.contains(tensor.name)) << tensor.name;
+    std::vector<float> values(ElementCount(tensor.shape));
+    ASSERT_TRUE(model.ReadFloat32(tensor.name, values.data()).ok());
+    EXPECT_EQ(values, weights.at(tensor.name)) << tensor.name;
+  }
+  float x;
+  const absl::Status missing = model.ReadFloat32("no.such.tensor", &x);
+  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(missing.message()), HasSubstr("no.such.tensor"));
+}
+
+TEST(OpenModel, HuggingFaceDirectory) {
+  for (const bool tied : {true, false}) {
+    const TemporaryDirectory directory;
+    WriteTinyModel(directory, tied);
+    const auto model = OpenModel(directory.path());
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ((*model)->path(), directory.path());
+    EXPECT_EQ((*model)->config().tied_embeddings, tied);
+    ExpectTinyWeights(**model, tied);
+    const auto tokenizer = (*model)->MakeTokenizer();
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    EXPECT_EQ((*tokenizer)->bos_token(), 262);
+    EXPECT_TRUE(ValidateModelHeader(directory.path()).ok());
+  }
+}
+
+// The permuted rows of q and k, and everything else, come out as in the Hugging Face directory.
+TEST(OpenModel, GgufFile) {
+  for (const bool tied : {true, false}) {
+    const TemporaryDirectory directory;
+    directory.Write("tiny.gguf", TinyGguf(tied).Build());
+    const auto model = OpenModel(directory.Path("tiny.gguf"));
+    ASSERT_TRUE(model.ok()) << model.status();
+    const LlamaConfig& c = (*model)->config();
+    EXPECT_EQ(c.tied_embeddings, tied);
+    EXPECT_EQ(c.head_dim, 4);
+    EXPECT_EQ(c.max_position, 64);
+    EXPECT_EQ(c.eos_token, 263);
+    ExpectTinyWeights(**model, tied);
+    const auto tokenizer = (*model)->MakeTokenizer();
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    EXPECT_EQ((*tokenizer)->vocabulary_size(), 264);
+  }
+}
+
+TEST(OpenModel, GgufRopeFactorsBecomeTheScaling) {
+  const std::vector<double> exact = RopeFactors(RopeScaling{32, 1, 4, 32}, 10000, 4);
+  const std::vector<float> factors(exact.begin(), exact.end());
+  const TemporaryDirectory directory;
+  GgufBuilder builder = TinyGguf();
+  builder.Uint32("llama.rope.scaling.original_context_length", 32)
+      .Tensor("rope_freqs.weight", {2}, 0, Floats(factors));
+  directory.Write("scaled.gguf", builder.Build());
+  const auto model = OpenModel(directory.Path("scaled.gguf"));
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_TRUE((*model)->config().rope_scaling.has_value());
+  EXPECT_EQ((*model)->config().rope_scaling->factor, 32);
+  ExpectTinyWeights(**model, true);  // the factors are no tensor of the model
+}
+
+TEST(OpenModel, GgufRefusals) {
+  const struct {
+    const char* name;
+    std::function<void(GgufBuilder&)> change;
+    const char* message;
+  } cases[] = {
+      {"experts", [](GgufBuilder& b) { b.Uint32("llama.expert_count", 8); }, "experts"},
+      {"yarn", [](GgufBuilder& b) { b.String("llama.rope.scaling.type", "yarn"); }, "\"yarn\""},
+      {"linear", [](GgufBuilder& b) { b.Float32("llama.rope.scale_linear", 2); }, "scale_linear"},
+      {"key length", [](GgufBuilder& b) { b.Uint32("llama.attention.key_length", 6); }, "differ"},
+      {"partial rotation", [](GgufBuilder& b) { b.Uint32("llama.rope.dimension_count", 2); },
+       "differ"},
+      {"strange factors",
+       [](GgufBuilder& b) { b.Tensor("rope_freqs.weight", {2}, 0, Floats({3, 5})); },
+       "rope_freqs.weight"},
+      {"factors of another shape",
+       [](GgufBuilder& b) { b.Tensor("rope_freqs.weight", {3}, 0, Floats({1, 1, 1})); },
+       "rope_freqs.weight"},
+      {"bias", [](GgufBuilder& b) { b.Tensor("blk.0.attn_q.bias", {8}, 0, std::string(32, 'x')); },
+       "blk.0.attn_q.bias"},
+      {"wrong type of number", [](GgufBuilder& b) { b.String("llama.attention.key_length", "4"); },
+       "key_length"},
+  };
+  const TemporaryDirectory directory;
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    GgufBuilder builder = TinyGguf();
+    c.change(builder);
+    directory.Write("m.gguf", builder.Build());
+    const auto model = OpenModel(directory.Path("m.gguf"));
+    ASSERT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr("m.gguf"));
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr(c.message));
+  }
+  directory.Write("m.gguf", GgufBuilder().String("general.architecture", "qwen2").Build());
+  EXPECT_THAT(std::string(OpenModel(directory.Path("m.gguf")).status().message()),
+              HasSubstr("\"qwen2\""));
+}
+
+// A directory in which one thing has been changed.
+struct Change {
+  const char* name;
+  std::function<void(const TemporaryDirectory&)> change;
+  const char* message;
+};
+
+TEST(OpenModel, DirectoryRefusals) {
+  const auto header = [](const char* json, size_t bytes) {
+    return SafetensorsBytes(json, std::string(bytes, '\0'));
+  };
+  const Change cases[] = {
+      {"no config", [](const auto& d) { std::filesystem::remove(d.Path("config.json")); },
+       "config.json"},
+      {"config is a folder",
+       [](const auto& d) {
+         std::filesystem::remove(d.Path("config.json"));
+         std::filesystem::create_directory(d.Path("config.json"));
+       },
+       "not a plain file"},
+      {"no weights", [](const auto& d) { std::filesystem::remove(d.Path("model.safetensors")); },
+       "model.safetensors"},
+      {"pickled weights",
+       [](const auto& d) {
+         std::filesystem::rename(d.Path("model.safetensors"), d.Path("pytorch_model.bin"));
+       },
+       "can run code"},
+      {"cut-off weights",
+       [](const auto& d) { std::filesystem::resize_file(d.Path("model.safetensors"), 3000); },
+       "cut off"},
+      {"empty weights", [&](const auto& d) { d.Write("model.safetensors", header("{}", 0)); },
+       "model.embed_tokens.weight is missing"},
+      {"8-bit weights",
+       [&](const auto& d) {
+         d.Write("model.safetensors",
+                 header(R"({"x":{"dtype":"I8","shape":[4],"data_offsets":[0,4]}})", 4));
+       },
+       "type I8"},
+      {"index leads elsewhere",
+       [](const auto& d) {
+         d.Write("model.safetensors.index.json", R"({"weight_map":{"x":"../other.safetensors"}})");
+       },
+       "beside the index"},
+      {"index leads to the root",
+       [](const auto& d) {
+         d.Write("model.safetensors.index.json", R"({"weight_map":{"x":"/etc/passwd"}})");
+       },
+       "beside the index"},
+      {"index leads up",
+       [](const auto& d) {
+         d.Write("model.safetensors.index.json", R"({"weight_map":{"x":".."}})");
+       },
+       "beside the index"},
+      {"index names no text",
+       [](const auto& d) { d.Write("model.safetensors.index.json", R"({"weight_map":{"x":1}})"); },
+       "beside the index"},
+      {"index without a map",
+       [](const auto& d) { d.Write("model.safetensors.index.json", R"({"metadata":{}})"); },
+       "weight_map"},
+      {"index names a missing file",
+       [](const auto& d) {
+         d.Write("model.safetensors.index.json", R"({"weight_map":{"x":"gone.safetensors"}})");
+       },
+       "gone.safetensors"},
+      {"index names a tensor that is not there",
+       [](const auto& d) {
+         d.Write("model.safetensors.index.json", R"({"weight_map":{"x":"model.safetensors"}})");
+       },
+       "tensor x is not in model.safetensors"},
+  };
+  for (const Change& c : cases) {
+    SCOPED_TRACE(c.name);
+    const TemporaryDirectory directory;
+    WriteTinyModel(directory);
+    c.change(directory);
+    const auto model = OpenModel(directory.path());
+    ASSERT_FALSE(model.ok());
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr(directory.path()));
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr(c.message));
+  }
+}
+
+TEST(OpenModel, ShardsOfOneModel) {
+  const TemporaryDirectory directory;
+  WriteTinyModel(directory);
+  // One tensor in its own file, the rest as they were.
+  const LlamaConfig config = TinyConfig();
+  const auto weights = TinyWeights(config);
+  Json index;
+  for (const int part : {1, 2}) {
+    Json header;
+    std::string data;
+    const std::string file = "part-" + std::to_string(part) + ".safetensors";
+    for (const NeededTensor& tensor : NeededTensors(config)) {
+      if ((tensor.name == "model.norm.weight") != (part == 2)) continue;
+      const std::string bytes = Floats(weights.at(tensor.name));
+      header[tensor.name] = {{"dtype", "F32"},
+                             {"shape", tensor.shape},
+                             {"data_offsets", {data.size(), data.size() + bytes.size()}}};
+      data += bytes;
+      index["weight_map"][tensor.name] = file;
+    }
+    directory.Write(file, SafetensorsBytes(header.dump(), data));
+  }
+  directory.Write("model.safetensors.index.json", index.dump());
+  const auto model = OpenModel(directory.path());
+  ASSERT_TRUE(model.ok()) << model.status();
+  ExpectTinyWeights(**model, true);
+  // The same tensor in both files.
+  std::filesystem::copy_file(directory.Path("part-2.safetensors"),
+                             directory.Path("part-3.safetensors"));
+  index["weight_map"]["more"] = "part-3.safetensors";
+  directory.Write("model.safetensors.index.json", index.dump());
+  EXPECT_THAT(std::string(OpenModel(directory.path()).status().message()),
+              HasSubstr("in another file"));
+}
+
+TEST(OpenModel, PathsThatAreNoModel) {
+  const TemporaryDirectory directory;
+  directory.Write("model.safetensors", "x");
+  directory.Write("notes.txt", "hello there");
+  EXPECT_THAT(std::string(OpenModel(directory.Path("none")).status().message()),
+              HasSubstr("does not exist"));
+  EXPECT_THAT(std::string(OpenModel(directory.Path("model.safetensors")).status().message()),
+              HasSubstr("the model's directory"));
+  EXPECT_THAT(std::string(OpenModel(directory.Path("notes.txt")).status().message()),
+              HasSubstr("not a GGUF file"));
+  EXPECT_FALSE(OpenModel("/dev/null").ok());
+}
+
+// Whatever one byte of the file is changed to, opening and reading end with a status.
+TEST(OpenModel, EveryWrongByteOfAGgufHeaderIsSurvived) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Path("m.gguf");
+  const std::string whole = TinyGguf().Build();
+  const size_t tokens = whole.find("tokenizer.ggml.tokens");
+  for (size_t i = 0; i < tokens; i += 3) {
+    std::string bytes = whole;
+    bytes[i] = static_cast<char>(bytes[i] ^ 0x41);
+    directory.Write("m.gguf", bytes);
+    const auto model = OpenModel(path);
+    if (!model.ok()) continue;
+    for (const TensorInfo& tensor : (*model)->tensors()) {
+      std::vector<float> values(ElementCount(tensor.shape));
+      EXPECT_TRUE((*model)->ReadFloat32(tensor.name, values.data()).ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace scm

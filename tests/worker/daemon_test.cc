@@ -1,0 +1,414 @@
+// The daemon over an in-process coordinator, with real shims and scripted trainers.
+#include "worker/daemon.h"
+
+#include <signal.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/files.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/worker/harness.h"
+#include "worker/host_process.h"
+
+namespace scm {
+namespace {
+
+using Kind = ProcessEvent::Kind;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kStop[] = R"({"cmd":"stop","reason":"pause","checkpoint":true,"grace_seconds":30})";
+
+std::vector<std::string> Lines(const std::string& text) {
+  return absl::StrSplit(text, '\n', absl::SkipEmpty());
+}
+
+class DaemonTest : public testing::Test {
+ protected:
+  ~DaemonTest() override { EXPECT_THAT(h.coordinator.violations, IsEmpty()); }
+  const std::string& Reports(const LeaseRef& lease) { return h.coordinator.lease(lease).reports; }
+  void StepUntilReported(const LeaseRef& lease, const std::string& part) {
+    h.StepUntil([&] { return Contains(Reports(lease), part); }, part.c_str());
+  }
+  bool TrainerLives(const Json& pid) {
+    return IsAlive({static_cast<pid_t>(IntegerAt(pid, "trainer_pid", 0)),
+                    IntegerAt(pid, "trainer_start_time", 0)});
+  }
+  // The final adapter of an uninterrupted run of `spec`.
+  std::string Uninterrupted(const Json& spec, int64_t step) {
+    Harness other;
+    const LeaseRef lease = other.Grant(spec);
+    other.StepUntilEnded(lease);
+    return other.coordinator.blobs[absl::StrCat("r-1/", step)].files["adapter.bin"];
+  }
+
+  Harness h;
+};
+
+TEST_F(DaemonTest, RunsAnAttemptToItsEnd) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"unknown_reports", true}}, 12));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease), (ProcessEvent{lease, Kind::kExited, 0, "", false}));
+  const FakeCoordinator::Lease& seen = h.coordinator.lease(lease);
+  EXPECT_EQ(seen.started, 1);
+  const std::vector<std::string> lines = Lines(seen.reports);
+  EXPECT_THAT(lines.front(), HasSubstr("\"started\""));
+  EXPECT_THAT(lines.back(), HasSubstr("\"done\""));
+  EXPECT_THAT(seen.reports, HasSubstr("weather"));
+  EXPECT_THAT(seen.log, HasSubstr("step 12 loss"));
+  for (const char* id : {"r-1/5", "r-1/10", "r-1/12"}) {
+    EXPECT_EQ(h.coordinator.blobs[id].files.size(), 2u) << id;
+  }
+  EXPECT_EQ(h.coordinator.uploads, 3);
+}
+
+TEST_F(DaemonTest, RunsTheOtherKindsOfTasks) {
+  for (const auto& [kind, artifact] : std::vector<std::pair<std::string, std::string>>{
+           {"check", "data_check"}, {"evaluate", "evaluation"}, {"export", "merged"},
+           {"report", "report"}}) {
+    Harness fresh;
+    Json spec = FakeSpec(Json::object(), 5);
+    spec["task"]["kind"] = kind;
+    const LeaseRef lease = fresh.Grant(spec);
+    ASSERT_TRUE(fresh.StepUntilEnded(lease)) << kind;
+    EXPECT_EQ(fresh.End(lease).exit_code, 0) << kind << fresh.coordinator.lease(lease).log;
+    EXPECT_EQ(fresh.coordinator.blobs.count("k-1/" + artifact), 1u) << kind;
+    EXPECT_THAT(fresh.coordinator.violations, IsEmpty());
+  }
+}
+
+TEST_F(DaemonTest, ARestartedDaemonReattaches) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 40));
+  StepUntilReported(lease, "\"step\":6");
+  const Json pid = h.PidFile(1);
+  h.StopDaemon();
+  ASSERT_TRUE(TrainerLives(pid));
+  h.StartDaemon();
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+  EXPECT_EQ(h.coordinator.registrations.back().live, std::vector<LeaseRef>{lease});
+  // One process made all reports: `started` stands there once.
+  const std::string& reports = Reports(lease);
+  EXPECT_EQ(reports.find("\"started\""), reports.rfind("\"started\""));
+  EXPECT_THAT(reports, HasSubstr("\"done\""));
+}
+
+TEST_F(DaemonTest, FindsWhatEndedMeanwhile) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 2}, {"exit_at_step", 20}, {"exit_code", 9}}, 40));
+  StepUntilReported(lease, "\"step\":2");
+  h.StopDaemon();
+  WaitUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  h.StartDaemon();
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_EQ(h.End(lease).exit_code, 9);
+  EXPECT_THAT(Reports(lease), HasSubstr("\"step\":19"));
+}
+
+TEST_F(DaemonTest, KillsWhatIsNotKept) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  const Json pid = h.PidFile(1);
+  h.coordinator.Drop();
+  h.coordinator.ForgetLease(lease);
+  ASSERT_TRUE(h.StepUntil([&] { return h.Forgotten(1); }, "the kill"));
+  EXPECT_FALSE(TrainerLives(pid));
+}
+
+TEST_F(DaemonTest, KillsWhatIsRevoked) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  const Json pid = h.PidFile(1);
+  const size_t known = Reports(lease).size();
+  h.coordinator.SendRevoke(lease);
+  ASSERT_TRUE(h.StepUntil([&] { return h.Forgotten(1); }, "the kill"));
+  EXPECT_FALSE(TrainerLives(pid));
+  EXPECT_EQ(Reports(lease).size(), known);
+  EXPECT_THAT(h.coordinator.lease(lease).ends, IsEmpty());
+}
+
+TEST_F(DaemonTest, StopsWithACheckpoint) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.coordinator.SendCommand(lease, kStop);
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease), (ProcessEvent{lease, Kind::kExited, 0, "", false}));
+  EXPECT_THAT(Lines(Reports(lease)).back(), HasSubstr("\"stopped\""));
+  EXPECT_EQ(h.coordinator.blobs.size(), 1u);
+}
+
+TEST_F(DaemonTest, KillsWhatDoesNotStopInTime) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}, {"ignore_stop", true}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.coordinator.SendCommand(lease, R"({"cmd":"stop","reason":"cancel","grace_seconds":0.05})");
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_EQ(h.End(lease).exit_code, 128 + SIGTERM);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("did not stop within 0.05 s"));
+}
+
+TEST_F(DaemonTest, TheGraceGoesOnWhileTheDaemonIsAway) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}, {"ignore_stop", true}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.coordinator.SendCommand(lease, R"({"cmd":"stop","reason":"cancel","grace_seconds":0.5})");
+  h.StepUntil([&] { return FileExists(h.Directory(1) + "/stop.json"); }, "the stop");
+  h.StartDaemon();  // which must not refresh the deadline
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("did not stop within 0.5 s"));
+}
+
+TEST_F(DaemonTest, AStopBeforeTheStartNeedsNoProcess) {
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 10));
+  h.coordinator.SendCommand(lease, kStop);
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+  EXPECT_EQ(h.coordinator.lease(lease).started, 0);
+}
+
+TEST_F(DaemonTest, TrainsOnThroughAnOutage) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 2}}, 60));
+  StepUntilReported(lease, "\"step\":3");
+  h.coordinator.cut_off = true;
+  h.coordinator.Drop();
+  h.StepUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "the trainer's end");
+  EXPECT_FALSE(Contains(Reports(lease), "\"step\":59"));
+  h.coordinator.cut_off = false;
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+  EXPECT_THAT(Reports(lease), HasSubstr("\"step\":59"));
+}
+
+TEST_F(DaemonTest, ATrainerCutOffForTooLongIsKilled) {
+  h.context().orphan_timeout = absl::Milliseconds(300);
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.coordinator.cut_off = true;
+  h.coordinator.Drop();
+  h.StepUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "the orphan's end");
+  h.coordinator.cut_off = false;
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
+  EXPECT_TRUE(h.End(lease).retryable);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("orphan timeout"));
+}
+
+TEST_F(DaemonTest, ResendsWhatWasNotAcknowledged) {
+  h.coordinator.acknowledge = false;
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 30, 100));
+  StepUntilReported(lease, "\"step\":29");
+  h.coordinator.acknowledge = true;
+  h.coordinator.Drop();  // the next session begins at byte 0 again, and repeats do no harm
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  const std::string& reports = Reports(lease);
+  EXPECT_EQ(reports.find("\"started\""), reports.rfind("\"started\""));
+  EXPECT_THAT(reports, HasSubstr("\"done\""));
+}
+
+TEST_F(DaemonTest, ExitIsNotToldBeforeReportsAreAcknowledged) {
+  h.coordinator.acknowledge = false;
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 8, 100));
+  StepUntilReported(lease, "\"done\"");
+  WaitUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  for (int i = 0; i < 50; ++i) h.Step();
+  EXPECT_THAT(h.coordinator.lease(lease).ends, IsEmpty());
+  h.coordinator.acknowledge = true;
+  h.coordinator.Drop();
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+}
+
+TEST_F(DaemonTest, UploadsAreTriedAgain) {
+  h.coordinator.upload_answers = {absl::UnavailableError("busy"),
+                                  absl::ResourceExhaustedError("disk full"),
+                                  absl::DataLossError("damaged on the way")};
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 10));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+  EXPECT_EQ(h.coordinator.uploads, 3 + 2);
+}
+
+TEST_F(DaemonTest, AFinalRefusalEndsTheAttempt) {
+  for (int i = 0; i < 8; ++i) {
+    h.coordinator.upload_answers.push_back(absl::InvalidArgumentError("never"));
+  }
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_NE(h.End(lease).exit_code, 0);
+  EXPECT_FALSE(h.End(lease).retryable);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("never"));
+  // Reports before the checkpoint arrived, the checkpoint's did not.
+  EXPECT_THAT(Reports(lease), HasSubstr("\"step\":5"));
+  EXPECT_FALSE(Contains(Reports(lease), "\"checkpoint\""));
+}
+
+TEST_F(DaemonTest, ACheckpointThatIsNotThereEndsTheAttempt) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"bad_checkpoint", true}, {"step_ms", 5}}, 100000));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("step-5 does not exist"));
+  EXPECT_EQ(h.coordinator.uploads, 0);
+}
+
+TEST_F(DaemonTest, LocalCheckpointsGoWhenCommitted) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 2}, {"hang_at_step", 18}}, 100));
+  h.StepUntil([&] { return h.coordinator.blobs.count("r-1/15") != 0; }, "step 15");
+  const std::string checkpoints = h.Directory(1) + "/work/checkpoints";
+  h.StepUntil([&] { return ListDirectory(checkpoints)->empty(); }, "the removal");
+  // The newest one stays as a local copy, for a resume on this worker.
+  const std::vector<std::string> cached = *ListDirectory(h.work / "cache");
+  ASSERT_EQ(cached.size(), 1u);
+  EXPECT_THAT(cached[0], HasSubstr("r-1+15"));
+  h.coordinator.SendRevoke(lease);
+  h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
+}
+
+TEST_F(DaemonTest, ResumesExactly) {
+  const std::string whole = Uninterrupted(FakeSpec(Json::object(), 20), 20);
+  ASSERT_FALSE(whole.empty());
+  const LeaseRef first = h.Grant(FakeSpec({{"exit_at_step", 13}, {"fault_attempts", 1}}, 20));
+  ASSERT_TRUE(h.StepUntilEnded(first));
+  EXPECT_EQ(h.End(first).exit_code, 1);
+  EXPECT_TRUE(h.End(first).retryable);
+
+  Json spec = FakeSpec({{"exit_at_step", 13}, {"fault_attempts", 1}}, 20);
+  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
+  const LeaseRef second = h.Grant(spec, 2);
+  ASSERT_TRUE(h.StepUntilEnded(second));
+  EXPECT_EQ(h.End(second).exit_code, 0) << h.coordinator.lease(second).log;
+  EXPECT_FALSE(Contains(Reports(second), "\"step\":10"));
+  EXPECT_EQ(h.coordinator.blobs["r-1/20"].files["adapter.bin"], whole);
+  // The checkpoint was here already: only its manifest and one chunk came over.
+  EXPECT_EQ(h.coordinator.downloads, 1);
+  EXPECT_EQ(h.coordinator.chunks, 1);
+}
+
+TEST_F(DaemonTest, ResumesFromAnotherWorkersCheckpoint) {
+  Harness other;
+  const LeaseRef first = other.Grant(FakeSpec({{"exit_at_step", 13}}, 20));
+  ASSERT_TRUE(other.StepUntilEnded(first));
+  h.coordinator.blobs = other.coordinator.blobs;
+  Json spec = FakeSpec(Json::object(), 20);
+  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
+  const LeaseRef second = h.Grant(spec, 2);
+  ASSERT_TRUE(h.StepUntilEnded(second));
+  EXPECT_EQ(h.End(second).exit_code, 0) << h.coordinator.lease(second).log;
+  EXPECT_EQ(h.coordinator.chunks, 2);
+  EXPECT_EQ(h.coordinator.blobs["r-1/20"].files["adapter.bin"],
+            Uninterrupted(FakeSpec(Json::object(), 20), 20));
+}
+
+TEST_F(DaemonTest, ADamagedDownloadDoesNotStart) {
+  h.coordinator.blobs["r-1/10"] = {
+      R"({"id":"r-1/10","files":[{"path":"a","bytes":2,"sha256":"00"}]})", {{"a", "xy"}}};
+  Json spec = FakeSpec(Json::object(), 20);
+  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
+  h.coordinator.damage_downloads = true;
+  const LeaseRef lease = h.Grant(spec);
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kStartFailed);
+  EXPECT_TRUE(h.End(lease).retryable);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("SHA-256"));
+}
+
+TEST_F(DaemonTest, RefusesProgramsThatAreNotAllowed) {
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1, {"/usr/bin/env"});
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kStartFailed);
+  EXPECT_FALSE(h.End(lease).retryable);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("--allow-trainer /usr/bin/env"));
+}
+
+TEST_F(DaemonTest, SaysWhyAProgramCannotBeExecuted) {
+  h.context().rules.allowed.push_back("/nowhere/trainer");
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1, {"/nowhere/trainer"});
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kStartFailed);
+  EXPECT_FALSE(h.End(lease).retryable);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("No such file"));
+  EXPECT_EQ(h.coordinator.lease(lease).started, 0);
+}
+
+TEST_F(DaemonTest, AttemptsWaitForTheirCores) {
+  Json greedy = FakeSpec({{"step_ms", 5}}, 100000);
+  greedy["resources"]["cpus"] = 2;
+  const LeaseRef first = h.Grant(greedy);
+  StepUntilReported(first, "\"step\":1");
+  const LeaseRef second = h.Grant(FakeSpec(Json::object(), 5), 2);
+  for (int i = 0; i < 20; ++i) h.Step();
+  EXPECT_EQ(h.coordinator.lease(second).started, 0);
+  h.coordinator.SendRevoke(first);
+  ASSERT_TRUE(h.StepUntilEnded(second));
+  EXPECT_EQ(h.End(second).exit_code, 0);
+}
+
+TEST_F(DaemonTest, AGrantSaidTwiceIsOneAttempt) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 10));
+  h.Grant(FakeSpec({{"step_ms", 5}}, 10));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.coordinator.lease(lease).started, 1);
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+}
+
+TEST_F(DaemonTest, CommandsOfAStaleEpochAreIgnored) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 2}}, 20));
+  StepUntilReported(lease, "\"step\":1");
+  LeaseRef stale = lease;
+  --stale.epoch;
+  h.coordinator.SendCommand(stale, kStop);
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_THAT(Reports(lease), HasSubstr("\"done\""));
+}
+
+TEST_F(DaemonTest, ShutsDownInOrder) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.daemon().Shutdown("terminated");
+  ASSERT_TRUE(h.StepUntil([&] { return h.daemon().finished(); }, "the shutdown"));
+  EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("local shutdown"));
+  EXPECT_THAT(Reports(lease), HasSubstr("\"checkpoint\""));
+  EXPECT_EQ(h.coordinator.goodbyes, std::vector<std::string>{"terminated"});
+  EXPECT_EQ(h.coordinator.blobs.size(), 1u);
+}
+
+TEST_F(DaemonTest, WhatAShutdownCouldNotSayIsSaidLater) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.coordinator.cut_off = true;
+  h.coordinator.Drop();
+  h.daemon().Shutdown("terminated");
+  ASSERT_TRUE(h.StepUntil([&] { return h.daemon().finished(); }, "the shutdown"));
+  EXPECT_FALSE(h.Forgotten(1));
+  h.coordinator.cut_off = false;
+  h.StartDaemon();
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
+  EXPECT_EQ(h.coordinator.blobs.size(), 1u);
+}
+
+TEST_F(DaemonTest, RefusesGrantsWhileShuttingDown) {
+  const LeaseRef running = h.Grant(FakeSpec({{"step_ms", 5}, {"ignore_stop", true}}, 100000));
+  StepUntilReported(running, "\"step\":3");
+  h.daemon().Shutdown("terminated");
+  const LeaseRef late = h.Grant(FakeSpec(Json::object(), 5), 2);
+  h.StepUntil([&] { return !h.coordinator.lease(late).ends.empty(); }, "the refusal");
+  EXPECT_EQ(h.End(late).kind, Kind::kStartFailed);
+  EXPECT_TRUE(h.End(late).retryable);
+  h.coordinator.SendRevoke(running);
+  h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
+}
+
+TEST_F(DaemonTest, AKilledShimIsNotTheTrainersFault) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  kill(static_cast<pid_t>(IntegerAt(h.PidFile(1), "pid", 0)), SIGKILL);
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("shim"));
+}
+
+}  // namespace
+}  // namespace scm

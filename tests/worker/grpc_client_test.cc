@@ -1,0 +1,237 @@
+// The gRPC client against a real server on a loopback port.
+#include "worker/grpc_client.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "common/digest.h"
+#include "gmock/gmock.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+#include "scm/v1/worker.grpc.pb.h"
+#include "tests/worker/support.h"
+
+namespace scm {
+namespace {
+
+// Answers every session with Registered, one message of each kind, and an Ack per report batch.
+class Service : public v1::WorkerService::Service {
+ public:
+  grpc::Status Session(grpc::ServerContext* context,
+                       grpc::ServerReaderWriter<v1::CoordinatorMessage, v1::WorkerMessage>* stream)
+      override {
+    const auto token = context->client_metadata().find("authorization");
+    if (token == context->client_metadata().end() || token->second != "Bearer secret") {
+      return {grpc::StatusCode::UNAUTHENTICATED, "wrong token"};
+    }
+    v1::WorkerMessage message;
+    while (stream->Read(&message)) {
+      received.push_back(message);
+      v1::CoordinatorMessage answer;
+      if (message.has_register_()) {
+        answer.mutable_registered()->set_worker_id("w-7");
+        *answer.mutable_registered()->mutable_kept() = message.register_().live();
+        stream->Write(answer);
+        v1::Grant& grant = *answer.mutable_grant();
+        grant.set_spec_json("{}");
+        grant.add_command("scm-trainer");
+        grant.add_gpus(3);
+        stream->Write(answer);
+      } else if (message.has_reports()) {
+        v1::Ack& ack = *answer.mutable_ack();
+        *ack.mutable_lease() = message.reports().lease();
+        ack.set_report_offset(message.reports().offset() +
+                              static_cast<int64_t>(message.reports().lines().size()));
+        stream->Write(answer);
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadMessage>* reader,
+                      v1::UploadResult* result) override {
+    v1::UploadMessage message;
+    while (reader->Read(&message)) {
+      if (message.has_header()) {
+        header = message.header();
+        if (header.lease().epoch() == 0) return {grpc::StatusCode::FAILED_PRECONDITION, "stale"};
+      } else {
+        largest = std::max(largest, message.chunk().data().size());
+        uploaded[message.chunk().path()] += message.chunk().data();
+      }
+    }
+    result->set_id("r-1/5");
+    result->set_sha256("feed");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Download(grpc::ServerContext*, const v1::WorkerDownloadRequest* request,
+                        grpc::ServerWriter<v1::FileChunk>* writer) override {
+    v1::FileChunk chunk;
+    for (int i = 0; i < 1000; ++i) {
+      chunk.set_path("f");
+      chunk.set_offset(i);
+      chunk.set_data("x");
+      if (!writer->Write(chunk)) break;
+    }
+    return request->id() == "r-1/5" ? grpc::Status::OK
+                                    : grpc::Status(grpc::StatusCode::NOT_FOUND, "no such id");
+  }
+
+  std::vector<v1::WorkerMessage> received;
+  v1::UploadHeader header;
+  std::map<std::string, std::string> uploaded;
+  size_t largest = 0;
+};
+
+class GrpcClientTest : public testing::Test {
+ protected:
+  GrpcClientTest() {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    WriteText(dir_ / "token", "secret\n");
+    options_ = {"127.0.0.1:" + std::to_string(port), dir_ / "token", ""};
+    client_ = *MakeGrpcClient(options_);
+  }
+  ~GrpcClientTest() override {
+    client_.reset();
+    server_->Shutdown();
+  }
+
+  CoordinatorClient::Sink Sink() {
+    return [this](CoordinatorMessage message) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      messages_.push_back(std::move(message));
+    };
+  }
+  size_t Count() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return messages_.size();
+  }
+  bool Ended() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return !messages_.empty() && std::holds_alternative<SessionEnded>(messages_.back());
+  }
+  absl::Status EndStatus() { return std::get<SessionEnded>(messages_.back()).status; }
+
+  TempDir dir_;
+  Service service_;
+  std::unique_ptr<grpc::Server> server_;
+  GrpcClientOptions options_;
+  std::unique_ptr<GrpcClientBase> client_;
+  std::mutex mutex_;
+  std::vector<CoordinatorMessage> messages_;
+};
+
+TEST_F(GrpcClientTest, CarriesEveryMessage) {
+  const LeaseRef lease{"l-1", "k-1", 2, 9};
+  EXPECT_FALSE(client_->Send(Goodbye{"no session"}));
+  client_->OpenSession({"inst", "host\xff", "v", 4, {{0, "H200", 5, "uuid"}}, {lease}}, Sink());
+  ASSERT_TRUE(WaitUntil([&] { return Count() == 2; }, "registration"));
+  EXPECT_TRUE(client_->Send(Renew{{lease}, {{0, 0.5, 7}}}));
+  EXPECT_TRUE(client_->Send(ReportBatch{lease, 10, "abc\n"}));
+  EXPECT_TRUE(client_->Send(LogChunk{lease, 3, std::string("\0\xff", 2)}));
+  EXPECT_TRUE(client_->Send(ProcessEvent{lease, ProcessEvent::Kind::kKilled, 137, "why", true}));
+  ASSERT_TRUE(WaitUntil([&] { return Count() == 3; }, "the acknowledgement"));
+  EXPECT_TRUE(client_->Send(Goodbye{"end"}));
+  client_->CloseSession(/*flush=*/true);
+  ASSERT_TRUE(WaitUntil([&] { return Ended(); }, "the end"));
+
+  const auto& registered = std::get<Registered>(messages_[0]);
+  EXPECT_EQ(registered.worker_id, "w-7");
+  EXPECT_EQ(registered.kept, std::vector<LeaseRef>{lease});
+  const auto& grant = std::get<Grant>(messages_[1]);
+  EXPECT_EQ(grant.command, std::vector<std::string>{"scm-trainer"});
+  EXPECT_EQ(grant.gpus, std::vector<int>{3});
+  EXPECT_EQ(std::get<Ack>(messages_[2]).report_offset, 14);
+  EXPECT_EQ(std::get<Ack>(messages_[2]).lease, lease);
+
+  ASSERT_EQ(service_.received.size(), 6u);
+  EXPECT_EQ(service_.received[0].register_().host(), "host?");
+  EXPECT_EQ(service_.received[0].register_().gpus(0).model(), "H200");
+  EXPECT_EQ(service_.received[1].renew().gpus(0).memory_used_bytes(), 7);
+  EXPECT_EQ(service_.received[2].reports().lines(), "abc\n");
+  EXPECT_EQ(service_.received[3].log().data(), std::string("\0\xff", 2));
+  EXPECT_EQ(service_.received[4].process().kind(), v1::ProcessEvent::KILLED);
+  EXPECT_TRUE(service_.received[4].process().retryable());
+  EXPECT_EQ(service_.received[5].goodbye().reason(), "end");
+}
+
+TEST_F(GrpcClientTest, SaysThatTheTokenIsWrong) {
+  WriteText(dir_ / "token", "guess");
+  client_->OpenSession({}, Sink());
+  ASSERT_TRUE(WaitUntil([&] { return Ended(); }, "the end"));
+  EXPECT_EQ(EndStatus().code(), absl::StatusCode::kUnauthenticated);
+  // The file is read again at every dial.
+  WriteText(dir_ / "token", "secret");
+  client_->OpenSession({}, Sink());
+  ASSERT_TRUE(WaitUntil([&] { return Count() == 3; }, "registration"));
+}
+
+TEST_F(GrpcClientTest, AnAbsentCoordinatorIsUnavailable) {
+  server_->Shutdown();
+  client_->OpenSession({}, Sink());
+  ASSERT_TRUE(WaitUntil([&] { return Ended(); }, "the end"));
+  EXPECT_EQ(EndStatus().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Count(), 1u);
+}
+
+TEST_F(GrpcClientTest, ACoordinatorThatGoesEndsTheSession) {
+  client_->OpenSession({}, Sink());
+  ASSERT_TRUE(WaitUntil([&] { return Count() == 2; }, "registration"));
+  server_->Shutdown(std::chrono::system_clock::now());
+  ASSERT_TRUE(WaitUntil([&] { return Ended(); }, "the end"));
+  EXPECT_FALSE(EndStatus().ok());
+  EXPECT_FALSE(client_->Send(Goodbye{"late"}));
+}
+
+TEST_F(GrpcClientTest, UploadsInPieces) {
+  const std::string big(2'500'000, 'b');
+  WriteText(dir_ / "big", big);
+  WriteText(dir_ / "empty", "");
+  UploadRequest request{{"l-1", "k-1", 1, 1}, true, 5, "", {}};
+  request.files = {{"big", dir_ / "big", 2'500'000, Sha256Hex(big), Crc32c(big)},
+                   {"empty", dir_ / "empty", 0, Sha256Hex(""), 0}};
+  const absl::StatusOr<UploadResult> result = client_->Upload(request);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->id, "r-1/5");
+  EXPECT_EQ(service_.header.files_size(), 2);
+  EXPECT_EQ(service_.header.files(0).crc32c(), Crc32c(big));
+  EXPECT_EQ(service_.uploaded["big"], big);
+  EXPECT_LE(service_.largest, size_t{1} << 20);
+  request.files[0].bytes = 3'000'000;  // the file is shorter than its manifest says
+  EXPECT_EQ(client_->Upload(request).status().code(), absl::StatusCode::kDataLoss);
+  request.lease.epoch = 0;
+  request.files[0].bytes = 2'500'000;
+  EXPECT_EQ(client_->Upload(request).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(GrpcClientTest, DownloadsUntilTheSinkHasEnough) {
+  int chunks = 0;
+  const auto count = [&](absl::string_view, int64_t, absl::string_view) {
+    ++chunks;
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(client_->Download({}, "r-1/5", count).ok());
+  EXPECT_EQ(chunks, 1000);
+  EXPECT_EQ(client_->Download({}, "r-9/9", count).code(), absl::StatusCode::kNotFound);
+  chunks = 0;
+  const auto enough = [&](absl::string_view, int64_t, absl::string_view) {
+    return ++chunks == 3 ? absl::AlreadyExistsError("here") : absl::OkStatus();
+  };
+  EXPECT_EQ(client_->Download({}, "r-1/5", enough).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(chunks, 3);
+}
+
+TEST_F(GrpcClientTest, TransfersCanBeBrokenOff) {
+  client_->CancelTransfers();
+  EXPECT_EQ(client_->Upload({}).status().code(), absl::StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace scm

@@ -1,0 +1,146 @@
+// What the worker knows of its host: GPUs, flags, addresses.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/worker/support.h"
+#include "worker/gpu_inventory.h"
+#include "worker/grpc_client.h"
+#include "worker/options.h"
+
+namespace scm {
+namespace {
+
+TEST(GpuTest, ShortModelNames) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"NVIDIA H200", "H200"},
+      {"NVIDIA H100 80GB HBM3", "H100"},
+      {"NVIDIA H100 PCIe", "H100"},
+      {"NVIDIA A100-SXM4-80GB", "A100"},
+      {"A100-PCIE-40GB", "A100"},
+      {"Tesla T4", "T4"},
+      {"Tesla V100-SXM2-16GB", "V100"},
+      {"NVIDIA L40S", "L40S"},
+      {"NVIDIA A10G", "A10G"},
+      {"NVIDIA B200", "B200"},
+      {"NVIDIA GeForce RTX 4090", "RTX4090"},
+      {"NVIDIA RTX A6000", "A6000"},
+      {"NVIDIA RTX 6000 Ada Generation", "RTX6000Ada"},
+      {"", "GPU"},
+  };
+  for (const auto& [product, model] : cases) EXPECT_EQ(GpuModel(product), model) << product;
+}
+
+TEST(GpuTest, ReadsTheManagementLibrary) {
+  const auto inventory = MakeGpuInventory(Binary("libscm_fake_nvml.so"));
+  const std::vector<Gpu> gpus = inventory->List();
+  ASSERT_EQ(gpus.size(), 2u);
+  EXPECT_EQ(gpus[0].model, "H200");
+  EXPECT_EQ(gpus[0].memory_bytes, int64_t{141} << 30);
+  EXPECT_EQ(gpus[1].index, 1);
+  EXPECT_EQ(gpus[1].model, "A100");
+  EXPECT_EQ(gpus[1].uuid, "GPU-1");
+  const std::vector<GpuSample> samples = inventory->Sample();
+  ASSERT_EQ(samples.size(), 1u) << "only where it can be read";
+  EXPECT_DOUBLE_EQ(samples[0].utilization_ratio, 0.37);
+  EXPECT_EQ(samples[0].memory_used_bytes, int64_t{1} << 30);
+}
+
+TEST(GpuTest, NoLibraryMeansNoGpus) {
+  const auto inventory = MakeGpuInventory("libdoes-not-exist.so");
+  EXPECT_TRUE(inventory->List().empty());
+  EXPECT_TRUE(inventory->Sample().empty());
+}
+
+TEST(GpuTest, HonoursCudaVisibleDevices) {
+  const std::vector<Gpu> gpus = {{0, "H200", 1, "GPU-aa"}, {1, "H200", 1, "GPU-ab"},
+                                 {2, "H200", 1, "GPU-bb"}};
+  const std::pair<const char*, std::vector<int>> cases[] = {
+      {nullptr, {0, 1, 2}}, {"", {}},           {"2,0", {2, 0}},   {"1", {1}},
+      {"0,7,1", {0}},       {"GPU-bb,1", {2, 1}}, {"GPU-a", {0}}, {"none", {}}};
+  for (const auto& [visible, expected] : cases) {
+    std::vector<int> indexes;
+    for (const Gpu& gpu : VisibleGpus(gpus, visible)) indexes.push_back(gpu.index);
+    EXPECT_EQ(indexes, expected) << (visible == nullptr ? "(unset)" : visible);
+  }
+}
+
+TEST(AddressTest, OnlyThisHostCountsAsLoopback) {
+  for (const char* address : {"127.0.0.1:7070", "127.8.9.10:1", "localhost:7070", "LOCALHOST:1",
+                              "[::1]:7070", "unix:/run/scm.sock"}) {
+    EXPECT_TRUE(IsLoopback(address)) << address;
+  }
+  for (const char* address : {"10.0.0.1:7070", "coordinator:7070", "127.evil.example:7070",
+                              "127.0.0.1.example:7070", "127.0.0.999:1", "[::2]:7070",
+                              "localhost.example:1", "0.0.0.0:7070", ""}) {
+    EXPECT_FALSE(IsLoopback(address)) << address;
+  }
+}
+
+TEST(AddressTest, NoTokenInTheClear) {
+  const absl::Status status = MakeGrpcClient({"coordinator.example:7070", "", ""}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("--tls-ca"));
+}
+
+ParsedOptions Parse(std::vector<const char*> flags) {
+  flags.insert(flags.begin(), "scm-worker");
+  return ParseWorkerOptions(static_cast<int>(flags.size()), flags.data());
+}
+
+TEST(OptionsTest, Defaults) {
+  const ParsedOptions parsed = Parse({"--work-dir", "here"});
+  ASSERT_FALSE(parsed.exit);
+  const WorkerOptions& options = parsed.options;
+  EXPECT_EQ(options.work_dir[0], '/');
+  EXPECT_EQ(options.cpus, static_cast<int>(AffinityCores().size()));
+  EXPECT_EQ(options.cores, AffinityCores()) << "all of them are offered, so pinning is safe";
+  EXPECT_EQ(options.orphan_timeout, absl::Minutes(10));
+  EXPECT_TRUE(options.allowed.empty());
+}
+
+TEST(OptionsTest, AllFlags) {
+  const ParsedOptions parsed =
+      Parse({"--coordinator", "a:1", "--token-file", "t", "--tls-ca", "c", "--work-dir", "/w",
+             "--cpus", "3", "--allow-trainer", "/a/b", "--allow-trainer", "/c/../d",
+             "--orphan-timeout", "2.5", "--cpu-list", "4-5,9"});
+  ASSERT_FALSE(parsed.exit);
+  const WorkerOptions& options = parsed.options;
+  EXPECT_EQ(options.coordinator, "a:1");
+  EXPECT_EQ(options.token_file, "t");
+  EXPECT_EQ(options.tls_ca, "c");
+  EXPECT_EQ(options.cpus, 3);
+  EXPECT_EQ(options.cores, (std::vector<int>{4, 5, 9}));
+  EXPECT_EQ(options.allowed, (std::vector<std::string>{"/a/b", "/d"}));
+  EXPECT_EQ(options.orphan_timeout, absl::Seconds(2.5));
+}
+
+TEST(OptionsTest, AShareOfTheCoresIsNotPinned) {
+  const int more = static_cast<int>(AffinityCores().size()) + 1;
+  const ParsedOptions parsed = Parse({"--work-dir", "/w", "--cpus", std::to_string(more).c_str()});
+  ASSERT_FALSE(parsed.exit);
+  EXPECT_TRUE(parsed.options.cores.empty());
+}
+
+TEST(OptionsTest, BadUsage) {
+  for (const std::vector<const char*>& flags : std::vector<std::vector<const char*>>{
+           {},
+           {"--work-dir", "/w", "--cpus", "0"},
+           {"--work-dir", "/w", "--orphan-timeout", "-1"},
+           {"--work-dir", "/w", "--cpu-list", "3-1"},
+           {"--work-dir", "/w", "--unknown"}}) {
+    const ParsedOptions parsed = Parse(flags);
+    EXPECT_TRUE(parsed.exit);
+    EXPECT_EQ(parsed.exit_code, 2);
+  }
+  EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+}
+
+TEST(OptionsTest, CoreLists) {
+  EXPECT_EQ(*ParseCoreList("0-3,8"), (std::vector<int>{0, 1, 2, 3, 8}));
+  EXPECT_EQ(*ParseCoreList(""), std::vector<int>{});
+  for (const char* bad : {"a", "1-", "-1", "2-1", "99999", "1-2-3"}) {
+    EXPECT_FALSE(ParseCoreList(bad).ok()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace scm

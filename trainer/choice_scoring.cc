@@ -1,0 +1,37 @@
+#include "trainer/choice_scoring.h"
+
+#include <algorithm>
+
+#include "common/status_macros.h"
+#include "trainer/packing.h"
+
+namespace scm {
+
+absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
+    const std::vector<const TokenExample*>& examples, int64_t score_tokens,
+    const std::function<bool(int64_t)>& go_on, LlamaModel* model) {
+  std::vector<LlamaModel::RowScore> scores;
+  scores.reserve(examples.size());
+  while (scores.size() < examples.size()) {
+    std::vector<std::vector<const TokenExample*>> rows;
+    int64_t positions = 0;
+    for (size_t next = scores.size(); next < examples.size(); ++next) {
+      positions += examples[next]->inputs();
+      if (!rows.empty() && positions > score_tokens) break;
+      rows.push_back({examples[next]});
+    }
+    SCM_ASSIGN_OR_RETURN(const auto batch_scores, model->Score(LayOutRows(rows)));
+    scores.insert(scores.end(), batch_scores.begin(), batch_scores.end());
+    if (go_on && !go_on(static_cast<int64_t>(scores.size()))) {
+      return absl::CancelledError("scoring was interrupted");
+    }
+  }
+  return scores;
+}
+
+int64_t BestChoice(const std::vector<double>& log_likelihoods) {
+  return std::max_element(log_likelihoods.begin(), log_likelihoods.end()) -
+         log_likelihoods.begin();
+}
+
+}  // namespace scm

@@ -1,0 +1,54 @@
+// The commands of the trainer protocol: JSON lines on standard input, read by a thread of their own
+// so that training never waits for them.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace scm {
+
+struct StopCommand {
+  std::string reason;  // rung, pause, abort, cancel, preempt, drain
+  bool checkpoint = false;
+};
+
+// What has been asked for since the last look. Thread-safe.
+class CommandQueue {
+ public:
+  // Understands one line; unknown commands and keys, and lines that are no JSON, are ignored.
+  void PushLine(absl::string_view line);
+  // Whether a checkpoint was asked for; asking clears it.
+  bool TakeCheckpoint();
+  // The stop order; it stays in force. A later order replaces an earlier one.
+  std::optional<StopCommand> stop() const;
+
+ private:
+  mutable std::mutex mutex_;
+  bool checkpoint_ = false;
+  std::optional<StopCommand> stop_;
+};
+
+// Reads lines from `fd` into `queue` until the end of the input or its own destruction, which joins
+// the thread. The end of the input is no command: training goes on.
+class CommandReader {
+ public:
+  CommandReader(int fd, CommandQueue* queue);
+  ~CommandReader();
+  CommandReader(const CommandReader&) = delete;
+  CommandReader& operator=(const CommandReader&) = delete;
+
+ private:
+  void Run(int fd);
+
+  CommandQueue* queue_;
+  int wake_[2] = {-1, -1};  // a pipe whose closing ends the thread
+  std::thread thread_;
+};
+
+}  // namespace scm

@@ -1,0 +1,162 @@
+// Building blocks of the matrix products: packing of strips, transposition in registers and the
+// register tile.
+#pragma once
+
+#include "trainer/cpu/simd.h"
+
+extern "C" int omp_get_max_threads(void);
+
+namespace scm {
+namespace SCM_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kRows = 8;  // 8 × 48: 24 of 32 registers hold sums
+#else
+constexpr int kRows = 4;  // 4 × 3 vectors: 12 of 16 registers hold sums
+#endif
+constexpr int kStripVectors = 3;
+constexpr int64_t kStrip = kStripVectors * kLanes;
+
+inline int MaxThreads() { return omp_get_max_threads(); }
+
+// out[k] = from[k] · scale · mask, as fp32.
+template <typename T>
+inline void CopyRow(const T* from, int64_t n, const Dropout& dropout, int64_t row, int64_t column,
+                    float scale, float* out) {
+  int64_t k = 0;
+  if (dropout.threshold != 0) {
+    const RowKeys keys = MakeRowKeys(dropout, row);
+    for (; k + kLanes <= n; k += kLanes) {
+      Store(out + k, Load(from + k) * scale * DropoutFactors(dropout, keys, column + k));
+    }
+    if (k < n) {
+      const VecF factors = DropoutFactors(dropout, keys, column + k);
+      StorePart(out + k, LoadPart(from + k, n - k) * scale * factors, n - k);
+    }
+    return;
+  }
+  for (; k + kLanes <= n; k += kLanes) Store(out + k, Load(from + k) * scale);
+  for (; k < n; ++k) out[k] = ToFloat(from[k]) * scale;
+}
+
+// Rows become columns, in place: log2(kLanes) rounds of interleaving row i with row i + kLanes / 2.
+inline VecI InterleaveIndex(int first) {
+  VecI index{};
+  for (int i = 0; i < kLanes; ++i) index[i] = first + i / 2 + (i % 2) * kLanes;
+  return index;
+}
+inline void Transpose(VecF* v) {
+  const VecI low = InterleaveIndex(0), high = InterleaveIndex(kLanes / 2);
+  VecF w[kLanes];
+#pragma GCC unroll 4
+  for (int round = 1; round < kLanes; round *= 4) {
+    const bool second = round * 2 < kLanes;
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes / 2; ++i) {
+      w[2 * i] = __builtin_shuffle(v[i], v[i + kLanes / 2], low);
+      w[2 * i + 1] = __builtin_shuffle(v[i], v[i + kLanes / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes / 2; ++i) {
+      if (second) {
+        v[2 * i] = __builtin_shuffle(w[i], w[i + kLanes / 2], low);
+        v[2 * i + 1] = __builtin_shuffle(w[i], w[i + kLanes / 2], high);
+      } else {
+        v[2 * i] = w[2 * i];
+        v[2 * i + 1] = w[2 * i + 1];
+      }
+    }
+  }
+}
+
+// Strips of a matrix given as its transpose: b is [columns, k] with row stride `stride`, out is
+// [strip][k][NV · kLanes]; missing columns are zero.
+template <int NV, typename T>
+inline void PackTransposed(const T* b, int64_t stride, int64_t k, int64_t columns, float scale,
+                           float* out) {
+  constexpr int64_t kWidth = NV * kLanes;
+  for (int64_t c0 = 0; c0 < columns; c0 += kWidth, out += k * kWidth) {
+    for (int64_t c = 0; c < kWidth; c += kLanes) {
+      const int64_t have = columns - c0 - c < kLanes ? columns - c0 - c : kLanes;
+      const T* from = b + (c0 + c) * stride;
+      int64_t i = 0;
+      for (; i + kLanes <= k; i += kLanes) {
+        VecF v[kLanes];
+        for (int r = 0; r < kLanes; ++r) {
+          v[r] = r < have ? Load(from + r * stride + i) * scale : VecF{};
+        }
+        Transpose(v);
+        for (int r = 0; r < kLanes; ++r) Store(out + (i + r) * kWidth + c, v[r]);
+      }
+      for (; i < k; ++i) {
+        for (int r = 0; r < kLanes; ++r) {
+          out[i * kWidth + c + r] = r < have ? ToFloat(from[r * stride + i]) * scale : 0.0f;
+        }
+      }
+    }
+  }
+}
+
+// The same of b [k, columns].
+template <int NV, typename T>
+inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns, float scale,
+                         float* out) {
+  constexpr int64_t kWidth = NV * kLanes;
+  for (int64_t c0 = 0; c0 < columns; c0 += kWidth) {
+    const int64_t have = columns - c0;
+    for (int64_t i = 0; i < k; ++i, out += kWidth) {
+      const T* from = b + i * stride + c0;
+      for (int64_t c = 0; c < kWidth; c += kLanes) {
+        const int64_t left = have - c;
+        const VecF x = left >= kLanes ? Load(from + c)
+                                      : (left > 0 ? LoadPart(from + c, left) : VecF{});
+        Store(out + c, x * scale);
+      }
+    }
+  }
+}
+
+// c[kRows, NV · kLanes] (+)= A·B. A has rows `a_stride` apart and runs over `segments` pieces of
+// `length` columns that lie `a_jump` floats apart; B is one packed strip, contiguous over all pieces.
+template <int NV>
+__attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int64_t length,
+                                           int64_t segments, int64_t a_jump, const float* b,
+                                           float* c, int64_t c_stride, bool accumulate) {
+  VecF sum[kRows][NV];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) sum[r][v] = VecF{};
+  }
+  const float* row[(kRows + 2) / 3];
+#pragma GCC unroll 4
+  for (int i = 0; i < (kRows + 2) / 3; ++i) row[i] = a + 3 * i * a_stride;
+  for (int64_t s = 0; s < segments; ++s) {
+    for (int64_t k = 0; k < length; ++k) {
+      VecF x[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) x[v] = Load(b + v * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) sum[r][v] += x[v] * row[r / 3][(r % 3) * a_stride];
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < (kRows + 2) / 3; ++i) ++row[i];
+      b += NV * kLanes;
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < (kRows + 2) / 3; ++i) row[i] += a_jump - length;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      float* to = c + r * c_stride + v * kLanes;
+      Store(to, accumulate ? Load(to) + sum[r][v] : sum[r][v]);
+    }
+  }
+}
+
+}  // namespace SCM_ISA
+}  // namespace scm

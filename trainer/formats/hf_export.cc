@@ -1,0 +1,77 @@
+#include "trainer/formats/hf_export.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "common/json.h"
+#include "common/status_macros.h"
+#include "trainer/formats/gguf_config.h"
+#include "trainer/formats/gguf_file.h"
+#include "trainer/formats/hf_config.h"
+#include "trainer/tokenize/tokenizer_gguf.h"
+#include "trainer/tokenize/tokenizer_json.h"
+
+namespace scm {
+namespace {
+
+constexpr const char* kCopied[] = {"config.json",           "tokenizer.json",
+                                   "tokenizer_config.json", "special_tokens_map.json",
+                                   "generation_config.json", "chat_template.jinja"};
+
+absl::StatusOr<std::vector<CompanionFile>> FromDirectory(const std::string& directory) {
+  std::vector<CompanionFile> files;
+  for (const char* name : kCopied) {
+    const std::string path = absl::StrCat(directory, "/", name);
+    if (!FileExists(path)) continue;
+    SCM_ASSIGN_OR_RETURN(std::string content, ReadFile(path));
+    files.push_back({name, std::move(content)});
+  }
+  return files;
+}
+
+absl::StatusOr<std::string> TokenizerConfig(const GgufFile& file, const TokenizerParts& parts) {
+  SCM_ASSIGN_OR_RETURN(const auto tokens, file.Strings("tokenizer.ggml.tokens"));
+  Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+               {"add_bos_token", parts.adds_bos},
+               {"clean_up_tokenization_spaces", false}};
+  const struct {
+    const char *name, *key;
+  } ids[] = {{"bos_token", "tokenizer.ggml.bos_token_id"},
+             {"eos_token", "tokenizer.ggml.eos_token_id"},
+             {"pad_token", "tokenizer.ggml.padding_token_id"},
+             {"unk_token", "tokenizer.ggml.unknown_token_id"}};
+  for (const auto& row : ids) {
+    SCM_ASSIGN_OR_RETURN(const int64_t id, file.Integer(row.key, -1));
+    if (id < 0 || id >= static_cast<int64_t>(tokens.size())) continue;
+    json[row.name] = std::string(tokens[id]);
+  }
+  SCM_ASSIGN_OR_RETURN(const int64_t length, file.Integer("llama.context_length"));
+  json["model_max_length"] = length;
+  SCM_ASSIGN_OR_RETURN(const std::string chat, file.String("tokenizer.chat_template", ""));
+  if (!chat.empty()) json["chat_template"] = chat;
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+absl::StatusOr<std::vector<CompanionFile>> FromGguf(const std::string& path,
+                                                    absl::string_view dtype) {
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<GgufFile> file, GgufFile::Open(path));
+  SCM_ASSIGN_OR_RETURN(const LlamaConfig config, ConfigFromGguf(*file));
+  SCM_ASSIGN_OR_RETURN(const TokenizerParts parts, TokenizerPartsFromGguf(*file));
+  SCM_ASSIGN_OR_RETURN(std::string tokenizer_config, TokenizerConfig(*file, parts));
+  return std::vector<CompanionFile>{{"config.json", ConfigJsonText(config, dtype)},
+                                    {"tokenizer.json", TokenizerJsonText(parts)},
+                                    {"tokenizer_config.json", std::move(tokenizer_config)}};
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const std::string& model_path,
+                                                          absl::string_view dtype) {
+  std::error_code error;
+  if (std::filesystem::is_directory(model_path, error)) return FromDirectory(model_path);
+  return FromGguf(model_path, dtype);
+}
+
+}  // namespace scm

@@ -1,0 +1,24 @@
+// The files that make a Hugging Face model directory complete beside its weights, taken or made from
+// the model that was trained.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace scm {
+
+struct CompanionFile {
+  std::string name;     // "config.json"
+  std::string content;
+};
+
+// For a Hugging Face directory its config.json, tokenizer files and generation_config.json as they
+// are; for a GGUF file config.json (with `dtype`, as torch names it), tokenizer.json and
+// tokenizer_config.json made from the metadata.
+absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const std::string& model_path,
+                                                          absl::string_view dtype);
+
+}  // namespace scm

@@ -1,0 +1,77 @@
+// The work order of one attempt: the document that SCM_SPEC points to (docs/trainer-protocol.md), as
+// typed values. Values only; immutable after parsing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/json.h"
+#include "experiment/spec.h"
+
+namespace scm {
+
+enum class JobKind { kCheck, kTrain, kEvaluate, kExport, kReport };
+// "check", "train", …
+const char* JobKindName(JobKind kind);
+
+// Something an earlier task made: a checkpoint, an evaluation …
+struct JobInput {
+  std::string kind;  // "checkpoint"
+  std::string run;   // "r-3", or ""
+  int64_t seed = 0;
+  int64_t step = 0;
+  std::string dir;
+};
+
+struct ResumePoint {
+  int64_t step = 0;
+  std::string dir;
+};
+
+struct JobResources {
+  int64_t cpus = 0;  // 0 = not said
+  std::vector<int64_t> gpus;
+  int64_t rank = 0, world_size = 1;
+};
+
+// Settings of the built-in trainer itself: the experiment file's trainer.parameters.
+struct TrainerParameters {
+  int64_t max_validation_items = 400;  // a larger validation split is sampled down to this many
+  int64_t score_tokens = 2048;         // tokens of one scoring batch; memory against speed
+  std::vector<std::string> train_tasks;  // items of these tasks are trained; empty = of all
+};
+
+struct JobSpec {
+  std::string experiment_id, experiment_name;
+  std::string task_id;
+  JobKind kind = JobKind::kTrain;
+  std::string run_id;  // "" = the task belongs to no run
+  uint64_t seed = 1;   // the run's
+  int64_t attempt = 1;
+
+  std::string model;  // absolute path of a Hugging Face directory or a .gguf file
+  DataSpec data;
+  LoraSpec lora;
+  TrainingSpec training;
+  EvaluationSpec evaluation;
+  ExportSpec export_;
+  TrainerParameters trainer;
+
+  int64_t max_steps = 0;     // the schedule's length
+  int64_t stop_at_step = 0;  // where this attempt ends
+  int64_t save_steps = 0, eval_steps = 0;
+  std::optional<ResumePoint> resume_from;
+  std::vector<JobInput> inputs;
+  std::string work_dir;
+  JobResources resources;
+};
+
+// INVALID_ARGUMENT names every missing or wrong key at once. Unknown keys are ignored, so that the
+// protocol can grow. `what` names the document in messages (its path).
+absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& what);
+
+}  // namespace scm

@@ -1,0 +1,36 @@
+#include "trainer/tensor_file.h"
+
+#include <ATen/Functions.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status_macros.h"
+#include "trainer/formats/safetensors_writer.h"
+
+namespace scm {
+
+absl::Status WriteTensors(const std::string& path, const NamedTensors& tensors) {
+  std::vector<at::Tensor> on_host;  // keeps the bytes alive while they are written
+  std::vector<TensorToWrite> to_write;
+  for (const auto& [name, tensor] : tensors) {
+    on_host.push_back(tensor.to(at::kCPU).contiguous());
+    to_write.push_back(TensorInMemory(name, SafetensorsType::kF32, tensor.sizes().vec(),
+                                      on_host.back().const_data_ptr<float>()));
+  }
+  return WriteSafetensors(path, std::move(to_write));
+}
+
+absl::Status ReadTensor(const SafetensorsFile& file, const std::string& name, at::Tensor* tensor) {
+  SCM_ASSIGN_OR_RETURN(const SafetensorsEntry* entry, file.Find(name));
+  if (entry->shape != tensor->sizes().vec()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file.path(), ": tensor ", name, " has shape [", absl::StrJoin(entry->shape, ", "),
+        "], expected [", absl::StrJoin(tensor->sizes().vec(), ", "), "]"));
+  }
+  at::Tensor values = at::empty(tensor->sizes(), at::kFloat);
+  SCM_RETURN_IF_ERROR(file.ReadFloat32(*entry, values.data_ptr<float>()));
+  tensor->copy_(values);
+  return absl::OkStatus();
+}
+
+}  // namespace scm

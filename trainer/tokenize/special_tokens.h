@@ -1,0 +1,40 @@
+// Tokens that stand outside byte-pair encoding and are looked for in the text before anything else
+// (tokenizer.json's added_tokens). Immutable after the last Add; then thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+
+namespace scm {
+
+struct AddedToken {
+  std::string content;
+  int32_t id = -1;
+  bool special = false;     // recognised only when the caller asks for it
+  bool normalized = false;  // looked for after the others, in what they left over
+};
+
+class SpecialTokens {
+ public:
+  // Non-empty content, not added before.
+  void Add(const AddedToken& token);
+
+  struct Match {
+    size_t begin, end;
+    const AddedToken* token;  // null = none from `from` on
+  };
+  // The leftmost match at or after `from`, the longest of those that begin there.
+  Match Find(absl::string_view text, size_t from) const;
+  bool empty() const { return by_content_.empty(); }
+
+ private:
+  absl::flat_hash_map<std::string, AddedToken> by_content_;
+  std::array<std::vector<size_t>, 256> lengths_;  // by first byte, longest first
+};
+
+}  // namespace scm

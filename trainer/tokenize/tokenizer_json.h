@@ -1,0 +1,39 @@
+// Byte-level BPE tokenizers from Hugging Face's tokenizer.json.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "trainer/tokenize/bpe_tokenizer.h"
+
+namespace scm {
+
+// What tokenizer_config.json, special_tokens_map.json and config.json say about start and end.
+struct TokenizerSettings {
+  std::optional<std::string> bos, eos;  // as text, which goes before the ids
+  int64_t bos_id = -1, eos_id = -1;
+  std::optional<bool> add_bos;  // goes before the file's own post-processor
+};
+
+// INVALID_ARGUMENT naming the key for anything whose effect on the ids is not implemented: other
+// models than BPE, normalizers, other pre-tokenizers than Split (Isolated), Digits and ByteLevel,
+// added tokens that swallow white space, a post-processor that puts anything but one start token
+// in front. An end token that the post-processor appends is left to the caller.
+absl::StatusOr<TokenizerParts> TokenizerPartsFromJson(absl::string_view text,
+                                                      const TokenizerSettings& settings,
+                                                      const std::string& what);
+
+// `limit`: rows of the embedding.
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(absl::string_view text,
+                                                             const TokenizerSettings& settings,
+                                                             int64_t limit,
+                                                             const std::string& what);
+
+// The file that TokenizerPartsFromJson reads back as the same parts, for models that come with a
+// tokenizer of another format; transformers and tokenizers read it as well.
+std::string TokenizerJsonText(const TokenizerParts& parts);
+
+}  // namespace scm

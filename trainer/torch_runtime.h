@@ -1,0 +1,23 @@
+// What libtorch needs from the process: its threads, its device, and one place where its exceptions
+// become absl::Status.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "trainer/spec.h"
+
+namespace scm {
+
+// Sets the number of compute threads to the CPU slots of the lease (unchanged when not said) and
+// returns the device to compute on: "cuda:0" when GPUs were leased and libtorch sees one, else "cpu".
+// INVALID_ARGUMENT when GPUs were leased and libtorch sees none: training on the CPU instead would
+// waste the lease unnoticed.
+absl::StatusOr<std::string> PrepareTorch(const JobResources& resources);
+
+// Runs `work` and turns what it throws into a status: out of memory is RESOURCE_EXHAUSTED, any other
+// libtorch or standard exception INTERNAL with its message.
+absl::Status Guarded(const std::function<absl::Status()>& work);
+
+}  // namespace scm

@@ -1,0 +1,35 @@
+// A corpus as the training loop uses it: token examples to train on, and the validation set.
+//
+// Every item of the train split gives one example for each gold choice. With `training.loss_on: all`
+// the prompt is predicted as well, and the documents of the train split are trained as plain text.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "corpus/corpus.h"
+#include "corpus/split.h"
+#include "trainer/spec.h"
+#include "trainer/tokenizer.h"
+#include "trainer/validation.h"
+
+namespace scm {
+
+struct TrainingData {
+  std::vector<TokenExample> train;
+  ValidationSet validation;
+  std::vector<std::string> warnings;  // what was cut or left out, for people
+};
+
+// Loads the corpus of `data` with all its checks; warnings are appended to `warnings`.
+absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::string>* warnings);
+absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data);
+
+// INVALID_ARGUMENT when there is nothing to train on or nothing to validate on, or an item cannot be
+// tokenised. Deterministic.
+absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const Corpus& corpus,
+                                              const SplitAssignment& split,
+                                              const Tokenizer& tokenizer);
+
+}  // namespace scm

@@ -1,0 +1,78 @@
+#include "trainer/weights.h"
+
+#include <ATen/ATen.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace scm {
+namespace {
+
+class Loader {
+ public:
+  Loader(const ModelSource& source, at::ScalarType type, const at::Device& device)
+      : source_(source), options_(at::TensorOptions().dtype(type).device(device)) {}
+
+  absl::Status Read(const std::string& name, std::vector<int64_t> shape, at::Tensor* out) {
+    *out = at::empty(shape, options_);
+    return ReadInto(name, out);
+  }
+  absl::Status ReadInto(const std::string& name, at::Tensor* out) {
+    if (out->scalar_type() == at::kFloat && out->is_cpu() && out->is_contiguous()) {
+      return source_.ReadFloat32(name, out->mutable_data_ptr<float>());
+    }
+    at::Tensor wide = at::empty(out->sizes(), at::kFloat);
+    SCM_RETURN_IF_ERROR(source_.ReadFloat32(name, wide.mutable_data_ptr<float>()));
+    out->copy_(wide);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadLayer(int64_t index, LayerWeights* layer) {
+    const LlamaConfig& c = source_.config();
+    const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+    const std::string at = absl::StrCat("model.layers.", index, ".");
+    SCM_RETURN_IF_ERROR(Read(at + "input_layernorm.weight", {c.hidden}, &layer->input_norm));
+    SCM_RETURN_IF_ERROR(
+        Read(at + "post_attention_layernorm.weight", {c.hidden}, &layer->post_norm));
+    layer->qkv = at::empty({q + 2 * kv, c.hidden}, options_);
+    at::Tensor part = layer->qkv.narrow(0, 0, q);
+    SCM_RETURN_IF_ERROR(ReadInto(at + "self_attn.q_proj.weight", &part));
+    part = layer->qkv.narrow(0, q, kv);
+    SCM_RETURN_IF_ERROR(ReadInto(at + "self_attn.k_proj.weight", &part));
+    part = layer->qkv.narrow(0, q + kv, kv);
+    SCM_RETURN_IF_ERROR(ReadInto(at + "self_attn.v_proj.weight", &part));
+    SCM_RETURN_IF_ERROR(Read(at + "self_attn.o_proj.weight", {c.hidden, q}, &layer->o));
+    SCM_RETURN_IF_ERROR(
+        Read(at + "mlp.gate_proj.weight", {c.intermediate, c.hidden}, &layer->gate));
+    SCM_RETURN_IF_ERROR(Read(at + "mlp.up_proj.weight", {c.intermediate, c.hidden}, &layer->up));
+    return Read(at + "mlp.down_proj.weight", {c.hidden, c.intermediate}, &layer->down);
+  }
+
+ private:
+  const ModelSource& source_;
+  at::TensorOptions options_;
+};
+
+}  // namespace
+
+absl::StatusOr<LlamaWeights> LoadWeights(const ModelSource& source, at::ScalarType type,
+                                         const at::Device& device) {
+  const LlamaConfig& c = source.config();
+  Loader loader(source, type, device);
+  LlamaWeights w;
+  SCM_RETURN_IF_ERROR(
+      loader.Read("model.embed_tokens.weight", {c.vocabulary, c.hidden}, &w.embedding));
+  SCM_RETURN_IF_ERROR(loader.Read("model.norm.weight", {c.hidden}, &w.norm));
+  if (c.tied_embeddings) {
+    w.head = w.embedding;
+  } else {
+    SCM_RETURN_IF_ERROR(loader.Read("lm_head.weight", {c.vocabulary, c.hidden}, &w.head));
+  }
+  w.layers.resize(static_cast<size_t>(c.layers));
+  for (int64_t i = 0; i < c.layers; ++i) {
+    SCM_RETURN_IF_ERROR(loader.ReadLayer(i, &w.layers[static_cast<size_t>(i)]));
+  }
+  return w;
+}
+
+}  // namespace scm

@@ -1,0 +1,268 @@
+#include "worker/attempt.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "common/human.h"
+#include "worker/attempt_files.h"
+#include "worker/log.h"
+#include "worker/prepare.h"
+
+namespace scm {
+namespace {
+
+constexpr size_t kMaxPendingLines = 64;
+constexpr double kDefaultGraceSeconds = 30;
+
+}  // namespace
+
+Attempt::Attempt(const WorkerContext& context, LeaseRef lease, std::string directory)
+    : context_(context), lease_(std::move(lease)), directory_(std::move(directory)) {}
+
+std::string Attempt::Name() const {
+  return absl::StrCat(lease_.task_id, " attempt ", lease_.attempt);
+}
+
+void Attempt::Advance(AttemptEvent event) {
+  const absl::StatusOr<AttemptPhase> next = NextPhase(phase_, event);
+  if (!next.ok()) {
+    WorkerLog(absl::StrCat(Name(), ": ", next.status().message()));
+    return;
+  }
+  if (*next != phase_) WorkerLog(absl::StrCat(Name(), ": ", AttemptPhaseName(*next)));
+  phase_ = *next;
+}
+
+bool Attempt::HasProcess() const {
+  return phase_ == AttemptPhase::kStarting || phase_ == AttemptPhase::kRunning ||
+         phase_ == AttemptPhase::kDiscarding;
+}
+
+void Attempt::EndWithoutProcess(AttemptEvent event, ProcessEvent end) {
+  end_ = std::move(end);
+  end_.lease = lease_;
+  Advance(event);
+}
+
+void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
+  absl::StatusOr<std::vector<std::string>> command = ResolveCommand(grant.command, context_.rules);
+  const absl::Status problem = spec.ok() ? command.status() : spec.status();
+  if (!problem.ok()) {
+    return EndWithoutProcess(AttemptEvent::kPrepareFailed,
+                             {{}, ProcessEvent::Kind::kStartFailed, 0,
+                              std::string(problem.message()), /*retryable=*/false});
+  }
+  gpus_ = grant.gpus;
+  cpus_ = static_cast<int>(IntegerAt(MemberAt(*spec, "resources"), "cpus", 1));
+  launch_.directory = directory_;
+  launch_.command = *std::move(command);
+  launch_.environment = TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus);
+  Prepare(FillSpec(*spec, Path(attempt_files::kWork), gpus_));
+}
+
+void Attempt::Prepare(Json spec) {
+  preparing_ = true;
+  context_.background([self = shared_from_this(), spec = std::move(spec)] {
+    std::vector<std::string> inputs;
+    const absl::Status status =
+        PrepareDirectory(self->directory_, spec, self->lease_, *self->context_.client,
+                         *self->context_.cache, inputs);
+    self->context_.post([self, status, inputs] { self->OnPrepared(status, inputs); });
+  });
+}
+
+void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> inputs) {
+  preparing_ = false;
+  inputs_ = std::move(inputs);
+  if (phase_ != AttemptPhase::kPreparing) return;  // stopped or lost meanwhile
+  if (status.ok()) {
+    prepared_ = true;
+    return;
+  }
+  EndWithoutProcess(AttemptEvent::kPrepareFailed,
+                    {{}, ProcessEvent::Kind::kStartFailed, 0, std::string(status.message()),
+                     /*retryable=*/status.code() != absl::StatusCode::kInvalidArgument});
+}
+
+void Attempt::TryLaunch() {
+  // An attempt that is being killed may still hold what the coordinator counts as free.
+  const std::optional<std::vector<int>> cores =
+      context_.slots->Take(lease_.lease_id, cpus_, gpus_);
+  if (!cores) return;
+  const absl::Status started = Launch(*cores);
+  if (started.ok()) {
+    reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_);
+    return Advance(AttemptEvent::kLaunched);
+  }
+  context_.slots->Release(lease_.lease_id);
+  EndWithoutProcess(AttemptEvent::kPrepareFailed, {{}, ProcessEvent::Kind::kStartFailed, 0,
+                                                   std::string(started.message()), true});
+}
+
+absl::Status Attempt::Launch(const std::vector<int>& cores) {
+  launch_.cpus = cores;
+  absl::Status status = context_.launcher->SetDeadline(directory_, context_.orphan_timeout);
+  const Json record = LeaseRecord({lease_, launch_.command, cpus_, cores, gpus_, inputs_});
+  if (status.ok()) {
+    // From here on a restarted daemon knows of the attempt.
+    status = WriteFileDurably(Path(attempt_files::kLease), record.dump(2) + "\n");
+  }
+  return status.ok() ? context_.launcher->Start(launch_) : status;
+}
+
+void Attempt::Reattach(const Json& json) {
+  const AttemptRecord record = ReadLeaseRecord(json);
+  cpus_ = record.cpus;
+  gpus_ = record.gpus;
+  inputs_ = record.inputs;
+  for (const std::string& input : inputs_) context_.cache->Pin(input);
+  context_.slots->Adopt(lease_.lease_id, cpus_, record.cores, gpus_);
+  stop_ = ReadStop(Path(attempt_files::kStop));
+  reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_);
+  phase_ = AttemptPhase::kStarting;
+  PollProcess();
+}
+
+void Attempt::OnCommand(const std::string& line) {
+  const absl::StatusOr<Json> command = ParseJson(line, "command");
+  if (!command.ok()) return WorkerLog(absl::StrCat(Name(), ": ", command.status().message()));
+  if (StringAt(*command, "cmd") == "stop") {
+    const double grace = NumberAt(*command, "grace_seconds", kDefaultGraceSeconds);
+    return Stop({StringAt(*command, "reason"), std::max(0.0, grace), /*local=*/false}, line);
+  }
+  if (HasProcess() && lines_.size() < kMaxPendingLines) lines_.push_back(line);
+}
+
+void Attempt::StopLocally(absl::Duration grace) {
+  if (stop_) return;
+  const Json line = {{"cmd", "stop"},
+                     {"reason", "drain"},
+                     {"checkpoint", true},
+                     {"grace_seconds", absl::ToDoubleSeconds(grace)}};
+  Stop({"drain", absl::ToDoubleSeconds(grace), /*local=*/true}, line.dump());
+}
+
+void Attempt::Stop(StopInfo stop, const std::string& line) {
+  if (phase_ == AttemptPhase::kPreparing) {
+    ProcessEvent end{{}, ProcessEvent::Kind::kExited, 0, "stopped before it was started", false};
+    if (stop.local) {
+      end.kind = ProcessEvent::Kind::kKilled;
+      end.message = "local shutdown of the worker";
+      end.retryable = true;
+    }
+    return EndWithoutProcess(AttemptEvent::kStoppedEarly, end);
+  }
+  if (phase_ != AttemptPhase::kStarting && phase_ != AttemptPhase::kRunning) return;
+  WorkerLog(absl::StrCat(Name(), ": stop (", stop.reason, "), grace ", stop.grace_seconds, " s"));
+  const Json record = {
+      {"reason", stop.reason}, {"grace_seconds", stop.grace_seconds}, {"local", stop.local}};
+  WriteFileAtomically(Path(attempt_files::kStop), record.dump() + "\n").IgnoreError();
+  // The shim keeps the grace, so a daemon that dies now changes nothing. A second stop may only
+  // shorten it.
+  const absl::Duration end = context_.clock->Steady() + absl::Seconds(stop.grace_seconds);
+  if (end < stop_at_) {
+    stop_at_ = end;
+    const absl::Status set =
+        context_.launcher->SetDeadline(directory_, absl::Seconds(stop.grace_seconds));
+    if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
+  }
+  stop_ = std::move(stop);
+  if (lines_.size() < kMaxPendingLines) lines_.push_back(line);
+  SendPendingLines();
+}
+
+void Attempt::SendPendingLines() {
+  while (phase_ == AttemptPhase::kRunning && !lines_.empty()) {
+    const absl::Status sent = context_.launcher->SendLine(directory_, lines_.front());
+    if (sent.code() == absl::StatusCode::kUnavailable) return;
+    if (!sent.ok()) WorkerLog(absl::StrCat(Name(), ": command not passed on: ", sent.message()));
+    lines_.pop_front();
+  }
+}
+
+void Attempt::OnAck(const Ack& ack) {
+  if (!IsLive()) return;
+  if (reports_ != nullptr) reports_->OnAck(ack.report_offset, ack.log_offset);
+  if (!ack.done) return;
+  Advance(AttemptEvent::kEndCommitted);
+  if (phase_ == AttemptPhase::kDiscarding) {
+    context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
+  }
+}
+
+void Attempt::OnLeaseLost(const std::string& reason) {
+  if (!IsLive()) return;
+  WorkerLog(absl::StrCat(Name(), ": its lease is gone: ", reason));
+  Advance(AttemptEvent::kLeaseLost);
+  if (phase_ != AttemptPhase::kDiscarding) return;
+  const absl::Status set = context_.launcher->SetDeadline(directory_, absl::ZeroDuration());
+  if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
+}
+
+void Attempt::OnSession() {
+  started_sent_ = end_sent_ = false;
+  if (reports_ != nullptr) reports_->Rewind();
+}
+
+void Attempt::RefreshDeadline() {
+  if (phase_ != AttemptPhase::kStarting && phase_ != AttemptPhase::kRunning) return;
+  if (stop_ || killing_) return;
+  const absl::Status set = context_.launcher->SetDeadline(directory_, context_.orphan_timeout);
+  if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
+}
+
+void Attempt::PollProcess() {
+  const ProcessState state = context_.launcher->Poll(directory_);
+  if (state.phase == ProcessState::Phase::kEnded) return OnProcessEnded(state.exit);
+  if (state.phase == ProcessState::Phase::kRunning) {
+    ran_ = true;
+    Advance(AttemptEvent::kProcessRuns);
+    SendPendingLines();
+  }
+  if (!killing_ && IsLive() && !reports_->violation().empty()) {
+    killing_ = true;
+    WorkerLog(absl::StrCat(Name(), ": ", reports_->violation()));
+    context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
+  }
+}
+
+void Attempt::OnProcessEnded(const ExitRecord& exit) {
+  ran_ = exit.ran;
+  context_.slots->Release(lease_.lease_id);
+  Advance(AttemptEvent::kProcessEnded);
+  exit_ = exit;
+}
+
+void Attempt::Report() {
+  if (ran_ && !started_sent_) {
+    started_sent_ = context_.client->Send(
+        ProcessEvent{lease_, ProcessEvent::Kind::kStarted, 0, "", false});
+    if (!started_sent_) return;
+  }
+  if (reports_ != nullptr) {
+    reports_->Pump();
+    if (phase_ == AttemptPhase::kFlushing && reports_->Flushed()) {
+      end_ = DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation()});
+      end_.lease = lease_;
+      Advance(AttemptEvent::kFlushed);
+    }
+  }
+  if (phase_ == AttemptPhase::kReporting && !end_sent_) end_sent_ = context_.client->Send(end_);
+}
+
+void Attempt::Tick(bool connected) {
+  if (phase_ == AttemptPhase::kPreparing && prepared_) TryLaunch();
+  if (HasProcess()) PollProcess();
+  if (connected && IsLive() && phase_ != AttemptPhase::kPreparing) Report();
+}
+
+void Attempt::CleanUp() {
+  context_.slots->Release(lease_.lease_id);
+  for (const std::string& input : inputs_) context_.cache->Unpin(input);
+  inputs_.clear();
+  const absl::Status removed = RemoveRecursively(directory_);
+  if (!removed.ok()) WorkerLog(absl::StrCat(Name(), ": ", removed.message()));
+}
+
+}  // namespace scm

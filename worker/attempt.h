@@ -1,0 +1,94 @@
+// One attempt on this worker: fetches its inputs, starts it, passes commands on, follows its process
+// and tells the coordinator how it ended. Lives on the daemon's loop.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/json.h"
+#include "worker/attempt_reports.h"
+#include "worker/attempt_state.h"
+#include "worker/context.h"
+
+namespace scm {
+
+class Attempt : public std::enable_shared_from_this<Attempt> {
+ public:
+  // `context` must outlive the attempt. `directory` is the attempt's own.
+  Attempt(const WorkerContext& context, LeaseRef lease, std::string directory);
+
+  // Begins a granted attempt. What is wrong with the grant becomes its end.
+  void Begin(const Grant& grant, const absl::StatusOr<Json>& spec);
+  // Takes up an attempt that an earlier daemon left in its directory. `record`: its lease.json.
+  void Reattach(const Json& record);
+
+  // A line of the trainer protocol from the coordinator.
+  void OnCommand(const std::string& line);
+  void OnAck(const Ack& ack);
+  // Kills the process; nothing more is said about the attempt.
+  void OnLeaseLost(const std::string& reason);
+  // A new session in which the lease was kept: everything not acknowledged is said again.
+  void OnSession();
+  // The daemon is shutting down: stop with a checkpoint.
+  void StopLocally(absl::Duration grace);
+  // The coordinator was heard of: the process may go on for another orphan timeout.
+  void RefreshDeadline();
+  // Looks after the process, and sends what may be sent if there is a session.
+  void Tick(bool connected);
+
+  const LeaseRef& lease() const { return lease_; }
+  AttemptPhase phase() const { return phase_; }
+  const std::string& directory() const { return directory_; }
+  // Belongs into Register.live and Renew.
+  bool IsLive() const {
+    return phase_ != AttemptPhase::kDiscarding && phase_ != AttemptPhase::kGone;
+  }
+  bool HasProcess() const;
+  // May be cleaned up and forgotten.
+  bool IsForgettable() const { return phase_ == AttemptPhase::kGone && !preparing_; }
+  // Gives back cores, inputs and the directory.
+  void CleanUp();
+
+ private:
+  void Prepare(Json spec);
+  void OnPrepared(const absl::Status& status, std::vector<std::string> inputs);
+  void TryLaunch();
+  absl::Status Launch(const std::vector<int>& cores);
+  void PollProcess();
+  void OnProcessEnded(const ExitRecord& exit);
+  void Stop(StopInfo stop, const std::string& line);
+  void SendPendingLines();
+  void Report();
+  void EndWithoutProcess(AttemptEvent event, ProcessEvent end);
+  void Advance(AttemptEvent event);
+  std::string Path(const char* name) const { return directory_ + "/" + name; }
+  std::string Name() const;
+
+  const WorkerContext& context_;
+  const LeaseRef lease_;
+  const std::string directory_;
+  AttemptPhase phase_ = AttemptPhase::kPreparing;
+  std::shared_ptr<AttemptReports> reports_;  // from the start of the process on
+
+  // While preparing.
+  bool preparing_ = false;  // a background thread works in the directory
+  bool prepared_ = false;
+  LaunchRequest launch_;
+  int cpus_ = 1;
+  std::vector<int> gpus_;
+  std::vector<std::string> inputs_;  // pinned cache entries
+
+  std::optional<StopInfo> stop_;
+  absl::Duration stop_at_ = absl::InfiniteDuration();  // Clock::Steady(), when the grace ends
+  std::deque<std::string> lines_;                      // for the trainer's stdin
+  bool killing_ = false;                               // a violation is being ended
+  bool ran_ = false, started_sent_ = false, end_sent_ = false;
+  ExitRecord exit_;   // from kFlushing on
+  ProcessEvent end_;  // from kReporting on
+};
+
+}  // namespace scm

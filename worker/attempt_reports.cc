@@ -1,0 +1,176 @@
+#include "worker/attempt_reports.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/backoff.h"
+#include "common/files.h"
+#include "common/human.h"
+#include "worker/attempt_files.h"
+#include "worker/log.h"
+#include "worker/upload_files.h"
+
+namespace scm {
+namespace {
+
+// A refusal may be about a lease that was lost while the news is still on its way, or about bytes
+// damaged in transit; after this many the trainer's files are held to be at fault.
+constexpr int kMaxRefusals = 4;
+
+Json ReadAcked(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return Json::object();
+  absl::StatusOr<Json> json = ParseJson(*text, path);
+  return json.ok() ? *std::move(json) : Json::object();
+}
+
+bool IsTransient(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory)
+    : context_(context),
+      lease_(std::move(lease)),
+      directory_(std::move(directory)),
+      reports_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "report_offset", 0),
+               StringAt(ReadAcked(Path(attempt_files::kAcked)), "last_report")),
+      log_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "log_offset", 0)) {}
+
+void AttemptReports::Rewind() {
+  reports_.Rewind();
+  log_.Rewind();
+}
+
+void AttemptReports::Pump() {
+  PumpLog();
+  PumpReports();
+}
+
+void AttemptReports::PumpLog() {
+  const std::string path = Path(attempt_files::kLog);
+  while (log_.Allowance() > 0 && FileSize(path).value_or(0) > log_.sent()) {
+    absl::StatusOr<std::string> data = ReadFileAt(path, log_.sent(), log_.Allowance());
+    if (!data.ok() || data->empty()) return;
+    const int64_t size = static_cast<int64_t>(data->size());
+    if (!context_.client->Send(LogChunk{lease_, log_.sent(), *std::move(data)})) return;
+    log_.OnSent(size);
+  }
+}
+
+void AttemptReports::PumpReports() {
+  const std::string path = Path(attempt_files::kReports);
+  while (!reports_.uploading() && context_.clock->Steady() >= next_upload_ &&
+         FileSize(path).value_or(0) > reports_.sent()) {
+    const absl::StatusOr<std::string> data =
+        ReadFileAt(path, reports_.sent(), ReportForwarder::kMaxLine + 2);
+    if (!data.ok()) return;
+    const ReportForwarder::Step step = reports_.Next(*data);
+    switch (step.kind) {
+      case ReportForwarder::Step::Kind::kNothing:
+        return;
+      case ReportForwarder::Step::Kind::kViolation:
+        violation_ = step.problem;
+        violation_offset_ = step.offset;
+        return;
+      case ReportForwarder::Step::Kind::kUpload:
+        if (violation_.empty()) return BeginUpload(step);
+        return reports_.OnUploadFailed();
+      case ReportForwarder::Step::Kind::kSend:
+        if (!context_.client->Send(
+                ReportBatch{lease_, step.offset, data->substr(0, static_cast<size_t>(step.size))})) {
+          return;
+        }
+        reports_.OnSent(step);
+        break;
+    }
+  }
+}
+
+void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
+  const absl::StatusOr<std::string> path =
+      ReportedPath(step.report, directory_, Path(attempt_files::kWork));
+  if (!path.ok()) {
+    OnUploadDone(step, "", path.status(), /*broke_protocol=*/true);
+    return;
+  }
+  context_.background([self = weak_from_this(), client = context_.client, post = context_.post,
+                       lease = lease_, step, path = *path] {
+    const absl::StatusOr<UploadRequest> request = CollectUpload(step.report, path, lease);
+    const bool broke = request.status().code() == absl::StatusCode::kInvalidArgument;
+    absl::StatusOr<UploadResult> result =
+        request.ok() ? client->Upload(*request) : absl::StatusOr<UploadResult>(request.status());
+    post([self, step, path, result = std::move(result), broke] {
+      if (const auto reports = self.lock()) reports->OnUploadDone(step, path, result, broke);
+    });
+  });
+}
+
+void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
+                                  const absl::StatusOr<UploadResult>& result,
+                                  bool broke_protocol) {
+  if (result.ok()) {
+    reports_.OnUploaded();
+    upload_failures_ = refusals_ = 0;
+    next_upload_ = absl::ZeroDuration();
+    uploaded_.push_back({step.offset + step.size, path, result->id, result->sha256,
+                         StringAt(step.report, "type") == "checkpoint"});
+    return;
+  }
+  reports_.OnUploadFailed();
+  const absl::Status& status = result.status();
+  if (!IsTransient(status)) ++refusals_;
+  if (broke_protocol || refusals_ >= kMaxRefusals) {
+    violation_ = absl::StrCat("the files of the report at byte ", step.offset,
+                              " cannot be stored: ", status.message());
+    violation_offset_ = step.offset;
+    return;
+  }
+  const absl::Duration delay = Backoff(++upload_failures_, absl::Seconds(1), absl::Seconds(30));
+  next_upload_ = context_.clock->Steady() + delay;
+  WorkerLog(absl::StrCat(lease_.task_id, " attempt ", lease_.attempt, ": upload failed (",
+                         status.ToString(), "); again in ", HumanDuration(delay)));
+}
+
+void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
+  reports_.OnAcknowledged(report_offset);
+  log_.OnAcknowledged(log_offset);
+  Persist();
+  while (!uploaded_.empty() && uploaded_.front().line_end <= reports_.acknowledged()) {
+    const Uploaded& files = uploaded_.front();
+    if (files.checkpoint) {
+      const absl::Status adopted = context_.cache->Adopt(files.path, files.id, files.sha256);
+      if (!adopted.ok()) WorkerLog(absl::StrCat("cannot remove ", files.path, ": ", adopted.message()));
+    }
+    uploaded_.pop_front();
+  }
+}
+
+void AttemptReports::Persist() const {
+  const Json acked = {{"report_offset", reports_.acknowledged()},
+                      {"log_offset", log_.acknowledged()},
+                      {"last_report", reports_.last_report()}};
+  // Lost or late, it only means that bytes are sent twice.
+  WriteFileAtomically(Path(attempt_files::kAcked), acked.dump() + "\n").IgnoreError();
+}
+
+bool AttemptReports::Flushed() const {
+  if (log_.sent() < FileSize(Path(attempt_files::kLog)).value_or(0)) return false;
+  if (!violation_.empty()) return reports_.acknowledged() >= violation_offset_;
+  return !reports_.uploading() &&
+         reports_.acknowledged() >= FileSize(Path(attempt_files::kReports)).value_or(0);
+}
+
+}  // namespace scm

@@ -1,0 +1,61 @@
+// Brings one attempt's reports, log and files to the coordinator: sends from the last acknowledged
+// offset on, uploads what a report announces before that report, and deletes local checkpoints that
+// the coordinator has committed. Lives on the daemon's loop.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "worker/context.h"
+#include "worker/log_forwarder.h"
+#include "worker/report_forwarder.h"
+
+namespace scm {
+
+class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
+ public:
+  // Offsets are taken from acked.json if the directory has one. `context` must outlive this.
+  AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory);
+
+  // A new session: unacknowledged bytes are sent again.
+  void Rewind();
+  // Sends what may be sent and begins the next upload. Only with a session.
+  void Pump();
+  void OnAck(int64_t report_offset, int64_t log_offset);
+
+  // Every report is acknowledged (up to a violation), and all of the log was sent. Only meaningful
+  // once no process of the attempt is left.
+  bool Flushed() const;
+  // Why the attempt cannot go on: the trainer broke the protocol, or its files were refused.
+  const std::string& violation() const { return violation_; }
+  const std::string& last_report() const { return reports_.last_report(); }
+
+ private:
+  struct Uploaded {
+    int64_t line_end;
+    std::string path, id, sha256;
+    bool checkpoint;
+  };
+
+  void PumpLog();
+  void PumpReports();
+  void BeginUpload(const ReportForwarder::Step& step);
+  void OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
+                    const absl::StatusOr<UploadResult>& result, bool broke_protocol);
+  void Persist() const;
+  std::string Path(const char* name) const { return directory_ + "/" + name; }
+
+  const WorkerContext& context_;
+  const LeaseRef lease_;
+  const std::string directory_;
+  ReportForwarder reports_;
+  LogForwarder log_;
+  std::deque<Uploaded> uploaded_;  // whose report lines are not acknowledged yet, in file order
+  int upload_failures_ = 0, refusals_ = 0;
+  absl::Duration next_upload_ = absl::ZeroDuration();  // Clock::Steady()
+  std::string violation_;
+  int64_t violation_offset_ = 0;  // reports below it are still sent
+};
+
+}  // namespace scm

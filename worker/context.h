@@ -1,0 +1,36 @@
+// What an attempt needs of its surroundings. Everything is borrowed from the daemon's owner and
+// outlives the attempts.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "worker/commands.h"
+#include "worker/coordinator_client.h"
+#include "worker/input_cache.h"
+#include "worker/launcher.h"
+#include "worker/slots.h"
+
+namespace scm {
+
+struct WorkerContext {
+  CoordinatorClient* client = nullptr;
+  ProcessLauncher* launcher = nullptr;
+  Clock* clock = nullptr;
+  InputCache* cache = nullptr;
+  Slots* slots = nullptr;
+  // Runs something that blocks on another thread.
+  std::function<void(std::function<void()>)> background;
+  // Runs something on the daemon's loop; callable on any thread.
+  std::function<void(std::function<void()>)> post;
+
+  std::string work_dir;  // absolute
+  absl::Duration orphan_timeout = absl::Minutes(10);
+  CommandRules rules;
+  std::vector<Gpu> gpus;
+};
+
+}  // namespace scm

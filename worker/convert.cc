@@ -1,0 +1,148 @@
+#include "worker/convert.h"
+
+#include <variant>
+
+namespace scm {
+namespace {
+
+v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
+  switch (kind) {
+    case ProcessEvent::Kind::kStarted: return v1::ProcessEvent::STARTED;
+    case ProcessEvent::Kind::kStartFailed: return v1::ProcessEvent::START_FAILED;
+    case ProcessEvent::Kind::kExited: return v1::ProcessEvent::EXITED;
+    case ProcessEvent::Kind::kKilled: return v1::ProcessEvent::KILLED;
+  }
+  return v1::ProcessEvent::KIND_UNSPECIFIED;
+}
+
+// Protobuf strings must be UTF-8; what comes from the host may be anything.
+std::string Utf8(const std::string& text) {
+  std::string clean = text;
+  for (char& c : clean) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  return clean;
+}
+
+struct Fill {
+  v1::WorkerMessage& proto;
+
+  void operator()(const Register& message) {
+    v1::Register& out = *proto.mutable_register_();
+    out.set_instance(message.instance);
+    out.set_host(Utf8(message.host));
+    out.set_version(message.version);
+    out.set_cpus(message.cpus);
+    for (const Gpu& gpu : message.gpus) {
+      v1::Gpu& to = *out.add_gpus();
+      to.set_index(gpu.index);
+      to.set_model(Utf8(gpu.model));
+      to.set_memory_bytes(gpu.memory_bytes);
+    }
+    for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
+  }
+  void operator()(const Renew& message) {
+    v1::Renew& out = *proto.mutable_renew();
+    for (const LeaseRef& lease : message.leases) *out.add_leases() = ToProto(lease);
+    for (const GpuSample& sample : message.gpus) {
+      v1::GpuSample& to = *out.add_gpus();
+      to.set_index(sample.index);
+      to.set_utilization_ratio(sample.utilization_ratio);
+      to.set_memory_used_bytes(sample.memory_used_bytes);
+    }
+  }
+  void operator()(const ReportBatch& message) {
+    v1::ReportBatch& out = *proto.mutable_reports();
+    *out.mutable_lease() = ToProto(message.lease);
+    out.set_offset(message.offset);
+    out.set_lines(message.lines);
+  }
+  void operator()(const LogChunk& message) {
+    v1::LogChunk& out = *proto.mutable_log();
+    *out.mutable_lease() = ToProto(message.lease);
+    out.set_offset(message.offset);
+    out.set_data(message.data);
+  }
+  void operator()(const ProcessEvent& message) {
+    v1::ProcessEvent& out = *proto.mutable_process();
+    *out.mutable_lease() = ToProto(message.lease);
+    out.set_kind(KindToProto(message.kind));
+    out.set_exit_code(message.exit_code);
+    out.set_message(Utf8(message.message));
+    out.set_retryable(message.retryable);
+  }
+  void operator()(const Goodbye& message) {
+    proto.mutable_goodbye()->set_reason(Utf8(message.reason));
+  }
+};
+
+}  // namespace
+
+v1::LeaseRef ToProto(const LeaseRef& lease) {
+  v1::LeaseRef out;
+  out.set_lease_id(lease.lease_id);
+  out.set_task_id(lease.task_id);
+  out.set_attempt(lease.attempt);
+  out.set_epoch(lease.epoch);
+  return out;
+}
+
+LeaseRef FromProto(const v1::LeaseRef& lease) {
+  return {lease.lease_id(), lease.task_id(), lease.attempt(), lease.epoch()};
+}
+
+v1::WorkerMessage ToProto(const WorkerMessage& message) {
+  v1::WorkerMessage out;
+  std::visit(Fill{out}, message);
+  return out;
+}
+
+v1::UploadHeader ToProto(const UploadRequest& request) {
+  v1::UploadHeader out;
+  *out.mutable_lease() = ToProto(request.lease);
+  out.set_kind(request.checkpoint ? v1::UploadHeader::CHECKPOINT : v1::UploadHeader::ARTIFACT);
+  out.set_step(request.step);
+  out.set_name(request.name);
+  for (const LocalFile& file : request.files) {
+    v1::FileEntry& entry = *out.add_files();
+    entry.set_path(file.path);
+    entry.set_bytes(file.bytes);
+    entry.set_sha256(file.sha256);
+    entry.set_crc32c(file.crc32c);
+  }
+  return out;
+}
+
+std::optional<CoordinatorMessage> FromProto(const v1::CoordinatorMessage& message) {
+  switch (message.message_case()) {
+    case v1::CoordinatorMessage::kRegistered: {
+      const v1::Registered& in = message.registered();
+      Registered out{in.worker_id(), in.lease_ttl_seconds(), in.renew_seconds(),
+                     in.coordinator_version(), {}};
+      for (const v1::LeaseRef& lease : in.kept()) out.kept.push_back(FromProto(lease));
+      return out;
+    }
+    case v1::CoordinatorMessage::kGrant: {
+      const v1::Grant& in = message.grant();
+      return Grant{FromProto(in.lease()),
+                   in.spec_json(),
+                   {in.command().begin(), in.command().end()},
+                   {in.gpus().begin(), in.gpus().end()}};
+    }
+    case v1::CoordinatorMessage::kCommand:
+      return Command{FromProto(message.command().lease()), message.command().json()};
+    case v1::CoordinatorMessage::kAck: {
+      const v1::Ack& in = message.ack();
+      return Ack{FromProto(in.lease()), in.report_offset(), in.log_offset(), in.done()};
+    }
+    case v1::CoordinatorMessage::kRevoke:
+      return Revoke{FromProto(message.revoke().lease()), message.revoke().reason()};
+    case v1::CoordinatorMessage::kDrain:
+      return Drain{message.drain().reason()};
+    case v1::CoordinatorMessage::MESSAGE_NOT_SET:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace scm

@@ -1,0 +1,208 @@
+#include "worker/daemon.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "common/status_macros.h"
+#include "worker/attempt_files.h"
+#include "worker/log.h"
+#include "worker/prepare.h"
+
+namespace scm {
+namespace {
+
+constexpr char kAttempts[] = "/attempts";
+// SIGTERM and SIGKILL of the shim, and its record, after the grace.
+constexpr absl::Duration kKillMargin = absl::Seconds(15);
+
+}  // namespace
+
+struct Daemon::MessageVisitor {
+  Daemon& daemon;
+
+  void operator()(const Registered& message) { daemon.OnRegistered(message); }
+  void operator()(const Grant& message) { daemon.OnGrant(message); }
+  void operator()(const Command& message) {
+    if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnCommand(message.json);
+  }
+  void operator()(const Ack& message) {
+    if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnAck(message);
+  }
+  void operator()(const Revoke& message) {
+    if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnLeaseLost(message.reason);
+  }
+  void operator()(const Drain& message) {
+    WorkerLog(absl::StrCat("draining: ", message.reason));
+    daemon.draining_ = true;
+  }
+  void operator()(const SessionEnded&) {}
+};
+
+Daemon::Daemon(Options options, const WorkerContext& context, GpuInventory& gpus)
+    : options_(std::move(options)),
+      context_(context),
+      gpus_(gpus),
+      session_(*context.client, *context.clock, StreamPurpose(options_.identity.instance),
+               {[this] {
+                  Register hello = options_.identity;
+                  hello.live = LiveLeases();
+                  return hello;
+                },
+                [this](const CoordinatorMessage& message) {
+                  std::visit(MessageVisitor{*this}, message);
+                },
+                context.post}) {}
+
+absl::Status Daemon::Restore() {
+  const std::string root = context_.work_dir + kAttempts;
+  SCM_RETURN_IF_ERROR(MakeDirectories(root));
+  SCM_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(root));
+  for (const std::string& name : names) {
+    const std::string directory = absl::StrCat(root, "/", name);
+    const absl::StatusOr<std::string> text =
+        ReadFile(absl::StrCat(directory, "/", attempt_files::kLease));
+    const absl::StatusOr<Json> record =
+        text.ok() ? ParseJson(*text, directory) : absl::StatusOr<Json>(text.status());
+    if (!record.ok()) {
+      // Never started: the lease is written first. The coordinator sees that it is not live here.
+      WorkerLog(absl::StrCat("removing ", directory, ", which was never started"));
+      SCM_RETURN_IF_ERROR(RemoveRecursively(directory));
+      continue;
+    }
+    const LeaseRef lease = ReadLeaseRecord(*record).lease;
+    auto attempt = std::make_shared<Attempt>(context_, lease, directory);
+    attempt->Reattach(*record);
+    WorkerLog(absl::StrCat("found ", name, ", ", AttemptPhaseName(attempt->phase())));
+    attempts_[lease.lease_id] = std::move(attempt);
+  }
+  return absl::OkStatus();
+}
+
+Attempt* Daemon::Find(const LeaseRef& lease) {
+  const auto attempt = attempts_.find(lease.lease_id);
+  const bool known = attempt != attempts_.end() && attempt->second->lease() == lease;
+  return known ? attempt->second.get() : nullptr;
+}
+
+std::vector<LeaseRef> Daemon::LiveLeases() const {
+  std::vector<LeaseRef> live;
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->IsLive()) live.push_back(attempt->lease());
+  }
+  return live;
+}
+
+void Daemon::OnRegistered(const Registered& registered) {
+  if (registered.renew_seconds > 0) renew_period_ = absl::Seconds(registered.renew_seconds);
+  for (const auto& [id, attempt] : attempts_) {
+    if (!attempt->IsLive()) continue;
+    const bool kept = std::find(registered.kept.begin(), registered.kept.end(),
+                                attempt->lease()) != registered.kept.end();
+    if (kept) {
+      attempt->OnSession();
+    } else {
+      attempt->OnLeaseLost("the coordinator did not keep it at registration");
+    }
+  }
+  Renew();
+}
+
+void Daemon::RefuseGrant(const LeaseRef& lease, const std::string& why) {
+  WorkerLog(absl::StrCat(lease.task_id, " attempt ", lease.attempt, " refused: ", why));
+  context_.client->Send(
+      ProcessEvent{lease, ProcessEvent::Kind::kStartFailed, 0, why, /*retryable=*/true});
+}
+
+void Daemon::OnGrant(const Grant& grant) {
+  if (attempts_.count(grant.lease.lease_id) != 0) return;  // said twice
+  if (shutting_down_ || draining_) return RefuseGrant(grant.lease, "the worker is draining");
+  absl::StatusOr<Json> spec = ParseJson(grant.spec_json, "the lease's SCM_SPEC");
+  if (spec.ok() && !spec->is_object()) {
+    spec = absl::InvalidArgumentError("the lease's SCM_SPEC is not a JSON object");
+  }
+  const absl::StatusOr<std::string> name =
+      AttemptName(grant.lease, spec.ok() ? *spec : Json::object());
+  if (!name.ok()) return RefuseGrant(grant.lease, std::string(name.status().message()));
+  const std::string directory = absl::StrCat(context_.work_dir, kAttempts, "/", *name);
+  for (const auto& [id, other] : attempts_) {
+    if (other->directory() == directory) {
+      return RefuseGrant(grant.lease, "an earlier lease of this attempt is still being ended here");
+    }
+  }
+  auto attempt = std::make_shared<Attempt>(context_, grant.lease, directory);
+  attempts_[grant.lease.lease_id] = attempt;
+  WorkerLog(absl::StrCat("granted ", *name));
+  attempt->Begin(grant, spec);
+}
+
+void Daemon::Renew() {
+  next_renew_ = context_.clock->Steady() + renew_period_;
+  context_.client->Send(scm::Renew{LiveLeases(), gpu_samples_});
+  // Not the renewal but the session shows that the coordinator is there; a dead connection ends it
+  // within the keep-alive's time.
+  for (const auto& [id, attempt] : attempts_) attempt->RefreshDeadline();
+  SampleGpus();
+}
+
+void Daemon::SampleGpus() {
+  // A broken GPU can block its driver; this must not hold up the leases.
+  if (sampling_ || options_.identity.gpus.empty()) return;
+  sampling_ = true;
+  context_.background([this] {
+    std::vector<GpuSample> samples = gpus_.Sample();
+    context_.post([this, samples = std::move(samples)] {
+      gpu_samples_ = samples;
+      sampling_ = false;
+    });
+  });
+}
+
+void Daemon::ForgetEnded() {
+  for (auto entry = attempts_.begin(); entry != attempts_.end();) {
+    const std::shared_ptr<Attempt> attempt = entry->second;
+    if (attempt->IsForgettable()) {
+      attempt->CleanUp();
+      entry = attempts_.erase(entry);
+    } else {
+      ++entry;
+    }
+  }
+}
+
+void Daemon::Tick() {
+  session_.Tick();
+  if (session_.registered() && context_.clock->Steady() >= next_renew_) Renew();
+  for (const auto& [id, attempt] : attempts_) attempt->Tick(session_.registered());
+  ForgetEnded();
+  if (shutting_down_) GoOnShuttingDown();
+}
+
+void Daemon::Shutdown(const std::string& reason) {
+  if (shutting_down_) return;
+  shutting_down_ = true;
+  shutdown_reason_ = reason;
+  WorkerLog(absl::StrCat("shutting down (", reason, "): ", attempts_.size(), " attempts"));
+  stop_deadline_ = context_.clock->Steady() + options_.shutdown_grace + kKillMargin;
+  flush_deadline_ = stop_deadline_ + options_.shutdown_flush;
+  for (const auto& [id, attempt] : attempts_) attempt->StopLocally(options_.shutdown_grace);
+}
+
+void Daemon::GoOnShuttingDown() {
+  const absl::Duration now = context_.clock->Steady();
+  if (!goodbye_sent_) {
+    const bool processes = std::any_of(attempts_.begin(), attempts_.end(),
+                                       [](const auto& a) { return a.second->HasProcess(); });
+    if (processes && now < stop_deadline_) return;
+    // With nobody to tell, what is left unsaid is said after the next start.
+    if (!attempts_.empty() && session_.registered() && now < flush_deadline_) return;
+    goodbye_sent_ = true;
+    if (session_.registered()) context_.client->Send(Goodbye{shutdown_reason_});
+    session_.Close();
+    flush_deadline_ = now + absl::Seconds(5);
+  }
+  if (session_.closed() || now >= flush_deadline_) finished_ = true;
+}
+
+}  // namespace scm

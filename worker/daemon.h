@@ -1,0 +1,69 @@
+// The worker: takes leases from the coordinator, runs their attempts, finds them again after a
+// restart. Single-threaded: everything happens in Tick and in tasks posted to its loop.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "worker/attempt.h"
+#include "worker/context.h"
+#include "worker/gpu_inventory.h"
+#include "worker/session.h"
+
+namespace scm {
+
+class Daemon {
+ public:
+  struct Options {
+    Register identity;  // everything but `live`
+    // How long a shutdown waits for trainers to write a checkpoint and stop…
+    absl::Duration shutdown_grace = absl::Seconds(60);
+    // …and after that for reports and files to be acknowledged.
+    absl::Duration shutdown_flush = absl::Seconds(60);
+  };
+  // `context` (its `post` must lead to this daemon's loop) and `gpus` outlive the daemon.
+  Daemon(Options options, const WorkerContext& context, GpuInventory& gpus);
+
+  // Takes up what an earlier daemon left in the work directory. Once, before the first Tick.
+  absl::Status Restore();
+  // Follows processes, sends, renews. About ten times a second.
+  void Tick();
+  // Stops every attempt with a checkpoint, says goodbye; then finished() becomes true. What cannot
+  // be told the coordinator stays on disk for the next start.
+  void Shutdown(const std::string& reason);
+  bool finished() const { return finished_; }
+  size_t attempts() const { return attempts_.size(); }
+
+ private:
+  struct MessageVisitor;
+
+  void OnRegistered(const Registered& registered);
+  void OnGrant(const Grant& grant);
+  void RefuseGrant(const LeaseRef& lease, const std::string& why);
+  Attempt* Find(const LeaseRef& lease);
+  std::vector<LeaseRef> LiveLeases() const;
+  void Renew();
+  void SampleGpus();
+  void ForgetEnded();
+  void GoOnShuttingDown();
+
+  Options options_;
+  const WorkerContext& context_;
+  GpuInventory& gpus_;
+  Session session_;
+  std::map<std::string, std::shared_ptr<Attempt>> attempts_;  // by lease id
+  absl::Duration renew_period_ = absl::Seconds(5);
+  absl::Duration next_renew_ = absl::ZeroDuration();  // Clock::Steady()
+  std::vector<GpuSample> gpu_samples_;
+  bool sampling_ = false;
+  bool draining_ = false;  // the coordinator sends no more grants
+
+  bool shutting_down_ = false, finished_ = false, goodbye_sent_ = false;
+  std::string shutdown_reason_;
+  absl::Duration stop_deadline_, flush_deadline_;
+};
+
+}  // namespace scm

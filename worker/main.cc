@@ -1,0 +1,134 @@
+// scm-worker: one daemon per host (or per share of a host).
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "worker/daemon.h"
+#include "worker/grpc_client.h"
+#include "worker/log.h"
+#include "worker/options.h"
+#include "worker/posix_launcher.h"
+#include "worker/task_queue.h"
+
+namespace scm {
+namespace {
+
+constexpr int kTransferThreads = 3;
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+
+int Complain(const absl::Status& status) {
+  std::fprintf(stderr, "scm-worker: %s\n", std::string(status.message()).c_str());
+  return status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
+}
+
+// Held until the process ends.
+absl::Status LockWorkDir(const std::string& work_dir) {
+  const absl::Status made = MakeDirectories(work_dir);
+  if (!made.ok()) return made;
+  const std::string path = work_dir + "/worker.lock";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("another scm-worker uses ", work_dir, "; give each its own --work-dir"));
+}
+
+// The directory's own random name, by which the coordinator knows the worker again.
+absl::StatusOr<std::string> Instance(const std::string& work_dir) {
+  const std::string path = work_dir + "/instance";
+  if (absl::StatusOr<std::string> name = ReadFile(path); name.ok() && !name->empty()) {
+    return std::string(absl::StripAsciiWhitespace(*name));
+  }
+  absl::StatusOr<std::string> random = ReadFile("/proc/sys/kernel/random/uuid");
+  if (!random.ok()) return random.status();
+  const absl::Status written = WriteFileDurably(path, *random);
+  if (!written.ok()) return written;
+  return std::string(absl::StripAsciiWhitespace(*random));
+}
+
+std::string HostName() {
+  char name[256] = "";
+  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+int Run(const WorkerOptions& options, const sigset_t& signals) {
+  if (const absl::Status locked = LockWorkDir(options.work_dir); !locked.ok()) {
+    return Complain(locked);
+  }
+  const absl::StatusOr<std::string> instance = Instance(options.work_dir);
+  if (!instance.ok()) return Complain(instance.status());
+  absl::StatusOr<std::unique_ptr<GrpcClientBase>> client =
+      MakeGrpcClient({options.coordinator, options.token_file, options.tls_ca});
+  if (!client.ok()) return Complain(client.status());
+
+  TaskQueue loop;
+  ThreadPool pool(kTransferThreads);
+  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt");
+  InputCache cache(options.work_dir + "/cache");
+  Slots slots(options.cpus, options.cores);
+  const std::unique_ptr<GpuInventory> gpus = MakeGpuInventory(options.nvml);
+  const std::vector<Gpu> visible = VisibleGpus(gpus->List(), getenv("CUDA_VISIBLE_DEVICES"));
+  const char* path = getenv("PATH");
+  WorkerContext context{client->get(),
+                        &launcher,
+                        &RealClock(),
+                        &cache,
+                        &slots,
+                        [&pool](std::function<void()> work) { pool.Run(std::move(work)); },
+                        [&loop](std::function<void()> task) { loop.Post(std::move(task)); },
+                        options.work_dir,
+                        options.orphan_timeout,
+                        {ProgramDirectory(), options.allowed, path == nullptr ? "" : path},
+                        visible};
+  Daemon daemon({{*instance, HostName(), SCM_VERSION, options.cpus, visible, {}}}, context, *gpus);
+  if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
+  WorkerLog(absl::StrCat("scm-worker ", SCM_VERSION, ": ", options.cpus, " CPU slots, ",
+                         visible.size(), " GPUs, coordinator ", options.coordinator));
+
+  bool leave_now = false;
+  std::thread waiter([&signals, &loop, &daemon, &leave_now] {
+    for (int signal = 0, count = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1; ++count) {
+      loop.Post([&daemon, &leave_now, signal, count] {
+        leave_now = count > 0;  // the trainers' shims keep the grace that was set
+        daemon.Shutdown(signal == SIGINT ? "interrupted" : "terminated");
+      });
+    }
+  });
+  while (!daemon.finished() && !leave_now) {
+    loop.Run(kTick);
+    daemon.Tick();
+  }
+  pthread_kill(waiter.native_handle(), SIGUSR1);
+  waiter.join();
+  // Everything that runs on other threads ends before what it uses.
+  (*client)->CancelTransfers();
+  pool.Stop();
+  client->reset();
+  WorkerLog(daemon.attempts() == 0
+                ? "stopped; nothing is left running"
+                : absl::StrCat("stopped; ", daemon.attempts(),
+                               " attempts remain to be reported after the next start"));
+  return 0;
+}
+
+}  // namespace
+}  // namespace scm
+
+int main(int argc, char** argv) {
+  const scm::ParsedOptions parsed = scm::ParseWorkerOptions(argc, argv);
+  if (parsed.exit) return parsed.exit_code;
+  // Before any thread exists, so that only the waiter ever sees these.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return scm::Run(parsed.options, signals);
+}

@@ -1,0 +1,120 @@
+// What worker and coordinator say to each other, as plain values (proto/scm/v1/worker.proto is the
+// normative description). Only the adapter sees the generated types.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace scm {
+
+struct LeaseRef {
+  std::string lease_id, task_id;
+  int64_t attempt = 0;
+  int64_t epoch = 0;
+  bool operator==(const LeaseRef&) const = default;
+};
+
+struct Gpu {
+  int index = 0;
+  std::string model;  // "H200"
+  int64_t memory_bytes = 0;
+  std::string uuid;  // stays on this host
+};
+
+struct GpuSample {
+  int index = 0;
+  double utilization_ratio = 0;
+  int64_t memory_used_bytes = 0;
+};
+
+// Worker to coordinator.
+
+struct Register {
+  std::string instance, host, version;
+  int64_t cpus = 0;
+  std::vector<Gpu> gpus;
+  std::vector<LeaseRef> live;
+};
+
+struct Renew {
+  std::vector<LeaseRef> leases;
+  std::vector<GpuSample> gpus;
+};
+
+struct ReportBatch {
+  LeaseRef lease;
+  int64_t offset = 0;
+  std::string lines;
+};
+
+struct LogChunk {
+  LeaseRef lease;
+  int64_t offset = 0;
+  std::string data;
+};
+
+struct ProcessEvent {
+  enum class Kind { kStarted, kStartFailed, kExited, kKilled };
+  LeaseRef lease;
+  Kind kind = Kind::kStarted;
+  int exit_code = 0;
+  std::string message;
+  bool retryable = false;
+  bool operator==(const ProcessEvent&) const = default;
+};
+
+struct Goodbye {
+  std::string reason;
+};
+
+using WorkerMessage = std::variant<Register, Renew, ReportBatch, LogChunk, ProcessEvent, Goodbye>;
+
+// Coordinator to worker.
+
+struct Registered {
+  std::string worker_id;
+  double lease_ttl_seconds = 30, renew_seconds = 5;
+  std::string coordinator_version;
+  std::vector<LeaseRef> kept;
+};
+
+struct Grant {
+  LeaseRef lease;
+  std::string spec_json;
+  std::vector<std::string> command;
+  std::vector<int> gpus;
+};
+
+struct Command {
+  LeaseRef lease;
+  std::string json;
+};
+
+struct Ack {
+  LeaseRef lease;
+  int64_t report_offset = 0, log_offset = 0;
+  bool done = false;
+};
+
+struct Revoke {
+  LeaseRef lease;
+  std::string reason;
+};
+
+struct Drain {
+  std::string reason;
+};
+
+// Made by the client: the last message of every session.
+struct SessionEnded {
+  absl::Status status;
+};
+
+using CoordinatorMessage =
+    std::variant<Registered, Grant, Command, Ack, Revoke, Drain, SessionEnded>;
+
+}  // namespace scm

@@ -1,0 +1,34 @@
+// ProcessLauncher on real processes: one scm-attempt per attempt, in a session of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+
+#include "common/json.h"
+#include "worker/launcher.h"
+
+namespace scm {
+
+class PosixLauncher : public ProcessLauncher {
+ public:
+  // `shim`: path of scm-attempt.
+  explicit PosixLauncher(std::string shim) : shim_(std::move(shim)) {}
+
+  absl::Status Start(const LaunchRequest& request) override;
+  ProcessState Poll(const std::string& directory) override;
+  absl::Status SendLine(const std::string& directory, const std::string& line) override;
+  absl::Status SetDeadline(const std::string& directory, absl::Duration from_now) override;
+
+ private:
+  // Reaps every child that has ended. True while this attempt's shim is a living child.
+  bool ChildLives(const std::string& directory);
+  ProcessState PollWithoutPid(const std::string& directory, bool child_lives);
+  ProcessState PollByPid(const std::string& directory, const Json& pid, bool child_lives);
+
+  std::string shim_;
+  std::map<std::string, pid_t> children_;  // by directory; those this daemon started
+};
+
+}  // namespace scm

@@ -1,0 +1,26 @@
+// The shim: one tiny process per attempt that outlives the daemon. It owns the trainer's process
+// group, holds the command FIFO open, enforces the deadline file and records how the trainer ended.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace scm {
+
+struct ShimOptions {
+  std::string directory;             // the attempt's directory, absolute
+  std::vector<int> cpus;             // cores the trainer is pinned to; empty = all
+  int kill_after_milliseconds = 10'000;  // between SIGTERM and SIGKILL
+  std::vector<std::string> command;  // argv; the first word is an absolute path
+};
+
+// Runs one attempt from start to exit.json. Returns the shim's own exit code: 0 when exit.json was
+// written (however the trainer ended), else non-zero, with the reason on stderr. Must be called on
+// the main thread of a process that has no other thread: the trainer's parent-death signal fires
+// when the forking thread ends, and fork is only safe without threads.
+//
+// exit.json: {"exit_code": 0…255, 128 + signal for a signal; "signal": N; "ended_by": "itself" or
+// "deadline"; "start_error": TEXT, "errno": N if the trainer was never executed}.
+int RunShim(const ShimOptions& options);
+
+}  // namespace scm
