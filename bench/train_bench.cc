@@ -1,13 +1,14 @@
-// One side of the training benchmark (bench/bench.py drives it next to peft_bench.py): loads a model,
-// then, for every line "N" on stdin, makes N optimiser steps over the given batches and answers with
-// one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. Ends at end of input.
+// One side of the training benchmark (bench/bench.py drives it next to peft_bench.py): loads a
+// model, then, for every line "N" on stdin, makes N optimiser steps over the given batches and
+// answers with one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. Ends at end of
+// input.
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <string>
-
-#include <ATen/Parallel.h>
-#include <CLI/CLI.hpp>
 
 #include "common/files.h"
 #include "common/json.h"
@@ -76,8 +77,10 @@ class Bench {
       norms.push_back(norm);
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    return Json{{"seconds", seconds.count()}, {"tokens", tokens},
-                {"losses", losses},           {"grad_norms", norms},
+    return Json{{"seconds", seconds.count()},
+                {"tokens", tokens},
+                {"losses", losses},
+                {"grad_norms", norms},
                 {"peak_rss", PeakRssBytes()}};
   }
 

@@ -15,6 +15,7 @@
 #include "corpus/corpus_digest.h"
 #include "corpus/corpus_files.h"
 #include "corpus/record.h"
+#include "common/utf8.h"
 #include "corpus/text.h"
 
 namespace scm {
@@ -140,8 +141,8 @@ void Loader::ReadLines(const std::string& file, LineReader reader) {
     rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
     if (text.find_first_not_of(" \t\r") == text.npos) continue;
     At(file, line);
-    if (const auto bad = FirstInvalidUtf8(text)) {
-      Error("", absl::StrCat("not UTF-8 at byte ", *bad + 1, " of the line; save the file as UTF-8"));
+    if (const size_t bad = FirstInvalidUtf8(text); bad != text.npos) {
+      Error("", absl::StrCat("not UTF-8 at byte ", bad + 1, " of the line; save the file as UTF-8"));
       continue;
     }
     const absl::StatusOr<Json> json = ParseJson(text, "line");

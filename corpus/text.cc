@@ -75,14 +75,6 @@ bool IsPunctuation(uint32_t point) {
 
 }  // namespace
 
-std::optional<size_t> FirstInvalidUtf8(absl::string_view text) {
-  size_t position = 0;
-  while (position < text.size()) {
-    if (!NextCodePoint(text, &position)) return position;
-  }
-  return std::nullopt;
-}
-
 int64_t CodePoints(absl::string_view text) {
   int64_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;

@@ -11,10 +11,6 @@
 
 namespace scm {
 
-// Byte position of the first byte that is not well-formed UTF-8 (overlong forms, surrogates and
-// values beyond U+10FFFF included), or nullopt.
-std::optional<size_t> FirstInvalidUtf8(absl::string_view text);
-
 // Number of code points of well-formed UTF-8.
 int64_t CodePoints(absl::string_view text);
 

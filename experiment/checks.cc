@@ -118,17 +118,12 @@ void CheckRungs(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
-// Points of a grid over the dimensions that are countable, or 0 if one is not.
+// Points of a grid at least: what its choices multiply to. Ranges are gridded to fit.
 double GridPoints(const SweepSpec& sweep) {
   double points = 1;
   for (const auto& [key, space] : sweep.space) {
-    if (const auto* choice = std::get_if<Choice>(&space)) {
-      points *= static_cast<double>(choice->values.size());
-    } else if (const auto* range = std::get_if<IntUniform>(&space)) {
-      points *= static_cast<double>(range->high) - static_cast<double>(range->low) + 1;
-    } else {
-      return 0;
-    }
+    const auto* choice = std::get_if<Choice>(&space);
+    if (choice != nullptr) points *= static_cast<double>(choice->values.size());
   }
   return points;
 }
@@ -165,8 +160,9 @@ void CheckSweep(const ExperimentSpec& spec, Findings& findings) {
   }
   const double points = GridPoints(sweep);
   if (sweep.search == "grid" && points > static_cast<double>(sweep.max_trials)) {
-    findings.WarningAt("sweep.max_trials", absl::StrCat("the grid has ", points, " points, and ",
-                                                        sweep.max_trials, " of them are tried"));
+    findings.WarningAt("sweep.max_trials",
+                       absl::StrCat("the grid has ", points, " points; the first ",
+                                    sweep.max_trials, " of them are tried"));
   }
   const int64_t warmup = LargestSwept(sweep, "training.warmup_steps");
   if (warmup > spec.training.max_steps && !findings.Failed("training.max_steps")) {

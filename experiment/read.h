@@ -21,7 +21,7 @@ void ReadLora(Section section, LoraSpec& lora);
 void ReadOpaqueSections(Section& top, ExperimentSpec& spec);
 void ReadTraining(Section section, TrainingSpec& training);
 
-// `built_in`: whether the trainer is the built-in one, whose metrics are known.
+// `trainer`: with the built-in one the metrics and the parameters are known.
 void ReadSweep(Section& top, const TrainerSpec& trainer, ExperimentSpec& spec);
 void ReadReplicate(Section& top, ReplicateSpec& replicate);
 void ReadAbort(Section& top, AbortSpec& abort);

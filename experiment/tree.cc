@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/utf8.h"
 
 namespace scm::experiment_file {
 namespace {
@@ -206,29 +207,6 @@ class Builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, NodePtr> anchors_;
   NodePtr root_;
 };
-
-// Byte offset of the first byte that is not UTF-8, or npos.
-size_t FirstInvalidUtf8(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const unsigned char c = text[i];
-    const size_t length = c < 0x80                ? 1
-                          : c >= 0xC2 && c < 0xE0 ? 2
-                          : (c & 0xF0) == 0xE0    ? 3
-                          : c >= 0xF0 && c < 0xF5 ? 4
-                                                  : 0;
-    if (length == 0 || i + length > text.size()) return i;
-    for (size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return i;
-    }
-    const unsigned char second = length > 1 ? text[i + 1] : 0;
-    if ((c == 0xE0 && second < 0xA0) || (c == 0xED && second >= 0xA0) ||
-        (c == 0xF0 && second < 0x90) || (c == 0xF4 && second >= 0x90)) {
-      return i;  // overlong, a surrogate, or beyond U+10FFFF
-    }
-    i += length;
-  }
-  return absl::string_view::npos;
-}
 
 std::optional<Diagnostic> CheckBytes(absl::string_view text) {
   if (static_cast<int64_t>(text.size()) > kMaxFileBytes) {

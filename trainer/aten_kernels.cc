@@ -1,7 +1,7 @@
 // Kernels in plain ATen operations: any device, any layout; the reference of the fast CPU kernels.
-#include <cmath>
-
 #include <ATen/ATen.h>
+
+#include <cmath>
 
 #include "trainer/kernels.h"
 
@@ -10,8 +10,8 @@ namespace {
 
 at::Tensor Float(const at::Tensor& t) { return t.to(at::kFloat); }
 
-// The mask as a tensor on the CPU, moved to where it is needed. Integers are 64 bit wide because ATen
-// has no full set of unsigned operations; every step is cut to 32 bits.
+// The mask as a tensor on the CPU, moved to where it is needed. Integers are 64 bit wide because
+// ATen has no full set of unsigned operations; every step is cut to 32 bits.
 at::Tensor Factors(const Dropout& d, int64_t rows, int64_t columns, const at::Device& device) {
   const auto options = at::TensorOptions().dtype(at::kLong).device(device);
   const int64_t cut = 0xffffffff;
@@ -131,8 +131,8 @@ class AtenKernels : public Kernels {
     const at::Tensor c = cos.index_select(0, at).unsqueeze(1);
     const at::Tensor s = sin.index_select(0, at).unsqueeze(1) * (inverse ? -1.0 : 1.0);
     const at::Tensor low = wide.select(2, 0), high = wide.select(2, 1);
-    part.copy_(at::stack({low * c - high * s, high * c + low * s}, 2)
-                   .view({rows, heads * head_dim}));
+    part.copy_(
+        at::stack({low * c - high * s, high * c + low * s}, 2).view({rows, heads * head_dim}));
   }
 
   void Attention(const at::Tensor& qkv, const AttentionShape& s,
@@ -188,8 +188,7 @@ class AtenKernels : public Kernels {
     at::Tensor log_p = at::log_softmax(logits, -1);
     losses.copy_(-log_p.gather(1, index).squeeze(1));
     logits.copy_(log_p.exp_().mul_(gradient_scale));
-    logits.scatter_add_(1, index,
-                        at::full(index.sizes(), -gradient_scale, logits.options()));
+    logits.scatter_add_(1, index, at::full(index.sizes(), -gradient_scale, logits.options()));
   }
   void LogSumExp(const at::Tensor& logits, at::Tensor& log_sum, at::Tensor& arg_max) override {
     log_sum.copy_(at::logsumexp(logits, -1));

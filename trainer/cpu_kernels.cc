@@ -1,4 +1,5 @@
-// Kernels on the CPU: converts tensors to plain matrices and calls the table of the instruction set.
+// Kernels on the CPU: converts tensors to plain matrices and calls the table of the instruction
+// set.
 #include <ATen/ATen.h>
 
 #include "trainer/kernels.h"

@@ -6,11 +6,11 @@
 // One owner, one thread.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "trainer/cpu/functions.h"
 #include "trainer/dropout.h"
@@ -64,8 +64,8 @@ class Kernels {
   virtual void LoraDownBackward(const at::Tensor& du, const at::Tensor& a, const Dropout& dropout,
                                 at::Tensor& dx) = 0;
 
-  // Rotates the first `heads` heads of every row of x in place. positions is int32 [tokens], cos and
-  // sin are fp32 [positions, head_dim / 2]. `inverse` rotates back (the gradient).
+  // Rotates the first `heads` heads of every row of x in place. positions is int32 [tokens], cos
+  // and sin are fp32 [positions, head_dim / 2]. `inverse` rotates back (the gradient).
   virtual void Rope(at::Tensor& x, int64_t heads, int64_t head_dim, const at::Tensor& positions,
                     const at::Tensor& cos, const at::Tensor& sin, bool inverse) = 0;
   // qkv rows hold queries, keys and values; out [tokens, heads·d]; lse fp32 [heads, tokens] may be

@@ -1,8 +1,8 @@
-// The backward pass over a frozen base: no gradient of a base weight is formed, nothing is saved for
-// one, and the pass ends at the lowest adapter. Normalised inputs are computed again.
-#include <algorithm>
-
+// The backward pass over a frozen base: no gradient of a base weight is formed, nothing is saved
+// for one, and the pass ends at the lowest adapter. Normalised inputs are computed again.
 #include <ATen/ATen.h>
+
+#include <algorithm>
 
 #include "trainer/llama_model.h"
 

@@ -1,10 +1,10 @@
 #include "trainer/llama_model.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
-
-#include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -73,9 +73,8 @@ Result Guard(const std::function<Result()>& work) {
 
 }  // namespace
 
-LlamaModelImpl::LlamaModelImpl(const LlamaConfig& config, LlamaWeights weights,
-                               at::ScalarType type, const at::Device& device,
-                               std::unique_ptr<Kernels> kernels)
+LlamaModelImpl::LlamaModelImpl(const LlamaConfig& config, LlamaWeights weights, at::ScalarType type,
+                               const at::Device& device, std::unique_ptr<Kernels> kernels)
     : config_(config),
       weights_(std::move(weights)),
       type_(type),
@@ -228,8 +227,7 @@ std::vector<LlamaModel::RowScore> LlamaModelImpl::ScoreLabels(const TokenPlan& p
         if (static_cast<int64_t>(tokens.size()) == kScoreRows) break;
         tokens.push_back(label.token);
       }
-      flat.push_back((static_cast<int64_t>(tokens.size()) - 1) * config_.vocabulary +
-                     label.target);
+      flat.push_back((static_cast<int64_t>(tokens.size()) - 1) * config_.vocabulary + label.target);
     }
     const at::Tensor picked = x.index_select(0, at::tensor(tokens, at::kLong).to(device_));
     at::Tensor normed = at::empty_like(picked);
@@ -247,9 +245,8 @@ std::vector<LlamaModel::RowScore> LlamaModelImpl::ScoreLabels(const TokenPlan& p
       const TokenPlan::Label& label = plan.labels[i];
       const int64_t at = flat[i - begin] / config_.vocabulary;
       RowScore& score = scores[static_cast<size_t>(label.row)];
-      score.log_likelihood +=
-          static_cast<double>(values.const_data_ptr<float>()[i - begin]) -
-          static_cast<double>(sums.const_data_ptr<float>()[at]);
+      score.log_likelihood += static_cast<double>(values.const_data_ptr<float>()[i - begin]) -
+                              static_cast<double>(sums.const_data_ptr<float>()[at]);
       ++score.labels;
       score.greedy = score.greedy && best.const_data_ptr<int64_t>()[at] == label.target;
     }
@@ -304,8 +301,7 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const ModelSource
   return Guard<absl::StatusOr<std::unique_ptr<LlamaModel>>>(
       [&]() -> absl::StatusOr<std::unique_ptr<LlamaModel>> {
         const at::Device where(device);
-        const at::ScalarType type =
-            precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
+        const at::ScalarType type = precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
         SCM_ASSIGN_OR_RETURN(LlamaWeights weights, LoadWeights(source, type, where));
         return std::make_unique<LlamaModelImpl>(source.config(), std::move(weights), type, where,
                                                 std::move(kernels));

@@ -2,12 +2,12 @@
 // backward pass (llama_backward.cc) and the entry points (llama_model.cc).
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <array>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "trainer/kernels.h"
 #include "trainer/model.h"
@@ -21,11 +21,11 @@ enum Module { kQ, kK, kV, kO, kGate, kUp, kDown, kModules };
 // What one layer keeps for its backward pass. Buffers are kept between steps and grow as needed.
 struct LayerState {
   int64_t capacity = 0;
-  at::Tensor x, x_mid;                  // residual stream before attention and before the MLP
-  at::Tensor qkv, attention;            // after the rotation; output of attention
-  at::Tensor lse;                       // [heads · capacity]
+  at::Tensor x, x_mid;        // residual stream before attention and before the MLP
+  at::Tensor qkv, attention;  // after the rotation; output of attention
+  at::Tensor lse;             // [heads · capacity]
   at::Tensor gate, up;
-  std::array<at::Tensor, kModules> u;   // [capacity, r] fp32
+  std::array<at::Tensor, kModules> u;  // [capacity, r] fp32
 };
 
 // What draws the dropout masks of one micro-batch.
@@ -54,17 +54,17 @@ class LlamaModelImpl : public LlamaModel {
   // What every layer of one pass needs.
   struct Pass {
     const TokenPlan* plan;
-    at::Tensor positions;      // int32 on the device
-    const StepKey* key;        // null: no dropout
-    bool keep;                 // whether the backward pass follows
+    at::Tensor positions;  // int32 on the device
+    const StepKey* key;    // null: no dropout
+    bool keep;             // whether the backward pass follows
     int64_t tokens() const { return plan->count(); }
   };
   // Buffers that live within one layer.
   struct Workspace {
     int64_t capacity = 0;
-    at::Tensor normed, act, x_out;         // of the model's type
+    at::Tensor normed, act, x_out;  // of the model's type
     at::Tensor grad_act, grad_qkv, grad_attention;
-    at::Tensor grad_x, grad_normed, du;    // fp32
+    at::Tensor grad_x, grad_normed, du;  // fp32
   };
 
   // llama_model.cc
@@ -83,8 +83,7 @@ class LlamaModelImpl : public LlamaModel {
   at::Tensor Forward(const Pass& pass);
   void LayerForward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor& x_out);
   void Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
-               const at::Tensor& x, const at::Tensor& w, const at::Tensor& residual,
-               at::Tensor& y);
+               const at::Tensor& x, const at::Tensor& w, const at::Tensor& residual, at::Tensor& y);
   void ProjectQkv(const Pass& pass, int64_t layer, LayerState* state, const at::Tensor& x);
 
   // llama_backward.cc

@@ -1,6 +1,6 @@
 // A model on disk, whatever its format: a Hugging Face directory (config.json, safetensors with or
-// without an index, tokenizer.json) or one GGUF file. Opens and validates headers only; tensor bytes
-// are mapped and read on demand. Free of libtorch. Not thread-safe; one owner.
+// without an index, tokenizer.json) or one GGUF file. Opens and validates headers only; tensor
+// bytes are mapped and read on demand. Free of libtorch. Not thread-safe; one owner.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,8 @@ class ModelSource {
 absl::StatusOr<std::unique_ptr<ModelSource>> OpenModel(const std::string& path);
 
 // Whether training could open this model: OpenModel and its tokenizer, without reading any weights
-// (under a second for a Llama-3 vocabulary). For checks before anything is submitted.
+// (about two seconds for a Llama-3 vocabulary, mostly the parsing of tokenizer.json). For checks
+// before anything is submitted.
 absl::Status ValidateModelHeader(const std::string& path);
 
 }  // namespace scm

@@ -1,5 +1,6 @@
-// scm-modelinfo: what scm sees in a model. Opens a Hugging Face directory or a GGUF file the way the
-// trainer does and prints its configuration and tensors, the ids of a text, or one tensor's values.
+// scm-modelinfo: what scm sees in a model. Opens a Hugging Face directory or a GGUF file the way
+// the trainer does and prints its configuration and tensors, the ids of a text, or one tensor's
+// values.
 #include <cstdio>
 #include <fstream>
 #include <iostream>

@@ -17,8 +17,8 @@ std::vector<double> RotaryFrequencies(const LlamaConfig& config) {
       if (wavelength > original / s.low_freq_factor) {
         f /= s.factor;
       } else if (wavelength >= original / s.high_freq_factor) {
-        const double smooth = (original / wavelength - s.low_freq_factor) /
-                              (s.high_freq_factor - s.low_freq_factor);
+        const double smooth =
+            (original / wavelength - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
         f = (1 - smooth) * f / s.factor + smooth * f;
       }
     }

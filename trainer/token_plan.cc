@@ -29,12 +29,14 @@ absl::Status CheckRow(const Batch& batch, int64_t vocabulary, int64_t row) {
     if (segment < last) return Bad(row, i, "segment numbers must not fall within a row");
     last = segment;
     if (batch.tokens[at] < 0 || batch.tokens[at] >= vocabulary) {
-      return Bad(row, i, absl::StrCat("token ", batch.tokens[at], " is outside the vocabulary of ",
-                                      vocabulary));
+      return Bad(
+          row, i,
+          absl::StrCat("token ", batch.tokens[at], " is outside the vocabulary of ", vocabulary));
     }
     if (label != -100 && (label < 0 || label >= vocabulary)) {
-      return Bad(row, i, absl::StrCat("label ", label, " is neither −100 nor in the vocabulary of ",
-                                      vocabulary));
+      return Bad(
+          row, i,
+          absl::StrCat("label ", label, " is neither −100 nor in the vocabulary of ", vocabulary));
     }
   }
   return absl::OkStatus();
@@ -42,8 +44,7 @@ absl::Status CheckRow(const Batch& batch, int64_t vocabulary, int64_t row) {
 
 absl::Status Check(const Batch& batch, int64_t vocabulary) {
   const size_t size = static_cast<size_t>(batch.rows * batch.length);
-  if (batch.tokens.size() != size || batch.segments.size() != size ||
-      batch.labels.size() != size) {
+  if (batch.tokens.size() != size || batch.segments.size() != size || batch.labels.size() != size) {
     return absl::InvalidArgumentError(absl::StrCat(
         "batch of ", batch.rows, " × ", batch.length, " has ", batch.tokens.size(), " tokens, ",
         batch.segments.size(), " segments and ", batch.labels.size(), " labels"));
@@ -132,8 +133,8 @@ class Builder {
   TokenPlan plan_;
 };
 
-// Sorts rows by their tokens, so that those that begin alike are neighbours, and cuts the list where
-// the common part is much shorter than on one of the two sides.
+// Sorts rows by their tokens, so that those that begin alike are neighbours, and cuts the list
+// where the common part is much shorter than on one of the two sides.
 void Builder::AddSharing() {
   std::vector<int64_t> rows;
   for (int64_t row = 0; row < batch_.rows; ++row) {

@@ -1,6 +1,6 @@
-// A batch of rows as one flat list of tokens: padding is gone, documents are ranges, and for scoring
-// rows that begin alike share the tokens they have in common (a causal model computes the same
-// values for them). Pure.
+// A batch of rows as one flat list of tokens: padding is gone, documents are ranges, and for
+// scoring rows that begin alike share the tokens they have in common (a causal model computes the
+// same values for them). Pure.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 // The frozen base: every tensor of a Llama-architecture model once, in one type on one device.
 #pragma once
 
-#include <vector>
-
 #include <ATen/core/Tensor.h>
+
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "trainer/model_source.h"

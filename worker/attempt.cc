@@ -49,9 +49,11 @@ void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
   absl::StatusOr<std::vector<std::string>> command = ResolveCommand(grant.command, context_.rules);
   const absl::Status problem = spec.ok() ? command.status() : spec.status();
   if (!problem.ok()) {
-    return EndWithoutProcess(AttemptEvent::kPrepareFailed,
-                             {{}, ProcessEvent::Kind::kStartFailed, 0,
-                              std::string(problem.message()), /*retryable=*/false});
+    return EndWithoutProcess(AttemptEvent::kPrepareFailed, {{},
+                                                            ProcessEvent::Kind::kStartFailed,
+                                                            0,
+                                                            std::string(problem.message()),
+                                                            /*retryable=*/false});
   }
   gpus_ = grant.gpus;
   cpus_ = static_cast<int>(IntegerAt(MemberAt(*spec, "resources"), "cpus", 1));
@@ -81,14 +83,16 @@ void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> in
     return;
   }
   EndWithoutProcess(AttemptEvent::kPrepareFailed,
-                    {{}, ProcessEvent::Kind::kStartFailed, 0, std::string(status.message()),
+                    {{},
+                     ProcessEvent::Kind::kStartFailed,
+                     0,
+                     std::string(status.message()),
                      /*retryable=*/status.code() != absl::StatusCode::kInvalidArgument});
 }
 
 void Attempt::TryLaunch() {
   // An attempt that is being killed may still hold what the coordinator counts as free.
-  const std::optional<std::vector<int>> cores =
-      context_.slots->Take(lease_.lease_id, cpus_, gpus_);
+  const std::optional<std::vector<int>> cores = context_.slots->Take(lease_.lease_id, cpus_, gpus_);
   if (!cores) return;
   const absl::Status started = Launch(*cores);
   if (started.ok()) {
@@ -96,8 +100,9 @@ void Attempt::TryLaunch() {
     return Advance(AttemptEvent::kLaunched);
   }
   context_.slots->Release(lease_.lease_id);
-  EndWithoutProcess(AttemptEvent::kPrepareFailed, {{}, ProcessEvent::Kind::kStartFailed, 0,
-                                                   std::string(started.message()), true});
+  EndWithoutProcess(
+      AttemptEvent::kPrepareFailed,
+      {{}, ProcessEvent::Kind::kStartFailed, 0, std::string(started.message()), true});
 }
 
 absl::Status Attempt::Launch(const std::vector<int>& cores) {
@@ -236,8 +241,8 @@ void Attempt::OnProcessEnded(const ExitRecord& exit) {
 
 void Attempt::Report() {
   if (ran_ && !started_sent_) {
-    started_sent_ = context_.client->Send(
-        ProcessEvent{lease_, ProcessEvent::Kind::kStarted, 0, "", false});
+    started_sent_ =
+        context_.client->Send(ProcessEvent{lease_, ProcessEvent::Kind::kStarted, 0, "", false});
     if (!started_sent_) return;
   }
   if (reports_ != nullptr) {

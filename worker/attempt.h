@@ -1,5 +1,5 @@
-// One attempt on this worker: fetches its inputs, starts it, passes commands on, follows its process
-// and tells the coordinator how it ended. Lives on the daemon's loop.
+// One attempt on this worker: fetches its inputs, starts it, passes commands on, follows its
+// process and tells the coordinator how it ended. Lives on the daemon's loop.
 #pragma once
 
 #include <deque>

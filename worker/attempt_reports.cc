@@ -1,5 +1,7 @@
 #include "worker/attempt_reports.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/backoff.h"
 #include "common/files.h"
@@ -14,6 +16,8 @@ namespace {
 // A refusal may be about a lease that was lost while the news is still on its way, or about bytes
 // damaged in transit; after this many the trainer's files are held to be at fault.
 constexpr int kMaxRefusals = 4;
+// A coordinator that has no room for logs stops acknowledging them.
+constexpr absl::Duration kLogPatience = absl::Seconds(10);
 
 Json ReadAcked(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path);
@@ -89,8 +93,8 @@ void AttemptReports::PumpReports() {
         if (violation_.empty()) return BeginUpload(step);
         return reports_.OnUploadFailed();
       case ReportForwarder::Step::Kind::kSend:
-        if (!context_.client->Send(
-                ReportBatch{lease_, step.offset, data->substr(0, static_cast<size_t>(step.size))})) {
+        if (!context_.client->Send(ReportBatch{lease_, step.offset,
+                                               data->substr(0, static_cast<size_t>(step.size))})) {
           return;
         }
         reports_.OnSent(step);
@@ -119,8 +123,7 @@ void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
 }
 
 void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
-                                  const absl::StatusOr<UploadResult>& result,
-                                  bool broke_protocol) {
+                                  const absl::StatusOr<UploadResult>& result, bool broke_protocol) {
   if (result.ok()) {
     reports_.OnUploaded();
     upload_failures_ = refusals_ = 0;
@@ -152,7 +155,8 @@ void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
     const Uploaded& files = uploaded_.front();
     if (files.checkpoint) {
       const absl::Status adopted = context_.cache->Adopt(files.path, files.id, files.sha256);
-      if (!adopted.ok()) WorkerLog(absl::StrCat("cannot remove ", files.path, ": ", adopted.message()));
+      if (!adopted.ok())
+        WorkerLog(absl::StrCat("cannot remove ", files.path, ": ", adopted.message()));
     }
     uploaded_.pop_front();
   }
@@ -166,11 +170,16 @@ void AttemptReports::Persist() const {
   WriteFileAtomically(Path(attempt_files::kAcked), acked.dump() + "\n").IgnoreError();
 }
 
-bool AttemptReports::Flushed() const {
-  if (log_.sent() < FileSize(Path(attempt_files::kLog)).value_or(0)) return false;
-  if (!violation_.empty()) return reports_.acknowledged() >= violation_offset_;
-  return !reports_.uploading() &&
-         reports_.acknowledged() >= FileSize(Path(attempt_files::kReports)).value_or(0);
+bool AttemptReports::Flushed() {
+  const bool reported =
+      violation_.empty()
+          ? !reports_.uploading() &&
+                reports_.acknowledged() >= FileSize(Path(attempt_files::kReports)).value_or(0)
+          : reports_.acknowledged() >= violation_offset_;
+  if (!reported) return false;
+  const absl::Duration now = context_.clock->Steady();
+  log_patience_ = std::min(log_patience_, now + kLogPatience);
+  return now >= log_patience_ || log_.sent() >= FileSize(Path(attempt_files::kLog)).value_or(0);
 }
 
 }  // namespace scm

@@ -24,9 +24,9 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   void Pump();
   void OnAck(int64_t report_offset, int64_t log_offset);
 
-  // Every report is acknowledged (up to a violation), and all of the log was sent. Only meaningful
-  // once no process of the attempt is left.
-  bool Flushed() const;
+  // Every report is acknowledged (up to a violation), and all of the log was sent; for the log it
+  // waits a few seconds only, since nothing depends on it. To be asked once no process is left.
+  bool Flushed();
   // Why the attempt cannot go on: the trainer broke the protocol, or its files were refused.
   const std::string& violation() const { return violation_; }
   const std::string& last_report() const { return reports_.last_report(); }
@@ -54,6 +54,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   std::deque<Uploaded> uploaded_;  // whose report lines are not acknowledged yet, in file order
   int upload_failures_ = 0, refusals_ = 0;
   absl::Duration next_upload_ = absl::ZeroDuration();  // Clock::Steady()
+  // When the wait for the log ends, Clock::Steady(); set when every report is acknowledged.
+  absl::Duration log_patience_ = absl::InfiniteDuration();
   std::string violation_;
   int64_t violation_offset_ = 0;  // reports below it are still sent
 };

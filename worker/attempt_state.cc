@@ -47,27 +47,42 @@ bool MayHelpToRetry(int start_errno) {
 
 const char* AttemptPhaseName(P phase) {
   switch (phase) {
-    case P::kPreparing: return "preparing";
-    case P::kStarting: return "starting";
-    case P::kRunning: return "running";
-    case P::kFlushing: return "flushing";
-    case P::kReporting: return "reporting";
-    case P::kDiscarding: return "discarding";
-    case P::kGone: return "gone";
+    case P::kPreparing:
+      return "preparing";
+    case P::kStarting:
+      return "starting";
+    case P::kRunning:
+      return "running";
+    case P::kFlushing:
+      return "flushing";
+    case P::kReporting:
+      return "reporting";
+    case P::kDiscarding:
+      return "discarding";
+    case P::kGone:
+      return "gone";
   }
   return "";
 }
 
 const char* AttemptEventName(E event) {
   switch (event) {
-    case E::kLaunched: return "launched";
-    case E::kPrepareFailed: return "prepare failed";
-    case E::kStoppedEarly: return "stopped early";
-    case E::kProcessRuns: return "process runs";
-    case E::kProcessEnded: return "process ended";
-    case E::kFlushed: return "flushed";
-    case E::kEndCommitted: return "end committed";
-    case E::kLeaseLost: return "lease lost";
+    case E::kLaunched:
+      return "launched";
+    case E::kPrepareFailed:
+      return "prepare failed";
+    case E::kStoppedEarly:
+      return "stopped early";
+    case E::kProcessRuns:
+      return "process runs";
+    case E::kProcessEnded:
+      return "process ended";
+    case E::kFlushed:
+      return "flushed";
+    case E::kEndCommitted:
+      return "end committed";
+    case E::kLeaseLost:
+      return "lease lost";
   }
   return "";
 }
@@ -135,7 +150,8 @@ ProcessEvent DescribeEnd(const AttemptEnd& end) {
       event.message = absl::StrCat("it did not stop within ", end.stop->grace_seconds,
                                    " s of being asked to, and was killed");
     } else if (exit.signal != 0) {
-      event.message = absl::StrCat("ended by signal ", exit.signal, " (", strsignal(exit.signal), ")");
+      event.message =
+          absl::StrCat("ended by signal ", exit.signal, " (", strsignal(exit.signal), ")");
     } else if (exit.exit_code != 0) {
       event.message = absl::StrCat("ended with exit code ", exit.exit_code);
     }

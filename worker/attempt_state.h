@@ -11,8 +11,8 @@
 namespace scm {
 
 enum class AttemptPhase {
-  kPreparing,   // inputs are fetched, or cores awaited; no process yet
-  kStarting,    // the shim was started, the trainer is not known to run
+  kPreparing,  // inputs are fetched, or cores awaited; no process yet
+  kStarting,   // the shim was started, the trainer is not known to run
   kRunning,
   kFlushing,    // the process has ended; reports are still on their way
   kReporting,   // everything was acknowledged; its end was told, or is about to be
@@ -21,7 +21,7 @@ enum class AttemptPhase {
 };
 
 enum class AttemptEvent {
-  kLaunched,      // inputs and cores were there, the shim was started
+  kLaunched,  // inputs and cores were there, the shim was started
   kPrepareFailed,
   kStoppedEarly,  // a stop arrived before there was a process
   kProcessRuns,
@@ -39,9 +39,9 @@ absl::StatusOr<AttemptPhase> NextPhase(AttemptPhase phase, AttemptEvent event);
 
 // A stop that was sent to the trainer.
 struct StopInfo {
-  std::string reason;        // "rung", "cancel", …
+  std::string reason;  // "rung", "cancel", …
   double grace_seconds = 0;
-  bool local = false;        // this daemon is shutting down; the coordinator did not ask
+  bool local = false;  // this daemon is shutting down; the coordinator did not ask
 };
 
 // What is known when an attempt has ended.

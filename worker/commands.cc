@@ -13,7 +13,7 @@ namespace scm {
 namespace {
 
 constexpr const char* kBuiltIn[] = {"scm-trainer", "scm-evaluator", "scm-report"};
-constexpr const char* kInterpreters[] = {"python3", "python", "bash", "sh",    "perl",
+constexpr const char* kInterpreters[] = {"python3", "python", "bash", "sh",  "perl",
                                          "Rscript", "julia",  "node", "ruby"};
 
 template <typename List>
@@ -24,9 +24,9 @@ bool IsOneOf(const std::string& word, const List& list) {
 bool HasSlash(const std::string& word) { return word.find('/') != std::string::npos; }
 
 absl::Status NotAllowed(const std::string& word) {
-  return absl::PermissionDeniedError(
-      absl::StrCat("this worker does not allow the program ", word,
-                   "; start it with --allow-trainer ", word, " to allow it"));
+  return absl::PermissionDeniedError(absl::StrCat("this worker does not allow the program ", word,
+                                                  "; start it with --allow-trainer ", word,
+                                                  " to allow it"));
 }
 
 bool IsRegularFile(const std::string& path) {
@@ -64,10 +64,10 @@ absl::StatusOr<std::string> ResolveProgram(const std::vector<std::string>& comma
     return word;
   }
   if (!IsOneOf(word, kInterpreters)) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("trainer.command begins with ", word, ", which is neither a built-in program (",
-                     "scm-trainer, scm-evaluator, scm-report) nor a known interpreter; give the "
-                     "program's absolute path and allow it with --allow-trainer"));
+    return absl::PermissionDeniedError(absl::StrCat(
+        "trainer.command begins with ", word, ", which is neither a built-in program (",
+        "scm-trainer, scm-evaluator, scm-report) nor a known interpreter; give the "
+        "program's absolute path and allow it with --allow-trainer"));
   }
   const std::string path = FindOnPath(word, rules.search_path);
   if (path.empty()) {

@@ -7,10 +7,14 @@ namespace {
 
 v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
   switch (kind) {
-    case ProcessEvent::Kind::kStarted: return v1::ProcessEvent::STARTED;
-    case ProcessEvent::Kind::kStartFailed: return v1::ProcessEvent::START_FAILED;
-    case ProcessEvent::Kind::kExited: return v1::ProcessEvent::EXITED;
-    case ProcessEvent::Kind::kKilled: return v1::ProcessEvent::KILLED;
+    case ProcessEvent::Kind::kStarted:
+      return v1::ProcessEvent::STARTED;
+    case ProcessEvent::Kind::kStartFailed:
+      return v1::ProcessEvent::START_FAILED;
+    case ProcessEvent::Kind::kExited:
+      return v1::ProcessEvent::EXITED;
+    case ProcessEvent::Kind::kKilled:
+      return v1::ProcessEvent::KILLED;
   }
   return v1::ProcessEvent::KIND_UNSPECIFIED;
 }
@@ -117,8 +121,8 @@ std::optional<CoordinatorMessage> FromProto(const v1::CoordinatorMessage& messag
   switch (message.message_case()) {
     case v1::CoordinatorMessage::kRegistered: {
       const v1::Registered& in = message.registered();
-      Registered out{in.worker_id(), in.lease_ttl_seconds(), in.renew_seconds(),
-                     in.coordinator_version(), {}};
+      Registered out{
+          in.worker_id(), in.lease_ttl_seconds(), in.renew_seconds(), in.coordinator_version(), {}};
       for (const v1::LeaseRef& lease : in.kept()) out.kept.push_back(FromProto(lease));
       return out;
     }

@@ -38,8 +38,8 @@ class CoordinatorClient {
   // Called on a thread of the client; must not block for long.
   using Sink = std::function<void(CoordinatorMessage)>;
   // One piece of a file, in order. An error ends the download with that error.
-  using ChunkSink = std::function<absl::Status(absl::string_view path, int64_t offset,
-                                               absl::string_view data)>;
+  using ChunkSink =
+      std::function<absl::Status(absl::string_view path, int64_t offset, absl::string_view data)>;
   virtual ~CoordinatorClient() = default;
 
   // Starts a session with `hello` as its first message, and returns at once. Whatever happens, the

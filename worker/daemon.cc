@@ -98,8 +98,8 @@ void Daemon::OnRegistered(const Registered& registered) {
   if (registered.renew_seconds > 0) renew_period_ = absl::Seconds(registered.renew_seconds);
   for (const auto& [id, attempt] : attempts_) {
     if (!attempt->IsLive()) continue;
-    const bool kept = std::find(registered.kept.begin(), registered.kept.end(),
-                                attempt->lease()) != registered.kept.end();
+    const bool kept = std::find(registered.kept.begin(), registered.kept.end(), attempt->lease()) !=
+                      registered.kept.end();
     if (kept) {
       attempt->OnSession();
     } else {

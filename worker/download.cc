@@ -57,7 +57,8 @@ absl::Status Download::OnChunk(absl::string_view path, int64_t offset, absl::str
   offset_ += static_cast<int64_t>(data.size());
   if (path_ == kManifest) {
     manifest_text_.append(data.data(), data.size());
-    if (manifest_text_.size() > kMaxManifest) return absl::DataLossError("manifest.json is too long");
+    if (manifest_text_.size() > kMaxManifest)
+      return absl::DataLossError("manifest.json is too long");
     return absl::OkStatus();
   }
   if (std::fwrite(data.data(), 1, data.size(), file_.get()) != data.size()) {

@@ -69,8 +69,8 @@ class Nvml : public GpuInventory {
       NvmlMemory memory{};
       if (handle_(i, &device) == 0 && utilization_(device, &utilization) == 0 &&
           memory_(device, &memory) == 0) {
-        samples.push_back({static_cast<int>(i), utilization.gpu / 100.0,
-                           static_cast<int64_t>(memory.used)});
+        samples.push_back(
+            {static_cast<int>(i), utilization.gpu / 100.0, static_cast<int64_t>(memory.used)});
       }
     }
     return samples;

@@ -126,18 +126,17 @@ class GrpcClient : public GrpcClientBase {
     auto context = std::make_unique<grpc::ClientContext>();
     if (!options_.token_file.empty()) {
       SCM_ASSIGN_OR_RETURN(const std::string token, ReadFile(options_.token_file));
-      context->AddMetadata(
-          "authorization",
-          absl::StrCat("Bearer ", std::string(absl::StripAsciiWhitespace(token))));
+      context->AddMetadata("authorization",
+                           absl::StrCat("Bearer ", std::string(absl::StripAsciiWhitespace(token))));
     }
     return context;
   }
 
   // `open` becomes false when the coordinator has ended the call; its answer says why.
-  static absl::Status SendFile(const LocalFile& file,
-                               grpc::ClientWriter<v1::UploadMessage>& writer, bool& open) {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(
-        std::fopen(file.source.c_str(), "rbe"), std::fclose);
+  static absl::Status SendFile(const LocalFile& file, grpc::ClientWriter<v1::UploadMessage>& writer,
+                               bool& open) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.source.c_str(), "rbe"),
+                                                             std::fclose);
     if (in == nullptr) {
       return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", file.source));
     }
@@ -180,7 +179,8 @@ absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientO
     credentials = grpc::InsecureChannelCredentials();
   } else {
     return absl::InvalidArgumentError(absl::StrCat(
-        options.coordinator, " is not a loopback address, and the token must not cross a network "
+        options.coordinator,
+        " is not a loopback address, and the token must not cross a network "
         "in the clear; give the coordinator's certificate authority with --tls-ca FILE"));
   }
   return std::make_unique<GrpcClient>(

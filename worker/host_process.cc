@@ -83,8 +83,9 @@ std::vector<pid_t> ChildrenOf(pid_t parent) {
 }
 
 std::vector<pid_t> MembersOfSession(pid_t session) {
-  return FindProcesses(
-      [=](pid_t pid, const ProcessStat& stat) { return stat.session == session && pid != session; });
+  return FindProcesses([=](pid_t pid, const ProcessStat& stat) {
+    return stat.session == session && pid != session;
+  });
 }
 
 int64_t ReadDeadline(const std::string& path) {

@@ -17,8 +17,9 @@ class InputCache {
   explicit InputCache(std::string directory, size_t keep = 8);
 
   // The directory holding the files of `id`, every byte checked against the manifest that the
-  // coordinator sends first; an equal local copy saves the rest of the transfer. The entry is pinned
-  // until Unpin. Blocks. DATA_LOSS: what came does not fit its manifest; or the client's errors.
+  // coordinator sends first; an equal local copy saves the rest of the transfer. The entry is
+  // pinned until Unpin. Blocks. DATA_LOSS: what came does not fit its manifest; or the client's
+  // errors.
   absl::StatusOr<std::string> Fetch(CoordinatorClient& client, const LeaseRef& lease,
                                     const std::string& id);
   // Makes `source` (files the coordinator has committed as `id`, with a manifest of that digest) an

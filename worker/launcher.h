@@ -12,10 +12,10 @@
 namespace scm {
 
 struct LaunchRequest {
-  std::string directory;             // exists, with its deadline file
-  std::vector<std::string> command;  // argv; the first word is absolute
+  std::string directory;                                         // exists, with its deadline file
+  std::vector<std::string> command;                              // argv; the first word is absolute
   std::vector<std::pair<std::string, std::string>> environment;  // set over the daemon's own
-  std::vector<int> cpus;             // cores to pin to; empty = none in particular
+  std::vector<int> cpus;  // cores to pin to; empty = none in particular
 };
 
 // How the process of an attempt ended.
@@ -43,7 +43,8 @@ class ProcessLauncher {
   virtual absl::Status Start(const LaunchRequest& request) = 0;
   // Where the attempt stands. kEnded is final and says that no process of it is left.
   virtual ProcessState Poll(const std::string& directory) = 0;
-  // Writes one line to the trainer's stdin. UNAVAILABLE: not now (not started, or its pipe is full).
+  // Writes one line to the trainer's stdin. UNAVAILABLE: not now (not started, or its pipe is
+  // full).
   virtual absl::Status SendLine(const std::string& directory, const std::string& line) = 0;
   // The process is ended (SIGTERM, 10 s later SIGKILL) `from_now` from now; zero: at once.
   virtual absl::Status SetDeadline(const std::string& directory, absl::Duration from_now) = 0;

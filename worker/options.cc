@@ -53,7 +53,8 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   WorkerOptions options;
   std::string core_list;
   double orphan_seconds = absl::ToDoubleSeconds(options.orphan_timeout);
-  CLI::App app("Runs attempts of training tasks on this host for an scm coordinator.", "scm-worker");
+  CLI::App app("Runs attempts of training tasks on this host for an scm coordinator.",
+               "scm-worker");
   app.add_option("--coordinator", options.coordinator, "HOST:PORT of the coordinator")
       ->capture_default_str();
   app.add_option("--token-file", options.token_file, "File holding the worker token");
@@ -64,9 +65,10 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
       ->required();
   app.add_option("--cpus", options.cpus, "CPU slots to offer (default: all cores it may use)")
       ->check(CLI::PositiveNumber);
-  app.add_option("--cpu-list", core_list,
-                 "Cores that are this worker's own (0-3,8); attempts are pinned to them. Without it "
-                 "they are pinned only when every core of the process is offered");
+  app.add_option(
+      "--cpu-list", core_list,
+      "Cores that are this worker's own (0-3,8); attempts are pinned to them. Without it "
+      "they are pinned only when every core of the process is offered");
   app.add_option("--allow-trainer", options.allowed,
                  "Absolute path of a program that experiments may run (repeatable)")
       ->expected(1)
@@ -75,7 +77,8 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
                  "Seconds for which a trainer may go on without contact to the coordinator")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--nvml", options.nvml, "NVIDIA management library to load")->capture_default_str();
+  app.add_option("--nvml", options.nvml, "NVIDIA management library to load")
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -12,9 +12,9 @@ namespace scm {
 struct WorkerOptions {
   std::string coordinator = "127.0.0.1:7070";
   std::string token_file, tls_ca;
-  std::string work_dir;  // absolute
-  int cpus = 0;          // slots offered
-  std::vector<int> cores;  // what attempts may be pinned to; fewer than cpus = no pinning
+  std::string work_dir;              // absolute
+  int cpus = 0;                      // slots offered
+  std::vector<int> cores;            // what attempts may be pinned to; fewer than cpus = no pinning
   std::vector<std::string> allowed;  // absolute
   absl::Duration orphan_timeout = absl::Minutes(10);
   std::string nvml = "libnvidia-ml.so.1";

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/files.h"
 #include "worker/attempt_files.h"
@@ -188,8 +189,18 @@ absl::Status PosixLauncher::SetDeadline(const std::string& directory, absl::Dura
     if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot remove ", path));
   }
-  return WriteFileAtomically(
-      path, absl::StrCat(BootNanoseconds() + absl::ToInt64Nanoseconds(from_now), "\n"));
+  const std::string text =
+      absl::StrFormat("%020d\n", BootNanoseconds() + absl::ToInt64Nanoseconds(from_now));
+  const absl::Status written = WriteFileAtomically(path, text);
+  if (written.ok()) return written;
+  // On a full disk there is no room for a new file, but the old one has the same size. Trainers
+  // must not be ended because of that.
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return written;
+  const bool replaced =
+      pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  close(fd);
+  return replaced ? absl::OkStatus() : written;
 }
 
 }  // namespace scm

@@ -23,8 +23,8 @@ absl::StatusOr<std::string> AttemptName(const LeaseRef& lease, const Json& spec)
 // where the coordinator left them out. Pure.
 Json FillSpec(Json spec, const std::string& work_dir, const std::vector<int>& gpus);
 
-// SCM_SPEC, OMP_NUM_THREADS and which GPUs are visible (none, unless granted). `inventory` gives the
-// UUIDs. Pure.
+// SCM_SPEC, OMP_NUM_THREADS and which GPUs are visible (none, unless granted). `inventory` gives
+// the UUIDs. Pure.
 std::vector<std::pair<std::string, std::string>> TrainerEnvironment(
     const std::string& spec_path, int cpus, const std::vector<int>& gpus,
     const std::vector<Gpu>& inventory);

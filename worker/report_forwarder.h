@@ -1,7 +1,8 @@
 // Decides which bytes of an attempt's report spool may go to the coordinator next. The spool's byte
-// offset is the sequence number. A line that announces files (`checkpoint`, `artifact`) is held back,
-// with everything after it, until those files are uploaded: so a committed report never refers to
-// something that does not exist. Pure: the caller reads the file and does the sending. One thread.
+// offset is the sequence number. A line that announces files (`checkpoint`, `artifact`) is held
+// back, with everything after it, until those files are uploaded: so a committed report never
+// refers to something that does not exist. Pure: the caller reads the file and does the sending.
+// One thread.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace scm {
 
 class ReportForwarder {
  public:
-  static constexpr int64_t kMaxLine = 1 << 20;    // a longer report breaks the protocol
-  static constexpr int64_t kMaxBatch = 1 << 18;   // bytes in one message, if a line is not longer
+  static constexpr int64_t kMaxLine = 1 << 20;   // a longer report breaks the protocol
+  static constexpr int64_t kMaxBatch = 1 << 18;  // bytes in one message, if a line is not longer
   static constexpr int64_t kMaxUnacknowledged = 1 << 20;
 
   // `acknowledged`: what the coordinator has committed; `last_report`: see below. For a new attempt

@@ -58,7 +58,8 @@ void Session::OnMessage(int64_t session, const CoordinatorMessage& message) {
 void Session::OnEnded(const absl::Status& status) {
   state_ = State::kDisconnected;
   ++failures_;
-  const absl::Duration longest = IsRefusal(status) ? kRefusedDelay : Backoff(failures_, kFirstDelay, kLongestDelay);
+  const absl::Duration longest =
+      IsRefusal(status) ? kRefusedDelay : Backoff(failures_, kFirstDelay, kLongestDelay);
   next_dial_ = clock_.Steady() + longest * (0.5 + 0.5 * jitter_.Uniform());
   const std::string problem = status.ToString();
   if (!closing_ && problem != last_problem_) {

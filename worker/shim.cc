@@ -92,8 +92,8 @@ class Shim {
       problem_ = "cannot open " + Path(name) + ": " + strerror(errno);
       return false;
     };
-    spool_ = open(Path(attempt_files::kReports).c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC,
-                  0644);
+    spool_ =
+        open(Path(attempt_files::kReports).c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (spool_ < 0) return fail(attempt_files::kReports);
     log_ = open(Path(attempt_files::kLog).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (log_ < 0) return fail(attempt_files::kLog);
@@ -144,7 +144,8 @@ class Shim {
   bool StartTrainer() {
     setenv("SCM_REPORT_FD", std::to_string(kReportFd).c_str(), 1);
     std::vector<char*> argv;
-    for (const std::string& word : options_.command) argv.push_back(const_cast<char*>(word.c_str()));
+    for (const std::string& word : options_.command)
+      argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     int errors[2];
     if (pipe2(errors, O_CLOEXEC) != 0) {
@@ -197,11 +198,12 @@ class Shim {
 
   int StartFailed(const std::string& why, int error) {
     fprintf(stderr, "scm-attempt: %s\n", why.c_str());
-    const bool written = WriteByRename(
-        attempt_files::kExit, "{\"exit_code\":127,\"signal\":0,\"ended_by\":\"itself\","
-                              "\"start_error\":\"" +
-                                  Plain(why) + "\",\"errno\":" + std::to_string(error) + "}\n",
-        /*durable=*/true);
+    const bool written =
+        WriteByRename(attempt_files::kExit,
+                      "{\"exit_code\":127,\"signal\":0,\"ended_by\":\"itself\","
+                      "\"start_error\":\"" +
+                          Plain(why) + "\",\"errno\":" + std::to_string(error) + "}\n",
+                      /*durable=*/true);
     return written ? 0 : 1;
   }
 

@@ -8,10 +8,10 @@
 namespace scm {
 
 struct ShimOptions {
-  std::string directory;             // the attempt's directory, absolute
-  std::vector<int> cpus;             // cores the trainer is pinned to; empty = all
+  std::string directory;                 // the attempt's directory, absolute
+  std::vector<int> cpus;                 // cores the trainer is pinned to; empty = all
   int kill_after_milliseconds = 10'000;  // between SIGTERM and SIGKILL
-  std::vector<std::string> command;  // argv; the first word is an absolute path
+  std::vector<std::string> command;      // argv; the first word is an absolute path
 };
 
 // Runs one attempt from start to exit.json. Returns the shim's own exit code: 0 when exit.json was

@@ -1,5 +1,5 @@
-// Which cores and GPUs of this host an attempt gets. Two OpenMP programs on the same cores slow each
-// other down many times over, so concurrent attempts never share a core. Pure; one thread.
+// Which cores and GPUs of this host an attempt gets. Two OpenMP programs on the same cores slow
+// each other down many times over, so concurrent attempts never share a core. Pure; one thread.
 #pragma once
 
 #include <map>
@@ -16,9 +16,9 @@ class Slots {
   // if there is a core for every slot, else the kernel places them.
   Slots(int count, std::vector<int> cores);
 
-  // Takes `cpus` slots and the named GPUs for `holder`; nullopt if they are not free now (an attempt
-  // that is being killed may still hold them). The result is the cores to pin to, perhaps empty.
-  // More slots than the worker has are cut down to all of them. Taking twice gives the same.
+  // Takes `cpus` slots and the named GPUs for `holder`; nullopt if they are not free now (an
+  // attempt that is being killed may still hold them). The result is the cores to pin to, perhaps
+  // empty. More slots than the worker has are cut down to all of them. Taking twice gives the same.
   std::optional<std::vector<int>> Take(const std::string& holder, int cpus,
                                        const std::vector<int>& gpus);
   // For an attempt found after a restart: what it holds is marked as taken, whoever else holds it.

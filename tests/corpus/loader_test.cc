@@ -23,7 +23,7 @@ std::vector<std::string> Formatted(const std::vector<CorpusProblem>& problems) {
 
 TEST(LoaderTest, ReadsDocumentsItemsAndInfo) {
   const CorpusOnDisk disk({
-      {kDocuments, "\n" + DocumentJson("d1").dump() + "\r\n\n" + DocumentJson("d:2._-").dump()},
+      {kDocuments, absl::StrCat("\n", DocumentJson("d1").dump(), "\r\n\n", DocumentJson("d:2._-").dump())},
       {kItems, With(ItemJson("i1", "d1"), "split", "test") +
                    With(ItemJson("i2", "d1"), "task", "u")},
       {"items/b.jsonl",

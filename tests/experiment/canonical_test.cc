@@ -14,22 +14,26 @@ using testing::IsEmpty;
 constexpr char kFull[] = R"(
 name: full
 model: {base: m.gguf, fallback: n.gguf}
-data: {corpus: corpus/, split: {train: 0.7, validation: 0.2, seed: 9}, max_length: 128, packing: false}
+data: {corpus: corpus/, split: {train: 0.7, validation: 0.2, seed: 9}, max_length: 128,
+       packing: false}
 lora: {r: 4, alpha: 8.5, dropout: 0, target_modules: [down_proj]}
 training: {learning_rate: 1e-3, schedule: cosine, max_steps: 400, warmup_steps: 0, precision: fp32,
            early_stopping: none}
 trainer: {parameters: {score_tokens: 512}}
 check: {steps: 7}
 sweep: {search: asha, rungs: [50, 100], eta: 2, seed: 4, max_trials: 3,
-        space: {training.learning_rate: {log_uniform: [1e-5, 1e-3]}, lora.dropout: {uniform: [0, 0.5]},
-                lora.r: {int_uniform: [4, 8]}, training.schedule: {choice: [linear, cosine]}}}
+        space: {training.learning_rate: {log_uniform: [1e-5, 1e-3]},
+                lora.dropout: {uniform: [0, 0.5]}, lora.r: {int_uniform: [4, 8]},
+                training.schedule: {choice: [linear, cosine]}}}
 replicate: {seeds: [11, 9223372036854775807]}
-abort: {no_convergence: {after_step: 300, min_loss_reduction: 0.1}, below_random: none, stalled: none}
+abort: {no_convergence: {after_step: 300, min_loss_reduction: 0.1}, below_random: none,
+        stalled: none}
 budget: {limit: 20, currency: CLP, gpu_hour: {"RTX 4090": 0.4, default: 1}}
 timeline: {finish_by: 2026-12-31, max_slip_days: 0.5}
 retries: {max: 0}
 resources: {gpus: 1, cpus: 4, priority: 0}
-evaluation: {tasks: [a, b], baselines: [{name: one, model: m.gguf}, {name: two, predictions: p.jsonl}],
+evaluation: {tasks: [a, b],
+             baselines: [{name: one, model: m.gguf}, {name: two, predictions: p.jsonl}],
              primary: {task: a, baseline: one}, gates: {accuracy: 0.6, p_value: 0.05}}
 export: {formats: [merged]}
 )";

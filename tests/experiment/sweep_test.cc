@@ -201,7 +201,7 @@ TEST(Trials, TooFewForTheSearchAreAWarning) {
               ElementsAre(HasSubstr("f:7: sweep.max_trials: with fewer trials than eta (3)")));
   EXPECT_THAT(Warnings(Sweep("{lora.r: {choice: [1, 2, 3]}, lora.alpha: {choice: [1, 2]}}",
                              "search: grid\n  max_trials: 5")),
-              ElementsAre(HasSubstr("the grid has 6 points, and 5 of them are tried")));
+              ElementsAre(HasSubstr("the grid has 6 points; the first 5 of them are tried")));
   EXPECT_THAT(Warnings(Sweep("{lora.r: {choice: [1, 2, 3]}, lora.alpha: {choice: [1, 2]}}",
                              "search: grid\n  max_trials: 6")),
               IsEmpty());

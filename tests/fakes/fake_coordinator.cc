@@ -53,7 +53,7 @@ void FakeCoordinator::OpenSession(const Register& hello, Sink sink) {
 void FakeCoordinator::SendAck(const LeaseRef& lease, bool done) {
   const Lease& state = leases_[lease.lease_id];
   sink_(Ack{lease, static_cast<int64_t>(state.reports.size()),
-            static_cast<int64_t>(state.log.size()), done});
+            acknowledge_logs ? static_cast<int64_t>(state.log.size()) : 0, done});
 }
 
 // Checks that nothing is skipped, and that what a line refers to has been uploaded.
@@ -77,7 +77,8 @@ void FakeCoordinator::Commit(const ReportBatch& batch) {
     } else if (StringAt(*report, "type") == "artifact") {
       id = absl::StrCat(batch.lease.task_id, "/", StringAt(*report, "name"));
     }
-    if (!id.empty() && blobs.count(id) == 0) violations.push_back(id + " reported before its upload");
+    if (!id.empty() && blobs.count(id) == 0)
+      violations.push_back(id + " reported before its upload");
   }
   reports += fresh;
 }
@@ -99,7 +100,7 @@ bool FakeCoordinator::Send(WorkerMessage message) {
     if (!Valid(log->lease)) return true;
     std::string& known = leases_[log->lease.lease_id].log;
     if (log->offset == static_cast<int64_t>(known.size())) known += log->data;
-    if (acknowledge) SendAck(log->lease, false);
+    if (acknowledge && acknowledge_logs) SendAck(log->lease, false);
   } else if (const auto* event = std::get_if<ProcessEvent>(&message)) {
     if (!Valid(event->lease)) {
       violations.push_back("an event without a lease");
@@ -126,8 +127,9 @@ absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& reques
     if (!answer.ok()) return answer;
   }
   if (!Valid(request.lease)) return absl::FailedPreconditionError("stale lease");
-  const std::string id = request.checkpoint ? absl::StrCat("r-1/", request.step)
-                                            : absl::StrCat(request.lease.task_id, "/", request.name);
+  const std::string id = request.checkpoint
+                             ? absl::StrCat("r-1/", request.step)
+                             : absl::StrCat(request.lease.task_id, "/", request.name);
   Blob blob;
   Json files = Json::array();
   for (const LocalFile& file : request.files) {

@@ -32,15 +32,15 @@ class FakeCoordinator : public CoordinatorClient {
   // Ends the session, if there is one, and refuses the next ones while `cut_off`.
   void Drop();
   bool cut_off = false;
-  bool acknowledge = true;  // reports are acknowledged
+  bool acknowledge = true;                  // reports are acknowledged
   std::deque<absl::Status> upload_answers;  // taken one an upload, before it is looked at
   bool damage_downloads = false;
 
   // What it saw.
   const Lease& lease(const LeaseRef& lease) { return leases_[lease.lease_id]; }
   bool registered() const { return static_cast<bool>(sink_); }
-  std::map<std::string, Blob> blobs;     // by id
-  std::vector<std::string> violations;   // of the protocol between worker and coordinator
+  std::map<std::string, Blob> blobs;    // by id
+  std::vector<std::string> violations;  // of the protocol between worker and coordinator
   std::vector<Register> registrations;
   std::vector<std::string> goodbyes;
   int renewals = 0, uploads = 0, downloads = 0, chunks = 0;

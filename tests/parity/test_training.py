@@ -10,6 +10,7 @@ import random
 import subprocess
 import tempfile
 import unittest
+import warnings
 
 import peft
 import tokenizers
@@ -18,6 +19,8 @@ import transformers
 
 import support
 
+transformers.utils.logging.disable_progress_bar()
+warnings.filterwarnings("ignore", category=FutureWarning)
 torch.manual_seed(0)
 torch.set_num_threads(1)
 

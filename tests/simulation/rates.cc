@@ -1,9 +1,12 @@
 #include "tests/simulation/rates.h"
 
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "coordinator/core/policy/below_random.h"
 #include "coordinator/core/policy/no_convergence.h"
+#include "statistics/binomial.h"
 #include "statistics/bootstrap.h"
 #include "statistics/detectable_effect.h"
 #include "statistics/significance.h"
@@ -20,6 +23,31 @@ using statistics::Estimate;
 bool Covers(double low, double high, double truth) { return low <= truth && truth <= high; }
 
 double Share(int count, int of) { return of > 0 ? static_cast<double>(count) / of : 0; }
+
+// Probabilities of 0 … n successes.
+std::vector<double> BinomialPmf(int64_t n, double p) {
+  std::vector<double> out(static_cast<size_t>(n) + 1);
+  double below = 0;
+  for (int64_t k = 0; k <= n; ++k) {
+    const double cdf = statistics::BinomialCdf(k, n, p);
+    out[static_cast<size_t>(k)] = cdf - below;
+    below = cdf;
+  }
+  return out;
+}
+
+// From x right answers to each number at the next look: some of the right ones stay right, some of
+// the wrong ones become right.
+std::vector<double> NextCount(const AccuracyDesign& design, int64_t x) {
+  const double fresh = (1 - design.keep) * design.accuracy;
+  const std::vector<double> stay = BinomialPmf(x, design.keep + fresh);
+  const std::vector<double> gain = BinomialPmf(design.items - x, fresh);
+  std::vector<double> out(static_cast<size_t>(design.items) + 1, 0);
+  for (size_t a = 0; a < stay.size(); ++a) {
+    for (size_t b = 0; b < gain.size(); ++b) out[a + b] += stay[a] * gain[b];
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -113,6 +141,32 @@ double BelowRandom(const AccuracyDesign& design, const Repeat& repeat) {
     aborted += verdict.kind == VerdictKind::kAbort;
   }
   return Share(aborted, repeat.repetitions);
+}
+
+double ExactBelowRandom(const AccuracyDesign& design) {
+  const BelowRandomSpec spec;
+  const int64_t looks = LooksOfBelowRandom(spec, design.max_steps, design.eval_steps);
+  const size_t states = static_cast<size_t>(design.items) + 1;
+  std::vector<bool> flagged(states);
+  std::vector<std::vector<double>> next;
+  for (size_t x = 0; x < states; ++x) {
+    const int64_t correct = static_cast<int64_t>(x);
+    const ChanceLook look = LookAtChance({correct, design.items, design.chance, design.deff});
+    flagged[x] = look.probability <= spec.false_abort / static_cast<double>(looks);
+    next.push_back(NextCount(design, correct));
+  }
+  std::vector<double> alive = BinomialPmf(design.items, design.accuracy);
+  double aborted = 0;
+  for (int64_t look = 1; look < looks; ++look) {
+    std::vector<double> then(states, 0);
+    for (size_t x = 0; x < states; ++x) {
+      for (size_t y = 0; y < states; ++y) {
+        (flagged[x] && flagged[y] ? aborted : then[y]) += alive[x] * next[x][y];
+      }
+    }
+    alive = std::move(then);
+  }
+  return aborted;
 }
 
 }  // namespace scm::simulation

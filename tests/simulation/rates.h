@@ -46,4 +46,8 @@ AbortRates NoConvergence(Curve curve, double noise, int64_t eval_steps, const Re
 // Share of runs aborted by below_random (after_step 500, false_abort .001).
 double BelowRandom(const AccuracyDesign& design, const Repeat& repeat);
 
+// The same without chance: under the design the number of right answers is a Markov chain, whose
+// distribution over all looks is computed. Cost grows with the cube of the items.
+double ExactBelowRandom(const AccuracyDesign& design);
+
 }  // namespace scm::simulation

@@ -96,7 +96,8 @@ void PrintNoConvergence(const Repeat& repeat) {
 
 void PrintBelowRandom(const Repeat& repeat) {
   std::printf("\nbelow_random: share of runs aborted, after step 500, false_abort .001\n");
-  std::printf("%9s %7s %6s %6s %10s\n", "accuracy", "chance", "items", "deff", "aborted");
+  std::printf("%9s %7s %6s %6s %10s %12s\n", "accuracy", "chance", "items", "deff", "simulated",
+              "computed");
   const AccuracyDesign designs[] = {{.accuracy = .25, .chance = .25, .items = 100},
                                     {.accuracy = .25, .chance = .25, .items = 400},
                                     {.accuracy = .5, .chance = .5, .items = 200},
@@ -104,8 +105,9 @@ void PrintBelowRandom(const Repeat& repeat) {
                                     {.accuracy = .15, .chance = .25, .items = 400},
                                     {.accuracy = .20, .chance = .25, .items = 1000}};
   for (const AccuracyDesign& design : designs) {
-    std::printf("%9.2f %7.2f %6d %6.2f %10.6f\n", design.accuracy, design.chance,
-                static_cast<int>(design.items), design.deff, BelowRandom(design, repeat));
+    std::printf("%9.2f %7.2f %6d %6.2f %10.6f %12.3g\n", design.accuracy, design.chance,
+                static_cast<int>(design.items), design.deff, BelowRandom(design, repeat),
+                ExactBelowRandom(design));
   }
 }
 

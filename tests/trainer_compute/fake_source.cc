@@ -24,17 +24,17 @@ FakeSource::FakeSource(const LlamaConfig& c, uint64_t seed) : config_(c) {
   const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
   Add("model.embed_tokens.weight", {c.vocabulary, c.hidden}, 0, 0.5, seed);
   Add("model.norm.weight", {c.hidden}, 1, 0.2, seed);
-  if (!c.tied_embeddings) Add("lm_head.weight", {c.vocabulary, c.hidden}, 0, 0.3, seed);
+  if (!c.tied_embeddings) Add("lm_head.weight", {c.vocabulary, c.hidden}, 0, 0.15, seed);
   for (int64_t i = 0; i < c.layers; ++i) {
     const std::string at = absl::StrCat("model.layers.", i, ".");
     Add(at + "input_layernorm.weight", {c.hidden}, 1, 0.2, seed);
     Add(at + "post_attention_layernorm.weight", {c.hidden}, 1, 0.2, seed);
-    Add(at + "self_attn.q_proj.weight", {q, c.hidden}, 0, 0.3, seed);
-    Add(at + "self_attn.k_proj.weight", {kv, c.hidden}, 0, 0.3, seed);
-    Add(at + "self_attn.v_proj.weight", {kv, c.hidden}, 0, 0.2, seed);
-    Add(at + "self_attn.o_proj.weight", {c.hidden, q}, 0, 0.2, seed);
-    Add(at + "mlp.gate_proj.weight", {c.intermediate, c.hidden}, 0, 0.2, seed);
-    Add(at + "mlp.up_proj.weight", {c.intermediate, c.hidden}, 0, 0.2, seed);
+    Add(at + "self_attn.q_proj.weight", {q, c.hidden}, 0, 0.15, seed);
+    Add(at + "self_attn.k_proj.weight", {kv, c.hidden}, 0, 0.15, seed);
+    Add(at + "self_attn.v_proj.weight", {kv, c.hidden}, 0, 0.15, seed);
+    Add(at + "self_attn.o_proj.weight", {c.hidden, q}, 0, 0.13, seed);
+    Add(at + "mlp.gate_proj.weight", {c.intermediate, c.hidden}, 0, 0.15, seed);
+    Add(at + "mlp.up_proj.weight", {c.intermediate, c.hidden}, 0, 0.15, seed);
     Add(at + "mlp.down_proj.weight", {c.hidden, c.intermediate}, 0, 0.1, seed);
   }
 }

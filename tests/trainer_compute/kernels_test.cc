@@ -37,20 +37,18 @@ class KernelsTest : public ::testing::TestWithParam<Setup> {
   double limit_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(All, KernelsTest,
-                         ::testing::Values(Setup{"baseline", at::kFloat},
-                                           Setup{"baseline", at::kBFloat16},
-                                           Setup{"avx2", at::kFloat}, Setup{"avx2", at::kBFloat16},
-                                           Setup{"avx512", at::kFloat},
-                                           Setup{"avx512", at::kBFloat16}),
-                         [](const auto& info) {
-                           return std::string(info.param.isa) +
-                                  (info.param.type == at::kFloat ? "_f32" : "_bf16");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, KernelsTest,
+    ::testing::Values(Setup{"baseline", at::kFloat}, Setup{"baseline", at::kBFloat16},
+                      Setup{"avx2", at::kFloat}, Setup{"avx2", at::kBFloat16},
+                      Setup{"avx512", at::kFloat}, Setup{"avx512", at::kBFloat16}),
+    [](const auto& info) {
+      return std::string(info.param.isa) + (info.param.type == at::kFloat ? "_f32" : "_bf16");
+    });
 
 // Shapes around the sizes of tiles and strips, and one deeper than a block of k.
 TEST_P(KernelsTest, Linear) {
-  const int64_t shapes[][3] = {{1, 1, 1},    {7, 5, 3},     {8, 48, 48},   {9, 49, 47},
+  const int64_t shapes[][3] = {{1, 1, 1},     {7, 5, 3},     {8, 48, 48},   {9, 49, 47},
                                {65, 130, 97}, {3, 2100, 50}, {30, 64, 145}, {130, 4100, 20}};
   for (const auto& s : shapes) {
     const int64_t m = s[0], k = s[1], n = s[2];

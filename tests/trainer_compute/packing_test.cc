@@ -27,8 +27,8 @@ void ExpectSameBits(const std::vector<at::Tensor>& a, const std::vector<at::Tens
 
 class PackingTest : public ::testing::TestWithParam<Precision> {
  protected:
-  PackingTest() : source_(SmallConfig(), 1), model_(MakeModel(source_, MakeLora(AllModules()),
-                                                              GetParam())) {}
+  PackingTest()
+      : source_(SmallConfig(), 1), model_(MakeModel(source_, MakeLora(AllModules()), GetParam())) {}
   FakeSource source_;
   std::unique_ptr<LlamaModel> model_;
 };
@@ -91,7 +91,8 @@ TEST_P(PackingTest, AllLengthsAroundTheBlocks) {
   EXPECT_DOUBLE_EQ(joint, sum);
 }
 
-// The loss is summed in chunks of 256 rows: 255, 256, 257 and 513 labels against one label at a time.
+// The loss is summed in chunks of 256 rows: 255, 256, 257 and 513 labels against one label at a
+// time.
 TEST_P(PackingTest, ChunkBoundaries) {
   for (int64_t labels : {255, 256, 257, 513}) {
     Batch batch = RowsOfLengths({513}, 61, 3);

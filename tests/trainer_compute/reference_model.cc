@@ -39,8 +39,8 @@ class Reference {
       x = x + Linear(i, 6, act, first_row);
     }
     x = Norm(x, Weight("model.norm.weight"));
-    return at::mm(x, Weight(c_.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight")
-                         .t());
+    return at::mm(x,
+                  Weight(c_.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight").t());
   }
 
  private:
@@ -56,8 +56,8 @@ class Reference {
   }
 
   at::Tensor Mask(int64_t layer, int module, int64_t first_row, const at::Tensor& x) const {
-    const Dropout d = MakeDropout(dropout_.rate, dropout_.seed, dropout_.step,
-                                  dropout_.micro_step, layer, module);
+    const Dropout d = MakeDropout(dropout_.rate, dropout_.seed, dropout_.step, dropout_.micro_step,
+                                  layer, module);
     at::Tensor mask = at::empty_like(x).detach();
     for (int64_t r = 0; r < x.size(0); ++r) {
       for (int64_t k = 0; k < x.size(1); ++k) {
@@ -98,8 +98,9 @@ class Reference {
     const at::Tensor scores =
         (at::matmul(q, k.transpose(1, 2)) / std::sqrt(static_cast<double>(c_.head_dim)))
             .masked_fill(hidden, -INFINITY);
-    return at::matmul(at::softmax(scores, -1), v).transpose(0, 1).reshape(
-        {n, c_.heads * c_.head_dim});
+    return at::matmul(at::softmax(scores, -1), v)
+        .transpose(0, 1)
+        .reshape({n, c_.heads * c_.head_dim});
   }
 
   const FakeSource& source_;

@@ -1,11 +1,11 @@
-// The model once more in plain ATen operations under autograd, written for clarity: the oracle of the
-// hand-written passes. One document at a time, no packing, no chunks, fp32 throughout.
+// The model once more in plain ATen operations under autograd, written for clarity: the oracle of
+// the hand-written passes. One document at a time, no packing, no chunks, fp32 throughout.
 #pragma once
+
+#include <ATen/ATen.h>
 
 #include <map>
 #include <string>
-
-#include <ATen/ATen.h>
 
 #include "tests/trainer_compute/fake_source.h"
 #include "trainer/model.h"

@@ -1,8 +1,8 @@
 #include "trainer/rotary.h"
 
-#include <cmath>
-
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 namespace scm {
 namespace {

@@ -1,7 +1,7 @@
 // Steps: determinism, masks as a function of the step, bad values and bad input.
-#include <cmath>
-
 #include <ATen/Parallel.h>
+
+#include <cmath>
 
 #include "tests/trainer_compute/support.h"
 
@@ -14,7 +14,7 @@ struct Result {
 };
 
 Result RunStep(const FakeSource& source, Precision precision, uint64_t seed, int64_t step,
-           int64_t micro_step) {
+               int64_t micro_step) {
   auto model = MakeModel(source, MakeLora(AllModules()), precision);
   const auto result =
       model->TrainStep(RowsOfLengths({150, 64, 9}, 61, 2), 1, seed, step, micro_step);

@@ -1,12 +1,12 @@
 // Shared helpers of the compute tests.
 #pragma once
 
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <ATen/ATen.h>
-#include <gtest/gtest.h>
 
 #include "common/rng.h"
 #include "tests/trainer_compute/fake_source.h"

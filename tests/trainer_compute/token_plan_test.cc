@@ -72,8 +72,7 @@ TEST(TokenPlan, SharesWithinGroups) {
   for (size_t i = 0; i < plan->places.size(); ++i) {
     ASSERT_GE(plan->places[i], 0);
     EXPECT_EQ(plan->tokens[static_cast<size_t>(plan->places[i])], batch.tokens[i]);
-    EXPECT_EQ(plan->positions[static_cast<size_t>(plan->places[i])],
-              static_cast<int32_t>(i % 14));
+    EXPECT_EQ(plan->positions[static_cast<size_t>(plan->places[i])], static_cast<int32_t>(i % 14));
   }
 }
 

@@ -208,9 +208,7 @@ GgufBuilder TinyGguf(bool tied) {
   return builder;
 }
 
-std::vector<std::string> TinyMerges() {
-  return {"h o", "l a", "ho la", "Ġ m", "o n", "Ġm u"};
-}
+std::vector<std::string> TinyMerges() { return {"h o", "l a", "ho la", "Ġ m", "o n", "Ġm u"}; }
 
 std::vector<std::string> TinyTokens() {
   std::vector<std::string> tokens;

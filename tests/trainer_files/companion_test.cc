@@ -1,8 +1,7 @@
-#include "trainer/formats/hf_export.h"
-
 #include "common/json.h"
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
+#include "trainer/formats/hf_export.h"
 #include "trainer/model_source.h"
 
 namespace scm {

@@ -1,9 +1,8 @@
-#include "trainer/formats/gguf_file.h"
-
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
+#include "trainer/formats/gguf_file.h"
 #include "trainer/formats/gguf_names.h"
 
 namespace scm {
@@ -42,7 +41,7 @@ TEST(Gguf, ReadsEveryScalarType) {
   const auto file = GgufFile::Parse(bytes, "test");
   ASSERT_TRUE(file.ok()) << file.status();
   const std::pair<const char*, int64_t> integers[] = {
-      {"u8", 200},          {"i8", -3},      {"u16", 60000},      {"i16", -300},
+      {"u8", 200},          {"i8", -3},      {"u16", 60000},     {"i16", -300},
       {"u32", 4000000000u}, {"i32", -70000}, {"u64", 1ll << 40}, {"i64", -(1ll << 40)}};
   for (const auto& [key, value] : integers) EXPECT_EQ(*(*file)->Integer(key), value) << key;
   EXPECT_EQ(*(*file)->Number("f32"), 0.25);
@@ -79,11 +78,11 @@ TEST(Gguf, ReadsListsAndTensors) {
 
 TEST(Gguf, ArraysOfArraysAreSkipped) {
   std::string inner = Bytes<uint32_t>(4) + Bytes<uint64_t>(1) + Bytes<uint32_t>(9);
-  const std::string bytes = GgufBuilder()
-                                .Raw("nested", 9, Bytes<uint32_t>(9) + Bytes<uint64_t>(2) + inner +
-                                                      inner)
-                                .Uint32("after", 3)
-                                .Build();
+  const std::string bytes =
+      GgufBuilder()
+          .Raw("nested", 9, Bytes<uint32_t>(9) + Bytes<uint64_t>(2) + inner + inner)
+          .Uint32("after", 3)
+          .Build();
   const auto file = GgufFile::Parse(bytes, "test");
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(*(*file)->Integer("after"), 3);
@@ -172,7 +171,10 @@ TEST(Gguf, RefusesHostileFiles) {
        "too deeply"},
       {"doubled key", GgufBuilder().Uint32("k", 1).Uint32("k", 2).Build(), "\"k\" is there twice"},
       {"doubled tensor",
-       GgufBuilder().Tensor("t", {2}, 0, Floats({1, 2})).Tensor("t", {2}, 0, Floats({1, 2})).Build(),
+       GgufBuilder()
+           .Tensor("t", {2}, 0, Floats({1, 2}))
+           .Tensor("t", {2}, 0, Floats({1, 2}))
+           .Build(),
        "\"t\" is there twice"},
       {"no dimensions", GgufBuilder().Tensor("t", {}, 0, data).Build(), "0 dimensions"},
       {"five dimensions", GgufBuilder().Tensor("t", {1, 1, 1, 1, 1}, 0, data).Build(),
@@ -188,8 +190,9 @@ TEST(Gguf, RefusesHostileFiles) {
       {"unknown type of tensor", GgufBuilder().Tensor("t", {8}, 77, data).Build(), "number 77"},
       {"offset not aligned",
        GgufBuilder().Tensor("t", {8}, 0, data).TensorAt("v", {1}, 0, 4).Build(), "alignment"},
-      {"offset outside", GgufBuilder().Tensor("t", {8}, 0, data).TensorAt("v", {1}, 0, 1 << 20)
-                             .Build(), "lie outside"},
+      {"offset outside",
+       GgufBuilder().Tensor("t", {8}, 0, data).TensorAt("v", {1}, 0, 1 << 20).Build(),
+       "lie outside"},
       {"offset overflows",
        GgufBuilder().Tensor("t", {8}, 0, data).TensorAt("v", {1}, 0, UINT64_MAX - 31).Build(),
        "lie outside"},
@@ -220,9 +223,10 @@ TEST(GgufNames, GoThereAndBack) {
     EXPECT_EQ(HuggingFaceName(gguf), hugging_face);
     EXPECT_EQ(GgufName(hugging_face), gguf);
   }
-  for (const char* other : {"blk.0.attn_q.bias", "blk.x.attn_q.weight", "blk..attn_q.weight", "blk.0",
-                            "blk.00.attn_q.weight", "blk.-1.attn_q.weight", "blk.+1.attn_q.weight",
-                            "blk.99999999999.attn_q.weight", "", "model.norm.weight"}) {
+  for (const char* other :
+       {"blk.0.attn_q.bias", "blk.x.attn_q.weight", "blk..attn_q.weight", "blk.0",
+        "blk.00.attn_q.weight", "blk.-1.attn_q.weight", "blk.+1.attn_q.weight",
+        "blk.99999999999.attn_q.weight", "", "model.norm.weight"}) {
     EXPECT_EQ(HuggingFaceName(other), std::nullopt) << other;
   }
 }

@@ -54,8 +54,8 @@ TEST(HuggingFaceConfig, BothFormsOfRopeMeanTheSame) {
 
 TEST(HuggingFaceConfig, OptionalKeysHaveTransformersDefaults) {
   Json json = TinyConfigJson();
-  for (const char* key : {"num_key_value_heads", "rms_norm_eps", "rope_theta", "tie_word_embeddings",
-                          "bos_token_id", "architectures", "hidden_act"}) {
+  for (const char* key : {"num_key_value_heads", "rms_norm_eps", "rope_theta",
+                          "tie_word_embeddings", "bos_token_id", "architectures", "hidden_act"}) {
     json.erase(key);
   }
   json["head_dim"] = 6;

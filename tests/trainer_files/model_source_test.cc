@@ -89,14 +89,19 @@ TEST(OpenModel, GgufRefusals) {
       {"experts", [](GgufBuilder& b) { b.Uint32("llama.expert_count", 8); }, "experts"},
       {"yarn", [](GgufBuilder& b) { b.String("llama.rope.scaling.type", "yarn"); }, "\"yarn\""},
       {"linear", [](GgufBuilder& b) { b.Float32("llama.rope.scale_linear", 2); }, "scale_linear"},
-      {"key length", [](GgufBuilder& b) { b.Uint32("llama.attention.key_length", 6); }, "differ"},
+      {"value length", [](GgufBuilder& b) { b.Uint32("llama.attention.value_length", 6); },
+       "differ"},
       {"partial rotation", [](GgufBuilder& b) { b.Uint32("llama.rope.dimension_count", 2); },
        "differ"},
       {"strange factors",
-       [](GgufBuilder& b) { b.Tensor("rope_freqs.weight", {2}, 0, Floats({3, 5})); },
+       [](GgufBuilder& b) {
+         b.Tensor("rope_freqs.weight", {2}, 0, Floats({3, 5}));
+       },
        "rope_freqs.weight"},
       {"factors of another shape",
-       [](GgufBuilder& b) { b.Tensor("rope_freqs.weight", {3}, 0, Floats({1, 1, 1})); },
+       [](GgufBuilder& b) {
+         b.Tensor("rope_freqs.weight", {3}, 0, Floats({1, 1, 1}));
+       },
        "rope_freqs.weight"},
       {"bias", [](GgufBuilder& b) { b.Tensor("blk.0.attn_q.bias", {8}, 0, std::string(32, 'x')); },
        "blk.0.attn_q.bias"},
@@ -139,6 +144,8 @@ TEST(OpenModel, DirectoryRefusals) {
          std::filesystem::create_directory(d.Path("config.json"));
        },
        "not a plain file"},
+      {"huge config", [](const auto& d) { d.Write("config.json", std::string(3'000'000, ' ')); },
+       "3000000 bytes"},
       {"no weights", [](const auto& d) { std::filesystem::remove(d.Path("model.safetensors")); },
        "model.safetensors"},
       {"pickled weights",

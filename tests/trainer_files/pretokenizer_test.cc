@@ -13,8 +13,9 @@ Pieces Split(const std::vector<std::string>& patterns, absl::string_view text) {
   const auto tokenizer = PreTokenizer::Make(patterns, "test");
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
   Pieces pieces;
-  const absl::Status status = (*tokenizer)->Split(
-      text, [&](absl::string_view piece) { pieces.push_back(std::string(piece)); });
+  const absl::Status status = (*tokenizer)->Split(text, [&](absl::string_view piece) {
+    pieces.push_back(std::string(piece));
+  });
   EXPECT_TRUE(status.ok()) << status;
   return pieces;
 }
@@ -50,8 +51,9 @@ TEST(PreTokenizer, StepsFollowEachOther) {
 
 // PCRE2 alone counts U+180E, which Unicode no longer does, as white space.
 TEST(PreTokenizer, WhiteSpaceIsUnicodes) {
-  const std::string spaces[] = {"\t", "\n", "\v", "\f", "\r", " ", "\u0085", "\u00a0", "\u1680",
-                                "\u2000", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+  const std::string spaces[] = {"\t",     "\n",     "\v",     "\f",     "\r",     " ",
+                                "\u0085", "\u00a0", "\u1680", "\u2000", "\u200a", "\u2028",
+                                "\u2029", "\u202f", "\u205f", "\u3000"};
   for (const std::string& space : spaces) {
     EXPECT_EQ(Split({R"(\s)"}, "a" + space + "b"), (Pieces{"a", space, "b"}));
     EXPECT_EQ(Split({R"([^\s]+)"}, "a" + space + "b"), (Pieces{"a", space, "b"}));
@@ -71,18 +73,26 @@ TEST(PreTokenizer, EmptyMatchesCutNothing) {
 TEST(PreTokenizer, LongWhiteSpaceIsOnePiece) {
   const std::string spaces(200'000, ' ');
   EXPECT_EQ(Split({kLlama3Pattern}, spaces), Pieces{spaces});
-  EXPECT_EQ(Split({kLlama3Pattern}, spaces + "x"),
-            (Pieces{spaces.substr(1), " x"}));
+  EXPECT_EQ(Split({kLlama3Pattern}, spaces + "x"), (Pieces{spaces.substr(1), " x"}));
   EXPECT_EQ(Split({kLlama3Pattern}, std::string(100'000, 'a')), Pieces{std::string(100'000, 'a')});
 }
 
 TEST(PreTokenizer, RefusesWhatMeansSomethingElse) {
   const std::pair<std::string, const char*> cases[] = {
-      {R"(\h+)", "\\h"},       {R"(a\Kb)", "\\K"},     {R"(\C)", "\\C"},
-      {R"((a)\1)", "\\1"},     {"[a[b]]", "a set"},    {"[a&&b]", "&&"},
-      {"(*NO_JIT)a", "(*"},    {"[]a]", "empty set"},  {"[^]a]", "empty set"},
-      {"(", "not valid"},      {R"(\p{Nonsense})", "not valid"},
-      {"a\\", "backslash"},    {"[z-a]", "not valid"}, {std::string(5000, 'a'), "4096"},
+      {R"(\h+)", "\\h"},
+      {R"(a\Kb)", "\\K"},
+      {R"(\C)", "\\C"},
+      {R"((a)\1)", "\\1"},
+      {"[a[b]]", "a set"},
+      {"[a&&b]", "&&"},
+      {"(*NO_JIT)a", "(*"},
+      {"[]a]", "empty set"},
+      {"[^]a]", "empty set"},
+      {"(", "not valid"},
+      {R"(\p{Nonsense})", "not valid"},
+      {"a\\", "backslash"},
+      {"[z-a]", "not valid"},
+      {std::string(5000, 'a'), "4096"},
   };
   for (const auto& [pattern, message] : cases) {
     const auto tokenizer = PreTokenizer::Make({pattern}, "tokenizer.json");
@@ -94,10 +104,10 @@ TEST(PreTokenizer, RefusesWhatMeansSomethingElse) {
 }
 
 TEST(PreTokenizer, EndlessBacktrackingIsGivenUp) {
-  const auto tokenizer = PreTokenizer::Make({"(a|a|aa)+(?=b)c"}, "test");
+  const auto tokenizer = PreTokenizer::Make({"(a|a|aa)+c"}, "test");
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   const absl::Status status =
-      (*tokenizer)->Split(std::string(200, 'a') + "b", [](absl::string_view) {});
+      (*tokenizer)->Split(std::string(200, 'a') + "bc", [](absl::string_view) {});
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
 }
 

@@ -21,11 +21,10 @@ TEST(SafetensorsWriter, BytesAreAsTheFormatSays) {
                                       TensorInMemory("a", SafetensorsType::kF32, {1, 2}, a),
                                       TensorInMemory("step", SafetensorsType::kI64, {}, &step)})
                   .ok());
-  const std::string header =
-      R"({"__metadata__":{"format":"pt"},)"
-      R"("step":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
-      R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]},)"
-      R"("b":{"dtype":"F32","shape":[2],"data_offsets":[16,24]}})";
+  const std::string header = R"({"__metadata__":{"format":"pt"},)"
+                             R"("step":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
+                             R"("a":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]},)"
+                             R"("b":{"dtype":"F32","shape":[2],"data_offsets":[16,24]}})";
   std::string padded = header;
   while (padded.size() % 8 != 0) padded += ' ';
   EXPECT_EQ(*ReadFile(path),
@@ -96,17 +95,17 @@ TEST(SafetensorsWriter, WrongByteCountsLeaveNoFile) {
   const TemporaryDirectory directory;
   const std::string path = directory.Path("x.safetensors");
   for (const size_t given : {3u, 5u, 0u}) {
-    const absl::Status status = WriteSafetensors(
-        path, {{"t", SafetensorsType::kU8, {4}, [&](const TensorSink& sink) {
-                  return sink("12345678", given);
-                }}});
+    const absl::Status status =
+        WriteSafetensors(path, {{"t", SafetensorsType::kU8, {4}, [&](const TensorSink& sink) {
+                                   return sink("12345678", given);
+                                 }}});
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << given;
     EXPECT_FALSE(FileExists(path));
   }
-  const absl::Status failed = WriteSafetensors(
-      path, {{"t", SafetensorsType::kU8, {4}, [&](const TensorSink&) {
-                return absl::DataLossError("source is gone");
-              }}});
+  const absl::Status failed =
+      WriteSafetensors(path, {{"t", SafetensorsType::kU8, {4}, [&](const TensorSink&) {
+                                 return absl::DataLossError("source is gone");
+                               }}});
   EXPECT_EQ(failed.code(), absl::StatusCode::kDataLoss);
   EXPECT_FALSE(FileExists(path));
 }

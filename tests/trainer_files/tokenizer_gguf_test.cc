@@ -70,9 +70,8 @@ TEST(TokenizerGguf, PreTokenizersDiffer) {
   m.types[262] = m.types[263] = 1;
   m.merges.push_back("Ġ 1");
   m.tokens.resize(264);
-  const std::pair<const char*, Ids> cases[] = {{"smollm", {257, 256, ' ', '1'}},
-                                               {"gpt2", {257, 256, 262}},
-                                               {"llama3", {263, ' ', '1'}}};
+  const std::pair<const char*, Ids> cases[] = {
+      {"smollm", {257, 256, ' ', '1'}}, {"gpt2", {257, 256, 262}}, {"llama3", {263, ' ', '1'}}};
   for (const auto& [pre, ids] : cases) {
     m.pre = pre;
     const auto tokenizer = Make(m);

@@ -75,7 +75,9 @@ TEST(TokenizerJson, DecodeUndoesEncode) {
     EXPECT_EQ((*tokenizer)->Decode(Encode(**tokenizer, text, true)), text);
   }
   // Half a character becomes U+FFFD; ids that stand for nothing are left out.
-  EXPECT_EQ((*tokenizer)->Decode({'a', 0xc3, 'b'}), "a\uFFFD" "b");
+  EXPECT_EQ((*tokenizer)->Decode({'a', 0xc3, 'b'}),
+            "a\uFFFD"
+            "b");
   EXPECT_EQ((*tokenizer)->Decode({'a', -1, 299, 1 << 30, 'b'}), "ab");
 }
 
@@ -124,7 +126,8 @@ TEST(TokenizerJson, SplitDigitsAndIgnoreMerges) {
           {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}}}};
     tokenizer = Make(json);
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-    EXPECT_EQ(Encode(**tokenizer, "a123"), individual ? (Ids{'a', '1', '2', '3'}) : (Ids{'a', 264}));
+    EXPECT_EQ(Encode(**tokenizer, "a123"),
+              individual ? (Ids{'a', '1', '2', '3'}) : (Ids{'a', 264}));
   }
 }
 
@@ -137,8 +140,7 @@ Json Template(const std::string& token) {
 
 TEST(TokenizerJson, StartTokenAsConfigured) {
   const Json byte_level = {{"type", "ByteLevel"}, {"trim_offsets", false}};
-  const Json sequence = {{"type", "Sequence"},
-                         {"processors", {byte_level, Template("<|a|>")}}};
+  const Json sequence = {{"type", "Sequence"}, {"processors", {byte_level, Template("<|a|>")}}};
   const Json suffix_only = {{"type", "TemplateProcessing"},
                             {"single",
                              {{{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
@@ -179,12 +181,10 @@ TEST(TokenizerJson, RefusesWhatItCannotHonour) {
   const auto at = [](const char* pointer, Json value) {
     return [pointer, value](Json& json) { json[Json::json_pointer(pointer)] = value; };
   };
-  const Json split = {{"type", "Split"},
-                      {"pattern", {{"Regex", "a"}}},
-                      {"behavior", "MergedWithNext"}};
+  const Json split = {
+      {"type", "Split"}, {"pattern", {{"Regex", "a"}}}, {"behavior", "MergedWithNext"}};
   const Json after = {{"type", "Sequence"},
-                      {"pretokenizers",
-                       {{{"type", "ByteLevel"}}, {{"type", "Digits"}}}}};
+                      {"pretokenizers", {{{"type", "ByteLevel"}}, {{"type", "Digits"}}}}};
   const struct {
     std::function<void(Json&)> change;
     const char* message;
@@ -200,7 +200,7 @@ TEST(TokenizerJson, RefusesWhatItCannotHonour) {
       {at("/model/vocab/a", -1), "model.vocab"},
       {at("/model/vocab/a", 1.5), "model.vocab"},
       {at("/model/vocab/a", 4000000000u), "model.vocab"},
-      {at("/model/vocab/a", 70000), "70001 tokens"},
+      {at("/model/vocab/a", 66000), "66001 tokens"},
       {at("/model/vocab/a", 98), "id 98 is there twice"},
       {at("/model/merges", nullptr), "model.merges"},
       {at("/model/merges/0", "ho"), "entry 0"},
@@ -260,7 +260,8 @@ TEST(TokenizerJson, WrittenTextIsReadBackTheSame) {
       {{"id", 264}, {"content", "ñ €"}, {"special", false}, {"normalized", true}});
   const auto parts = TokenizerPartsFromJson(json.dump(), {"<|a|>", "<|b|>"}, "first");
   ASSERT_TRUE(parts.ok()) << parts.status();
-  const auto again = TokenizerPartsFromJson(TokenizerJsonText(*parts), {"<|a|>", "<|b|>"}, "second");
+  const auto again =
+      TokenizerPartsFromJson(TokenizerJsonText(*parts), {"<|a|>", "<|b|>"}, "second");
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->vocabulary.tokens, parts->vocabulary.tokens);
   EXPECT_EQ(again->vocabulary.merges, parts->vocabulary.merges);

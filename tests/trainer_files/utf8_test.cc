@@ -1,4 +1,4 @@
-#include "trainer/tokenize/utf8.h"
+#include "common/utf8.h"
 
 #include "gtest/gtest.h"
 
@@ -40,8 +40,8 @@ TEST(Utf8, FindsAndReplacesWhatIsIllFormed) {
 }
 
 TEST(Utf8, CodePointsGoThereAndBack) {
-  for (const char32_t c : {U'\0', U'\x7f', U'\x80', U'\x7ff', U'\x800', U'\xffff', U'\x10000',
-                           U'\x10ffff'}) {
+  for (const char32_t c :
+       {U'\0', U'\x7f', U'\x80', U'\x7ff', U'\x800', U'\xffff', U'\x10000', U'\x10ffff'}) {
     std::string text;
     AppendCodePoint(c, text);
     size_t at = 0;

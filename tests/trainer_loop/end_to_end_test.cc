@@ -73,7 +73,7 @@ TemporaryDirectory* Trainer::directory_ = nullptr;
 TEST_F(Trainer, TrainsAndReports) {
   const auto reports = RunProtocol("scm-trainer", TinySpec(root(), "train", "w1"), ReportPath("w1"));
   ASSERT_FALSE(reports.empty());
-  EXPECT_EQ(reports.front()["type"], "started");
+  ASSERT_EQ(reports.front()["type"], "started");
   EXPECT_EQ(OfType(reports, "progress").size(), 12u);
   EXPECT_EQ(OfType(reports, "checkpoint").size(), 3u);
   const auto validations = OfType(reports, "validation");
@@ -159,11 +159,11 @@ TEST_F(Trainer, StopWithoutACheckpointWritesNone) {
 
 TEST_F(Trainer, AbsurdLearningRateNeitherCrashesNorHangs) {
   Json spec = TinySpec(root(), "train", "absurd");
-  spec["parameters"]["training"]["learning_rate"] = 1e30;
+  spec["parameters"]["training"]["learning_rate"] = 1e12;
   spec["parameters"]["training"]["max_grad_norm"] = 0;
   const auto reports = RunProtocol("scm-trainer", spec, ReportPath("absurd"), 1);
   ASSERT_EQ(reports.back()["type"], "failed");
-  EXPECT_EQ(reports.back()["kind"], "diverged");
+  ASSERT_EQ(reports.back()["kind"], "diverged") << reports.back().dump();
   const Json metrics = OfType(reports, "progress").back()["metrics"];
   EXPECT_TRUE(metrics["train_loss"].is_string() || metrics["grad_norm"].is_string());
 }

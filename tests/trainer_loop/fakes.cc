@@ -47,7 +47,7 @@ double QuadraticModel::LossAt(int32_t label, double shift, double gradient_scale
   AdapterPair& pair = adapters_[0];
   double loss = 0;
   for (int64_t j = 0; j < 4; ++j) {
-    const double target = std::sin(label + static_cast<double>(j));
+    const double target = 1 + 0.3 * std::sin(label + static_cast<double>(j));
     const double error =
         pair.a.data_ptr<float>()[j] + pair.b.data_ptr<float>()[j] - target + shift;
     loss += error * error;

@@ -31,13 +31,20 @@ constexpr const char* kTable[] = {
 
 char Letter(P phase) {
   switch (phase) {
-    case P::kPreparing: return 'P';
-    case P::kStarting: return 'S';
-    case P::kRunning: return 'U';
-    case P::kFlushing: return 'F';
-    case P::kReporting: return 'R';
-    case P::kDiscarding: return 'D';
-    case P::kGone: return 'X';
+    case P::kPreparing:
+      return 'P';
+    case P::kStarting:
+      return 'S';
+    case P::kRunning:
+      return 'U';
+    case P::kFlushing:
+      return 'F';
+    case P::kReporting:
+      return 'R';
+    case P::kDiscarding:
+      return 'D';
+    case P::kGone:
+      return 'X';
   }
   return '?';
 }
@@ -49,7 +56,8 @@ TEST(AttemptStateTest, EveryPhaseAndEvent) {
       const char got = next.ok() ? Letter(*next) : '.';
       EXPECT_EQ(got, kTable[p][2 * e])
           << AttemptPhaseName(kPhases[p]) << " × " << AttemptEventName(kEvents[e]);
-      if (!next.ok()) EXPECT_EQ(next.status().code(), absl::StatusCode::kFailedPrecondition);
+      if (next.ok()) continue;
+      EXPECT_EQ(next.status().code(), absl::StatusCode::kFailedPrecondition);
     }
   }
 }
@@ -100,15 +108,16 @@ TEST(AttemptStateTest, DescribesEveryEnd) {
       {"failure", Exit(3), K::kExited, 3, true, "exit code 3"},
       {"crash", Exit(139, SIGSEGV), K::kExited, 139, true, "signal 11"},
       {"asked to stop, did", Stopped(Exit(0), false, "stopped"), K::kExited, 0, false, ""},
-      {"asked to stop, did not", Stopped(ByDeadline(Exit(143, SIGTERM)), false, ""), K::kExited, 143,
-       true, "within 30 s"},
+      {"asked to stop, did not", Stopped(ByDeadline(Exit(143, SIGTERM)), false, ""), K::kExited,
+       143, true, "within 30 s"},
       {"orphan", ByDeadline(Exit(143, SIGTERM)), K::kKilled, 143, true, "orphan timeout"},
       {"orphan that ended well on SIGTERM", ByDeadline(Exit(0)), K::kKilled, 0, true,
        "orphan timeout"},
       {"local shutdown", Stopped(Exit(0), true, "stopped"), K::kKilled, 0, true, "local shutdown"},
       {"local shutdown, killed", Stopped(ByDeadline(Exit(137, SIGKILL)), true, ""), K::kKilled, 137,
        true, "local shutdown"},
-      {"done just before a local shutdown", Stopped(Exit(0), true, "done"), K::kExited, 0, false, ""},
+      {"done just before a local shutdown", Stopped(Exit(0), true, "done"), K::kExited, 0, false,
+       ""},
       {"no such program", NotStarted(ENOENT), K::kStartFailed, 127, false, "cannot execute"},
       {"no permission", NotStarted(EACCES), K::kStartFailed, 127, false, "cannot execute"},
       {"no memory", NotStarted(ENOMEM), K::kStartFailed, 127, true, "cannot execute"},
@@ -123,7 +132,7 @@ TEST(AttemptStateTest, DescribesEveryEnd) {
     EXPECT_EQ(event.exit_code, c.exit_code) << c.what;
     EXPECT_EQ(event.retryable, c.retryable) << c.what;
     EXPECT_THAT(event.message, testing::HasSubstr(c.message)) << c.what;
-    if (c.message[0] == '\0') EXPECT_EQ(event.message, "") << c.what;
+    EXPECT_EQ(event.message.empty(), c.message[0] == '\0') << c.what;
   }
 }
 

@@ -17,10 +17,11 @@ class CommandsTest : public testing::Test {
       WriteText(bin_ / program, "#!/bin/sh\n");
       chmod((bin_ / program).c_str(), 0755);
     }
-    WriteText(bin_ / "train.py", "print(1)\n");      // not executable
+    WriteText(bin_ / "train.py", "print(1)\n");       // not executable
     WriteText(bin_ / "evil.py", "#!/bin/python3\n");  // a script all the same
     WriteText(bin_ / "data.json", "{}");
-    rules_ = {bin_.path(), {bin_ / "trainer", bin_ / "train.py"}, "relative:/nowhere:" + bin_.path()};
+    rules_ = {
+        bin_.path(), {bin_ / "trainer", bin_ / "train.py"}, "relative:/nowhere:" + bin_.path()};
   }
   absl::StatusOr<std::vector<std::string>> Resolve(const std::vector<std::string>& command) {
     return ResolveCommand(command, rules_);

@@ -64,9 +64,11 @@ TEST_F(DaemonTest, RunsAnAttemptToItsEnd) {
 }
 
 TEST_F(DaemonTest, RunsTheOtherKindsOfTasks) {
-  for (const auto& [kind, artifact] : std::vector<std::pair<std::string, std::string>>{
-           {"check", "data_check"}, {"evaluate", "evaluation"}, {"export", "merged"},
-           {"report", "report"}}) {
+  for (const auto& [kind, artifact] :
+       std::vector<std::pair<std::string, std::string>>{{"check", "data_check"},
+                                                        {"evaluate", "evaluation"},
+                                                        {"export", "merged"},
+                                                        {"report", "report"}}) {
     Harness fresh;
     Json spec = FakeSpec(Json::object(), 5);
     spec["task"]["kind"] = kind;
@@ -95,7 +97,8 @@ TEST_F(DaemonTest, ARestartedDaemonReattaches) {
 }
 
 TEST_F(DaemonTest, FindsWhatEndedMeanwhile) {
-  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 2}, {"exit_at_step", 20}, {"exit_code", 9}}, 40));
+  const LeaseRef lease =
+      h.Grant(FakeSpec({{"step_ms", 2}, {"exit_at_step", 20}, {"exit_code", 9}}, 40));
   StepUntilReported(lease, "\"step\":2");
   h.StopDaemon();
   WaitUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
@@ -217,6 +220,16 @@ TEST_F(DaemonTest, ExitIsNotToldBeforeReportsAreAcknowledged) {
   h.coordinator.acknowledge = true;
   h.coordinator.Drop();
   ASSERT_TRUE(h.StepUntilEnded(lease));
+}
+
+TEST_F(DaemonTest, ALogNobodyTakesDoesNotHoldUpTheEnd) {
+  h.coordinator.acknowledge_logs = false;
+  const std::string chatter =
+      "i=0; while [ $i -lt 300 ]; do printf '%01000d\\n' $i; i=$((i+1)); done";
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1, {"/bin/sh", "-c", chatter});
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+  EXPECT_LT(h.coordinator.lease(lease).log.size(), 300'000u) << "the window was closed";
 }
 
 TEST_F(DaemonTest, UploadsAreTriedAgain) {

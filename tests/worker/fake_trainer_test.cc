@@ -74,8 +74,8 @@ TEST(FakeTrainerTest, ScriptsAreChecked) {
   EXPECT_EQ(ParseScript({{"curve", "flat"}}, "")->curve, "flat");
   EXPECT_EQ(ParseScript({{"curve", "flat"}}, R"({"curve":"nan"})")->curve, "nan");
   EXPECT_EQ(ParseScript(nullptr, "")->curve, "good");
-  for (const Json& bad : std::vector<Json>{{{"curv", "flat"}}, {{"curve", "round"}},
-                                           {{"step_ms", "fast"}}, {{"items", 0}}}) {
+  for (const Json& bad : std::vector<Json>{
+           {{"curv", "flat"}}, {{"curve", "round"}}, {{"step_ms", "fast"}}, {{"items", 0}}}) {
     EXPECT_EQ(ParseScript(bad, "").status().code(), absl::StatusCode::kInvalidArgument) << bad;
   }
   EXPECT_FALSE(ParseScript({}, "[]").ok());

@@ -1,7 +1,7 @@
 // The gRPC client against a real server on a loopback port.
 #include "worker/grpc_client.h"
 
-#include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 
 #include "common/digest.h"
@@ -19,9 +19,9 @@ namespace {
 // Answers every session with Registered, one message of each kind, and an Ack per report batch.
 class Service : public v1::WorkerService::Service {
  public:
-  grpc::Status Session(grpc::ServerContext* context,
-                       grpc::ServerReaderWriter<v1::CoordinatorMessage, v1::WorkerMessage>* stream)
-      override {
+  grpc::Status Session(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::CoordinatorMessage, v1::WorkerMessage>* stream) override {
     const auto token = context->client_metadata().find("authorization");
     if (token == context->client_metadata().end() || token->second != "Bearer secret") {
       return {grpc::StatusCode::UNAUTHENTICATED, "wrong token"};
@@ -226,6 +226,41 @@ TEST_F(GrpcClientTest, DownloadsUntilTheSinkHasEnough) {
   };
   EXPECT_EQ(client_->Download({}, "r-1/5", enough).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(chunks, 3);
+}
+
+TEST_F(GrpcClientTest, SpeaksTlsAndChecksTheCertificate) {
+  // One authority that signs the server, and another that has nothing to do with it.
+  for (const char* name : {"ca", "other"}) {
+    const std::string path = dir_ / name;
+    const std::string command =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
+        "subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout " +
+        path + ".key -out " + path + ".pem 2>/dev/null";
+    if (std::system(command.c_str()) != 0) GTEST_SKIP() << "no openssl program";
+  }
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back({ReadText(dir_ / "ca.key"), ReadText(dir_ / "ca.pem")});
+  grpc::ServerBuilder builder;
+  int port = 0;
+  Service service;
+  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(ssl), &port);
+  builder.RegisterService(&service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  options_.coordinator = "127.0.0.1:" + std::to_string(port);
+
+  options_.tls_ca = dir_ / "other.pem";
+  client_ = *MakeGrpcClient(options_);
+  client_->OpenSession({}, Sink());
+  ASSERT_TRUE(WaitUntil([&] { return Ended(); }, "the refusal"));
+  EXPECT_EQ(EndStatus().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(service.received.empty());
+
+  options_.tls_ca = dir_ / "ca.pem";
+  client_ = *MakeGrpcClient(options_);
+  client_->OpenSession({}, Sink());
+  EXPECT_TRUE(WaitUntil([&] { return Count() == 3; }, "registration"));
+  client_.reset();
+  server->Shutdown();
 }
 
 TEST_F(GrpcClientTest, TransfersCanBeBrokenOff) {

@@ -51,11 +51,11 @@ TEST(GpuTest, NoLibraryMeansNoGpus) {
 }
 
 TEST(GpuTest, HonoursCudaVisibleDevices) {
-  const std::vector<Gpu> gpus = {{0, "H200", 1, "GPU-aa"}, {1, "H200", 1, "GPU-ab"},
-                                 {2, "H200", 1, "GPU-bb"}};
+  const std::vector<Gpu> gpus = {
+      {0, "H200", 1, "GPU-aa"}, {1, "H200", 1, "GPU-ab"}, {2, "H200", 1, "GPU-bb"}};
   const std::pair<const char*, std::vector<int>> cases[] = {
-      {nullptr, {0, 1, 2}}, {"", {}},           {"2,0", {2, 0}},   {"1", {1}},
-      {"0,7,1", {0}},       {"GPU-bb,1", {2, 1}}, {"GPU-a", {0}}, {"none", {}}};
+      {nullptr, {0, 1, 2}}, {"", {}},       {"2,0", {2, 0}}, {"1", {1}}, {"0,7,1", {0}},
+      {"GPU-bb,1", {2, 1}}, {"GPU-a", {0}}, {"none", {}}};
   for (const auto& [visible, expected] : cases) {
     std::vector<int> indexes;
     for (const Gpu& gpu : VisibleGpus(gpus, visible)) indexes.push_back(gpu.index);
@@ -68,9 +68,9 @@ TEST(AddressTest, OnlyThisHostCountsAsLoopback) {
                               "[::1]:7070", "unix:/run/scm.sock"}) {
     EXPECT_TRUE(IsLoopback(address)) << address;
   }
-  for (const char* address : {"10.0.0.1:7070", "coordinator:7070", "127.evil.example:7070",
-                              "127.0.0.1.example:7070", "127.0.0.999:1", "[::2]:7070",
-                              "localhost.example:1", "0.0.0.0:7070", ""}) {
+  for (const char* address :
+       {"10.0.0.1:7070", "coordinator:7070", "127.evil.example:7070", "127.0.0.1.example:7070",
+        "127.0.0.999:1", "[::2]:7070", "localhost.example:1", "0.0.0.0:7070", ""}) {
     EXPECT_FALSE(IsLoopback(address)) << address;
   }
 }
@@ -121,12 +121,12 @@ TEST(OptionsTest, AShareOfTheCoresIsNotPinned) {
 }
 
 TEST(OptionsTest, BadUsage) {
-  for (const std::vector<const char*>& flags : std::vector<std::vector<const char*>>{
-           {},
-           {"--work-dir", "/w", "--cpus", "0"},
-           {"--work-dir", "/w", "--orphan-timeout", "-1"},
-           {"--work-dir", "/w", "--cpu-list", "3-1"},
-           {"--work-dir", "/w", "--unknown"}}) {
+  for (const std::vector<const char*>& flags :
+       std::vector<std::vector<const char*>>{{},
+                                             {"--work-dir", "/w", "--cpus", "0"},
+                                             {"--work-dir", "/w", "--orphan-timeout", "-1"},
+                                             {"--work-dir", "/w", "--cpu-list", "3-1"},
+                                             {"--work-dir", "/w", "--unknown"}}) {
     const ParsedOptions parsed = Parse(flags);
     EXPECT_TRUE(parsed.exit);
     EXPECT_EQ(parsed.exit_code, 2);

@@ -173,7 +173,8 @@ TEST(ReportForwarderTest, RandomWalksDeliverTheSpool) {
             received += batch.substr(received.size() - step.offset);
           }
           int known = 0;
-          for (size_t at = 0; (at = received.find("checkpoint", at)) != received.npos; ++at) ++known;
+          for (size_t at = 0; (at = received.find("checkpoint", at)) != received.npos; ++at)
+            ++known;
           ASSERT_LE(known, uploads) << "a checkpoint overtook its upload";
         }
       }

@@ -81,7 +81,8 @@ TEST_F(SessionTest, BacksOffWithJitterAndStaysQuick) {
     waits.push_back(UntilNextDial());
   }
   EXPECT_LE(waits.front(), absl::Milliseconds(260));
-  for (const absl::Duration wait : waits) EXPECT_LE(wait, absl::Seconds(5) + absl::Milliseconds(10));
+  for (const absl::Duration wait : waits)
+    EXPECT_LE(wait, absl::Seconds(5) + absl::Milliseconds(10));
   EXPECT_GE(waits.back(), absl::Seconds(2.5));
   EXPECT_NE(waits[10], waits[11]) << "jitter";
   // A session that registered starts from the beginning.

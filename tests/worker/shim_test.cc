@@ -79,7 +79,8 @@ TEST_F(ShimTest, RecordsExitCodes) {
 
 TEST_F(ShimTest, GivesTheTrainerItsEnvironment) {
   StartShell(
-      "echo out; echo err >&2; pwd; echo spec=$SCM_SPEC; echo '{\"type\":\"started\"}' >&$SCM_REPORT_FD");
+      "echo out; echo err >&2; pwd; echo spec=$SCM_SPEC; echo '{\"type\":\"started\"}' "
+      ">&$SCM_REPORT_FD");
   EXPECT_EQ(WaitForExit().exit_code, 0);
   EXPECT_EQ(Reports(), "{\"type\":\"started\"}\n");
   EXPECT_EQ(Log(), absl::StrCat("out\nerr\n", dir_.path(), "\nspec=", dir_ / "spec.json\n"));

@@ -19,7 +19,8 @@ namespace {
 using testing::HasSubstr;
 
 TEST(UploadFilesTest, StorablePaths) {
-  for (const char* path : {"a", "a/b-c_d.e", ".hidden", "A9"}) EXPECT_TRUE(IsStorablePath(path)) << path;
+  for (const char* path : {"a", "a/b-c_d.e", ".hidden", "A9"})
+    EXPECT_TRUE(IsStorablePath(path)) << path;
   for (const char* path : {"", "/a", "a/", "a//b", "..", "a/../b", "./a", "a b", "ü", "a\nb"}) {
     EXPECT_FALSE(IsStorablePath(path)) << path;
   }
@@ -52,15 +53,15 @@ TEST_F(ReportedPathTest, FollowsTheTrainersDirectory) {
 
 TEST_F(ReportedPathTest, RefusesWhatLiesElsewhere) {
   ASSERT_EQ(symlink((dir_ / "outside.txt").c_str(), (dir_ / "attempt/work/link").c_str()), 0);
-  for (const Json& report : std::vector<Json>{
-           {{"type", "checkpoint"}, {"step", 5}},
-           {{"type", "checkpoint"}, {"step", 5}, {"dir", dir_ / "attempt/work"}},
-           {{"type", "checkpoint"}, {"step", 5}, {"dir", "work/absent"}},
-           {{"type", "checkpoint"}, {"step", 5}, {"dir", "work/report.html"}},
-           {{"type", "artifact"}, {"name", "r"}, {"path", dir_ / "outside.txt"}},
-           {{"type", "artifact"}, {"name", "r"}, {"path", "../outside.txt"}},
-           {{"type", "artifact"}, {"name", "r"}, {"path", "work/link"}},
-           {{"type", "artifact"}, {"name", "r"}, {"path", "."}}}) {
+  for (const Json& report :
+       std::vector<Json>{{{"type", "checkpoint"}, {"step", 5}},
+                         {{"type", "checkpoint"}, {"step", 5}, {"dir", dir_ / "attempt/work"}},
+                         {{"type", "checkpoint"}, {"step", 5}, {"dir", "work/absent"}},
+                         {{"type", "checkpoint"}, {"step", 5}, {"dir", "work/report.html"}},
+                         {{"type", "artifact"}, {"name", "r"}, {"path", dir_ / "outside.txt"}},
+                         {{"type", "artifact"}, {"name", "r"}, {"path", "../outside.txt"}},
+                         {{"type", "artifact"}, {"name", "r"}, {"path", "work/link"}},
+                         {{"type", "artifact"}, {"name", "r"}, {"path", "."}}}) {
     EXPECT_EQ(Resolve(report).status().code(), absl::StatusCode::kInvalidArgument) << report;
   }
 }
@@ -85,7 +86,8 @@ TEST_F(ReportedPathTest, RefusesWhatCannotBeStored) {
     return CollectUpload(report, path, {}).status().code();
   };
   const std::string path = dir_ / "attempt/work/step-5";
-  EXPECT_EQ(collect({{"type", "checkpoint"}, {"dir", "d"}}, path), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(collect({{"type", "checkpoint"}, {"dir", "d"}}, path),
+            absl::StatusCode::kInvalidArgument);
   for (const char* name : {"", "a/b", "..", "a b"}) {
     EXPECT_EQ(collect({{"type", "artifact"}, {"name", name}}, path),
               absl::StatusCode::kInvalidArgument)
@@ -107,8 +109,8 @@ Json Entry(const std::string& path, const std::string& content) {
 class DownloadTest : public testing::Test {
  protected:
   DownloadTest()
-      : manifest_(Json({{"files", {Entry("a", "12345"), Entry("sub/b", ""), Entry("c", "x")}}})
-                      .dump()),
+      : manifest_(
+            Json({{"files", {Entry("a", "12345"), Entry("sub/b", ""), Entry("c", "x")}}}).dump()),
         download_(dir_.path(), [](const std::string&, const Json&) { return false; }) {}
   absl::Status Feed(const std::vector<std::tuple<std::string, int64_t, std::string>>& chunks) {
     for (const auto& [path, offset, data] : chunks) {
@@ -230,7 +232,8 @@ TEST_F(InputCacheTest, AdoptsCommittedCheckpoints) {
   ASSERT_TRUE(MakeDirectories(dir_ / "step-5").ok());
   WriteText(dir_ / "step-5/f", "content");
   Store("r-1/5", "content");
-  ASSERT_TRUE(cache_.Adopt(dir_ / "step-5", "r-1/5", Sha256Hex(coordinator_.blobs["r-1/5"].manifest)).ok());
+  ASSERT_TRUE(
+      cache_.Adopt(dir_ / "step-5", "r-1/5", Sha256Hex(coordinator_.blobs["r-1/5"].manifest)).ok());
   EXPECT_FALSE(FileExists(dir_ / "step-5"));
   EXPECT_EQ(ReadText(Fetch("r-1/5") + "/f"), "content");
   // The run's next one takes its place unless someone uses it.
@@ -264,10 +267,12 @@ TEST(PrepareTest, NamesAttempts) {
 }
 
 TEST(PrepareTest, FillsTheSpec) {
-  const Json spec = FillSpec({{"resources", {{"cpus", 4}, {"world_size", 2}, {"rank", 1}}}}, "/w", {3});
+  const Json spec =
+      FillSpec({{"resources", {{"cpus", 4}, {"world_size", 2}, {"rank", 1}}}}, "/w", {3});
   EXPECT_EQ(spec["work_dir"], "/w");
-  EXPECT_EQ(spec["resources"],
-            (Json{{"cpus", 4}, {"world_size", 2}, {"rank", 1}, {"gpus", {3}}, {"rendezvous", nullptr}}));
+  EXPECT_EQ(
+      spec["resources"],
+      (Json{{"cpus", 4}, {"world_size", 2}, {"rank", 1}, {"gpus", {3}}, {"rendezvous", nullptr}}));
   EXPECT_EQ(FillSpec(Json::object(), "/w", {})["resources"]["world_size"], 1);
 }
 

@@ -73,8 +73,8 @@ inline float* GatherRows(const Unit& u, int64_t column, Scratch* scratch) {
   const Document& doc = u.document;
   CopyRows(u.call->qkv, doc.prefix_start, doc.prefix_length, doc.prefix_length, column, u.d, 1.0f,
            rows, u.padded_d);
-  CopyRows(u.call->qkv, doc.start, doc.length, u.padded_keys - doc.prefix_length, column, u.d,
-           1.0f, rows + doc.prefix_length * u.padded_d, u.padded_d);
+  CopyRows(u.call->qkv, doc.start, doc.length, u.padded_keys - doc.prefix_length, column, u.d, 1.0f,
+           rows + doc.prefix_length * u.padded_d, u.padded_d);
   return rows;
 }
 
@@ -180,8 +180,7 @@ inline void ForwardUnit(const Unit& u, AttentionScratch* scratch) {
   const int64_t group = c.heads / c.kv_heads;
   for (int64_t head = u.kv_head * group; head < (u.kv_head + 1) * group; ++head) {
     for (int64_t i0 = 0; i0 < u.document.length; i0 += kBlock) {
-      const int64_t count =
-          u.document.length - i0 < kBlock ? u.document.length - i0 : kBlock;
+      const int64_t count = u.document.length - i0 < kBlock ? u.document.length - i0 : kBlock;
       const int64_t rows_here = RoundUp(count, kRows);
       CopyRows(c.qkv, u.document.start + i0, count, rows_here, head * u.d, u.d, u.scale, queries,
                u.padded_d);

@@ -29,9 +29,8 @@ inline void AddTransposed(const Unit& u, int64_t strips, int64_t rows, const flo
   const int64_t d = RoundUp(u.d, kRows);
   for (int64_t s = 0; s < strips; ++s) {
     for (int64_t i = 0; i < d; i += kRows) {
-      TileProduct<kKeyVectors>(left_t + i * kBlock, kBlock, rows, 1, 0,
-                               panels + s * kBlock * kKeys, sums + (s * d + i) * kKeys, kKeys,
-                               true);
+      TileProduct<kKeyVectors>(left_t + i * kBlock, kBlock, rows, 1, 0, panels + s * kBlock * kKeys,
+                               sums + (s * d + i) * kKeys, kKeys, true);
     }
   }
 }

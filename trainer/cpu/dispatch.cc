@@ -4,9 +4,9 @@
 
 namespace scm {
 
-#define SCM_DECLARE_TABLE(isa)   \
-  namespace isa {                \
-  const CpuFunctions* Table();   \
+#define SCM_DECLARE_TABLE(isa) \
+  namespace isa {              \
+  const CpuFunctions* Table(); \
   }
 SCM_DECLARE_TABLE(baseline)
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
-// Everything between the matrix products: normalisation, rotary positions, SwiGLU and the softmax of
-// the loss, each in as few passes over memory as it can be.
+// Everything between the matrix products: normalisation, rotary positions, SwiGLU and the softmax
+// of the loss, each in as few passes over memory as it can be.
 #pragma once
 
 #include "trainer/cpu/functions.h"
@@ -117,8 +117,8 @@ inline void RopeTyped(int64_t rows, int64_t heads, int64_t d, const int32_t* pos
   }
 }
 
-inline void Rope(int64_t rows, int64_t heads, int64_t d, const int32_t* positions,
-                 const float* cos, const float* sin, float sign, Matrix x) {
+inline void Rope(int64_t rows, int64_t heads, int64_t d, const int32_t* positions, const float* cos,
+                 const float* sin, float sign, Matrix x) {
   if (x.type == Element::kFloat) {
     RopeTyped<float>(rows, heads, d, positions, cos, sin, sign, x);
   } else {
@@ -171,8 +171,8 @@ inline void SwiGluBackwardTyped(int64_t count, const T* dact, T* gate, T* up) {
 
 inline void SwiGluBackward(int64_t count, ConstMatrix dact, Matrix gate, Matrix up) {
   if (gate.type == Element::kFloat) {
-    SwiGluBackwardTyped(count, static_cast<const float*>(dact.data),
-                        static_cast<float*>(gate.data), static_cast<float*>(up.data));
+    SwiGluBackwardTyped(count, static_cast<const float*>(dact.data), static_cast<float*>(gate.data),
+                        static_cast<float*>(up.data));
   } else {
     SwiGluBackwardTyped(count, static_cast<const BFloat16*>(dact.data),
                         static_cast<BFloat16*>(gate.data), static_cast<BFloat16*>(up.data));
@@ -211,8 +211,7 @@ inline void CrossEntropy(int64_t rows, int64_t n, float* logits, const int64_t* 
   }
 }
 
-inline void LogSumExp(int64_t rows, int64_t n, const float* logits, float* out,
-                      int64_t* arg_max) {
+inline void LogSumExp(int64_t rows, int64_t n, const float* logits, float* out, int64_t* arg_max) {
 #pragma omp parallel for schedule(static)
   for (int64_t r = 0; r < rows; ++r) {
     const float* x = logits + r * n;

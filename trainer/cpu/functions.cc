@@ -14,8 +14,8 @@ namespace SCM_ISA {
 
 const CpuFunctions* Table() {
   static constexpr CpuFunctions kTable = {
-      SCM_STRING(SCM_ISA), Gemm,    Outer,          RmsNorm,      RmsNormBackward, Rope, Attention,
-      AttentionBackward,   SwiGlu,  SwiGluBackward, CrossEntropy, LogSumExp};
+      SCM_STRING(SCM_ISA), Gemm,   Outer,          RmsNorm,      RmsNormBackward, Rope, Attention,
+      AttentionBackward,   SwiGlu, SwiGluBackward, CrossEntropy, LogSumExp};
   return &kTable;
 }
 

@@ -1,6 +1,6 @@
 // The raw kernels of one instruction set as a table of functions: what CpuKernels calls. Plain
-// pointers and sizes only; all sizes in elements, matrices row-major with a row stride. Functions use
-// the OpenMP threads of the process and give the same bits for any number of them: every output
+// pointers and sizes only; all sizes in elements, matrices row-major with a row stride. Functions
+// use the OpenMP threads of the process and give the same bits for any number of them: every output
 // element is summed in one fixed order.
 #pragma once
 
@@ -48,7 +48,7 @@ struct OuterCall {
   ConstMatrix b;
   Dropout b_dropout;
   float scale = 1;
-  float* out = nullptr;       // [r, n], or [n, r] when out_transposed
+  float* out = nullptr;  // [r, n], or [n, r] when out_transposed
   bool out_transposed = false;
 };
 

@@ -81,8 +81,7 @@ inline void Outer(const OuterCall& c) {
         }
         for (int64_t r = 0; r < row_blocks; ++r) {
           TileProduct<kStripVectors>(a + i * block_floats + r * kRows * kTokenBlock, kTokenBlock,
-                                     count, 1, 0, packed, sums + r * kRows * kStrip, kStrip,
-                                     i > 0);
+                                     count, 1, 0, packed, sums + r * kRows * kStrip, kStrip, i > 0);
         }
       }
       AddOuter(c, strip * kStrip, sums);

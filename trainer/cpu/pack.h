@@ -17,6 +17,8 @@ constexpr int kRows = 4;  // 4 × 3 vectors: 12 of 16 registers hold sums
 constexpr int kStripVectors = 3;
 constexpr int64_t kStrip = kStripVectors * kLanes;
 
+constexpr int64_t kAhead = 6;  // rows, or vectors of a row, that packing fetches early
+
 inline int MaxThreads() { return omp_get_max_threads(); }
 
 // out[k] = from[k] · scale · mask, as fp32.
@@ -83,6 +85,7 @@ inline void PackTransposed(const T* b, int64_t stride, int64_t k, int64_t column
       for (; i + kLanes <= k; i += kLanes) {
         VecF v[kLanes];
         for (int r = 0; r < kLanes; ++r) {
+          __builtin_prefetch(from + r * stride + i + kAhead * kLanes);
           v[r] = r < have ? Load(from + r * stride + i) * scale : VecF{};
         }
         Transpose(v);
@@ -108,8 +111,9 @@ inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns,
       const T* from = b + i * stride + c0;
       for (int64_t c = 0; c < kWidth; c += kLanes) {
         const int64_t left = have - c;
-        const VecF x = left >= kLanes ? Load(from + c)
-                                      : (left > 0 ? LoadPart(from + c, left) : VecF{});
+        __builtin_prefetch(from + kAhead * stride + c);
+        const VecF x =
+            left >= kLanes ? Load(from + c) : (left > 0 ? LoadPart(from + c, left) : VecF{});
         Store(out + c, x * scale);
       }
     }
@@ -117,11 +121,13 @@ inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns,
 }
 
 // c[kRows, NV · kLanes] (+)= A·B. A has rows `a_stride` apart and runs over `segments` pieces of
-// `length` columns that lie `a_jump` floats apart; B is one packed strip, contiguous over all pieces.
+// `length` columns that lie `a_jump` floats apart; B is one packed strip, contiguous over all
+// pieces. `next`, when not null, is the A of the next call and is fetched on the way.
 template <int NV>
 __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int64_t length,
                                            int64_t segments, int64_t a_jump, const float* b,
-                                           float* c, int64_t c_stride, bool accumulate) {
+                                           float* c, int64_t c_stride, bool accumulate,
+                                           const char* next = nullptr, int64_t next_stride = 0) {
   VecF sum[kRows][NV];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -133,6 +139,9 @@ __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int
   for (int i = 0; i < (kRows + 2) / 3; ++i) row[i] = a + 3 * i * a_stride;
   for (int64_t s = 0; s < segments; ++s) {
     for (int64_t k = 0; k < length; ++k) {
+      if (k % 16 == 0 && next != nullptr) {
+        for (int r = 0; r < kRows; ++r) __builtin_prefetch(next + r * next_stride + k * 4, 0, 2);
+      }
       VecF x[NV];
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) x[v] = Load(b + v * kLanes);

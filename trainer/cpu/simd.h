@@ -94,7 +94,8 @@ inline float MaxOf(VecF x) {
   return best;
 }
 
-// eˣ by range reduction and a degree-6 polynomial (relative error 2e-7); 0 below −87, NaN stays NaN.
+// eˣ by range reduction and a degree-6 polynomial (relative error 2e-7); 0 below −87, NaN stays
+// NaN.
 inline VecF Exp(VecF x) {
   const VecF clamped = Select(x > 88.0f, Splat(88.0f), Select(x < -87.0f, Splat(-87.0f), x));
   const VecF magic = Splat(12582912.0f);  // 1.5 · 2²³: adding it rounds to an integer
@@ -133,8 +134,8 @@ inline RowKeys MakeRowKeys(const Dropout& d, int64_t row) {
 }
 // Factors 0 or scale of kLanes columns from `column` on.
 inline VecF DropoutFactors(const Dropout& d, const RowKeys& row, int64_t column) {
-  VecU x = (reinterpret_cast<VecU>(LaneIndex()) + static_cast<uint32_t>(column)) * 0x9E3779B1u +
-           row.k0;
+  VecU x =
+      (reinterpret_cast<VecU>(LaneIndex()) + static_cast<uint32_t>(column)) * 0x9E3779B1u + row.k0;
   x ^= x >> 16;
   x *= 0x7feb352du;
   x ^= (x >> 15) ^ row.k1;

@@ -47,10 +47,10 @@ absl::Status ReadHeadDim(const GgufFile& file, LlamaConfig& c) {
                                      ", which does not divide llama.embedding_length ", c.hidden));
   }
   SCM_ASSIGN_OR_RETURN(c.head_dim, file.Integer("llama.attention.key_length", c.hidden / c.heads));
-  SCM_ASSIGN_OR_RETURN(const int64_t value, file.Integer("llama.attention.value_length",
-                                                         c.head_dim));
-  SCM_ASSIGN_OR_RETURN(const int64_t rotated, file.Integer("llama.rope.dimension_count",
-                                                           c.head_dim));
+  SCM_ASSIGN_OR_RETURN(const int64_t value,
+                       file.Integer("llama.attention.value_length", c.head_dim));
+  SCM_ASSIGN_OR_RETURN(const int64_t rotated,
+                       file.Integer("llama.rope.dimension_count", c.head_dim));
   if (value != c.head_dim || rotated != c.head_dim) {
     return Refuse(file, absl::StrCat("key_length ", c.head_dim, ", value_length ", value,
                                      " and rope.dimension_count ", rotated, " differ"));
@@ -63,8 +63,8 @@ absl::Status ReadRopeFactors(const GgufFile& file, LlamaConfig& c) {
   if (tensor == nullptr) return absl::OkStatus();
   if (tensor->dtype != DType::kF32 || tensor->shape != std::vector<int64_t>{c.head_dim / 2}) {
     return Refuse(file, absl::StrCat("tensor rope_freqs.weight has type ", DTypeName(tensor->dtype),
-                                     " and shape ", ShapeText(tensor->shape), ", expected F32 and [",
-                                     c.head_dim / 2, "]"));
+                                     " and shape ", ShapeText(tensor->shape),
+                                     ", expected F32 and [", c.head_dim / 2, "]"));
   }
   std::vector<float> factors(c.head_dim / 2);
   Dequantise(DType::kF32, file.Data(*tensor).data(), c.head_dim / 2, factors.data());
@@ -73,8 +73,9 @@ absl::Status ReadRopeFactors(const GgufFile& file, LlamaConfig& c) {
   bool found = false;
   c.rope_scaling = ScalingFromFactors(factors, c.rope_theta, original, found);
   if (!found) {
-    return Refuse(file, "tensor rope_freqs.weight is not the scaling of a Llama 3 model (low 1, "
-                        "high 4); use the model's Hugging Face directory instead");
+    return Refuse(file,
+                  "tensor rope_freqs.weight is not the scaling of a Llama 3 model (low 1, "
+                  "high 4); use the model's Hugging Face directory instead");
   }
   return absl::OkStatus();
 }

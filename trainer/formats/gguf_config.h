@@ -8,8 +8,8 @@
 namespace scm {
 
 // INVALID_ARGUMENT naming the key for another architecture, experts, a rope scaling other than
-// Llama 3's, or missing or contradictory numbers. The rope_freqs.weight tensor, when there is one, is
-// read and turned back into the RopeScaling that made it.
+// Llama 3's, or missing or contradictory numbers. The rope_freqs.weight tensor, when there is one,
+// is read and turned back into the RopeScaling that made it.
 absl::StatusOr<LlamaConfig> ConfigFromGguf(const GgufFile& file);
 
 }  // namespace scm

@@ -1,7 +1,7 @@
 // Reader of one GGUF file (versions 2 and 3, little-endian): metadata and the tensor table. Every
-// count, length and offset is checked against the file before it is used; nothing in the file can make
-// it read outside or allocate more than the file's own size suggests. Tensor types that scm cannot
-// dequantise are refused by name. Immutable; may be read from any thread.
+// count, length and offset is checked against the file before it is used; nothing in the file can
+// make it read outside or allocate more than the file's own size suggests. Tensor types that scm
+// cannot dequantise are refused by name. Immutable; may be read from any thread.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ struct GgufValue {
 };
 
 struct GgufTensor {
-  std::string name;            // GGUF name ("blk.0.attn_q.weight")
+  std::string name;  // GGUF name ("blk.0.attn_q.weight")
   DType dtype;
   std::vector<int64_t> shape;  // outermost first: the file's order turned round
   uint64_t offset;             // from the beginning of the file

@@ -59,8 +59,8 @@ class GgufModel : public ModelSource {
   }
 
  private:
-  // GGUF keeps the two halves of a head's rotated dimensions interleaved: its row 2·i + j of a head is
-  // row j·head_dim/2 + i of Hugging Face's.
+  // GGUF keeps the two halves of a head's rotated dimensions interleaved: its row 2·i + j of a head
+  // is row j·head_dim/2 + i of Hugging Face's.
   void ReadPermuted(const GgufTensor& tensor, int64_t heads, float* out) const {
     const int64_t head_dim = tensor.shape[0] / heads, width = tensor.shape[1];
     const auto row_bytes = static_cast<int64_t>(tensor.bytes) / tensor.shape[0];

@@ -37,7 +37,9 @@ std::optional<std::string> Translate(absl::string_view name, absl::string_view f
   const absl::string_view digits = name.substr(0, dot);
   int layer = 0;
   // Only the usual spelling, so that two names never mean one tensor.
-  if (!absl::SimpleAtoi(digits, &layer) || absl::StrCat(layer) != digits) return std::nullopt;
+  if (!absl::SimpleAtoi(digits, &layer) || layer < 0 || absl::StrCat(layer) != digits) {
+    return std::nullopt;
+  }
   for (const Pair& pair : kLayer) {
     if (name.substr(dot + 1) == pair.*from) return absl::StrCat(to_prefix, layer, ".", pair.*to);
   }

@@ -8,8 +8,8 @@
 
 namespace scm {
 
-// "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; nullopt for names that are no part
-// of a Llama model.
+// "blk.3.attn_q.weight" → "model.layers.3.self_attn.q_proj.weight"; nullopt for names that are no
+// part of a Llama model.
 std::optional<std::string> HuggingFaceName(absl::string_view gguf_name);
 // The other way round, for writers.
 std::optional<std::string> GgufName(absl::string_view hugging_face_name);

@@ -14,8 +14,8 @@
 namespace scm {
 namespace {
 
-constexpr int kMaxDepth = 4;       // of arrays in arrays
-constexpr uint32_t kMaxDims = 4;   // ggml's own limit
+constexpr int kMaxDepth = 4;      // of arrays in arrays
+constexpr uint32_t kMaxDims = 4;  // ggml's own limit
 constexpr uint64_t kMaxName = 65535;
 
 // ggml's numbers of tensor types; those without a DType are known by name only.
@@ -128,8 +128,8 @@ absl::Status GgufParser::Header(uint64_t& tensors, uint64_t& pairs) {
   absl::string_view magic;
   SCM_RETURN_IF_ERROR(Take(4, "the magic bytes", magic));
   if (magic != "GGUF") {
-    return Refuse(absl::StrCat("begins with ", Quoted(magic),
-                               ", expected \"GGUF\": not a GGUF file"));
+    return Refuse(
+        absl::StrCat("begins with ", Quoted(magic), ", expected \"GGUF\": not a GGUF file"));
   }
   uint32_t version = 0;
   SCM_RETURN_IF_ERROR(U32("the version", version));
@@ -245,8 +245,8 @@ absl::Status GgufParser::Tensor(GgufTensor& tensor) {
   const int64_t values = ElementCount(tensor.shape);
   const std::optional<uint64_t> bytes = StoredBytes(tensor.dtype, values);
   if (!bytes || tensor.shape.back() % BlockValues(tensor.dtype) != 0) {
-    return Refuse(absl::StrCat(what, ": shape ", ShapeText(tensor.shape),
-                               " is no whole number of ", row->name, " blocks, or overflows"));
+    return Refuse(absl::StrCat(what, ": shape ", ShapeText(tensor.shape), " is no whole number of ",
+                               row->name, " blocks, or overflows"));
   }
   tensor.bytes = *bytes;
   return absl::OkStatus();
@@ -259,8 +259,7 @@ absl::Status GgufParser::PlaceTensors() {
   }
   const auto step = static_cast<uint64_t>(alignment);
   // A file without tensors may end without padding.
-  const uint64_t begin =
-      std::min<uint64_t>((at_ + step - 1) / step * step, bytes_.size());
+  const uint64_t begin = std::min<uint64_t>((at_ + step - 1) / step * step, bytes_.size());
   const uint64_t room = bytes_.size() - begin;
   std::set<std::string> names;
   std::vector<const GgufTensor*> order;
@@ -273,7 +272,8 @@ absl::Status GgufParser::PlaceTensors() {
     }
     if (tensor.offset > room || tensor.bytes > room - tensor.offset) {
       return Refuse(absl::StrCat(what, ": ", tensor.bytes, " bytes at data offset ", tensor.offset,
-                                 " lie outside the ", room, " bytes of data that the file has; it "
+                                 " lie outside the ", room,
+                                 " bytes of data that the file has; it "
                                  "may be cut off: download or copy it again"));
     }
     tensor.offset += begin;

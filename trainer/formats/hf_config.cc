@@ -51,12 +51,15 @@ absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
   const std::string type = StringAt(json, "model_type");
   const Json& architectures = MemberAt(json, "architectures");
   if (type != "llama") {
-    return Refuse(what, "model_type", absl::StrCat("is \"", type, "\", only \"llama\" is "
-                                                                  "supported"));
+    return Refuse(what, "model_type",
+                  absl::StrCat("is \"", type,
+                               "\", only \"llama\" is "
+                               "supported"));
   }
   if (!architectures.is_null() && architectures != Json::array({"LlamaForCausalLM"})) {
-    return Refuse(what, "architectures", absl::StrCat("is ", architectures.dump(),
-                                                      ", only LlamaForCausalLM is supported"));
+    return Refuse(
+        what, "architectures",
+        absl::StrCat("is ", architectures.dump(), ", only LlamaForCausalLM is supported"));
   }
   for (const char* key : {"attention_bias", "mlp_bias"}) {
     if (BoolAt(json, key, false)) return Refuse(what, key, "true is not supported");
@@ -66,8 +69,9 @@ absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
     return Refuse(what, "hidden_act", absl::StrCat("is \"", activation, "\", expected \"silu\""));
   }
   if (!MemberAt(json, "quantization_config").is_null()) {
-    return Refuse(what, "quantization_config",
-                  "quantised weights are not supported here; use the original model or a GGUF file");
+    return Refuse(
+        what, "quantization_config",
+        "quantised weights are not supported here; use the original model or a GGUF file");
   }
   const double partial = NumberAt(json, "partial_rotary_factor", 1);
   if (partial != 1) return Refuse(what, "partial_rotary_factor", "only 1 is supported");
@@ -107,8 +111,8 @@ absl::Status ReadRope(const Json& json, absl::string_view what, LlamaConfig& c) 
   if (scaling.low_freq_factor >= scaling.high_freq_factor) {
     return Refuse(what, key, "low_freq_factor must be below high_freq_factor");
   }
-  SCM_RETURN_IF_ERROR(ReadInteger(rope, "original_max_position_embeddings", what,
-                                  scaling.original_max_position));
+  SCM_RETURN_IF_ERROR(
+      ReadInteger(rope, "original_max_position_embeddings", what, scaling.original_max_position));
   if (scaling.original_max_position < 1) {
     return Refuse(what, key, "original_max_position_embeddings must be positive");
   }

@@ -11,7 +11,8 @@ namespace scm {
 
 // Understands what transformers 4 writes (rope_theta, rope_scaling) and what 5 writes
 // (rope_parameters). INVALID_ARGUMENT naming the key for other architectures, biases, other rope
-// types than default and llama3, other activations than silu, quantised weights, and missing numbers.
+// types than default and llama3, other activations than silu, quantised weights, and missing
+// numbers.
 absl::StatusOr<LlamaConfig> ConfigFromJson(absl::string_view text, const std::string& what);
 
 // A config.json that transformers 4 and 5 read; `dtype` as torch names it ("bfloat16").

@@ -16,9 +16,12 @@
 namespace scm {
 namespace {
 
-constexpr const char* kCopied[] = {"config.json",           "tokenizer.json",
-                                   "tokenizer_config.json", "special_tokens_map.json",
-                                   "generation_config.json", "chat_template.jinja"};
+constexpr const char* kCopied[] = {"config.json",
+                                   "tokenizer.json",
+                                   "tokenizer_config.json",
+                                   "special_tokens_map.json",
+                                   "generation_config.json",
+                                   "chat_template.jinja"};
 
 absl::StatusOr<std::vector<CompanionFile>> FromDirectory(const std::string& directory) {
   std::vector<CompanionFile> files;

@@ -1,5 +1,5 @@
-// The files that make a Hugging Face model directory complete beside its weights, taken or made from
-// the model that was trained.
+// The files that make a Hugging Face model directory complete beside its weights, taken or made
+// from the model that was trained.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 namespace scm {
 
 struct CompanionFile {
-  std::string name;     // "config.json"
+  std::string name;  // "config.json"
   std::string content;
 };
 

@@ -26,10 +26,22 @@ absl::Status Refuse(absl::string_view where, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", problem));
 }
 
-// A JSON object from a file; an empty object when the file does not exist and need not.
-absl::StatusOr<Json> ReadObject(const std::string& path, bool needed) {
-  if (!needed && !FileExists(path)) return Json::object();
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> file, MappedFile::Open(path));
+// Configuration files of real models have some kilobytes; a huge one would only cost time.
+constexpr size_t kMaxConfigBytes = 2'000'000;
+
+absl::StatusOr<std::unique_ptr<MappedFile>> OpenConfigFile(const std::string& path) {
+  SCM_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, MappedFile::Open(path));
+  if (file->bytes().size() > kMaxConfigBytes) {
+    return Refuse(path, absl::StrCat("has ", file->bytes().size(), " bytes, expected at most ",
+                                     kMaxConfigBytes));
+  }
+  return file;
+}
+
+// A JSON object from a file; an empty object when the file does not exist.
+absl::StatusOr<Json> ReadObject(const std::string& path) {
+  if (!FileExists(path)) return Json::object();
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> file, OpenConfigFile(path));
   SCM_ASSIGN_OR_RETURN(Json json, ParseJson(file->bytes(), path));
   if (!json.is_object()) return Refuse(path, "expected a JSON object");
   return json;
@@ -52,10 +64,11 @@ class HuggingFaceModel : public ModelSource {
     const std::string config = Path("config.json");
     if (!FileExists(config)) {
       return absl::NotFoundError(absl::StrCat(
-          directory_, " holds no config.json: expected a Hugging Face model directory, or the path "
-                      "of a .gguf file"));
+          directory_,
+          " holds no config.json: expected a Hugging Face model directory, or the path "
+          "of a .gguf file"));
     }
-    SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> text, MappedFile::Open(config));
+    SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> text, OpenConfigFile(config));
     SCM_ASSIGN_OR_RETURN(config_, ConfigFromJson(text->bytes(), config));
     SCM_RETURN_IF_ERROR(OpenShards());
     for (const auto& shard : shards_) SCM_RETURN_IF_ERROR(AddTensors(*shard));
@@ -78,12 +91,13 @@ class HuggingFaceModel : public ModelSource {
   absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
     const std::string path = Path("tokenizer.json");
     if (!FileExists(path)) {
-      return absl::NotFoundError(absl::StrCat(
-          directory_, " holds no tokenizer.json; save the tokenizer with a fast tokenizer of "
-                      "transformers (AutoTokenizer … save_pretrained) to make one"));
+      return absl::NotFoundError(
+          absl::StrCat(directory_,
+                       " holds no tokenizer.json; save the tokenizer with a fast tokenizer of "
+                       "transformers (AutoTokenizer … save_pretrained) to make one"));
     }
-    SCM_ASSIGN_OR_RETURN(const Json settings, ReadObject(Path("tokenizer_config.json"), false));
-    SCM_ASSIGN_OR_RETURN(const Json map, ReadObject(Path("special_tokens_map.json"), false));
+    SCM_ASSIGN_OR_RETURN(const Json settings, ReadObject(Path("tokenizer_config.json")));
+    SCM_ASSIGN_OR_RETURN(const Json map, ReadObject(Path("special_tokens_map.json")));
     TokenizerSettings s;
     s.bos = TokenText(settings, "bos_token");
     s.eos = TokenText(settings, "eos_token");
@@ -164,8 +178,8 @@ class HuggingFaceModel : public ModelSource {
     for (const auto& [tensor, file] : index_) {
       const auto it = places_.find(tensor);
       if (it == places_.end() || it->second.shard->path() != Path(file)) {
-        return Refuse(Path(kIndex), absl::StrCat("tensor ", tensor, " is not in ", file,
-                                                 " as the index says"));
+        return Refuse(Path(kIndex),
+                      absl::StrCat("tensor ", tensor, " is not in ", file, " as the index says"));
       }
     }
     return absl::OkStatus();

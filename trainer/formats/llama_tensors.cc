@@ -31,8 +31,8 @@ absl::Status CheckConfig(const LlamaConfig& c, absl::string_view what) {
                 {"max_position_embeddings", c.max_position, int64_t{1} << 40}};
   for (const auto& range : ranges) {
     if (range.value < 1 || range.value > range.limit) {
-      return Refuse(what, absl::StrCat(range.name, " is ", range.value, ", expected 1 to ",
-                                       range.limit));
+      return Refuse(what,
+                    absl::StrCat(range.name, " is ", range.value, ", expected 1 to ", range.limit));
     }
   }
   if (c.heads % c.kv_heads != 0) {
@@ -49,8 +49,10 @@ absl::Status CheckConfig(const LlamaConfig& c, absl::string_view what) {
   }
   for (const int64_t token : {c.bos_token, c.eos_token}) {
     if (token < -1 || token >= c.vocabulary) {
-      return Refuse(what, absl::StrCat("start or end token ", token, " lies outside the vocabulary "
-                                       "of ", c.vocabulary));
+      return Refuse(what, absl::StrCat("start or end token ", token,
+                                       " lies outside the vocabulary "
+                                       "of ",
+                                       c.vocabulary));
     }
   }
   if (!(c.rms_norm_eps > 0 && c.rms_norm_eps < 1)) {
@@ -58,8 +60,8 @@ absl::Status CheckConfig(const LlamaConfig& c, absl::string_view what) {
                                      ", expected a small positive number such as 1e-5"));
   }
   if (!(c.rope_theta > 1 && c.rope_theta < 1e15)) {
-    return Refuse(what, absl::StrCat("rope_theta is ", c.rope_theta,
-                                     ", expected a number such as 500000"));
+    return Refuse(
+        what, absl::StrCat("rope_theta is ", c.rope_theta, ", expected a number such as 500000"));
   }
   return absl::OkStatus();
 }
@@ -102,19 +104,18 @@ absl::Status CheckTensors(const LlamaConfig& config, const std::vector<TensorInf
                                        "; the file may be incomplete: download it again"));
     }
     if (it->second->shape != needed.shape) {
-      return Refuse(what, absl::StrCat("tensor ", needed.name, " has shape ",
-                                       ShapeText(it->second->shape),
-                                       ", but by the model's configuration it is ",
-                                       ShapeText(needed.shape)));
+      return Refuse(
+          what, absl::StrCat("tensor ", needed.name, " has shape ", ShapeText(it->second->shape),
+                             ", but by the model's configuration it is ", ShapeText(needed.shape)));
     }
     present.erase(it);
   }
   for (const auto& [name, tensor] : present) {
     if (IgnoredTensor(name, config)) continue;
-    return Refuse(what, absl::StrCat("tensor ", name,
-                                     " is no part of a Llama model with ", config.layers,
-                                     " layers; only plain Llama models are supported "
-                                     "(no biases, no experts, no merged adapters' leftovers)"));
+    return Refuse(what,
+                  absl::StrCat("tensor ", name, " is no part of a Llama model with ", config.layers,
+                               " layers; only plain Llama models are supported "
+                               "(no biases, no experts, no merged adapters' leftovers)"));
   }
   return absl::OkStatus();
 }

@@ -22,8 +22,9 @@ class MappedFile {
 
   absl::string_view bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
-  // Says that the pages wholly inside [offset, offset + size) are not needed for now, so that a large
-  // model that is read once does not count into the memory of the process. They stay readable.
+  // Says that the pages wholly inside [offset, offset + size) are not needed for now, so that a
+  // large model that is read once does not count into the memory of the process. They stay
+  // readable.
   void Release(uint64_t offset, uint64_t size) const;
 
  private:

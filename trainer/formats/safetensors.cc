@@ -22,11 +22,11 @@ struct TypeRow {
   int64_t bytes;
 };
 constexpr TypeRow kTypes[] = {
-    {SafetensorsType::kF64, "F64", 8},   {SafetensorsType::kF32, "F32", 4},
-    {SafetensorsType::kF16, "F16", 2},   {SafetensorsType::kBF16, "BF16", 2},
-    {SafetensorsType::kI64, "I64", 8},   {SafetensorsType::kI32, "I32", 4},
-    {SafetensorsType::kI16, "I16", 2},   {SafetensorsType::kI8, "I8", 1},
-    {SafetensorsType::kU8, "U8", 1},     {SafetensorsType::kBool, "BOOL", 1},
+    {SafetensorsType::kF64, "F64", 8}, {SafetensorsType::kF32, "F32", 4},
+    {SafetensorsType::kF16, "F16", 2}, {SafetensorsType::kBF16, "BF16", 2},
+    {SafetensorsType::kI64, "I64", 8}, {SafetensorsType::kI32, "I32", 4},
+    {SafetensorsType::kI16, "I16", 2}, {SafetensorsType::kI8, "I8", 1},
+    {SafetensorsType::kU8, "U8", 1},   {SafetensorsType::kBool, "BOOL", 1},
 };
 
 absl::Status Refuse(absl::string_view path, absl::string_view problem) {
@@ -67,13 +67,14 @@ absl::StatusOr<SafetensorsEntry> ParseEntry(absl::string_view path, const std::s
   }
   SafetensorsEntry entry{name, row->type, {}, 0, 0};
   if (!shape.is_array() || shape.size() > kMaxDimensions) {
-    return RefuseTensor(path, name, absl::StrCat("shape must be a list of at most ",
-                                                 kMaxDimensions, " sizes"));
+    return RefuseTensor(path, name,
+                        absl::StrCat("shape must be a list of at most ", kMaxDimensions, " sizes"));
   }
   for (const SortedJson& dimension : shape) {
     if (Size(dimension) < 0) {
-      return RefuseTensor(path, name, absl::StrCat("shape holds ", dimension.dump(),
-                                                   ", expected a non-negative integer"));
+      return RefuseTensor(
+          path, name,
+          absl::StrCat("shape holds ", dimension.dump(), ", expected a non-negative integer"));
     }
     entry.shape.push_back(Size(dimension));
   }
@@ -83,19 +84,20 @@ absl::StatusOr<SafetensorsEntry> ParseEntry(absl::string_view path, const std::s
   const auto begin = static_cast<uint64_t>(Size(offsets[0]));
   const auto end = static_cast<uint64_t>(Size(offsets[1]));
   if (begin > end || end > data_size) {
-    return RefuseTensor(path, name, absl::StrCat("data_offsets [", begin, ", ", end,
-                                                 "] lie outside the ", data_size,
-                                                 " bytes of data that the file has; it may be cut "
-                                                 "off: download or copy it again"));
+    return RefuseTensor(
+        path, name,
+        absl::StrCat("data_offsets [", begin, ", ", end, "] lie outside the ", data_size,
+                     " bytes of data that the file has; it may be cut "
+                     "off: download or copy it again"));
   }
   int64_t bytes = ElementCount(entry.shape);
   if (bytes < 0 || __builtin_mul_overflow(bytes, row->bytes, &bytes)) {
     return RefuseTensor(path, name, absl::StrCat("shape ", ShapeText(entry.shape), " overflows"));
   }
   if (static_cast<uint64_t>(bytes) != end - begin) {
-    return RefuseTensor(path, name, absl::StrCat(row->name, " ", ShapeText(entry.shape), " needs ",
-                                                 bytes, " bytes, but data_offsets span ",
-                                                 end - begin));
+    return RefuseTensor(path, name,
+                        absl::StrCat(row->name, " ", ShapeText(entry.shape), " needs ", bytes,
+                                     " bytes, but data_offsets span ", end - begin));
   }
   entry.offset = data_begin + begin;
   entry.bytes = end - begin;
@@ -213,9 +215,9 @@ absl::string_view SafetensorsFile::Data(const SafetensorsEntry& entry) const {
 absl::Status SafetensorsFile::ReadFloat32(const SafetensorsEntry& entry, float* out) const {
   const std::optional<DType> dtype = WeightType(entry.type);
   if (!dtype) {
-    return RefuseTensor(path_, entry.name,
-                        absl::StrCat("has type ", SafetensorsTypeName(entry.type),
-                                     ", expected F32, F16 or BF16"));
+    return RefuseTensor(
+        path_, entry.name,
+        absl::StrCat("has type ", SafetensorsTypeName(entry.type), ", expected F32, F16 or BF16"));
   }
   Dequantise(*dtype, bytes_.data() + entry.offset, ElementCount(entry.shape), out);
   if (file_ != nullptr) file_->Release(entry.offset, entry.bytes);

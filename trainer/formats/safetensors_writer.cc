@@ -134,8 +134,8 @@ absl::Status WriteTensor(const TensorToWrite& tensor, Output& output) {
   };
   SCM_RETURN_IF_ERROR(tensor.write(sink));
   if (given != expected) {
-    return absl::InternalError(absl::StrCat("tensor \"", tensor.name, "\" gave ", given,
-                                            " bytes, expected ", expected));
+    return absl::InternalError(
+        absl::StrCat("tensor \"", tensor.name, "\" gave ", given, " bytes, expected ", expected));
   }
   return absl::OkStatus();
 }

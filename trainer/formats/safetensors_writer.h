@@ -1,6 +1,6 @@
-// Writer of one safetensors file, for adapters, optimiser state and merged models. Tensors are asked
-// for their bytes one after another while the file is written, so a merged model never has to be in
-// memory as a whole. Same input, same bytes.
+// Writer of one safetensors file, for adapters, optimiser state and merged models. Tensors are
+// asked for their bytes one after another while the file is written, so a merged model never has to
+// be in memory as a whole. Same input, same bytes.
 #pragma once
 
 #include <cstddef>
@@ -31,9 +31,9 @@ struct TensorToWrite {
 TensorToWrite TensorInMemory(std::string name, SafetensorsType type, std::vector<int64_t> shape,
                              const void* data);
 
-// Writes `path` anew and fsyncs it (the caller renames and fsyncs the directory where that matters).
-// Order as the reference implementation: larger elements first, then by name; the header is padded
-// with spaces to a multiple of 8. On an error the half-written file is removed.
+// Writes `path` anew and fsyncs it (the caller renames and fsyncs the directory where that
+// matters). Order as the reference implementation: larger elements first, then by name; the header
+// is padded with spaces to a multiple of 8. On an error the half-written file is removed.
 absl::Status WriteSafetensors(const std::string& path, std::vector<TensorToWrite> tensors,
                               const std::map<std::string, std::string>& metadata = {
                                   {"format", "pt"}});

@@ -1,5 +1,5 @@
-// Byte-pair encoding of one pre-token: starting from single bytes, the adjacent pair that was learnt
-// first is merged, leftmost first, until no pair is known (Sennrich et al. 2016, on bytes).
+// Byte-pair encoding of one pre-token: starting from single bytes, the adjacent pair that was
+// learnt first is merged, leftmost first, until no pair is known (Sennrich et al. 2016, on bytes).
 // Immutable to its callers and thread-safe.
 #pragma once
 
@@ -28,7 +28,8 @@ struct BpeVocabulary {
 
 class Bpe {
  public:
-  // INVALID_ARGUMENT when a merge names a token that the vocabulary lacks, or a token is there twice.
+  // INVALID_ARGUMENT when a merge names a token that the vocabulary lacks, or a token is there
+  // twice.
   static absl::StatusOr<std::unique_ptr<Bpe>> Make(BpeVocabulary vocabulary,
                                                    absl::string_view what);
 
@@ -46,8 +47,8 @@ class Bpe {
   explicit Bpe(BpeVocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
   absl::Status Init(absl::string_view what);
   const Merge* FindMerge(int32_t left, int32_t right) const;
-  // Whether merging the token's own bytes ends in this one token. Found out once for each token that
-  // turns up; threads that race find out the same.
+  // Whether merging the token's own bytes ends in this one token. Found out once for each token
+  // that turns up; threads that race find out the same.
   bool MergesToItself(int32_t id) const;
   void EncodeByMerging(absl::string_view piece, std::vector<int32_t>& out) const;
   void MergeShort(std::vector<int32_t>& ids) const;

@@ -8,8 +8,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "trainer/tokenize/pretokenizer.h"
-#include "trainer/tokenize/utf8.h"
 
 namespace scm {
 namespace {
@@ -35,10 +35,9 @@ class BpeTokenizer : public Tokenizer {
                                               bool parse_special) const override {
     const size_t invalid = FirstInvalidUtf8(text);
     if (invalid != text.npos) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the text is no valid UTF-8 at byte ", invalid, " (0x",
-                       absl::BytesToHexString(text.substr(invalid, 1)),
-                       "): convert it to UTF-8 first"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the text is no valid UTF-8 at byte ", invalid, " (0x",
+          absl::BytesToHexString(text.substr(invalid, 1)), "): convert it to UTF-8 first"));
     }
     std::vector<int32_t> ids;
     ids.reserve(text.size() / 4 + 4);
@@ -66,7 +65,8 @@ class BpeTokenizer : public Tokenizer {
   bool adds_bos() const override { return adds_bos_; }
 
  private:
-  // Takes the added tokens of this pass out of the text and gives what lies between them to the next.
+  // Takes the added tokens of this pass out of the text and gives what lies between them to the
+  // next.
   absl::Status EncodePass(size_t pass, absl::string_view text, bool parse_special,
                           std::vector<int32_t>& ids) const {
     if (pass == passes_.size()) return EncodePlain(text, ids);
@@ -86,8 +86,7 @@ class BpeTokenizer : public Tokenizer {
   }
 
   absl::Status EncodePlain(absl::string_view text, std::vector<int32_t>& ids) const {
-    return pre_tokenizer_->Split(text,
-                                 [&](absl::string_view piece) { bpe_->Encode(piece, ids); });
+    return pre_tokenizer_->Split(text, [&](absl::string_view piece) { bpe_->Encode(piece, ids); });
   }
 
   std::unique_ptr<Bpe> bpe_;
@@ -103,16 +102,15 @@ absl::Status Refuse(absl::string_view what, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": ", problem));
 }
 
-absl::Status CheckAdded(const TokenizerParts& parts, int64_t limit,
-                        absl::string_view what) {
+absl::Status CheckAdded(const TokenizerParts& parts, int64_t limit, absl::string_view what) {
   absl::flat_hash_map<std::string, int32_t> seen;
   for (const AddedToken& token : parts.added) {
-    const std::string name = absl::StrCat("added token \"", absl::Utf8SafeCHexEscape(token.content),
-                                          "\"");
+    const std::string name =
+        absl::StrCat("added token \"", absl::Utf8SafeCHexEscape(token.content), "\"");
     if (token.content.empty()) return Refuse(what, "an added token is empty");
     if (token.id < 0 || token.id >= limit) {
-      return Refuse(what, absl::StrCat(name, " has id ", token.id, ", but the model's vocabulary has ",
-                                       limit, " rows"));
+      return Refuse(what, absl::StrCat(name, " has id ", token.id,
+                                       ", but the model's vocabulary has ", limit, " rows"));
     }
     if (!seen.emplace(token.content, token.id).second) {
       return Refuse(what, absl::StrCat(name, " is there twice"));
@@ -127,14 +125,14 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(TokenizerParts parts
                                                             const std::string& what) {
   const auto size = static_cast<int64_t>(parts.vocabulary.tokens.size());
   if (size > limit) {
-    return Refuse(what, absl::StrCat("the tokenizer has ", size,
-                                     " tokens, but the model's vocabulary only ", limit,
-                                     ": they do not belong together"));
+    return Refuse(
+        what, absl::StrCat("the tokenizer has ", size, " tokens, but the model's vocabulary only ",
+                           limit, ": they do not belong together"));
   }
   for (const int32_t id : {parts.bos, parts.eos}) {
     if (id < -1 || id >= limit) {
-      return Refuse(what, absl::StrCat("start or end token ", id, " lies outside the vocabulary of ",
-                                       limit));
+      return Refuse(
+          what, absl::StrCat("start or end token ", id, " lies outside the vocabulary of ", limit));
     }
   }
   if (parts.adds_bos && parts.bos < 0) {

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "trainer/tokenize/utf8.h"
+#include "common/utf8.h"
 
 namespace scm {
 namespace {

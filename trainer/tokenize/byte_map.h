@@ -1,6 +1,6 @@
-// GPT-2's reversible map between bytes and printable characters, in which byte-level vocabularies are
-// written: printable Latin-1 stands for itself, the other 68 bytes for U+0100 onwards ("Ġ" = space).
-// Pure.
+// GPT-2's reversible map between bytes and printable characters, in which byte-level vocabularies
+// are written: printable Latin-1 stands for itself, the other 68 bytes for U+0100 onwards ("Ġ" =
+// space). Pure.
 #pragma once
 
 #include <optional>

@@ -79,15 +79,15 @@ class PreTokenizer::Pattern {
     }
     int error = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code* code = pcre2_compile(
-        reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
-        PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+    pcre2_code* code =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
     if (code == nullptr) {
       PCRE2_UCHAR message[256];
       pcre2_get_error_message(error, message, sizeof message);
       return absl::InvalidArgumentError(
-          absl::StrCat(what, ": the pre-tokenizer's expression \"", text, "\" is not valid: ",
-                       reinterpret_cast<const char*>(message)));
+          absl::StrCat(what, ": the pre-tokenizer's expression \"", text,
+                       "\" is not valid: ", reinterpret_cast<const char*>(message)));
     }
     // Without just-in-time support on this machine, matching is slower and the same.
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
@@ -161,8 +161,8 @@ class PreTokenizer::Matcher {
     if (found == PCRE2_ERROR_NOMATCH) return absl::OkStatus();
     if (found < 0) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("the pre-tokenizer's expression gave up at byte ", from, " of ",
-                       text.size(), " (PCRE2 error ", found, ")"));
+          absl::StrCat("the pre-tokenizer's expression gave up at byte ", from, " of ", text.size(),
+                       " (PCRE2 error ", found, ")"));
     }
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data_.get());
     begin = bounds[0];
@@ -183,9 +183,8 @@ PreTokenizer::~PreTokenizer() = default;
 absl::StatusOr<std::unique_ptr<PreTokenizer>> PreTokenizer::Make(
     const std::vector<std::string>& patterns, absl::string_view what) {
   if (patterns.size() > kMaxPatterns) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, ": ", patterns.size(), " pre-tokenizer steps, expected at most ",
-                     kMaxPatterns));
+    return absl::InvalidArgumentError(absl::StrCat(
+        what, ": ", patterns.size(), " pre-tokenizer steps, expected at most ", kMaxPatterns));
   }
   std::unique_ptr<PreTokenizer> tokenizer(new PreTokenizer);
   for (const std::string& text : patterns) {

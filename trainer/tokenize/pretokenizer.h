@@ -1,8 +1,8 @@
-// Cuts text into pre-tokens, which byte-pair encoding never crosses. A chain of regular expressions:
-// each cuts the pieces of the one before into its matches and what lies between them (Hugging Face's
-// Split with behaviour "Isolated"). The expressions are those of tokenizer.json, which is written for
-// another engine, so they are translated to PCRE2's syntax and anything whose meaning could differ
-// is refused. Immutable and thread-safe.
+// Cuts text into pre-tokens, which byte-pair encoding never crosses. A chain of regular
+// expressions: each cuts the pieces of the one before into its matches and what lies between them
+// (Hugging Face's Split with behaviour "Isolated"). The expressions are those of tokenizer.json,
+// which is written for another engine, so they are translated to PCRE2's syntax and anything whose
+// meaning could differ is refused. Immutable and thread-safe.
 #pragma once
 
 #include <memory>
@@ -31,8 +31,8 @@ class PreTokenizer {
   PreTokenizer(const PreTokenizer&) = delete;
   PreTokenizer& operator=(const PreTokenizer&) = delete;
 
-  // Calls `piece` for every pre-token of `text`, which is well-formed UTF-8, in order; together they
-  // are the text. RESOURCE_EXHAUSTED when an expression backtracks beyond all reason.
+  // Calls `piece` for every pre-token of `text`, which is well-formed UTF-8, in order; together
+  // they are the text. RESOURCE_EXHAUSTED when an expression backtracks beyond all reason.
   absl::Status Split(absl::string_view text,
                      absl::FunctionRef<void(absl::string_view)> piece) const;
 

@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "trainer/tokenize/byte_map.h"
 #include "trainer/tokenize/pretokenizer.h"
-#include "trainer/tokenize/utf8.h"
 
 namespace scm {
 namespace {
@@ -23,13 +23,13 @@ struct Known {
 };
 
 const std::vector<Known>& KnownPreTokenizers() {
-  static const auto* const known = new std::vector<Known>{
-      {"llama-bpe", {kLlama3Pattern}, true, true},
-      {"llama3", {kLlama3Pattern}, true, true},
-      {"llama-v3", {kLlama3Pattern}, true, true},
-      {"smollm", {R"(\p{N})", kGpt2Pattern}, false, false},
-      {"gpt-2", {kGpt2Pattern}, false, false},
-      {"gpt2", {kGpt2Pattern}, false, false}};
+  static const auto* const known =
+      new std::vector<Known>{{"llama-bpe", {kLlama3Pattern}, true, true},
+                             {"llama3", {kLlama3Pattern}, true, true},
+                             {"llama-v3", {kLlama3Pattern}, true, true},
+                             {"smollm", {R"(\p{N})", kGpt2Pattern}, false, false},
+                             {"gpt-2", {kGpt2Pattern}, false, false},
+                             {"gpt2", {kGpt2Pattern}, false, false}};
   return *known;
 }
 
@@ -73,8 +73,8 @@ absl::Status ReadTokens(const GgufFile& file, TokenizerParts& parts) {
       return Refuse(file, absl::StrCat("tokenizer.ggml.tokens: token ", id, " is no valid UTF-8"));
     }
     if (types[id] == kControl || types[id] == kUserDefined) {
-      parts.added.push_back({std::string(tokens[id]), static_cast<int32_t>(id),
-                             types[id] == kControl, false});
+      parts.added.push_back(
+          {std::string(tokens[id]), static_cast<int32_t>(id), types[id] == kControl, false});
     } else if (types[id] != kNormal) {
       continue;  // unknown, unused and byte tokens stand for no text
     }

@@ -23,8 +23,9 @@ class Reader {
   absl::Status Run(const TokenizerSettings& settings) {
     const SortedJson& normalizer = At(json_, "normalizer");
     if (!normalizer.is_null()) {
-      return Refuse("normalizer", absl::StrCat("\"", Type(normalizer), "\" is not supported, "
-                                                                       "expected null"));
+      return Refuse("normalizer", absl::StrCat("\"", Type(normalizer),
+                                               "\" is not supported, "
+                                               "expected null"));
     }
     SCM_RETURN_IF_ERROR(ReadModel(At(json_, "model")));
     SCM_RETURN_IF_ERROR(ReadAddedTokens(At(json_, "added_tokens")));
@@ -67,8 +68,9 @@ class Reader {
   absl::Status ReadModel(const SortedJson& model) {
     const SortedJson& type = At(model, "type");
     if (!model.is_object() || (!type.is_null() && type != "BPE")) {
-      return Refuse("model", absl::StrCat("type \"", Type(model), "\" is not supported, expected "
-                                                                  "BPE"));
+      return Refuse("model", absl::StrCat("type \"", Type(model),
+                                          "\" is not supported, expected "
+                                          "BPE"));
     }
     for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix",
                             "byte_fallback", "fuse_unk"}) {
@@ -143,8 +145,8 @@ class Reader {
       }
       for (const char* key : {"lstrip", "rstrip", "single_word"}) {
         if (!IsOff(At(value, key))) {
-          return Refuse("added_tokens", absl::StrCat("token ", content.dump(), ": ", key,
-                                                     " is not supported"));
+          return Refuse("added_tokens",
+                        absl::StrCat("token ", content.dump(), ": ", key, " is not supported"));
         }
       }
       parts_.added.push_back({content.get<std::string>(), static_cast<int32_t>(id),
@@ -179,15 +181,16 @@ class Reader {
       return absl::OkStatus();
     }
     if (type != "Split") {
-      return Refuse("pre_tokenizer", absl::StrCat("type \"", type, "\" is not supported, expected "
-                                                                   "Split, Digits or ByteLevel"));
+      return Refuse("pre_tokenizer", absl::StrCat("type \"", type,
+                                                  "\" is not supported, expected "
+                                                  "Split, Digits or ByteLevel"));
     }
     const SortedJson& regex = At(At(step, "pattern"), "Regex");
     if (!regex.is_string()) return Refuse("pre_tokenizer", "Split needs a pattern of type Regex");
     if (At(step, "behavior") != "Isolated") {
-      return Refuse("pre_tokenizer", absl::StrCat("Split with behavior ",
-                                                  At(step, "behavior").dump(),
-                                                  " is not supported, expected \"Isolated\""));
+      return Refuse("pre_tokenizer",
+                    absl::StrCat("Split with behavior ", At(step, "behavior").dump(),
+                                 " is not supported, expected \"Isolated\""));
     }
     parts_.patterns.push_back(regex.get<std::string>());
     return absl::OkStatus();
@@ -205,8 +208,8 @@ class Reader {
     for (const bool start : {true, false}) {
       const std::optional<std::string>& text = start ? settings.bos : settings.eos;
       int32_t& id = start ? parts_.bos : parts_.eos;
-      id = static_cast<int32_t>(std::clamp<int64_t>(start ? settings.bos_id : settings.eos_id, -1,
-                                                    kMaxId));
+      id = static_cast<int32_t>(
+          std::clamp<int64_t>(start ? settings.bos_id : settings.eos_id, -1, kMaxId));
       if (!text) continue;
       id = FindToken(*text);
       if (id < 0) {
@@ -255,7 +258,8 @@ class Reader {
       if (!At(part, "Sequence").is_null()) break;
       const SortedJson& id = At(At(part, "SpecialToken"), "id");
       if (!id.is_string() || prefix) {
-        return Refuse("post_processor.single", "expected at most one special token before the text");
+        return Refuse("post_processor.single",
+                      "expected at most one special token before the text");
       }
       prefix = id.get<std::string>();
     }

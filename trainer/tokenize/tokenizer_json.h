@@ -13,9 +13,9 @@ namespace scm {
 
 // What tokenizer_config.json, special_tokens_map.json and config.json say about start and end.
 struct TokenizerSettings {
-  std::optional<std::string> bos, eos;  // as text, which goes before the ids
+  std::optional<std::string> bos = {}, eos = {};  // as text, which goes before the ids
   int64_t bos_id = -1, eos_id = -1;
-  std::optional<bool> add_bos;  // goes before the file's own post-processor
+  std::optional<bool> add_bos = {};  // goes before the file's own post-processor
 };
 
 // INVALID_ARGUMENT naming the key for anything whose effect on the ids is not implemented: other

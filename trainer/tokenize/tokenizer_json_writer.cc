@@ -31,10 +31,11 @@ SortedJson PreTokenizerJson(const TokenizerParts& parts) {
 }
 
 SortedJson PostProcessorJson(const TokenizerParts& parts) {
-  if (!parts.adds_bos) return {{"type", "ByteLevel"},
-                               {"add_prefix_space", true},
-                               {"trim_offsets", false},
-                               {"use_regex", true}};
+  if (!parts.adds_bos)
+    return {{"type", "ByteLevel"},
+            {"add_prefix_space", true},
+            {"trim_offsets", false},
+            {"use_regex", true}};
   const std::string bos = ContentOf(parts, parts.bos);
   const auto special = [&](int type) -> SortedJson {
     return {{"SpecialToken", {{"id", bos}, {"type_id", type}}}};
@@ -45,8 +46,7 @@ SortedJson PostProcessorJson(const TokenizerParts& parts) {
   return {{"type", "TemplateProcessing"},
           {"single", {special(0), sequence("A", 0)}},
           {"pair", {special(0), sequence("A", 0), special(1), sequence("B", 1)}},
-          {"special_tokens",
-           {{bos, {{"id", bos}, {"ids", {parts.bos}}, {"tokens", {bos}}}}}}};
+          {"special_tokens", {{bos, {{"id", bos}, {"ids", {parts.bos}}, {"tokens", {bos}}}}}}};
 }
 
 SortedJson ModelJson(const TokenizerParts& parts) {

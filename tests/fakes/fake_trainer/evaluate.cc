@@ -126,16 +126,17 @@ Json Evaluation(const Job& job) {
     latency[model.name] = {
         {"unit", "ms"}, {"samples", samples}, {"what", "scripted by the fake trainer"}};
   }
-  return {{"version", 1},          {"split", "test"},
-          {"demonstration", true}, {"tasks", all_tasks},
-          {"models", all_models},  {"scores", scores},
-          {"loss", losses},        {"answer_chance_loss", 1.386294361119891},
-          {"latency", latency},    {"memory", {{"peak_rss_bytes", 1 << 20}, {"model_bytes", 1 << 19}}}};
+  return {
+      {"version", 1},          {"split", "test"},
+      {"demonstration", true}, {"tasks", all_tasks},
+      {"models", all_models},  {"scores", scores},
+      {"loss", losses},        {"answer_chance_loss", 1.386294361119891},
+      {"latency", latency},    {"memory", {{"peak_rss_bytes", 1 << 20}, {"model_bytes", 1 << 19}}}};
 }
 
 // Writes one file below work_dir and reports it.
-int ReportFile(const Job& job, Protocol& protocol, const std::string& name,
-               const std::string& path, const std::string& content, const std::string& reported) {
+int ReportFile(const Job& job, Protocol& protocol, const std::string& name, const std::string& path,
+               const std::string& content, const std::string& reported) {
   const absl::Status made = MakeDirectories(path.substr(0, path.rfind('/')));
   const absl::Status written = made.ok() ? WriteFileDurably(path, content) : made;
   if (!written.ok()) return Fail(protocol, "infrastructure", std::string(written.message()));
@@ -155,7 +156,8 @@ int Evaluate(const Job& job, Protocol& protocol) {
   }
   const Json evaluation = Evaluation(job);
   const std::string path = job.work_dir + "/evaluation.json";
-  if (int code = ReportFile(job, protocol, "evaluation", path, evaluation.dump(), path)) return code;
+  if (int code = ReportFile(job, protocol, "evaluation", path, evaluation.dump(), path))
+    return code;
   protocol.Report(
       {{"type", "done"},
        {"summary",
@@ -172,8 +174,7 @@ int Export(const Job& job, Protocol& protocol) {
   }
   for (const char* name : {"adapter", "merged"}) {
     const std::string directory = job.work_dir + "/" + name;
-    if (int code =
-            ReportFile(job, protocol, name, directory + "/model.bin", adapter, directory)) {
+    if (int code = ReportFile(job, protocol, name, directory + "/model.bin", adapter, directory)) {
       return code;
     }
   }
@@ -184,8 +185,8 @@ int Export(const Job& job, Protocol& protocol) {
 int WriteReport(const Job& job, Protocol& protocol) {
   protocol.Report({{"type", "started"}});
   const std::string directory = job.work_dir + "/report";
-  const std::string page = "<!doctype html><title>fake report</title><p>scripted: " +
-                           job.script.decision + "</p>\n";
+  const std::string page =
+      "<!doctype html><title>fake report</title><p>scripted: " + job.script.decision + "</p>\n";
   if (int code = ReportFile(job, protocol, "report", directory + "/report.html", page, directory)) {
     return code;
   }

@@ -12,7 +12,7 @@ namespace scm::fake {
 struct Job {
   Json spec;
   Script script;
-  std::string kind;      // check, train, evaluate, export, report
+  std::string kind;  // check, train, evaluate, export, report
   std::string work_dir;
   int64_t attempt = 1;
   int64_t seed = 1;
@@ -20,9 +20,9 @@ struct Job {
   bool faulty() const { return script.fault_attempts == 0 || attempt <= script.fault_attempts; }
 };
 
-int Train(const Job& job, Protocol& protocol);     // train and check
-int Evaluate(const Job& job, Protocol& protocol);  // artifact "evaluation", evaluation.json
-int Export(const Job& job, Protocol& protocol);    // artifacts "adapter" and "merged"
+int Train(const Job& job, Protocol& protocol);        // train and check
+int Evaluate(const Job& job, Protocol& protocol);     // artifact "evaluation", evaluation.json
+int Export(const Job& job, Protocol& protocol);       // artifacts "adapter" and "merged"
 int WriteReport(const Job& job, Protocol& protocol);  // artifact "report"
 
 // Says `failed` and returns 1.

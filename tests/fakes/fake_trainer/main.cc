@@ -1,5 +1,6 @@
-// scm-fake-trainer: plays a scripted training behind the trainer protocol (docs/trainer-protocol.md),
-// for tests of everything around a trainer. script.h lists what it can play.
+// scm-fake-trainer: plays a scripted training behind the trainer protocol
+// (docs/trainer-protocol.md), for tests of everything around a trainer. script.h lists what it can
+// play.
 #include <signal.h>
 
 #include <cstdio>

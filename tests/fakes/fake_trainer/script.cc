@@ -1,62 +1,81 @@
 #include "tests/fakes/fake_trainer/script.h"
 
+#include <functional>
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
 namespace scm::fake {
 namespace {
 
-absl::Status Assign(const std::string& key, const Json& value, Script& s) {
-  const auto integer = [&](int64_t& to) {
-    if (!value.is_number_integer()) return false;
-    to = value.get<int64_t>();
+using Setter = std::function<bool(const Json& value, Script& script)>;
+
+Setter Number(double Script::*member) {
+  return [member](const Json& value, Script& script) {
+    if (value.is_number()) script.*member = value.get<double>();
+    return value.is_number();
+  };
+}
+Setter Integer(int64_t Script::*member, int64_t least = INT64_MIN) {
+  return [member, least](const Json& value, Script& script) {
+    if (!value.is_number_integer() || value.get<int64_t>() < least) return false;
+    script.*member = value.get<int64_t>();
     return true;
   };
-  const auto number = [&](double& to) {
-    if (!value.is_number()) return false;
-    to = value.get<double>();
-    return true;
+}
+Setter Boolean(bool Script::*member) {
+  return [member](const Json& value, Script& script) {
+    if (value.is_boolean()) script.*member = value.get<bool>();
+    return value.is_boolean();
   };
-  const auto boolean = [&](bool& to) {
-    if (!value.is_boolean()) return false;
-    to = value.get<bool>();
-    return true;
+}
+Setter Text(std::string Script::*member) {
+  return [member](const Json& value, Script& script) {
+    if (value.is_string()) script.*member = value.get<std::string>();
+    return value.is_string();
   };
-  const auto text = [&](std::string& to) {
-    if (!value.is_string()) return false;
-    to = value.get<std::string>();
-    return true;
+}
+
+const std::map<std::string, Setter>& Setters() {
+  static const auto* const setters = new std::map<std::string, Setter>{
+      {"curve", Text(&Script::curve)},
+      {"best_learning_rate", Number(&Script::best_learning_rate)},
+      {"nan_at_step", Integer(&Script::nan_at_step)},
+      {"reports_diverged", Boolean(&Script::reports_diverged)},
+      {"noise", Number(&Script::noise)},
+      {"step_ms", Integer(&Script::step_ms, 0)},
+      {"progress_every", Integer(&Script::progress_every, 1)},
+      {"items", Integer(&Script::items, 1)},
+      {"choices", Integer(&Script::choices, 2)},
+      {"deff", Number(&Script::deff)},
+      {"counts", Boolean(&Script::counts)},
+      {"payload_bytes", Integer(&Script::payload_bytes, 1)},
+      {"fault_attempts", Integer(&Script::fault_attempts)},
+      {"exit_at_step", Integer(&Script::exit_at_step)},
+      {"exit_code", Integer(&Script::exit_code)},
+      {"fail_kind", Text(&Script::fail_kind)},
+      {"hang_at_step", Integer(&Script::hang_at_step)},
+      {"ignore_stop", Boolean(&Script::ignore_stop)},
+      {"ignore_sigterm", Boolean(&Script::ignore_sigterm)},
+      {"fork_children", Integer(&Script::fork_children)},
+      {"bad_checkpoint", Boolean(&Script::bad_checkpoint)},
+      {"torn_line", Boolean(&Script::torn_line)},
+      {"unknown_reports", Boolean(&Script::unknown_reports)},
+      {"bare_nan", Boolean(&Script::bare_nan)},
+      {"base_accuracy", Number(&Script::base_accuracy)},
+      {"seed_accuracy", Number(&Script::seed_accuracy)},
+      {"decision", Text(&Script::decision)},
   };
-  bool fits = false;
-  if (key == "curve") fits = text(s.curve);
-  else if (key == "best_learning_rate") fits = number(s.best_learning_rate);
-  else if (key == "nan_at_step") fits = integer(s.nan_at_step);
-  else if (key == "reports_diverged") fits = boolean(s.reports_diverged);
-  else if (key == "noise") fits = number(s.noise);
-  else if (key == "step_ms") fits = integer(s.step_ms);
-  else if (key == "progress_every") fits = integer(s.progress_every) && s.progress_every > 0;
-  else if (key == "items") fits = integer(s.items) && s.items > 0;
-  else if (key == "choices") fits = integer(s.choices) && s.choices > 1;
-  else if (key == "deff") fits = number(s.deff);
-  else if (key == "counts") fits = boolean(s.counts);
-  else if (key == "payload_bytes") fits = integer(s.payload_bytes) && s.payload_bytes > 0;
-  else if (key == "fault_attempts") fits = integer(s.fault_attempts);
-  else if (key == "exit_at_step") fits = integer(s.exit_at_step);
-  else if (key == "exit_code") fits = integer(s.exit_code);
-  else if (key == "fail_kind") fits = text(s.fail_kind);
-  else if (key == "hang_at_step") fits = integer(s.hang_at_step);
-  else if (key == "ignore_stop") fits = boolean(s.ignore_stop);
-  else if (key == "ignore_sigterm") fits = boolean(s.ignore_sigterm);
-  else if (key == "fork_children") fits = integer(s.fork_children);
-  else if (key == "bad_checkpoint") fits = boolean(s.bad_checkpoint);
-  else if (key == "torn_line") fits = boolean(s.torn_line);
-  else if (key == "unknown_reports") fits = boolean(s.unknown_reports);
-  else if (key == "bare_nan") fits = boolean(s.bare_nan);
-  else if (key == "base_accuracy") fits = number(s.base_accuracy);
-  else if (key == "seed_accuracy") fits = number(s.seed_accuracy);
-  else if (key == "decision") fits = text(s.decision);
-  else return absl::InvalidArgumentError(absl::StrCat("fake trainer: unknown parameter ", key));
-  if (fits) return absl::OkStatus();
+  return *setters;
+}
+
+absl::Status Assign(const std::string& key, const Json& value, Script& script) {
+  const auto setter = Setters().find(key);
+  if (setter == Setters().end()) {
+    return absl::InvalidArgumentError(absl::StrCat("fake trainer: unknown parameter ", key));
+  }
+  if (setter->second(value, script)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("fake trainer: parameter ", key, " cannot be ", value.dump()));
 }

@@ -1,5 +1,5 @@
-// What the fake trainer plays: read from SCM_SPEC.parameters.trainer.parameters, over which the JSON
-// object in the environment variable SCM_FAKE is laid. Pure.
+// What the fake trainer plays: read from SCM_SPEC.parameters.trainer.parameters, over which the
+// JSON object in the environment variable SCM_FAKE is laid. Pure.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +26,17 @@ struct Script {
 
   // Faults. Those of `fault_attempts` attempts happen in attempts 1 … n only (0 = in every one).
   int64_t fault_attempts = 0;
-  int64_t exit_at_step = -1;    // ends the process there…
-  int64_t exit_code = 1;        // …with this code; negative: by this signal
-  std::string fail_kind;        // …after a `failed` report of this kind
-  int64_t hang_at_step = -1;    // silent from there on, deaf to commands too
-  bool ignore_stop = false;     // reads the command and goes on
+  int64_t exit_at_step = -1;  // ends the process there…
+  int64_t exit_code = 1;      // …with this code; negative: by this signal
+  std::string fail_kind;      // …after a `failed` report of this kind
+  int64_t hang_at_step = -1;  // silent from there on, deaf to commands too
+  bool ignore_stop = false;   // reads the command and goes on
   bool ignore_sigterm = false;
-  int64_t fork_children = 0;    // sleeping processes left behind
-  bool bad_checkpoint = false;  // reports a checkpoint directory that does not exist
-  bool torn_line = false;       // ends in the middle of a report (with exit_at_step)
-  bool unknown_reports = false; // also sends types and keys nobody knows
-  bool bare_nan = false;        // non-finite numbers as Python prints them
+  int64_t fork_children = 0;     // sleeping processes left behind
+  bool bad_checkpoint = false;   // reports a checkpoint directory that does not exist
+  bool torn_line = false;        // ends in the middle of a report (with exit_at_step)
+  bool unknown_reports = false;  // also sends types and keys nobody knows
+  bool bare_nan = false;         // non-finite numbers as Python prints them
 
   // Task kinds evaluate and report.
   double base_accuracy = 0.25, seed_accuracy = 0.75;

@@ -1,6 +1,7 @@
-// What the fake trainer "learns": a hash chain over (seed, parameters, step). A checkpoint holds the
-// chain's value and bytes made from it, and a resumed run continues the chain, so the final adapter
-// is byte-equal to that of an uninterrupted run exactly when the right checkpoint was resumed.
+// What the fake trainer "learns": a hash chain over (seed, parameters, step). A checkpoint holds
+// the chain's value and bytes made from it, and a resumed run continues the chain, so the final
+// adapter is byte-equal to that of an uninterrupted run exactly when the right checkpoint was
+// resumed.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ class TrainingState {
 
   // Writes DIR/adapter.bin and DIR/state.json by way of a neighbour and a rename.
   absl::Status Save(const std::string& directory, int64_t bytes) const;
-  // FAILED_PRECONDITION: made by another seed or recipe; DATA_LOSS: the files contradict each other.
+  // FAILED_PRECONDITION: made by another seed or recipe; DATA_LOSS: the files contradict each
+  // other.
   absl::Status Load(const std::string& directory, int64_t bytes);
 
  private:

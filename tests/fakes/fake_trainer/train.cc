@@ -28,8 +28,8 @@ class Training {
         script_(job.script),
         protocol_(protocol),
         learning_rate_(NumberAt(MemberAt(Parameters(), "training"), "learning_rate", 2e-4)),
-        state_(job.seed, MemberAt(Parameters(), "training").dump() +
-                             MemberAt(Parameters(), "lora").dump()),
+        state_(job.seed,
+               MemberAt(Parameters(), "training").dump() + MemberAt(Parameters(), "lora").dump()),
         save_steps_(std::max<int64_t>(1, IntegerAt(job.spec, "save_steps", 100))),
         eval_steps_(std::max<int64_t>(1, IntegerAt(job.spec, "eval_steps", 50))),
         last_step_(IntegerAt(job.spec, "stop_at_step", IntegerAt(job.spec, "max_steps", 100))) {}
@@ -131,10 +131,10 @@ class Training {
     const double loss = ValidationLoss(script_, learning_rate_, job_.seed, step);
     const int64_t correct = CorrectItems(script_, learning_rate_, job_.seed, step);
     const double accuracy = static_cast<double>(correct) / static_cast<double>(script_.items);
-    Json report = {{"type", "validation"},
-                   {"step", step},
-                   {"metrics",
-                    {{"validation_loss", JsonNumber(loss)}, {"validation_accuracy", accuracy}}}};
+    Json report = {
+        {"type", "validation"},
+        {"step", step},
+        {"metrics", {{"validation_loss", JsonNumber(loss)}, {"validation_accuracy", accuracy}}}};
     if (script_.counts) {
       report["counts"] = {{"correct", correct},
                           {"items", script_.items},
@@ -173,16 +173,16 @@ class Training {
         return Fail(protocol_, "infrastructure", "cannot write " + path);
       }
       protocol_.Report({{"type", "artifact"}, {"name", "data_check"}, {"path", path}});
-      protocol_.Report(
-          {{"type", "done"},
-           {"summary",
-            {{"items", script_.items},
-             {"documents", 10},
-             {"warnings", Json::array()},
-             {"base", base_},
-             {"final",
-              {{"validation_loss", JsonNumber(last_loss_)}, {"validation_accuracy", last_accuracy_}}},
-             {"tokens_per_second", 1000.0}}}});
+      protocol_.Report({{"type", "done"},
+                        {"summary",
+                         {{"items", script_.items},
+                          {"documents", 10},
+                          {"warnings", Json::array()},
+                          {"base", base_},
+                          {"final",
+                           {{"validation_loss", JsonNumber(last_loss_)},
+                            {"validation_accuracy", last_accuracy_}}},
+                          {"tokens_per_second", 1000.0}}}});
       return 0;
     }
     protocol_.Report({{"type", "done"},

@@ -1,0 +1,47 @@
+# The targets people use. Everything is built below build/.
+SHELL := /bin/bash
+BUILD := build
+JOBS ?= $(shell nproc)
+CTEST := ctest --test-dir $(BUILD) --output-on-failure
+
+.PHONY: help setup build quickstart test test-parity test-chaos bench lint clean
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup:  ## install missing packages and the torch wheel
+	@scripts/setup.sh packages torch
+
+$(BUILD)/build.ninja:
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@mv $(BUILD).log $(BUILD)/configure.log
+
+build: setup $(BUILD)/build.ninja  ## build every program and test below build/bin
+	@ninja -C $(BUILD) -j $(JOBS)
+
+quickstart: setup $(BUILD)/build.ninja  ## run the sample experiment, from the data check to the report
+	@scripts/setup.sh model
+	@ninja -C $(BUILD) -j $(JOBS) programs
+	@scripts/quickstart.sh
+
+test: build  ## every test but parity and chaos
+	@scripts/setup.sh model
+	@$(CTEST) -LE chaos
+
+test-parity: build  ## against transformers, peft and others
+	@scripts/setup.sh model parity
+	@python3 tests/parity/run.py --bin-dir $(BUILD)/bin
+
+test-chaos: build  ## the long rounds of killed processes
+	@$(CTEST) -L chaos
+
+bench: build  ## training speed beside peft
+	@scripts/setup.sh parity
+	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) train_bench
+	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
+
+lint:  ## formatting and layers
+	@python3 scripts/check_layers.py
+	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
+
+clean:  ## remove the build folder
+	@rm -rf $(BUILD) $(BUILD).log

@@ -1,0 +1,117 @@
+#include "scmctl/plan/attainable.h"
+
+#include <cmath>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/files.h"
+#include "coordinator/core/policy/below_random.h"
+#include "coordinator/core/policy/no_convergence.h"
+#include "corpus/loader.h"
+#include "corpus/split.h"
+#include "corpus/task_statistics.h"
+#include "statistics/detectable_effect.h"
+#include "statistics/significance.h"
+
+namespace scm {
+namespace {
+
+Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+std::vector<double> ClusterSizes(const Corpus& corpus, const std::vector<size_t>& items) {
+  std::map<std::string, double> sizes;
+  for (const size_t item : items) ++sizes[corpus.items[item].cluster_id];
+  std::vector<double> list;
+  for (const auto& [cluster, size] : sizes) list.push_back(size);
+  return list;
+}
+
+void WarnBelowRandom(const ExperimentSpec& spec, const Corpus& corpus,
+                     const std::vector<size_t>& validation, Json& warnings) {
+  if (!spec.abort.below_random) return;
+  const ItemSetStatistics set = SingleLabelStatistics(corpus, validation);
+  if (set.chance <= 0 || set.chance >= 1) return;
+  const BelowRandomSpec& rule = *spec.abort.below_random;
+  const int64_t looks =
+      LooksOfBelowRandom(rule, spec.training.max_steps, spec.training.eval_steps);
+  const int64_t needed = FewestItemsToFire(set.chance, rule.false_abort, looks);
+  const auto effective = static_cast<int64_t>(static_cast<double>(set.items) / set.design_effect);
+  if (effective >= needed) return;
+  warnings.push_back(absl::StrCat("below_random cannot fire: it needs ", needed,
+                                  " effective validation items, there are ", effective));
+}
+
+void WarnNoConvergence(const ExperimentSpec& spec, Json& warnings) {
+  if (!spec.abort.no_convergence) return;
+  const int64_t after = spec.abort.no_convergence->after_step;
+  const int64_t kept = after / (spec.training.eval_steps *
+                                ThinningStride(after, spec.training.eval_steps));
+  if (kept < 5) {
+    warnings.push_back(absl::StrCat("no_convergence stays undecided at step ", after, ": it needs 5 "
+                                    "validations, there are ", kept));
+  } else if (kept < 8) {
+    warnings.push_back(absl::StrCat("no_convergence has ", kept, " validations at step ", after,
+                                    "; 8 are needed to detect divergence"));
+  }
+}
+
+void WarnBaselines(const ExperimentSpec& spec, Json& warnings) {
+  if (!spec.evaluation) return;
+  for (const BaselineSpec& baseline : spec.evaluation->baselines) {
+    if (!baseline.predictions.empty() && !FileExists(baseline.predictions)) {
+      warnings.push_back(absl::StrCat("baseline ", baseline.name, ": ", baseline.predictions,
+                                      " not found; it will be reported as missing"));
+    }
+  }
+}
+
+}  // namespace
+
+Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
+  WarnNoConvergence(spec, warnings);
+  WarnBaselines(spec, warnings);
+  const int seeds = static_cast<int>(spec.replicate.seeds.size());
+  Json statistics = {{"seeds", seeds},
+                     {"min_p", seeds > 0 ? Json(statistics::SmallestSignFlipP(seeds, 1 << 20))
+                                         : Json(nullptr)},
+                     {"detectable_effect", nullptr},
+                     {"items", nullptr},
+                     {"clusters", nullptr},
+                     {"effective_clusters", nullptr},
+                     {"accuracy_needed", nullptr}};
+  if (!spec.data || !spec.evaluation) return statistics;
+  const CorpusLoad load = LoadCorpus(spec.data->corpus);
+  const SplitSpec& split = spec.data->split;
+  const auto assignment =
+      AssignSplits(load.corpus, {split.train, split.validation, split.test, split.seed});
+  if (!load.ok() || !assignment.ok()) {
+    warnings.push_back(absl::StrCat("the corpus ", spec.data->corpus,
+                                    " cannot be read, so nothing is said about effects; `scmctl "
+                                    "validate` lists what is wrong"));
+    return statistics;
+  }
+  std::vector<std::string> tasks;
+  if (spec.evaluation->primary) tasks = {spec.evaluation->primary->task};
+  const std::vector<size_t> test = ItemsOf(load.corpus, *assignment, Split::kTest, tasks);
+  const std::vector<double> sizes = ClusterSizes(load.corpus, test);
+  const statistics::Design design{sizes, seeds};
+  const statistics::DetectableEffect effect = statistics::SmallestDetectableEffect(design);
+  statistics["items"] = test.size();
+  statistics["clusters"] = sizes.size();
+  statistics["effective_clusters"] =
+      NumberOrNull(SingleLabelStatistics(load.corpus, test).effective_clusters);
+  statistics["detectable_effect"] = NumberOrNull(effect.effect);
+  if (spec.evaluation->gates.accuracy) {
+    statistics["accuracy_needed"] =
+        NumberOrNull(statistics::AccuracyNeeded(*spec.evaluation->gates.accuracy, design));
+  }
+  if (sizes.size() < 10) {
+    warnings.push_back(absl::StrCat("the test set has ", sizes.size(), " clusters: with fewer than "
+                                    "10 nothing can be judged"));
+  }
+  WarnBelowRandom(spec, load.corpus, ItemsOf(load.corpus, *assignment, Split::kValidation), warnings);
+  return statistics;
+}
+
+}  // namespace scm

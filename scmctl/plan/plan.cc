@@ -1,0 +1,211 @@
+#include "scmctl/plan/plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/human.h"
+#include "coordinator/core/cost.h"
+#include "scmctl/plan/attainable.h"
+#include "scmctl/plan/stage_steps.h"
+
+namespace scm {
+namespace {
+
+constexpr int kDraws = 1000;
+// Speed differs between runs of one kind on one kind of machine: log-normal, a tenth either way.
+constexpr double kSpeedSpread = 0.1;
+
+struct Quantiles {
+  double p50 = 0, p90 = 0;
+};
+
+Quantiles QuantilesOf(std::vector<double> draws) {
+  std::sort(draws.begin(), draws.end());
+  const auto at = [&](double q) { return draws[static_cast<size_t>(q * (draws.size() - 1))]; };
+  return {at(0.5), at(0.9)};
+}
+
+Json QuantilesJson(const std::vector<double>& draws) {
+  const Quantiles q = QuantilesOf(draws);
+  return {{"p50", q.p50}, {"p90", q.p90}};
+}
+
+// Tasks that can run at once, and money an hour of one of them; nullopt without a price.
+struct Placement {
+  int64_t slots = 0;
+  std::optional<double> hourly;
+  std::vector<std::string> failures;
+};
+
+Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
+  Placement placement;
+  const ResourcesSpec& wants = spec.resources;
+  for (const PlanWorker& worker : inventory.workers) {
+    int64_t fit = worker.cpus / std::max<int64_t>(1, wants.cpus);
+    if (wants.gpus > 0) fit = std::min(fit, static_cast<int64_t>(worker.gpus.size()) / wants.gpus);
+    placement.slots += fit;
+    if (fit == 0 || !spec.budget) continue;
+    const auto rate = HourlyRate(
+        {wants.gpus, worker.gpus.empty() ? "" : worker.gpus.front(), wants.cpus}, *spec.budget);
+    if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
+  }
+  if (placement.slots > 0) return placement;
+  placement.failures.push_back(
+      absl::StrCat("needs ", wants.gpus, " GPUs and ", wants.cpus, " CPU slots on one worker: none of ",
+                   inventory.workers.size(), " workers has them"));
+  return placement;
+}
+
+// Latest measurement of the same model, batch and resources; else of the same model.
+std::optional<double> PaceOf(const ExperimentSpec& spec, const PlanInventory& inventory) {
+  std::optional<double> pace;
+  for (const bool exact : {false, true}) {
+    for (const PlanInventory::Measured& m : inventory.measured) {
+      const bool same_model = spec.model ? m.model == spec.model->base : m.experiment == spec.name;
+      const bool same_shape = m.batch_size == spec.training.batch_size &&
+                              m.gpus == spec.resources.gpus && m.cpus == spec.resources.cpus;
+      if (same_model && (same_shape || !exact)) pace = m.seconds_per_step;
+    }
+  }
+  return pace;
+}
+
+// Wall seconds of tasks of these lengths on `slots` equal places, longest first.
+double ListSchedule(std::vector<double> seconds, int64_t slots) {
+  std::sort(seconds.rbegin(), seconds.rend());
+  std::vector<double> busy(std::max<int64_t>(1, slots), 0);
+  for (const double task : seconds) *std::min_element(busy.begin(), busy.end()) += task;
+  return *std::max_element(busy.begin(), busy.end());
+}
+
+Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
+                const Placement* placement, Json* cost, Json* finish) {
+  const size_t stages = spec.stages.size();
+  std::vector<std::vector<double>> money(stages), ends(stages);
+  std::vector<double> total_money, total_wall;
+  std::vector<StageWork> work;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    Philox rng(1, "plan", draw);
+    work = DrawWork(spec, rng);
+    double wall = 0, sum = 0;
+    for (size_t s = 0; pace && placement && s < stages; ++s) {
+      std::vector<double> seconds;
+      for (const double steps : work[s].steps) {
+        seconds.push_back(steps * *pace * std::exp(kSpeedSpread * rng.Normal()));
+      }
+      wall += ListSchedule(seconds, placement->slots);
+      double stage_money = 0;
+      for (const double one : seconds) stage_money += one * placement->hourly.value_or(0) / 3600;
+      money[s].push_back(stage_money);
+      ends[s].push_back(wall);
+      sum += stage_money;
+    }
+    total_money.push_back(sum);
+    total_wall.push_back(wall);
+  }
+  const bool known = pace && placement;
+  const bool priced = known && placement->hourly;
+  Json list = Json::array();
+  for (size_t s = 0; s < stages; ++s) {
+    double longest = 0;
+    for (const double steps : work[s].steps) longest = std::max(longest, steps);
+    list.push_back({{"name", StageName(work[s].stage)},
+                    {"tasks", work[s].tasks},
+                    {"steps", longest > 0 ? Json(longest) : Json(nullptr)},
+                    {"cost", priced ? QuantilesJson(money[s]) : Json(nullptr)},
+                    {"ends", known ? QuantilesJson(ends[s]) : Json(nullptr)}});
+  }
+  if (priced) {
+    *cost = QuantilesJson(total_money);
+    (*cost)["currency"] = spec.budget->currency;
+  }
+  if (known) {
+    const Quantiles wall = QuantilesOf(total_wall);
+    const absl::Time now = absl::Now();
+    *finish = {{"p50", Rfc3339(now + absl::Seconds(wall.p50))},
+               {"p90", Rfc3339(now + absl::Seconds(wall.p90))}};
+  }
+  return list;
+}
+
+void Warn(const ExperimentSpec& spec, const Json& cost, const Json& finish, Json& warnings) {
+  if (spec.budget && cost.is_object() && NumberAt(cost, "p90", 0) > spec.budget->limit) {
+    warnings.push_back(absl::StrCat("the P90 cost ", HumanMoney(NumberAt(cost, "p90", 0),
+                                                               spec.budget->currency),
+                                    " exceeds the budget of ",
+                                    HumanMoney(spec.budget->limit, spec.budget->currency)));
+  }
+  if (!spec.timeline) return;
+  const absl::Time due = absl::FromCivil(spec.timeline->finish_by + 1, absl::UTCTimeZone());
+  absl::Time p90 = absl::Now();
+  std::string error;
+  if (finish.is_object()) absl::ParseTime(absl::RFC3339_full, StringAt(finish, "p90"), &p90, &error);
+  if (p90 > due) {
+    warnings.push_back(absl::StrCat("finish_by is ", HumanDuration(p90 - due), " too early"));
+  }
+}
+
+}  // namespace
+
+PlanInventory InventoryFromJson(const Json& answer) {
+  PlanInventory inventory;
+  for (const Json& worker : MemberAt(answer, "workers")) {
+    if (StringAt(worker, "state") != "READY") continue;
+    PlanWorker one{StringAt(worker, "id"), IntegerAt(worker, "cpus", 0), {}};
+    for (const Json& gpu : MemberAt(worker, "gpus")) one.gpus.push_back(StringAt(gpu, "model"));
+    inventory.workers.push_back(std::move(one));
+  }
+  for (const Json& m : MemberAt(answer, "measured")) {
+    inventory.measured.push_back({StringAt(m, "experiment"), StringAt(m, "model"),
+                                  IntegerAt(m, "batch_size", 0), IntegerAt(m, "gpus", 0),
+                                  IntegerAt(m, "cpus", 0), NumberAt(m, "seconds_per_step", 0)});
+  }
+  return inventory;
+}
+
+Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
+  Json warnings = Json::array(), missing = Json::array();
+  std::optional<Placement> placement;
+  std::optional<double> pace;
+  if (inventory == nullptr) {
+    missing.push_back("a coordinator: placement, cost and finish need its workers and speeds");
+  } else {
+    placement = Place(spec, *inventory);
+    pace = PaceOf(spec, *inventory);
+    if (!pace) {
+      missing.push_back("a measured speed: run the `check` stage once for cost and finish");
+    }
+  }
+  const bool placed = placement && placement->slots > 0;
+  Json cost, finish;
+  const Json stages =
+      StagesJson(spec, pace, placed ? &*placement : nullptr, &cost, &finish);
+  int64_t tasks = 0;
+  for (const Json& stage : stages) tasks += IntegerAt(stage, "tasks", 0);
+  Json rungs = Json::array();
+  for (const RungRow& row : RungTable(spec)) {
+    rungs.push_back({{"step", row.step}, {"trials", row.trials}});
+  }
+  const Json statistics = AttainableStatistics(spec, warnings);
+  Warn(spec, cost, finish, warnings);
+  return {{"name", spec.name},
+          {"tasks", tasks},
+          {"stages", stages},
+          {"rungs", rungs},
+          {"cost", cost.is_null() ? Json{{"p50", nullptr},
+                                         {"p90", nullptr},
+                                         {"currency", spec.budget ? Json(spec.budget->currency)
+                                                                  : Json(nullptr)}}
+                                  : cost},
+          {"finish", finish.is_null() ? Json{{"p50", nullptr}, {"p90", nullptr}} : finish},
+          {"unplaceable", placement ? Json(placement->failures) : Json(nullptr)},
+          {"slots", placement ? Json(placement->slots) : Json(nullptr)},
+          {"statistics", statistics},
+          {"warnings", warnings},
+          {"missing", missing}};
+}
+
+}  // namespace scm

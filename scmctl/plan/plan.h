@@ -1,0 +1,42 @@
+// What an experiment will do, cost and be able to show, before it runs. Pure but for reading the
+// corpus. Every forecast is a Monte-Carlo over rung survival and speed, from a fixed Philox stream, so
+// the same file and inventory give the same plan.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "experiment/spec.h"
+
+namespace scm {
+
+struct PlanWorker {
+  std::string id;
+  int64_t cpus = 0;
+  std::vector<std::string> gpus;  // models
+};
+
+// What a reachable coordinator knows.
+struct PlanInventory {
+  std::vector<PlanWorker> workers;
+  struct Measured {
+    std::string experiment, model;
+    int64_t batch_size = 0, gpus = 0, cpus = 0;
+    double seconds_per_step = 0;
+  };
+  std::vector<Measured> measured;  // latest last
+};
+
+// From the coordinator's answer to INVENTORY.
+PlanInventory InventoryFromJson(const Json& answer);
+
+// The shape of the command contract. Without an inventory, or without a measured speed, cost, finish
+// and unplaceable are null, and "missing" says what is lacking.
+Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory);
+
+// The table for people; fits `width` columns.
+std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, bool colour);
+
+}  // namespace scm

