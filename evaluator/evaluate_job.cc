@@ -127,15 +127,15 @@ absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
     return reporter_->Progress(step, {{"items_scored", static_cast<double>(step)}}).ok() &&
            !commands_->stop().has_value();
   };
-  SCM_ASSIGN_OR_RETURN(const auto scores, ScoreExamples(examples, spec_.trainer.score_tokens,
-                                                        go_on, loaded.model.get()));
+  SCM_ASSIGN_OR_RETURN(const auto scores, ScoreExamples(examples, spec_.trainer.score_tokens, go_on,
+                                                        loaded.model.get()));
   scored_ += items;
   return MakeScores(evaluation_.tasks, scores);
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded) {
-  return MeasureLatency(LatencyTask(), *loaded.tokenizer, spec_.data.max_length,
-                        loaded.model.get(), clock_);
+  return MeasureLatency(LatencyTask(), *loaded.tokenizer, spec_.data.max_length, loaded.model.get(),
+                        clock_);
 }
 
 absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded) {
@@ -217,8 +217,8 @@ absl::Status Evaluator::Run() {
   const std::string path = absl::StrCat(spec_.work_dir, "/evaluation.json");
   SCM_RETURN_IF_ERROR(WriteFileDurably(path, EvaluationToJson(evaluation_).dump() + "\n"));
   SCM_RETURN_IF_ERROR(reporter_->Artifact("evaluation", path));
-  return reporter_->Done({{"items", CountItems(evaluation_.tasks)},
-                          {"models", evaluation_.models.size()}});
+  return reporter_->Done(
+      {{"items", CountItems(evaluation_.tasks)}, {"models", evaluation_.models.size()}});
 }
 
 }  // namespace

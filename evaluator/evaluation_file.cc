@@ -93,18 +93,18 @@ Json EvaluationToJson(const Evaluation& evaluation) {
                              {"what", "one item, batch 1, tokenisation included"}};
     }
   }
-  return {{"version", 1},
-          {"split", "test"},
-          {"demonstration", evaluation.demonstration},
-          {"tasks", tasks},
-          {"models", models},
-          {"scores", scores},
-          {"loss", losses},
-          {"answer_chance_loss", AnswerChanceLoss(evaluation.tasks)},
-          {"latency", latency},
-          {"memory",
-           {{"peak_rss_bytes", evaluation.peak_rss_bytes},
-            {"model_bytes", evaluation.model_bytes}}}};
+  return {
+      {"version", 1},
+      {"split", "test"},
+      {"demonstration", evaluation.demonstration},
+      {"tasks", tasks},
+      {"models", models},
+      {"scores", scores},
+      {"loss", losses},
+      {"answer_chance_loss", AnswerChanceLoss(evaluation.tasks)},
+      {"latency", latency},
+      {"memory",
+       {{"peak_rss_bytes", evaluation.peak_rss_bytes}, {"model_bytes", evaluation.model_bytes}}}};
 }
 
 }  // namespace scm

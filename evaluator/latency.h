@@ -15,7 +15,8 @@ inline constexpr int64_t kLatencyWarmUps = 10;
 inline constexpr int64_t kLatencySamples = 128;  // at most; one an item
 
 // Milliseconds to answer single items of `task`, one after another: tokenisation of the prompt with
-// every choice, scoring and comparison. Each item is timed once, after kLatencyWarmUps untimed ones.
+// every choice, scoring and comparison. Each item is timed once, after kLatencyWarmUps untimed
+// ones.
 absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const Tokenizer& tokenizer,
                                                    int64_t max_length, LlamaModel* model,
                                                    Clock* clock);

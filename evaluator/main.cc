@@ -10,16 +10,17 @@ absl::Status Run(const scm::JobSpec& spec, scm::Reporter* reporter, scm::Command
   if (spec.kind == scm::JobKind::kEvaluate) {
     return scm::RunEvaluateJob(spec, reporter, commands, clock);
   }
-  return absl::InvalidArgumentError(absl::StrCat("task.kind: scm-evaluator does evaluate, not ",
-                                                 scm::JobKindName(spec.kind)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("task.kind: scm-evaluator does evaluate, not ", scm::JobKindName(spec.kind)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   return scm::RunAttemptProgram(
-      {"scm-evaluator", "Scores a base model, trained adapters and baselines on a corpus's test "
-                        "items by the log-likelihood of their choices.",
+      {"scm-evaluator",
+       "Scores a base model, trained adapters and baselines on a corpus's test "
+       "items by the log-likelihood of their choices.",
        Run},
       argc, argv);
 }

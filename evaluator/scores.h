@@ -28,9 +28,9 @@ struct TaskScores {
 
 struct DocumentLoss {
   std::string document;
-  double loss_sum = 0;   // of the gold answers' tokens
-  int64_t labels = 0;    // those tokens
-  int64_t answers = 0;   // those answers
+  double loss_sum = 0;  // of the gold answers' tokens
+  int64_t labels = 0;   // those tokens
+  int64_t answers = 0;  // those answers
 };
 
 struct ModelScores {

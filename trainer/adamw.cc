@@ -1,10 +1,10 @@
 #include "trainer/adamw.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cmath>
 
 namespace scm {
 namespace {

@@ -1,12 +1,12 @@
-// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) over the adapters,
-// with Hugging Face's defaults, and clipping by the global gradient norm. On the CPU one fused pass
-// over each tensor; elsewhere the same formula in ATen operations. Single owner.
+// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) over the
+// adapters, with Hugging Face's defaults, and clipping by the global gradient norm. On the CPU one
+// fused pass over each tensor; elsewhere the same formula in ATen operations. Single owner.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "trainer/model.h"
 
@@ -18,7 +18,8 @@ struct AdamWConfig {
 
 class AdamW {
  public:
-  // One trained tensor with its moments. `parameter` and `gradient` point into the model's adapters.
+  // One trained tensor with its moments. `parameter` and `gradient` point into the model's
+  // adapters.
   struct Slot {
     at::Tensor* parameter;
     at::Tensor* gradient;
@@ -29,7 +30,8 @@ class AdamW {
   // and keep its place in memory.
   AdamW(std::vector<AdapterPair>& adapters, const AdamWConfig& config);
 
-  // One update with rate `learning_rate`; gradients are first scaled by `gradient_scale` (clipping).
+  // One update with rate `learning_rate`; gradients are first scaled by `gradient_scale`
+  // (clipping).
   void Step(double learning_rate, double gradient_scale);
 
   std::vector<Slot>& slots() { return slots_; }
@@ -46,8 +48,8 @@ class AdamW {
 // threads: sums are made in double, per tensor, in order.
 double GradientNorm(const std::vector<AdamW::Slot>& slots);
 
-// Scale that brings a gradient of norm `norm` to at most `max_norm`, as torch.nn.utils.clip_grad_norm_
-// computes it. max_norm 0 switches clipping off.
+// Scale that brings a gradient of norm `norm` to at most `max_norm`, as
+// torch.nn.utils.clip_grad_norm_ computes it. max_norm 0 switches clipping off.
 double ClipScale(double norm, double max_norm);
 
 }  // namespace scm

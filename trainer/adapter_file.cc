@@ -37,10 +37,11 @@ Json ConfigJson(const LoraConfig& config, const std::string& base_model) {
 }
 
 // Keys that change what an adapter means; each must be absent, null, false or empty.
-constexpr const char* kRefused[] = {"use_dora",       "use_rslora",          "rank_pattern",
-                                    "alpha_pattern",  "modules_to_save",     "fan_in_fan_out",
-                                    "layers_pattern", "layers_to_transform", "trainable_token_indices",
-                                    "lora_bias",      "target_parameters",   "exclude_modules"};
+constexpr const char* kRefused[] = {
+    "use_dora",       "use_rslora",          "rank_pattern",
+    "alpha_pattern",  "modules_to_save",     "fan_in_fan_out",
+    "layers_pattern", "layers_to_transform", "trainable_token_indices",
+    "lora_bias",      "target_parameters",   "exclude_modules"};
 
 bool MeansNothing(const Json& value) {
   return value.is_null() || value == Json(false) ||
@@ -91,9 +92,10 @@ absl::Status ReadAdapterWeights(const std::string& dir, LlamaModel* model) {
   }
   const size_t expected = model->adapters().size() * 2;
   if (file->entries().size() == expected) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(file->path(), ": holds ", file->entries().size(), " tensors, but the adapters "
-                   "that adapter_config.json names have ", expected));
+  return absl::InvalidArgumentError(absl::StrCat(file->path(), ": holds ", file->entries().size(),
+                                                 " tensors, but the adapters "
+                                                 "that adapter_config.json names have ",
+                                                 expected));
 }
 
 absl::Status LoadAdapter(const std::string& dir, LlamaModel* model) {

@@ -16,7 +16,8 @@ namespace scm {
 namespace {
 
 constexpr char kProtocolHelp[] =
-    "Protocol (docs/trainer-protocol.md): the work order is the JSON file named by SCM_SPEC, or the "
+    "Protocol (docs/trainer-protocol.md): the work order is the JSON file named by SCM_SPEC, or "
+    "the "
     "argument.\nReports are JSON lines written to the descriptor SCM_REPORT_FD, or to standard "
     "output without it.\nCommands are JSON lines on standard input: {\"cmd\":\"checkpoint\"} and "
     "{\"cmd\":\"stop\",\"checkpoint\":true}.\nThe exit code is 0 after \"done\" or \"stopped\", 1 "
@@ -65,8 +66,7 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
     return 2;
   }
   Reporter reporter(*descriptor);
-  const absl::Status status =
-      Guarded([&] { return RunReported(program, path, &reporter); });
+  const absl::Status status = Guarded([&] { return RunReported(program, path, &reporter); });
   if (status.ok()) return 0;
   const std::string message(status.message());
   std::fprintf(stderr, "%s: %s\n", program.name.c_str(), message.c_str());

@@ -20,8 +20,8 @@ struct AttemptProgram {
 };
 
 // Reads the command line and the work order (SCM_SPEC, or the file given), reports "started", reads
-// commands from standard input, runs, and returns the exit code: 0 after "done" or "stopped", 1 after
-// "failed", 2 for a wrong command line.
+// commands from standard input, runs, and returns the exit code: 0 after "done" or "stopped", 1
+// after "failed", 2 for a wrong command line.
 int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv);
 
 }  // namespace scm

@@ -1,5 +1,5 @@
-// Checkpoints of the training loop: a directory "step-N" that holds the adapter in PEFT's format, so
-// that it can be used as it is, and what an exact resume needs.
+// Checkpoints of the training loop: a directory "step-N" that holds the adapter in PEFT's format,
+// so that it can be used as it is, and what an exact resume needs.
 //
 //   adapter_config.json, adapter_model.safetensors   the adapter
 //   optimizer.safetensors                            AdamW's moments

@@ -30,8 +30,7 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
 }
 
 int64_t BestChoice(const std::vector<double>& log_likelihoods) {
-  return std::max_element(log_likelihoods.begin(), log_likelihoods.end()) -
-         log_likelihoods.begin();
+  return std::max_element(log_likelihoods.begin(), log_likelihoods.end()) - log_likelihoods.begin();
 }
 
 }  // namespace scm

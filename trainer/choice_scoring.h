@@ -13,9 +13,9 @@ namespace scm {
 
 // Scores every example (its answer tokens). Neighbours share a batch of at most `score_tokens`
 // positions (one example at least), padding not counted: the model computes none, and computes the
-// prompt that the choices of an item have in common once. The batches are a function of the examples
-// alone, so repeated scoring gives the same bits. `go_on`, if set, is asked after each batch with the
-// number of examples scored so far; false ends with CANCELLED.
+// prompt that the choices of an item have in common once. The batches are a function of the
+// examples alone, so repeated scoring gives the same bits. `go_on`, if set, is asked after each
+// batch with the number of examples scored so far; false ends with CANCELLED.
 absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
     const std::vector<const TokenExample*>& examples, int64_t score_tokens,
     const std::function<bool(int64_t)>& go_on, LlamaModel* model);

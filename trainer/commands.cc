@@ -22,7 +22,8 @@ void CommandQueue::PushLine(absl::string_view line) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (name == "checkpoint") checkpoint_ = true;
   if (name == "stop") {
-    stop_ = StopCommand{StringAt(*parsed, "reason", "cancel"), BoolAt(*parsed, "checkpoint", false)};
+    stop_ =
+        StopCommand{StringAt(*parsed, "reason", "cancel"), BoolAt(*parsed, "checkpoint", false)};
   }
 }
 

@@ -1,5 +1,6 @@
-// The order in which examples are trained: one permutation an epoch, a pure function of (seed, epoch),
-// so that a position is two numbers and a resumed run goes on exactly where it was. One owner.
+// The order in which examples are trained: one permutation an epoch, a pure function of (seed,
+// epoch), so that a position is two numbers and a resumed run goes on exactly where it was. One
+// owner.
 #pragma once
 
 #include <cstddef>

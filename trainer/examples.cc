@@ -26,9 +26,9 @@ absl::Status FitLength(int64_t max_length, bool start_token, TokenExample* examp
   // At least one token must stay before the answer.
   const int64_t removable = example->answer_start - std::max<int64_t>(kept_front, 1);
   if (excess > removable) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("an answer of ", example->labels(), " tokens does not fit into data.max_length ",
-                     max_length, "; raise it or shorten the choice"));
+    return absl::InvalidArgumentError(absl::StrCat("an answer of ", example->labels(),
+                                                   " tokens does not fit into data.max_length ",
+                                                   max_length, "; raise it or shorten the choice"));
   }
   const auto first = example->tokens.begin() + kept_front;
   example->tokens.erase(first, first + excess);

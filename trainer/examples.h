@@ -1,11 +1,12 @@
 // Texts to token examples. What is trained and scored is `prompt + " " + choice`, nothing more: no
-// end-of-text token is appended, because the score of a choice is the likelihood of exactly that text
-// and training must not teach a token that scoring never asks for. A start token is put in front once
-// where the tokenizer's own configuration does so (Llama-3), and not otherwise (SmolLM2).
+// end-of-text token is appended, because the score of a choice is the likelihood of exactly that
+// text and training must not teach a token that scoring never asks for. A start token is put in
+// front once where the tokenizer's own configuration does so (Llama-3), and not otherwise
+// (SmolLM2).
 //
-// The answer starts where lm-evaluation-harness puts it: prompt and choice are tokenised as one text,
-// spaces at the end of the prompt count to the answer, and the answer's tokens are those after the
-// first tokens(prompt) of the joint text. Special tokens in the text are plain text.
+// The answer starts where lm-evaluation-harness puts it: prompt and choice are tokenised as one
+// text, spaces at the end of the prompt count to the answer, and the answer's tokens are those
+// after the first tokens(prompt) of the joint text. Special tokens in the text are plain text.
 //
 // Pure; thread-safe with an immutable tokenizer.
 #pragma once
@@ -28,9 +29,9 @@ struct TokenExample {
   int64_t inputs() const { return static_cast<int64_t>(tokens.size()) - 1; }
 };
 
-// One example a choice. An example longer than `max_length` tokens loses the beginning of its prompt
-// (its start token stays) and says so in `cut`. INVALID_ARGUMENT when an answer alone does not fit,
-// or is empty after tokenisation.
+// One example a choice. An example longer than `max_length` tokens loses the beginning of its
+// prompt (its start token stays) and says so in `cut`. INVALID_ARGUMENT when an answer alone does
+// not fit, or is empty after tokenisation.
 absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokenizer,
                                                          const std::string& prompt,
                                                          const std::vector<std::string>& choices,
@@ -40,7 +41,6 @@ absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokeni
 // demands. A piece after the first repeats the last token of the one before as its context, so that
 // no token is predicted twice or left out. Empty for texts of fewer than two tokens.
 absl::StatusOr<std::vector<TokenExample>> TextExamples(const Tokenizer& tokenizer,
-                                                       const std::string& text,
-                                                       int64_t max_length);
+                                                       const std::string& text, int64_t max_length);
 
 }  // namespace scm

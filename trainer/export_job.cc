@@ -49,8 +49,8 @@ absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, Report
       SCM_RETURN_IF_ERROR(WriteMergedModel(spec.model, best.dir, dir, go_on));
       SCM_RETURN_IF_ERROR(reporter->Artifact("merged", dir));
     } else {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "parameters.export.formats: \"", format, "\" is not one of peft, merged"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("parameters.export.formats: \"", format, "\" is not one of peft, merged"));
     }
     done.push_back(format);
   }

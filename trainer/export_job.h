@@ -4,8 +4,8 @@
 //   artifact "merged"   base + adapter as a Hugging Face directory (config.json, model.safetensors,
 //                       tokenizer files)
 //
-// The merge is made in fp32, W + alpha / r · B A, and stored in the base's own precision: the type of
-// its embeddings, bf16 where they are quantised. One tensor is in memory at a time.
+// The merge is made in fp32, W + alpha / r · B A, and stored in the base's own precision: the type
+// of its embeddings, bf16 where they are quantised. One tensor is in memory at a time.
 #pragma once
 
 #include <vector>

@@ -71,8 +71,8 @@ std::optional<int64_t> Fields::ReadInteger(const std::string& key, int64_t low,
   const Json& value = Raw(key);
   const std::optional<double> number =
       value.is_number() ? NumberFromJson(value) : std::optional<double>();
-  const bool whole = number.has_value() && *number == std::floor(*number) &&
-                     std::abs(*number) < 9.0e18;
+  const bool whole =
+      number.has_value() && *number == std::floor(*number) && std::abs(*number) < 9.0e18;
   if (!whole) {
     Problem(key, absl::StrCat("expected a whole number, found ", value.dump()));
     return std::nullopt;

@@ -1,5 +1,5 @@
-// Typed reading of a JSON object that collects every problem with its dotted key instead of stopping
-// at the first one. Pure; one owner.
+// Typed reading of a JSON object that collects every problem with its dotted key instead of
+// stopping at the first one. Pure; one owner.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ class FieldProblems {
   std::vector<std::string> problems_;
 };
 
-// Reads members of one object. A member of the wrong type or out of range is a problem and gives the
-// default; a missing one gives the default and is a problem only for the Required… functions.
+// Reads members of one object. A member of the wrong type or out of range is a problem and gives
+// the default; a missing one gives the default and is a problem only for the Required… functions.
 class Fields {
  public:
   // `object` must outlive the reader; null or missing objects read as empty ones.

@@ -18,17 +18,19 @@ absl::Status Run(const scm::JobSpec& spec, scm::Reporter* reporter, scm::Command
     case scm::JobKind::kReport:
       break;
   }
-  return absl::InvalidArgumentError(absl::StrCat("task.kind: scm-trainer does check, train and "
-                                                 "export, not ",
-                                                 scm::JobKindName(spec.kind)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("task.kind: scm-trainer does check, train and "
+                   "export, not ",
+                   scm::JobKindName(spec.kind)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   return scm::RunAttemptProgram(
-      {"scm-trainer", "Trains LoRA adapters of a Llama-architecture model, checks a corpus, or "
-                      "exports a trained model.",
+      {"scm-trainer",
+       "Trains LoRA adapters of a Llama-architecture model, checks a corpus, or "
+       "exports a trained model.",
        Run},
       argc, argv);
 }

@@ -1,10 +1,10 @@
 #include "trainer/merge.h"
 
-#include <memory>
-#include <vector>
-
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -44,10 +44,9 @@ class Merger {
   absl::Status Write(const std::string& path, SafetensorsType type) {
     std::vector<TensorToWrite> tensors;
     for (const TensorInfo& tensor : source_.tensors()) {
-      tensors.push_back({tensor.name, type, tensor.shape, [this, &tensor, type](
-                                                              const TensorSink& sink) {
-                           return WriteOne(tensor, type, sink);
-                         }});
+      tensors.push_back(
+          {tensor.name, type, tensor.shape,
+           [this, &tensor, type](const TensorSink& sink) { return WriteOne(tensor, type, sink); }});
     }
     SCM_RETURN_IF_ERROR(WriteSafetensors(path, std::move(tensors)));
     if (merged_ * 2 == adapter_.entries().size()) return absl::OkStatus();

@@ -26,7 +26,6 @@ struct RowPlan {
 
 // The next micro-batch in the cursor's order. Packing keeps that order (next fit), so that what is
 // trained is a function of the cursor alone. No example may be longer than `row_length`.
-Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan,
-                DataCursor* cursor);
+Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan, DataCursor* cursor);
 
 }  // namespace scm

@@ -1,5 +1,6 @@
-// The reports of the trainer protocol (docs/trainer-protocol.md): one JSON object a line, written by
-// one write(2) each, so that the reader never sees half a line of a living trainer. Not thread-safe.
+// The reports of the trainer protocol (docs/trainer-protocol.md): one JSON object a line, written
+// by one write(2) each, so that the reader never sees half a line of a living trainer. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>

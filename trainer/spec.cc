@@ -120,8 +120,8 @@ void ParseSteps(const Fields& root, JobSpec* spec) {
     spec->eval_steps = root.RequiredInteger("eval_steps", 1);
     spec->stop_at_step = root.Integer("stop_at_step", spec->max_steps, 1);
     if (spec->stop_at_step > spec->max_steps) {
-      root.Problem("stop_at_step", absl::StrCat("is ", spec->stop_at_step,
-                                                ", beyond max_steps ", spec->max_steps));
+      root.Problem("stop_at_step",
+                   absl::StrCat("is ", spec->stop_at_step, ", beyond max_steps ", spec->max_steps));
     }
     training.max_steps = spec->max_steps;
     training.save_steps = spec->save_steps;
@@ -161,9 +161,8 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
   spec->experiment_name = root.Object("experiment").Text("name", "");
   const Fields task = root.Object("task");
   spec->task_id = task.Text("id", "");
-  const std::string kind =
-      task.Word("kind", task.RequiredText("kind"), {"check", "train", "evaluate", "export",
-                                                    "report"});
+  const std::string kind = task.Word("kind", task.RequiredText("kind"),
+                                     {"check", "train", "evaluate", "export", "report"});
   for (JobKind candidate : kKinds) {
     if (kind == JobKindName(candidate)) spec->kind = candidate;
   }
@@ -179,11 +178,16 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
 
 const char* JobKindName(JobKind kind) {
   switch (kind) {
-    case JobKind::kCheck: return "check";
-    case JobKind::kTrain: return "train";
-    case JobKind::kEvaluate: return "evaluate";
-    case JobKind::kExport: return "export";
-    case JobKind::kReport: return "report";
+    case JobKind::kCheck:
+      return "check";
+    case JobKind::kTrain:
+      return "train";
+    case JobKind::kEvaluate:
+      return "evaluate";
+    case JobKind::kExport:
+      return "export";
+    case JobKind::kReport:
+      return "report";
   }
   return "";
 }

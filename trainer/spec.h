@@ -1,5 +1,5 @@
-// The work order of one attempt: the document that SCM_SPEC points to (docs/trainer-protocol.md), as
-// typed values. Values only; immutable after parsing.
+// The work order of one attempt: the document that SCM_SPEC points to (docs/trainer-protocol.md),
+// as typed values. Values only; immutable after parsing.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,8 @@ struct JobResources {
 
 // Settings of the built-in trainer itself: the experiment file's trainer.parameters.
 struct TrainerParameters {
-  int64_t max_validation_items = 400;  // a larger validation split is sampled down to this many
-  int64_t score_tokens = 2048;         // tokens of one scoring batch; memory against speed
+  int64_t max_validation_items = 400;    // a larger validation split is sampled down to this many
+  int64_t score_tokens = 2048;           // tokens of one scoring batch; memory against speed
   std::vector<std::string> train_tasks;  // items of these tasks are trained; empty = of all
 };
 

@@ -1,11 +1,11 @@
 // fp32 tensors of libtorch to and from safetensors files.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "absl/status/status.h"
 #include "trainer/formats/safetensors.h"

@@ -1,11 +1,11 @@
 #include "trainer/torch_runtime.h"
 
-#include <exception>
-#include <new>
-
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
+
+#include <exception>
+#include <new>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -15,8 +15,9 @@ namespace {
 
 absl::Status OutOfMemory(absl::string_view what) {
   return absl::ResourceExhaustedError(
-      absl::StrCat("out of memory: ", what, "; a smaller training.batch_size or data.max_length, or "
-                                            "a machine with more memory, may help"));
+      absl::StrCat("out of memory: ", what,
+                   "; a smaller training.batch_size or data.max_length, or "
+                   "a machine with more memory, may help"));
 }
 
 }  // namespace

@@ -11,13 +11,13 @@
 namespace scm {
 
 // Sets the number of compute threads to the CPU slots of the lease (unchanged when not said) and
-// returns the device to compute on: "cuda:0" when GPUs were leased and libtorch sees one, else "cpu".
-// INVALID_ARGUMENT when GPUs were leased and libtorch sees none: training on the CPU instead would
-// waste the lease unnoticed.
+// returns the device to compute on: "cuda:0" when GPUs were leased and libtorch sees one, else
+// "cpu". INVALID_ARGUMENT when GPUs were leased and libtorch sees none: training on the CPU instead
+// would waste the lease unnoticed.
 absl::StatusOr<std::string> PrepareTorch(const JobResources& resources);
 
-// Runs `work` and turns what it throws into a status: out of memory is RESOURCE_EXHAUSTED, any other
-// libtorch or standard exception INTERNAL with its message.
+// Runs `work` and turns what it throws into a status: out of memory is RESOURCE_EXHAUSTED, any
+// other libtorch or standard exception INTERNAL with its message.
 absl::Status Guarded(const std::function<absl::Status()>& work);
 
 }  // namespace scm

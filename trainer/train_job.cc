@@ -34,8 +34,8 @@ absl::Status CheckData(const JobSpec& spec, const Corpus& corpus, const SplitAss
   if (!report.has_errors()) return absl::OkStatus();
   const std::vector<std::string> errors = report.Messages(Severity::kError);
   return absl::InvalidArgumentError(absl::StrCat("the data check of ", spec.data.corpus, " found ",
-                                                 errors.size(), " errors: ",
-                                                 absl::StrJoin(errors, " · ")));
+                                                 errors.size(),
+                                                 " errors: ", absl::StrJoin(errors, " · ")));
 }
 
 Json ResultJson(const std::optional<ValidationResult>& result) {
@@ -118,9 +118,9 @@ absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* 
     SCM_ASSIGN_OR_RETURN(const TrainingState state,
                          ReadCheckpoint(spec.resume_from->dir, model.get(), &loop.optimizer()));
     if (state.step != spec.resume_from->step) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(spec.resume_from->dir, " holds step ", state.step, ", but resume_from says ",
-                       spec.resume_from->step));
+      return absl::InvalidArgumentError(absl::StrCat(spec.resume_from->dir, " holds step ",
+                                                     state.step, ", but resume_from says ",
+                                                     spec.resume_from->step));
     }
     SCM_RETURN_IF_ERROR(loop.Resume(state));
   }

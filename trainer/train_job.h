@@ -10,9 +10,9 @@
 
 namespace scm {
 
-// Trains one attempt and reports it, "done" or "stopped" included. "check" looks at the corpus first
-// and writes its findings as the artifact "data_check"; errors there fail the job. A returned error is
-// not yet reported: FailureKind() gives its kind.
+// Trains one attempt and reports it, "done" or "stopped" included. "check" looks at the corpus
+// first and writes its findings as the artifact "data_check"; errors there fail the job. A returned
+// error is not yet reported: FailureKind() gives its kind.
 absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
                          Clock* clock);
 

@@ -104,8 +104,7 @@ absl::Status TrainLoop::RunStep() {
   for (size_t i = 0; i < window.size(); ++i) {
     SCM_ASSIGN_OR_RETURN(const LossResult result,
                          parts_.model->TrainStep(window[i], 1.0 / static_cast<double>(labels),
-                                                 spec_.seed, state_.step,
-                                                 static_cast<int64_t>(i)));
+                                                 spec_.seed, state_.step, static_cast<int64_t>(i)));
     loss += result.loss_sum;
   }
   loss /= static_cast<double>(labels);
@@ -120,8 +119,8 @@ absl::Status TrainLoop::RunStep() {
   SCM_RETURN_IF_ERROR(ReportStep(loss, norm, learning_rate,
                                  seconds > 0 ? static_cast<double>(tokens) / seconds : 0));
   if (finite) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat("training diverged at step ", state_.step, ": the loss is ",
-                                         loss, " and the gradient norm ", norm,
+  return absl::AbortedError(absl::StrCat("training diverged at step ", state_.step,
+                                         ": the loss is ", loss, " and the gradient norm ", norm,
                                          "; a lower training.learning_rate may help"));
 }
 

@@ -1,6 +1,6 @@
 // The training loop: one attempt of one run, from its first or resumed step to `stop_at_step`, an
-// order to stop, early stopping or divergence. Talks to the world only through what it is given. One
-// owner, one thread. With a deterministic model, k steps + resume + (N − k) steps give the same
+// order to stop, early stopping or divergence. Talks to the world only through what it is given.
+// One owner, one thread. With a deterministic model, k steps + resume + (N − k) steps give the same
 // adapters, bit for bit, as N steps.
 #pragma once
 

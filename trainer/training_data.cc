@@ -70,9 +70,9 @@ class DataMaker {
     std::vector<TokenExample> examples;
     for (size_t i = 0; i < corpus_.documents.size(); ++i) {
       if (split_.documents[i] != split) continue;
-      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> pieces,
-                           TextExamples(tokenizer_, corpus_.documents[i].text,
-                                        spec_.data.max_length));
+      SCM_ASSIGN_OR_RETURN(
+          std::vector<TokenExample> pieces,
+          TextExamples(tokenizer_, corpus_.documents[i].text, spec_.data.max_length));
       std::move(pieces.begin(), pieces.end(), std::back_inserter(examples));
     }
     return examples;
@@ -129,7 +129,8 @@ class DataMaker {
       if (made.single_label) {
         made.gold = item.gold;
       } else {
-        for (size_t i = 0; i < made.choices.size(); ++i) made.gold.push_back(static_cast<int64_t>(i));
+        for (size_t i = 0; i < made.choices.size(); ++i)
+          made.gold.push_back(static_cast<int64_t>(i));
       }
       for (const TokenExample& example : made.choices) cuts.See(example);
       data_.validation.items.push_back(std::move(made));
@@ -150,7 +151,8 @@ class DataMaker {
     data_.validation.deff = statistics.design_effect;
     if (!data_.validation.items.empty()) return absl::OkStatus();
     return absl::InvalidArgumentError(
-        absl::StrCat(spec_.data.corpus, ": the validation split is empty; a run without validation "
+        absl::StrCat(spec_.data.corpus,
+                     ": the validation split is empty; a run without validation "
                      "can be neither judged nor stopped. Raise data.split.validation"));
   }
 
@@ -173,15 +175,16 @@ absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::stri
   for (const CorpusProblem& error : load.errors) {
     if (lines.size() < kListedProblems) lines.push_back(FormatCorpusProblem(error));
   }
-  const int64_t more = static_cast<int64_t>(load.errors.size() - lines.size()) + load.errors_left_out;
+  const int64_t more =
+      static_cast<int64_t>(load.errors.size() - lines.size()) + load.errors_left_out;
   if (more > 0) lines.push_back(absl::StrCat("… and ", more, " more"));
   return absl::InvalidArgumentError(
       absl::StrCat("the corpus ", data.corpus, " has errors:\n", absl::StrJoin(lines, "\n")));
 }
 
 absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data) {
-  return AssignSplits(corpus, SplitOptions{data.split.train, data.split.validation,
-                                           data.split.test, data.split.seed});
+  return AssignSplits(corpus, SplitOptions{data.split.train, data.split.validation, data.split.test,
+                                           data.split.seed});
 }
 
 absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const Corpus& corpus,

@@ -1,7 +1,8 @@
 // A corpus as the training loop uses it: token examples to train on, and the validation set.
 //
-// Every item of the train split gives one example for each gold choice. With `training.loss_on: all`
-// the prompt is predicted as well, and the documents of the train split are trained as plain text.
+// Every item of the train split gives one example for each gold choice. With `training.loss_on:
+// all` the prompt is predicted as well, and the documents of the train split are trained as plain
+// text.
 #pragma once
 
 #include <string>
@@ -26,8 +27,8 @@ struct TrainingData {
 absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::string>* warnings);
 absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data);
 
-// INVALID_ARGUMENT when there is nothing to train on or nothing to validate on, or an item cannot be
-// tokenised. Deterministic.
+// INVALID_ARGUMENT when there is nothing to train on or nothing to validate on, or an item cannot
+// be tokenised. Deterministic.
 absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const Corpus& corpus,
                                               const SplitAssignment& split,
                                               const Tokenizer& tokenizer);

@@ -38,9 +38,9 @@ std::optional<ValidationResult> ResultFromJson(const Json& json) {
   result.loss = NumberOf(json, "loss").value_or(std::numeric_limits<double>::quiet_NaN());
   const Json& counts = MemberAt(json, "counts");
   if (counts.is_object()) {
-    result.counts =
-        ValidationCounts{IntegerAt(counts, "correct", 0), IntegerAt(counts, "items", 0),
-                         NumberOf(counts, "chance").value_or(0), NumberOf(counts, "deff").value_or(1)};
+    result.counts = ValidationCounts{IntegerAt(counts, "correct", 0), IntegerAt(counts, "items", 0),
+                                     NumberOf(counts, "chance").value_or(0),
+                                     NumberOf(counts, "deff").value_or(1)};
   }
   return result;
 }

@@ -15,11 +15,11 @@ namespace scm {
 struct TrainingState {
   int64_t step = 0;  // optimiser updates made
   DataCursor::Position cursor;
-  int64_t tokens = 0;         // trained positions, padding not counted
-  std::string fingerprint;    // of seed, data and batching; a resumed run must have the same
+  int64_t tokens = 0;       // trained positions, padding not counted
+  std::string fingerprint;  // of seed, data and batching; a resumed run must have the same
 
   // Validation so far.
-  int64_t validated_step = -1;                // the last step with a validation; −1 = none yet
+  int64_t validated_step = -1;                 // the last step with a validation; −1 = none yet
   std::optional<ValidationResult> validation;  // the one of validated_step
   std::optional<ValidationResult> base;        // step 0, the untouched base
   std::optional<double> best_loss;             // lowest validation loss at a checkpoint

@@ -19,9 +19,10 @@ absl::StatusOr<ValidationResult> Validate(const ValidationSet& set, int64_t scor
   for (const ValidationItem& item : set.items) {
     for (const TokenExample& choice : item.choices) examples.push_back(&choice);
   }
-  SCM_ASSIGN_OR_RETURN(const std::vector<LlamaModel::RowScore> scores,
-                       ScoreExamples(examples, score_tokens,
-                                     [&](int64_t) { return !go_on || go_on(); }, model));
+  SCM_ASSIGN_OR_RETURN(
+      const std::vector<LlamaModel::RowScore> scores,
+      ScoreExamples(
+          examples, score_tokens, [&](int64_t) { return !go_on || go_on(); }, model));
   double loss_sum = 0;
   int64_t labels = 0;
   ValidationCounts counts;

@@ -92,7 +92,8 @@ CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId
                                     const Run* run) {
   const CertificateId id = context_.cluster.NewId<CertificateId>();
   Json body = {{"id", id.str()}};
-  for (auto& [key, value] : EvidenceToJson(evidence).items()) body[key] = value;
+  const Json rule_part = EvidenceToJson(evidence);
+  for (auto it = rule_part.begin(); it != rule_part.end(); ++it) body[it.key()] = it.value();
   body["at"] = Rfc3339(context_.now);
   body["verdict"] = "abort";
   Json checkpoint, saved = {{"steps", nullptr}, {"seconds", nullptr}, {"money", nullptr}};

@@ -9,11 +9,11 @@
 namespace scm {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::OfType;
 using testing::ProtocolProcess;
 using testing::RunProtocol;
 using testing::TinySpec;
-using ::testing::HasSubstr;
 
 class EvaluatorProcess : public ::testing::Test {
  protected:
@@ -39,12 +39,12 @@ class EvaluatorProcess : public ::testing::Test {
     Json spec = TinySpec(root(), kind, work_dir);
     spec["run"] = nullptr;
     for (const int seed : {11, 12}) {
-      spec["inputs"].push_back({{"kind", "checkpoint"},
-                                {"run", absl::StrCat("r-", seed)},
-                                {"seed", seed},
-                                {"step", 12},
-                                {"dir", absl::StrCat(root(), "/seed", seed,
-                                                     "/checkpoints/step-12")}});
+      spec["inputs"].push_back(
+          {{"kind", "checkpoint"},
+           {"run", absl::StrCat("r-", seed)},
+           {"seed", seed},
+           {"step", 12},
+           {"dir", absl::StrCat(root(), "/seed", seed, "/checkpoints/step-12")}});
     }
     return spec;
   }
@@ -71,7 +71,8 @@ TEST_F(EvaluatorProcess, ScoresBaseSeedsAndBaselines) {
   const auto artifacts = OfType(reports, "artifact");
   ASSERT_EQ(artifacts.size(), 1u);
   EXPECT_EQ(artifacts[0]["name"], "evaluation");
-  const auto parsed = ParseJson(ReadFile(StringAt(artifacts[0], "path")).value_or(""), "evaluation");
+  const auto parsed =
+      ParseJson(ReadFile(StringAt(artifacts[0], "path")).value_or(""), "evaluation");
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const Json& json = *parsed;
   EXPECT_EQ(json["demonstration"], true);
@@ -153,8 +154,7 @@ TEST_F(EvaluatorProcess, MergedExportScoresLikeItsSeed) {
   RunProtocol("scm-evaluator", spec, root() + "/merged.jsonl");
   const auto json = ParseJson(ReadFile(root() + "/merged/evaluation.json").value(), "merged");
   ASSERT_TRUE(json.ok());
-  const std::string seed =
-      absl::StrCat("seed ", exported.back()["summary"]["seed"].get<int64_t>());
+  const std::string seed = absl::StrCat("seed ", exported.back()["summary"]["seed"].get<int64_t>());
   for (const char* task : {"letters", "digits", "sets"}) {
     const Json& x = (*json)["scores"]["merged"][task]["log_likelihood"];
     const Json& y = (*json)["scores"][seed][task]["log_likelihood"];

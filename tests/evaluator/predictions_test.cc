@@ -49,8 +49,9 @@ TEST_F(Predictions, AreComparedWithTheGold) {
 }
 
 TEST_F(Predictions, LackingItemsLeaveTheirTaskOut) {
-  const auto imported = Import("{\"id\": \"one\", \"predicted\": 1}\n"
-                               "{\"id\": \"set\", \"predicted\": 0}\n");
+  const auto imported = Import(
+      "{\"id\": \"one\", \"predicted\": 1}\n"
+      "{\"id\": \"set\", \"predicted\": 0}\n");
   ASSERT_TRUE(imported.ok()) << imported.status();
   EXPECT_EQ(imported->scores.tasks.count("single"), 0u);
   EXPECT_THAT(imported->missing, HasSubstr("lacks 1 of 2 items of single (first: two)"));

@@ -50,8 +50,8 @@ struct Fixture {
   Item one = MakeItem("i-1", "d-1", 2, {1}, false), two = MakeItem("i-2", "d-2", 2, {0}, false);
   Item set = MakeItem("i-3", "d-1", 3, {0, 2}, true);
   std::vector<TestTask> tasks = {{"single", false, {&one, &two}}, {"multi", true, {&set}}};
-  std::vector<LlamaModel::RowScore> rows = {{-3, 2, false}, {-1, 1, true},               // i-1: right
-                                            {-4, 2, false}, {-2, 1, false},              // i-2: wrong
+  std::vector<LlamaModel::RowScore> rows = {{-3, 2, false}, {-1, 1, true},   // i-1: right
+                                            {-4, 2, false}, {-2, 1, false},  // i-2: wrong
                                             {-1, 1, true},  {-9, 1, false}, {-1, 2, true}};  // i-3
 };
 

@@ -33,6 +33,7 @@ class FakeCoordinator : public CoordinatorClient {
   void Drop();
   bool cut_off = false;
   bool acknowledge = true;                  // reports are acknowledged
+  bool acknowledge_logs = true;             // and so are logs
   std::deque<absl::Status> upload_answers;  // taken one an upload, before it is looked at
   bool damage_downloads = false;
 

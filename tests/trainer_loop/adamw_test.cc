@@ -1,10 +1,10 @@
 // AdamW against its published formula in double precision, and gradient clipping.
 #include "trainer/adamw.h"
 
+#include <ATen/Functions.h>
+
 #include <cmath>
 #include <limits>
-
-#include <ATen/Functions.h>
 
 #include "common/rng.h"
 #include "gtest/gtest.h"

@@ -13,12 +13,12 @@
 namespace scm {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::OfType;
 using testing::ProtocolProcess;
 using testing::RunProtocol;
 using testing::TemporaryDirectory;
 using testing::TinySpec;
-using ::testing::HasSubstr;
 
 class Trainer : public ::testing::Test {
  protected:
@@ -71,7 +71,8 @@ class Trainer : public ::testing::Test {
 TemporaryDirectory* Trainer::directory_ = nullptr;
 
 TEST_F(Trainer, TrainsAndReports) {
-  const auto reports = RunProtocol("scm-trainer", TinySpec(root(), "train", "w1"), ReportPath("w1"));
+  const auto reports =
+      RunProtocol("scm-trainer", TinySpec(root(), "train", "w1"), ReportPath("w1"));
   ASSERT_FALSE(reports.empty());
   ASSERT_EQ(reports.front()["type"], "started");
   EXPECT_EQ(OfType(reports, "progress").size(), 12u);

@@ -115,8 +115,8 @@ TEST(LayOutRows, PackedExamplesAreSegments) {
 TEST(NextBatch, TakesOneExampleARowWithoutPacking) {
   const std::vector<TokenExample> examples = {Make({1, 2}, 1), Make({3, 4}, 1), Make({5, 6}, 1)};
   DataCursor cursor(3, 1), reference(3, 1);
-  const Batch batch = NextBatch(examples, {.batch_size = 4, .packing = false, .row_length = 9},
-                                &cursor);
+  const Batch batch =
+      NextBatch(examples, {.batch_size = 4, .packing = false, .row_length = 9}, &cursor);
   EXPECT_EQ(batch.rows, 4);
   for (int row = 0; row < 4; ++row) {
     EXPECT_EQ(batch.tokens[static_cast<size_t>(row)],

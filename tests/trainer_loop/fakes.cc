@@ -1,10 +1,10 @@
 #include "tests/trainer_loop/fakes.h"
 
+#include <ATen/Functions.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
-
-#include <ATen/Functions.h>
 
 #include "common/rng.h"
 
@@ -48,8 +48,7 @@ double QuadraticModel::LossAt(int32_t label, double shift, double gradient_scale
   double loss = 0;
   for (int64_t j = 0; j < 4; ++j) {
     const double target = 1 + 0.3 * std::sin(label + static_cast<double>(j));
-    const double error =
-        pair.a.data_ptr<float>()[j] + pair.b.data_ptr<float>()[j] - target + shift;
+    const double error = pair.a.data_ptr<float>()[j] + pair.b.data_ptr<float>()[j] - target + shift;
     loss += error * error;
     pair.grad_a.data_ptr<float>()[j] += static_cast<float>(gradient_scale * 2 * error);
     pair.grad_b.data_ptr<float>()[j] += static_cast<float>(gradient_scale * 2 * error);

@@ -33,8 +33,8 @@ class WordTokenizer : public Tokenizer {
 };
 
 // A "model" of one adapter pair whose loss at a label t is Σ_j (a_j + b_j − target_j(t) + noise)²,
-// with noise drawn from (dropout seed, step, micro step): everything that a resumed run must restore
-// changes its result.
+// with noise drawn from (dropout seed, step, micro step): everything that a resumed run must
+// restore changes its result.
 class QuadraticModel : public LlamaModel {
  public:
   QuadraticModel();

@@ -1,10 +1,11 @@
 // Adapters, checkpoints and merged models on disk, with the real model.
-#include <cmath>
-#include <memory>
+#include "common/files.h"
 
 #include <ATen/Functions.h>
 
-#include "common/files.h"
+#include <cmath>
+#include <memory>
+
 #include "common/rng.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -87,11 +88,14 @@ TEST_F(Files, AdapterComesBackAsItWasWritten) {
 TEST_F(Files, RefusesAdaptersItWouldMisread) {
   const std::string path = root() + "/adapter/adapter_config.json";
   const auto original = ParseJson(ReadFile(path).value(), path);
-  const std::pair<const char*, Json> changes[] = {
-      {"use_dora", true},        {"use_rslora", true},
-      {"peft_type", "IA3"},      {"bias", "all"},
-      {"rank_pattern", {{"q_proj", 8}}}, {"modules_to_save", {"lm_head"}},
-      {"target_modules", "all-linear"},  {"r", 0}};
+  const std::pair<const char*, Json> changes[] = {{"use_dora", true},
+                                                  {"use_rslora", true},
+                                                  {"peft_type", "IA3"},
+                                                  {"bias", "all"},
+                                                  {"rank_pattern", {{"q_proj", 8}}},
+                                                  {"modules_to_save", {"lm_head"}},
+                                                  {"target_modules", "all-linear"},
+                                                  {"r", 0}};
   for (const auto& [key, value] : changes) {
     Json changed = *original;
     changed[key] = value;
@@ -187,8 +191,9 @@ TEST_F(Files, BestCheckpointHasTheLowestValidationLoss) {
     JobInput input{"checkpoint", "r-1", static_cast<int64_t>(inputs.size()), 4,
                    root() + "/c" + std::to_string(inputs.size())};
     ASSERT_TRUE(MakeDirectories(input.dir).ok());
-    ASSERT_TRUE(WriteFileAtomically(input.dir + "/training_state.json",
-                                    TrainingStateToJson(state).dump()).ok());
+    ASSERT_TRUE(
+        WriteFileAtomically(input.dir + "/training_state.json", TrainingStateToJson(state).dump())
+            .ok());
     inputs.push_back(input);
   }
   EXPECT_EQ(BestCheckpoint(inputs)->seed, 1);

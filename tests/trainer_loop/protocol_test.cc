@@ -73,7 +73,8 @@ TEST(ParseJobSpec, NamesTheWrongKey) {
       {"\"base\": \"/m\"", "\"other\": 1", "parameters.model.base: missing"},
       {"\"max_length\": 64", "\"max_length\": -1", "parameters.data.max_length: expected 8"},
       {"\"cosine\"", "\"sine\"", "parameters.training.schedule: \"sine\" is not one of linear"},
-      {"\"batch_size\": 8", "\"batch_size\": 8.5", "parameters.training.batch_size: expected a whole"},
+      {"\"batch_size\": 8", "\"batch_size\": 8.5",
+       "parameters.training.batch_size: expected a whole"},
       {"\"learning_rate\": 0.001", "\"learning_rate\": \"fast\"",
        "parameters.training.learning_rate: expected a number"},
       {"\"stop_at_step\": 30", "\"stop_at_step\": 61", "stop_at_step: is 61, beyond max_steps 60"},
@@ -136,8 +137,9 @@ TEST(Reporter, WritesOneLineAReport) {
   Reporter reporter(pipe.ends[1]);
   const ValidationCounts counts{3, 4, 0.25, 1.5};
   ASSERT_TRUE(reporter.Started().ok());
-  ASSERT_TRUE(reporter.Progress(1, {{"train_loss", std::nan("")},
-                                    {"grad_norm", -std::numeric_limits<double>::infinity()}})
+  ASSERT_TRUE(reporter
+                  .Progress(1, {{"train_loss", std::nan("")},
+                                {"grad_norm", -std::numeric_limits<double>::infinity()}})
                   .ok());
   ASSERT_TRUE(reporter.Validation(2, {{"validation_loss", 1.5}}, &counts).ok());
   ASSERT_TRUE(reporter.Validation(2, {{"validation_loss", 1.5}}, nullptr).ok());
@@ -181,8 +183,7 @@ TEST(CommandReader, ReadsLinesAsTheyComeAndEndsWithItsOwner) {
   {
     CommandReader reader(pipe.ends[0], &queue);
     for (const std::string part : {"{\"cmd\":\"check", "point\"}\n{\"cmd\":\"stop\"}\n{\"cmd\""}) {
-      ASSERT_EQ(::write(pipe.ends[1], part.data(), part.size()),
-                static_cast<ssize_t>(part.size()));
+      ASSERT_EQ(::write(pipe.ends[1], part.data(), part.size()), static_cast<ssize_t>(part.size()));
     }
     while (!queue.stop().has_value()) std::this_thread::yield();
   }

@@ -22,13 +22,20 @@ struct RateCase {
 // Peak 2e-4, 100 warm-up updates of 2000; values of transformers' get_scheduler.
 TEST(LearningRate, AgreesWithTransformers) {
   const RateCase cases[] = {
-      {"linear", 0, 0},          {"linear", 1, 2e-6},
-      {"linear", 99, 1.98e-4},   {"linear", 100, 2e-4},
-      {"linear", 1000, 1.0526315789473685e-4}, {"linear", 1999, 1.0526315789473685e-7},
-      {"linear", 2000, 0},       {"linear", 2500, 0},
-      {"cosine", 0, 0},          {"cosine", 100, 2e-4},
-      {"cosine", 1000, 1.08258e-4}, {"cosine", 1999, 1.36698e-10},
-      {"constant", 50, 1e-4},    {"constant", 100, 2e-4},
+      {"linear", 0, 0},
+      {"linear", 1, 2e-6},
+      {"linear", 99, 1.98e-4},
+      {"linear", 100, 2e-4},
+      {"linear", 1000, 1.0526315789473685e-4},
+      {"linear", 1999, 1.0526315789473685e-7},
+      {"linear", 2000, 0},
+      {"linear", 2500, 0},
+      {"cosine", 0, 0},
+      {"cosine", 100, 2e-4},
+      {"cosine", 1000, 1.08258e-4},
+      {"cosine", 1999, 1.36698e-10},
+      {"constant", 50, 1e-4},
+      {"constant", 100, 2e-4},
       {"constant", 1999, 2e-4},
   };
   for (const RateCase& c : cases) {
@@ -97,8 +104,7 @@ TEST(DataCursor, ResumesAtEveryPosition) {
     Take(&before, k);
     DataCursor after(5, 3);
     ASSERT_TRUE(after.Seek(before.position()));
-    EXPECT_EQ(Take(&after, 3),
-              std::vector<int64_t>(expected.begin() + k, expected.begin() + k + 3))
+    EXPECT_EQ(Take(&after, 3), std::vector<int64_t>(expected.begin() + k, expected.begin() + k + 3))
         << "resumed after " << k;
   }
 }

@@ -28,9 +28,14 @@ Json TokenizerJson() {
                            {"add_prefix_space", false},
                            {"trim_offsets", true},
                            {"use_regex", true}};
-  return {{"version", "1.0"},         {"truncation", nullptr},       {"padding", nullptr},
-          {"added_tokens", Json::array()}, {"normalizer", nullptr}, {"pre_tokenizer", byte_level},
-          {"post_processor", nullptr}, {"decoder", byte_level},
+  return {{"version", "1.0"},
+          {"truncation", nullptr},
+          {"padding", nullptr},
+          {"added_tokens", Json::array()},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", byte_level},
+          {"post_processor", nullptr},
+          {"decoder", byte_level},
           {"model",
            {{"type", "BPE"},
             {"dropout", nullptr},
@@ -103,8 +108,8 @@ void WriteTinyModel(const std::string& dir, uint64_t seed) {
     for (int64_t i = 0; i < ElementCount(tensor.shape); ++i) {
       data.push_back(static_cast<float>((norm ? 1 : 0) + (norm ? 0.05 : 0.2) * rng.Normal()));
     }
-    tensors.push_back(TensorInMemory(tensor.name, SafetensorsType::kF32, tensor.shape,
-                                     data.data()));
+    tensors.push_back(
+        TensorInMemory(tensor.name, SafetensorsType::kF32, tensor.shape, data.data()));
   }
   Must(WriteSafetensors(dir + "/model.safetensors", std::move(tensors)));
   Must(WriteFileAtomically(dir + "/config.json", ConfigJsonText(config, "float32")));
@@ -122,18 +127,24 @@ void WriteTinyCorpus(const std::string& dir) {
                       {"language", "es"},
                       {"source", "made for a test"},
                       {"as_of", "2026-01-01"}}
-                     .dump() + "\n";
+                     .dump() +
+                 "\n";
     for (int i = 0; i < 2; ++i) {
       const int gold = static_cast<int>(rng.Below(3));
       const std::string letter(1, static_cast<char>('A' + gold));
       letters += Item("letters", d, i, absl::StrCat(Filler(&rng), " ", letter, ":"),
-                      {"aa", "bb", "cc"}, gold).dump() + "\n";
+                      {"aa", "bb", "cc"}, gold)
+                     .dump() +
+                 "\n";
     }
     const int gold = static_cast<int>(rng.Below(2));
     digits += Item("digits", d, 0, absl::StrCat(Filler(&rng), " ", gold, "="), {"no", "sí"}, gold)
-                  .dump() + "\n";
+                  .dump() +
+              "\n";
     sets += Item("sets", d, 0, absl::StrCat(Filler(&rng), " +"), {"x", "y", "z"},
-                 Json::array({0, 1 + d % 2})).dump() + "\n";
+                 Json::array({0, 1 + d % 2}))
+                .dump() +
+            "\n";
   }
   for (const char* folder : {"/documents", "/items"}) Must(MakeDirectories(dir + folder));
   Must(WriteFileAtomically(dir + "/documents/all.jsonl", documents));

@@ -23,8 +23,8 @@ class TemporaryDirectory {
 // A Hugging Face directory: 2 layers, hidden 32, 4 heads over 2 K/V heads, one token a byte, F32.
 void WriteTinyModel(const std::string& dir, uint64_t seed = 1);
 
-// Documents of four jurisdictions with two single-label tasks ("letters", "digits") and a multi-label
-// one ("sets"); the answers can be read off the prompts. Marked as a demonstration.
+// Documents of four jurisdictions with two single-label tasks ("letters", "digits") and a
+// multi-label one ("sets"); the answers can be read off the prompts. Marked as a demonstration.
 void WriteTinyCorpus(const std::string& dir);
 
 // A work order of `kind` for model and corpus below `root` ("model", "corpus") with `work_dir`

@@ -10,12 +10,12 @@
 namespace scm {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::MemoryCheckpoints;
 using testing::QuadraticModel;
 using testing::RecordingReporter;
 using testing::TickingClock;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 TokenExample Example(int32_t label) {
   TokenExample example;
@@ -52,8 +52,8 @@ struct Bench {
     validation.chance = 0.5;
     validation.deff = 1.2;
     loop = std::make_unique<TrainLoop>(
-        spec, TrainLoopParts{&model, &examples, &validation, &reporter, &commands, &checkpoints,
-                             &clock});
+        spec,
+        TrainLoopParts{&model, &examples, &validation, &reporter, &commands, &checkpoints, &clock});
   }
 
   JobSpec spec;
