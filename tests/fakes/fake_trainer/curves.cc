@@ -23,7 +23,7 @@ double Shape(const Script& s, double learning_rate, int64_t step) {
   const double floor = std::min(kStart, kFloor + distance);
   const double t = static_cast<double>(step);
   if (s.curve == "flat" || s.curve == "inverted") return kStart;
-  if (s.curve == "slow") return kStart - 1e-5 * t;
+  if (s.curve == "slow") return kStart * (1 - 3.5e-4 * t);
   if (s.curve == "diverging") return kStart * (1 + 0.05 * std::min(t, 200.0));
   if (s.curve == "plateau") return std::max(1.5, kStart - 0.05 * t);
   return floor + (kStart - floor) * std::exp(-t / 40);  // good, and nan until it strikes
