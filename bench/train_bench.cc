@@ -95,11 +95,12 @@ class Bench {
 absl::Status Main(const Options& options) {
   at::set_num_threads(options.threads);
   SCM_ASSIGN_OR_RETURN(std::vector<Batch> batches, ReadBatches(options.batches));
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> source, OpenModel(options.model));
+  SCM_ASSIGN_OR_RETURN(std::unique_ptr<ModelSource> source, OpenModel(options.model));
   const Precision precision =
       options.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<LlamaModel> model,
                        MakeLlamaModel(*source, precision, "cpu"));
+  source.reset();  // its mapped pages would count as resident
   LoraConfig lora;
   lora.r = options.r;
   lora.alpha = options.alpha;

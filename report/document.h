@@ -17,15 +17,15 @@ struct Block {
   std::string svg;                             // figure; its numbers are the table
 };
 
-struct Document {
+struct ReportDocument {
   std::string title;
   std::string decision;  // one line above everything
   std::vector<Block> blocks;
 };
 
-Document LayOut(const Findings& findings);
+ReportDocument LayOut(const Findings& findings);
 
-std::string WriteMarkdown(const Document& document);
-std::string WriteHtml(const Document& document);
+std::string WriteMarkdown(const ReportDocument& document);
+std::string WriteHtml(const ReportDocument& document);
 
 }  // namespace scm

@@ -35,7 +35,7 @@ Block TableBlock(const std::string& caption, std::vector<std::string> header,
   return {Block::Kind::kTable, caption, std::move(header), std::move(rows), ""};
 }
 
-void Gates(const Findings& findings, Document& document) {
+void Gates(const Findings& findings, ReportDocument& document) {
   if (findings.gates.empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const statistics::Gate& gate : findings.gates) {
@@ -71,7 +71,7 @@ Block CurveFigure(const std::string& caption, const std::string& label,
   return block;
 }
 
-void Curves(const Findings& findings, Document& document) {
+void Curves(const Findings& findings, ReportDocument& document) {
   if (findings.loss_curves.empty() && findings.accuracy_curves.empty()) return;
   document.blocks.push_back(Heading("Learning curves"));
   if (!findings.loss_curves.empty()) {
@@ -88,7 +88,7 @@ void Curves(const Findings& findings, Document& document) {
   }
 }
 
-void Comparisons(const Findings& findings, Document& document) {
+void Comparisons(const Findings& findings, ReportDocument& document) {
   std::vector<IntervalRow> chart;
   std::vector<std::vector<std::string>> rows;
   for (const TaskResult& task : findings.tasks) {
@@ -118,7 +118,7 @@ void Comparisons(const Findings& findings, Document& document) {
   document.blocks.push_back(std::move(figure));
 }
 
-void Tasks(const Findings& findings, Document& document) {
+void Tasks(const Findings& findings, ReportDocument& document) {
   if (findings.tasks.empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const TaskResult& task : findings.tasks) {
@@ -157,7 +157,7 @@ void Tasks(const Findings& findings, Document& document) {
   }
 }
 
-void Runtime(const Findings& findings, Document& document) {
+void Runtime(const Findings& findings, ReportDocument& document) {
   if (findings.latency.empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const Json& one : findings.latency) {
@@ -190,7 +190,7 @@ std::string Parameters(const Json& run) {
   return text.empty() ? "–" : text;
 }
 
-void Runs(const Findings& findings, Document& document) {
+void Runs(const Findings& findings, ReportDocument& document) {
   std::vector<std::vector<std::string>> rows;
   for (const Json& run : MemberAt(findings.data, "runs")) {
     rows.push_back({StringAt(run, "id"), StringAt(run, "stage"),
@@ -207,7 +207,7 @@ void Runs(const Findings& findings, Document& document) {
       {"run", "stage", "seed", "state", "step", "attempts", "time", "parameters", "reason"}, rows));
 }
 
-void Aborts(const Findings& findings, Document& document) {
+void Aborts(const Findings& findings, ReportDocument& document) {
   const Json& certificates = MemberAt(findings.data, "certificates");
   document.blocks.push_back(Heading("What was aborted, and why"));
   if (certificates.empty()) {
@@ -231,7 +231,7 @@ void Aborts(const Findings& findings, Document& document) {
       {"certificate", "subject", "rule", "step", "seen", "the rule", "how sure", "saved"}, rows));
 }
 
-void Stages(const Findings& findings, Document& document) {
+void Stages(const Findings& findings, ReportDocument& document) {
   std::vector<std::vector<std::string>> rows;
   for (const Json& stage : MemberAt(findings.data, "stages")) {
     rows.push_back({StringAt(stage, "name"), StringAt(stage, "state"), StringAt(stage, "gate", "–"),
@@ -250,7 +250,7 @@ void Stages(const Findings& findings, Document& document) {
   }
 }
 
-void Reproduce(const Findings& findings, Document& document) {
+void Reproduce(const Findings& findings, ReportDocument& document) {
   const Json& e = MemberAt(findings.data, "experiment");
   std::vector<std::vector<std::string>> rows = {{"experiment", StringAt(e, "id")},
                                                 {"scm version", StringAt(e, "scm_version")},
@@ -275,8 +275,8 @@ void Reproduce(const Findings& findings, Document& document) {
 
 }  // namespace
 
-Document LayOut(const Findings& findings) {
-  Document document;
+ReportDocument LayOut(const Findings& findings) {
+  ReportDocument document;
   const Json& experiment = MemberAt(findings.data, "experiment");
   document.title = absl::StrCat(StringAt(experiment, "name"),
                                 findings.demonstration ? " (demonstration corpus)" : "");

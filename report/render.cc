@@ -73,7 +73,7 @@ Json ReportJson(const Findings& findings) {
 
 absl::StatusOr<RenderedReport> RenderReport(const Json& data, const Json* evaluation) {
   SCM_ASSIGN_OR_RETURN(const Findings findings, ComputeFindings(data, evaluation));
-  const Document document = LayOut(findings);
+  const ReportDocument document = LayOut(findings);
   RenderedReport report;
   report.json = ReportJson(findings).dump(2) + "\n";
   report.markdown = WriteMarkdown(document);

@@ -52,7 +52,7 @@ void Figure(const Block& block, std::string& out) {
 
 }  // namespace
 
-std::string WriteHtml(const Document& document) {
+std::string WriteHtml(const ReportDocument& document) {
   std::string out = absl::StrCat(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>",

@@ -25,7 +25,7 @@ void Table(const Block& block, std::string& out) {
 
 }  // namespace
 
-std::string WriteMarkdown(const Document& document) {
+std::string WriteMarkdown(const ReportDocument& document) {
   std::string out =
       absl::StrCat("# ", Cell(document.title), "\n\n**Decision: ", document.decision, "**\n\n");
   for (const Block& block : document.blocks) {
