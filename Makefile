@@ -39,8 +39,7 @@ bench: build  ## training speed beside peft
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) train_bench
 	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
 
-lint:  ## formatting and layers
-	@python3 scripts/check_layers.py
+lint:  ## formatting
 	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 
 clean:  ## remove the build folder

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "experiment/spec.h"
 #include "gtest/gtest.h"
 #include "tests/simulation/rates.h"
 

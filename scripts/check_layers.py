@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Dependencies point down only. Fails, naming file and line, where a folder includes what it must not,
+or where the pure core uses proto, gRPC, SQL, threads or wall time.
+
+    scripts/check_layers.py [ROOT]
+"""
+import pathlib
+import re
+import sys
+
+# Folder → the project's folders it may include. The longest matching folder counts.
+ALLOWED = {
+    "common": {"common"},
+    "experiment": {"common", "experiment"},
+    "statistics": {"common", "statistics"},
+    "corpus": {"common", "corpus"},
+    "report": {"common", "experiment", "statistics", "report"},
+    "coordinator/core": {"common", "experiment", "statistics", "coordinator/core"},
+    "coordinator/store": {"common", "coordinator/store"},
+    "coordinator/checkpoint": {"common", "coordinator/checkpoint"},
+    "coordinator/controller": {"common", "experiment", "coordinator/core", "coordinator/store",
+                               "coordinator/checkpoint", "coordinator/controller"},
+    "coordinator/rpc": {"common", "coordinator/controller", "coordinator/core",
+                        "coordinator/store", "coordinator/checkpoint", "coordinator/rpc", "scm"},
+    "coordinator/telemetry": {"common", "coordinator/controller", "coordinator/core",
+                              "coordinator/rpc", "coordinator/telemetry"},
+    "worker": {"common", "worker", "scm"},
+    "trainer": {"common", "corpus", "trainer"},
+    "evaluator": {"common", "corpus", "trainer", "evaluator"},
+}
+PURE = ("coordinator/core", "statistics")
+IMPURE = re.compile(
+    r"\.pb\.h|grpc|sqlite3|<thread>|<mutex>|<condition_variable>|<future>|<atomic>|<chrono>|<fstream>|"
+    r"absl/time/clock\.h|absl/synchronization|common/clock\.h|common/files\.h|absl::Now\(")
+INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"')
+
+
+def folder_of(path: str):
+    best = None
+    for folder in ALLOWED:
+        if path.startswith(folder + "/") and (best is None or len(folder) > len(best)):
+            best = folder
+    return best
+
+
+def problems_of(root: pathlib.Path, path: pathlib.Path):
+    name = path.relative_to(root).as_posix()
+    folder = folder_of(name)
+    if folder is None:
+        return
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if folder.startswith(PURE) and IMPURE.search(line) and not line.lstrip().startswith("//"):
+            yield f"{name}:{number}: {folder} is pure, but has: {line.strip()}"
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        target = folder_of(match.group(1)) or match.group(1).split("/")[0]
+        known = target in ALLOWED or target == "scm"
+        if known and target not in ALLOWED[folder]:
+            yield f"{name}:{number}: {folder} must not include {target} ({match.group(1)})"
+
+
+def main() -> int:
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
+    found = []
+    for folder in ALLOWED:
+        for suffix in ("*.h", "*.cc"):
+            for path in sorted((root / folder).glob(f"**/{suffix}")):
+                if folder_of(path.relative_to(root).as_posix()) == folder:
+                    found.extend(problems_of(root, path))
+    for problem in found:
+        print(problem)
+    print(f"{len(found)} layer violations")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

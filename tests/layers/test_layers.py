@@ -1,0 +1,36 @@
+"""The layer check passes on the tree, and fails on each kind of planted violation."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CHECK = ROOT / "scripts" / "check_layers.py"
+
+
+def check(root):
+    return subprocess.run([sys.executable, CHECK, root], stdout=subprocess.PIPE, text=True)
+
+
+class Layers(unittest.TestCase):
+    def test_the_tree_is_clean(self):
+        done = check(ROOT)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_planted_violations_are_found(self):
+        for line in ('#include "scm/v1/worker.pb.h"', "#include <grpcpp/grpcpp.h>",
+                     "#include <sqlite3.h>", "#include <thread>", "#include <mutex>",
+                     '#include "absl/time/clock.h"', '#include "common/clock.h"',
+                     '#include "coordinator/store/state_store.h"', "auto t = absl::Now();"):
+            with self.subTest(line=line), tempfile.TemporaryDirectory() as root:
+                folder = pathlib.Path(root, "coordinator", "core")
+                folder.mkdir(parents=True)
+                (folder / "planted.cc").write_text(f"// first line\n{line}\n")
+                done = check(root)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("planted.cc:2", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
