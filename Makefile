@@ -36,10 +36,11 @@ test-chaos: build  ## the long rounds of killed processes
 
 bench: build  ## training speed beside peft
 	@scripts/setup.sh parity
-	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) train_bench
+	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) train-bench
 	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
 
-lint:  ## formatting
+lint:  ## formatting, layers
+	@python3 scripts/check_layers.py
 	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 
 clean:  ## remove the build folder

@@ -25,8 +25,10 @@ ALLOWED = {
     "coordinator/telemetry": {"common", "coordinator/controller", "coordinator/core",
                               "coordinator/rpc", "coordinator/telemetry"},
     "worker": {"common", "worker", "scm"},
-    "trainer": {"common", "corpus", "trainer"},
+    "trainer": {"common", "experiment", "corpus", "trainer"},
     "evaluator": {"common", "corpus", "trainer", "evaluator"},
+    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "trainer",
+               "scmctl", "scm"},
 }
 PURE = ("coordinator/core", "statistics")
 IMPURE = re.compile(

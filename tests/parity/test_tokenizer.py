@@ -173,7 +173,7 @@ class Llama3(Compare):
     def setUpClass(cls):
         ranks = support.package_file("llama_models", "llama3/tokenizer.model")
         if ranks is None:
-            raise unittest.SkipTest("llama-models is not installed")
+            raise AssertionError("llama-models is not installed; run: scripts/setup.sh parity")
         from llama_models.llama3.tokenizer import Tokenizer
         from tokenizers import processors
         from transformers.convert_slow_tokenizer import TikTokenConverter
