@@ -22,7 +22,8 @@ absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, StateStore& store, const
                          store.ReadMetrics(run.str(), after, kPage));
     if (rows.empty()) break;
     after = rows.back().row;
-    for (Json& point : MetricsView(snapshot, run, rows)["points"]) points.push_back(point);
+    Json page = MetricsView(snapshot, run, rows);  // named: a loop over its part would not keep it alive
+    for (Json& point : page["points"]) points.push_back(std::move(point));
   }
   std::stable_sort(points.begin(), points.end(), [](const Json& a, const Json& b) {
     return IntegerAt(a, "step", 0) < IntegerAt(b, "step", 0);
