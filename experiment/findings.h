@@ -27,6 +27,8 @@ class Findings {
   void NoteKey(const std::string& key, const Place& place) { places_.emplace(key, place); }
   // Whether the file has this dotted key.
   bool Has(const std::string& key) const { return places_.count(key) > 0; }
+  // The line that ErrorAt would give.
+  int LineOf(const std::string& key) const { return PlaceOf(key).line; }
   // Whether `key` or anything in it has an error, so that its value is not to be trusted further.
   bool Failed(const std::string& key) const;
 

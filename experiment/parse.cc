@@ -142,6 +142,7 @@ ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
   const std::string& base = options.base_directory;
   Findings findings;
   ExperimentSpec spec;
+  std::vector<NamedInput> inputs;
   Section top(&root, "", findings);
   if (top.present()) {
     ReadName(top, spec.name);
@@ -163,13 +164,14 @@ ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
     top.Finish();
     Complete(findings, std::move(stages), spec);
     CheckWhole(spec, findings);
-    if (options.check_paths) CheckPaths(spec, findings);
+    if (options.check_paths) inputs = CheckPaths(spec, options.need_models, findings);
   }
   // Only asha compares at rungs; the check above has said so.
   if (spec.sweep && spec.sweep->search != "asha") spec.sweep->rungs.clear();
   ParsedExperiment parsed;
   parsed.errors = findings.SortedErrors();
   parsed.warnings = findings.SortedWarnings();
+  parsed.inputs = std::move(inputs);
   if (parsed.errors.empty()) parsed.spec = std::move(spec);
   return parsed;
 }
@@ -187,6 +189,7 @@ ParsedExperiment ParseExperiment(absl::string_view text, const ParseOptions& opt
   const size_t first = text.find_first_not_of(" \t\r\n");
   return file::ReadSpec(*tree.root, {.base_directory = options.base_directory,
                                      .check_paths = options.check_paths,
+                                     .need_models = options.need_models,
                                      .json_form = first != text.npos && text[first] == '{'});
 }
 

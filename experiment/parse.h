@@ -17,15 +17,24 @@ struct Diagnostic {
   std::string message;  // what, what was expected, what to do
 };
 
+// A model or corpus that the file names, found where it says, for a look inside.
+struct NamedInput {
+  std::string key, path;
+  int line = 0;
+  bool corpus = false;  // else a model
+};
+
 struct ParsedExperiment {
   std::optional<ExperimentSpec> spec;  // present iff there is no error
   std::vector<Diagnostic> errors;      // every error of the file, in file order
   std::vector<Diagnostic> warnings;
+  std::vector<NamedInput> inputs;     // with check_paths only; also when there are errors
 };
 
 struct ParseOptions {
   std::string base_directory;  // relative paths are made absolute against it
-  bool check_paths = true;     // model, corpus, baselines exist and have readable headers
+  bool check_paths = true;     // model, corpus, baselines exist and begin as they should
+  bool need_models = true;     // a model that does not exist is an error, not a warning
 };
 
 // Pure but for the path checks. Never throws.

@@ -37,11 +37,16 @@ std::string NotThere(const std::string& path) {
   return absl::StrCat(path, " does not exist", Neighbour(path));
 }
 
-void CheckModelPath(const std::string& key, const std::string& path, Findings& findings) {
+void CheckModelPath(const std::string& key, const std::string& path, bool needed,
+                    Findings& findings) {
   if (path.empty() || findings.Failed(key)) return;
   switch (KindOf(path)) {
     case Kind::kMissing:
-      findings.ErrorAt(key, NotThere(path));
+      if (needed) {
+        findings.ErrorAt(key, NotThere(path));
+      } else {
+        findings.WarningAt(key, absl::StrCat(NotThere(path), ". It is needed to submit"));
+      }
       return;
     case Kind::kDirectory:
       if (KindOf(fs::path(path) / "config.json") != Kind::kFile) {
@@ -93,24 +98,36 @@ void CheckCorpus(const std::string& corpus, Findings& findings) {
 
 }  // namespace
 
-void CheckPaths(const ExperimentSpec& spec, Findings& findings) {
+std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, bool need_models,
+                                   Findings& findings) {
+  std::vector<NamedInput> inputs;
+  const auto check_model = [&](const std::string& key, const std::string& path) {
+    CheckModelPath(key, path, need_models, findings);
+    if (KindOf(path) == Kind::kMissing || findings.Failed(key)) return;
+    inputs.push_back({key, path, findings.LineOf(key), false});
+  };
   if (spec.model) {
-    CheckModelPath("model.base", spec.model->base, findings);
-    CheckModelPath("model.fallback", spec.model->fallback, findings);
+    check_model("model.base", spec.model->base);
+    check_model("model.fallback", spec.model->fallback);
   }
-  if (spec.data) CheckCorpus(spec.data->corpus, findings);
+  if (spec.data && !spec.data->corpus.empty()) {
+    CheckCorpus(spec.data->corpus, findings);
+    if (!findings.Failed("data.corpus")) {
+      inputs.push_back({"data.corpus", spec.data->corpus, findings.LineOf("data.corpus"), true});
+    }
+  }
   const std::string& program = spec.trainer.command[0];
   if (absl::StartsWith(program, "/") && KindOf(program) != Kind::kFile) {
     findings.WarningAt("trainer.command",
                        absl::StrCat(NotThere(program), " on this machine; the workers need it"));
   }
-  if (!spec.evaluation) return;
+  if (!spec.evaluation) return inputs;
   for (size_t i = 0; i < spec.evaluation->baselines.size(); ++i) {
     const BaselineSpec& baseline = spec.evaluation->baselines[i];
     const std::string key = absl::StrCat("evaluation.baselines[", i, "]");
     if (!spec.model ||
         (baseline.model != spec.model->base && baseline.model != spec.model->fallback)) {
-      CheckModelPath(absl::StrCat(key, ".model"), baseline.model, findings);
+      check_model(absl::StrCat(key, ".model"), baseline.model);
     }
     if (!baseline.predictions.empty() && KindOf(baseline.predictions) != Kind::kFile) {
       findings.WarningAt(absl::StrCat(key, ".predictions"),
@@ -118,6 +135,7 @@ void CheckPaths(const ExperimentSpec& spec, Findings& findings) {
                                       " not found; it will be reported as missing"));
     }
   }
+  return inputs;
 }
 
 }  // namespace scm::experiment_file

@@ -11,6 +11,7 @@ namespace scm::experiment_file {
 struct ReadOptions {
   std::string base_directory = {};
   bool check_paths = false;
+  bool need_models = true;
   bool json_form = false;  // written by scm, so that what only scm writes is allowed
 };
 

@@ -3,13 +3,15 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "common/version.h"
+#include "scmctl/versions.h"
 
 namespace scm {
 
 CLI::App* AddVerb(CLI::App& parent, App& app, const std::string& name, const std::string& help,
                   const std::string& example, std::function<int()> run) {
   CLI::App* verb = parent.add_subcommand(name, help);
-  if (!example.empty()) verb->footer(absl::StrCat("Example:\n  ", example));
+  verb->footer(absl::StrCat("Example:\n  ", example));
   verb->add_option("-o,--output", app.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
@@ -32,7 +34,19 @@ int Fail(const absl::Status& status) {
 int WithClient(const App& app, const std::function<int(Client&)>& use) {
   const auto client = Connect(app.client);
   if (!client.ok()) return Fail(client.status());
+  // A coordinator that does not answer is the command's own to report.
+  if (const auto version = (*client)->CoordinatorVersion(); version.ok()) {
+    const std::string note = VersionNote(kVersion, *version);
+    if (!note.empty()) std::fprintf(stderr, "scmctl: note: %s\n", note.c_str());
+  }
   return use(**client);
+}
+
+void AddPatience(CLI::App* verb, App& app) {
+  verb->add_option("--patience", app.client.patience_seconds,
+                   "Seconds to try again when contact is lost, before exit code 6")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
 }
 
 }  // namespace scm

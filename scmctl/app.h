@@ -30,16 +30,27 @@ int Fail(const absl::Status& status);
 // Connects, calls `use`, prints errors. Notes on standard error when the versions differ.
 int WithClient(const App& app, const std::function<int(Client&)>& use);
 
-// The registration of each group of verbs.
-void AddFileCommands(CLI::App& root, App& app);        // validate plan submit
-void AddQueryCommands(CLI::App& root, App& app);       // ls status runs metrics events why
-void AddWatchCommands(CLI::App& root, App& app);       // watch wait logs
-void AddControlCommands(CLI::App& root, App& app);     // pause resume cancel workers checkpoints
-void AddReportCommand(CLI::App& root, App& app);       // report
-void AddLocalCommands(CLI::App& root, App& app);       // local up|down|status
-void AddCompletionCommand(CLI::App& root, App& app);   // completion version
+// The command with all its verbs; `app` outlives it.
+std::unique_ptr<CLI::App> MakeRoot(App& app);
 
-// `watch`, and what `submit --follow` does after the submission.
-int FollowExperiment(const App& app, Client& client, const std::string& id);
+// The registration of each group of verbs.
+void AddFileCommands(CLI::App& root, App& app);       // validate plan submit
+void AddQueryCommands(CLI::App& root, App& app);      // ls status runs metrics events why
+void AddWatchCommands(CLI::App& root, App& app);      // watch wait logs
+void AddControlCommands(CLI::App& root, App& app);    // pause resume cancel workers checkpoints
+void AddReportCommand(CLI::App& root, App& app);      // report
+void AddLocalCommands(CLI::App& root, App& app);      // local up|down|status
+void AddCompletionCommand(CLI::App& root, App& app);  // completion version
+
+// `watch`, and what `submit --follow` does after the submission: live until it ends, then the
+// outcome, whose exit code is returned. CatchInterrupt comes first.
+int FollowExperiment(const App& app, Client& client, const std::string& id, bool fetch_report);
+
+// From now on Ctrl-C ends what the command waits for instead of the program; for `client` options
+// not yet used to connect.
+void CatchInterrupt(App& app);
+
+// --patience, for the commands that stay.
+void AddPatience(CLI::App* verb, App& app);
 
 }  // namespace scm

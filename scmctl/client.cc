@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -20,7 +21,8 @@ namespace scm {
 namespace {
 
 constexpr std::chrono::seconds kDeadline(60);
-constexpr int kReconnects = 60;  // once a second
+constexpr std::chrono::seconds kVersionDeadline(5);  // a courtesy must not hold anything up
+constexpr std::chrono::milliseconds kInterruptPoll(50);
 
 constexpr char kHowToStart[] =
     "Is it running? `scmctl local up` starts one on this machine; --coordinator HOST:PORT or "
@@ -31,10 +33,49 @@ bool IsLoopback(const std::string& address) {
          absl::StartsWith(address, "[::1]:");
 }
 
+// What the gRPC library itself says when the other side is gone; other UNAVAILABLE answers are the
+// coordinator's own words ("the disk is full").
+bool IsTransport(const std::string& message) {
+  for (const char* sign : {"onnect", "ocket", "GOAWAY", "ransport", "keepalive", "Endpoint", "EOF",
+                           "Stream removed", "DNS", "name resol"}) {
+    if (absl::StrContains(message, sign)) return true;
+  }
+  return message.empty();
+}
+
+// Cancels a stream soon after `interrupted` says so: a stream that waits for its next message does
+// not notice by itself.
+class InterruptWatcher {
+ public:
+  InterruptWatcher(const std::function<bool()>& interrupted, grpc::ClientContext& context)
+      : thread_([this, &interrupted, &context] {
+          while (!done_.load()) {
+            if (interrupted && interrupted()) {
+              context.TryCancel();
+              return;
+            }
+            std::this_thread::sleep_for(kInterruptPoll);
+          }
+        }) {}
+  ~InterruptWatcher() {
+    done_.store(true);
+    thread_.join();
+  }
+  InterruptWatcher(const InterruptWatcher&) = delete;
+  InterruptWatcher& operator=(const InterruptWatcher&) = delete;
+
+ private:
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
 class GrpcClient final : public Client {
  public:
-  GrpcClient(std::string address, std::string token, std::shared_ptr<grpc::Channel> channel)
-      : address_(std::move(address)), token_(std::move(token)),
+  GrpcClient(std::string address, std::string token, ClientOptions options,
+             std::shared_ptr<grpc::Channel> channel)
+      : address_(std::move(address)),
+        token_(std::move(token)),
+        options_(std::move(options)),
         stub_(v1::ExperimentService::NewStub(channel)) {}
 
   const std::string& address() const override { return address_; }
@@ -66,7 +107,7 @@ class GrpcClient final : public Client {
       const grpc::Status status = stub_->Submit(&context, request, &reply);
       if (status.ok()) return reply.experiment_id();
       if (status.error_code() != grpc::StatusCode::UNAVAILABLE || attempt >= 3) return Word(status);
-      std::this_thread::sleep_for(std::chrono::seconds(1));
+      if (!Pause()) return Word(status);
     }
   }
 
@@ -83,62 +124,72 @@ class GrpcClient final : public Client {
     return ParseJson(reply.json(), "the coordinator's answer");
   }
 
-  absl::Status Watch(const std::string& id,
-                     const std::function<bool(const Json&)>& show) override {
+  absl::Status Watch(const std::string& id, const std::function<void(const Json&)>& show) override {
     v1::WatchRequest request;
     request.set_id(id);
     for (int lost = 0;;) {
       grpc::ClientContext context;
       Prepare(context, /*deadline=*/false);
-      const auto stream = stub_->Watch(&context, request);
-      v1::QueryReply reply;
-      while (stream->Read(&reply)) {
-        lost = 0;
-        request.set_id(reply.resolved());  // a newer experiment of the name must not take over
-        SCM_ASSIGN_OR_RETURN(const Json status, ParseJson(reply.json(), "the coordinator's answer"));
-        if (!show(status)) {
-          context.TryCancel();
-          return absl::CancelledError("interrupted; the experiment goes on");
+      grpc::Status status;
+      {
+        const InterruptWatcher watcher(options_.interrupted, context);
+        const auto stream = stub_->Watch(&context, request);
+        v1::QueryReply reply;
+        while (stream->Read(&reply)) {
+          lost = 0;
+          request.set_id(reply.resolved());  // a newer experiment of the name must not take over
+          SCM_ASSIGN_OR_RETURN(const Json json,
+                               ParseJson(reply.json(), "the coordinator's answer"));
+          show(json);
+          if (Interrupted()) break;
         }
+        if (Interrupted()) context.TryCancel();
+        status = stream->Finish();
       }
-      const grpc::Status status = stream->Finish();
+      if (Interrupted()) return absl::CancelledError("interrupted");
       if (status.ok()) return absl::OkStatus();
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE || ++lost > kReconnects) {
+      if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+          ++lost > options_.patience_seconds) {
         return Word(status);
       }
-      if (!show(Json())) return absl::CancelledError("interrupted; the experiment goes on");
-      std::this_thread::sleep_for(std::chrono::seconds(1));
+      show(Json());
+      if (!Pause()) return absl::CancelledError("interrupted");
     }
   }
 
-  absl::Status Logs(const std::string& id, bool follow,
-                    const std::function<bool(const std::string&, const std::string&)>& show)
-      override {
+  absl::Status Logs(
+      const std::string& id, bool follow,
+      const std::function<void(const std::string&, const std::string&)>& show) override {
     v1::LogsRequest request;
     request.set_id(id);
     request.set_follow(follow);
     for (int lost = 0;;) {
       grpc::ClientContext context;
       Prepare(context, /*deadline=*/false);
-      const auto stream = stub_->Logs(&context, request);
-      v1::LogsReply reply;
+      grpc::Status status;
       bool end = false;
-      while (stream->Read(&reply)) {
-        lost = 0;
-        end = reply.end();
-        request.set_offset(request.offset() + static_cast<int64_t>(reply.data().size()));
-        if (!show(reply.data(), reply.source())) {
-          context.TryCancel();
-          return absl::CancelledError("interrupted");
+      {
+        const InterruptWatcher watcher(options_.interrupted, context);
+        const auto stream = stub_->Logs(&context, request);
+        v1::LogsReply reply;
+        while (stream->Read(&reply)) {
+          lost = 0;
+          end = reply.end();
+          request.set_offset(request.offset() + static_cast<int64_t>(reply.data().size()));
+          show(reply.data(), reply.source());
+          if (Interrupted()) break;
         }
+        if (Interrupted()) context.TryCancel();
+        status = stream->Finish();
       }
-      const grpc::Status status = stream->Finish();
+      if (Interrupted()) return absl::CancelledError("interrupted");
       if (status.ok() && end) return absl::OkStatus();
       if (status.ok()) return absl::UnavailableError("the log stream broke off");
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE || ++lost > kReconnects) {
+      if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+          ++lost > options_.patience_seconds) {
         return Word(status);
       }
-      std::this_thread::sleep_for(std::chrono::seconds(1));
+      if (!Pause()) return absl::CancelledError("interrupted");
     }
   }
 
@@ -167,15 +218,13 @@ class GrpcClient final : public Client {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::string> CompareVersions() override {
+  absl::StatusOr<std::string> CoordinatorVersion() override {
     v1::VersionReply reply;
     grpc::ClientContext context;
-    Prepare(context, /*deadline=*/true);
+    Prepare(context, /*deadline=*/false);
+    context.set_deadline(std::chrono::system_clock::now() + kVersionDeadline);
     SCM_RETURN_IF_ERROR(Word(stub_->Version(&context, {}, &reply)));
-    if (reply.version() == kVersion) return std::string();
-    const bool server_older = reply.version() < kVersion;
-    return absl::StrCat("the coordinator (", reply.version(), ") is ",
-                        server_older ? "older" : "newer", " than this scmctl (", kVersion, ")");
+    return reply.version();
   }
 
  private:
@@ -184,16 +233,46 @@ class GrpcClient final : public Client {
     if (deadline) context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   }
 
-  absl::Status Word(const grpc::Status& status) const {
-    if (status.ok()) return absl::OkStatus();
-    const auto code = static_cast<absl::StatusCode>(status.error_code());
-    const bool transport = absl::StrContains(status.error_message(), "failed to connect") ||
-                           absl::StrContains(status.error_message(), "onnect");
-    if (code == absl::StatusCode::kUnavailable && transport) {
-      return absl::UnavailableError(
-          absl::StrCat("no coordinator answers at ", address_, ". ", kHowToStart));
+  bool Interrupted() const { return options_.interrupted && options_.interrupted(); }
+
+  // A second, or less if the user interrupts; false then.
+  bool Pause() const {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    while (std::chrono::steady_clock::now() < end && !Interrupted()) {
+      std::this_thread::sleep_for(kInterruptPoll);
     }
-    return {code, status.error_message()};
+    return !Interrupted();
+  }
+
+  absl::Status Word(const grpc::Status& status) const {
+    const std::string message = status.error_message();
+    switch (status.error_code()) {
+      case grpc::StatusCode::OK:
+        return absl::OkStatus();
+      case grpc::StatusCode::UNAVAILABLE:
+        if (!IsTransport(message)) break;
+        return absl::UnavailableError(
+            absl::StrCat("no coordinator answers at ", address_, ". ", kHowToStart));
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+        return absl::DeadlineExceededError(absl::StrCat("the coordinator at ", address_,
+                                                        " does not answer in time. It may be busy "
+                                                        "or cut off; try again"));
+      case grpc::StatusCode::UNIMPLEMENTED:
+        return absl::UnimplementedError(absl::StrCat("the coordinator at ", address_,
+                                                     " does not know this command, so it is "
+                                                     "older than this scmctl (",
+                                                     kVersion,
+                                                     "): restart it from the newer build"));
+      case grpc::StatusCode::UNAUTHENTICATED:
+        return absl::UnauthenticatedError(absl::StrCat(
+            "the coordinator at ", address_, " refused the token",
+            token_.empty()
+                ? ": none was sent, pass --token-file FILE"
+                : absl::StrCat(" of ", options_.token_file, "; --token-file FILE names another")));
+      default:
+        break;
+    }
+    return {static_cast<absl::StatusCode>(status.error_code()), message};
   }
 
   static absl::Status CheckFiles(const std::map<std::string, std::string>& files) {
@@ -211,13 +290,16 @@ class GrpcClient final : public Client {
   }
 
   const std::string address_, token_;
+  const ClientOptions options_;
   std::unique_ptr<v1::ExperimentService::Stub> stub_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& given) {
-  std::string address = given.coordinator, token_file = given.token_file;
+  ClientOptions options = given;
+  std::string& address = options.coordinator;
+  std::string& token_file = options.token_file;
   if (const char* from_env = std::getenv("SCM_COORDINATOR"); address.empty() && from_env) {
     address = from_env;
   }
@@ -239,13 +321,17 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& given) {
     credentials = grpc::SslCredentials(ssl);
   } else if (!IsLoopback(address)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        address, " is another machine: pass --tls-ca FILE, so that the token does not travel in "
+        address,
+        " is another machine: pass --tls-ca FILE, so that the token does not travel in "
         "plain text"));
   }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
+  // Patience is counted in tries, one a second.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return std::unique_ptr<Client>(std::make_unique<GrpcClient>(
-      address, token, grpc::CreateCustomChannel(address, credentials, arguments)));
+      address, token, options, grpc::CreateCustomChannel(address, credentials, arguments)));
 }
 
 }  // namespace scm

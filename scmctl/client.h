@@ -1,5 +1,5 @@
-// The coordinator as scmctl sees it. Every call has a deadline; errors are absl::Status with words for
-// the user. One thread.
+// The coordinator as scmctl sees it. Every call has a deadline; errors are absl::Status with words
+// for the user. One thread.
 #pragma once
 
 #include <functional>
@@ -13,9 +13,11 @@
 namespace scm {
 
 struct ClientOptions {
-  std::string coordinator;  // HOST:PORT; "" = SCM_COORDINATOR, else the local one
-  std::string token_file;   // "" = the local one's
-  std::string tls_ca;       // PEM file; "" = plain text, loopback only
+  std::string coordinator;            // HOST:PORT; "" = SCM_COORDINATOR, else the local one
+  std::string token_file;             // "" = the local one's
+  std::string tls_ca;                 // PEM file; "" = plain text, loopback only
+  int patience_seconds = 60;          // how long Watch and Logs try to get back in contact
+  std::function<bool()> interrupted;  // ends Watch and Logs soon, with CANCELLED; may be empty
 };
 
 class Client {
@@ -28,17 +30,17 @@ class Client {
   virtual absl::StatusOr<std::string> Submit(const v1::SubmitRequest& request) = 0;
   virtual absl::StatusOr<Json> Control(v1::ControlRequest::Verb verb, const std::string& id,
                                        bool preview) = 0;
-  // Calls `show` with every status until the experiment ends (OK) or `show` returns false
-  // (CANCELLED). Reconnects for a minute before it gives up with UNAVAILABLE.
+  // Calls `show` with every status until the experiment ends (OK) or the user interrupts
+  // (CANCELLED); with null while contact is lost. Gives up with UNAVAILABLE.
   virtual absl::Status Watch(const std::string& id,
-                             const std::function<bool(const Json& status)>& show) = 0;
-  virtual absl::Status Logs(const std::string& id, bool follow,
-                            const std::function<bool(const std::string& data,
-                                                     const std::string& source)>& show) = 0;
+                             const std::function<void(const Json& status)>& show) = 0;
+  virtual absl::Status Logs(
+      const std::string& id, bool follow,
+      const std::function<void(const std::string& data, const std::string& source)>& show) = 0;
   // Writes the files of a blob below `directory`, checked against its manifest.
   virtual absl::Status Download(const std::string& id, const std::string& directory) = 0;
-  // "" if the versions are equal, else a sentence that says which side is older.
-  virtual absl::StatusOr<std::string> CompareVersions() = 0;
+  // Answers within seconds or not at all.
+  virtual absl::StatusOr<std::string> CoordinatorVersion() = 0;
   virtual const std::string& address() const = 0;
 };
 

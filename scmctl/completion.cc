@@ -1,44 +1,189 @@
 #include "scmctl/completion.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+
 namespace scm {
 namespace {
 
+constexpr char kShells[] = "bash zsh fish";
+constexpr char kOutputs[] = "table json";
+
+void Collect(const CLI::App& app, const std::string& path, std::vector<VerbWords>& all) {
+  VerbWords words;
+  words.path = path;
+  words.help = app.get_description();
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) {
+      words.argument = option->get_name();
+      continue;
+    }
+    for (const std::string& name : option->get_lnames()) {
+      words.flags.push_back("--" + name);
+      // The help calls every value that is a path by what it is.
+      const std::string about = option->get_description();
+      if (absl::StartsWith(about, "File ") || absl::StartsWith(about, "PEM file") ||
+          absl::StartsWith(about, "Directory") || absl::StartsWith(about, "A program")) {
+        words.path_flags.push_back("--" + name);
+      }
+    }
+    for (const std::string& name : option->get_snames()) words.flags.push_back("-" + name);
+  }
+  const size_t mine = all.size();
+  all.push_back(words);
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (verb->get_group().empty()) continue;
+    all[mine].verbs.push_back(verb->get_name());
+    Collect(*verb, path.empty() ? verb->get_name() : absl::StrCat(path, " ", verb->get_name()),
+            all);
+  }
+}
+
+// What `__ids` is asked for by an argument of this name; "" if it is no id.
+std::string IdKind(const std::string& argument) {
+  if (argument == "ID") return "any";
+  if (argument == "RUN" || argument == "CHECKPOINT") return "run";
+  return argument == "WORKER" ? "worker" : "";
+}
+
+// Commands that complete the argument, for a case in the shells' own words.
+std::string BashArgument(const std::string& argument) {
+  if (argument == "SHELL") return absl::StrCat("words=\"", kShells, "\"");
+  if (const std::string kind = IdKind(argument); !kind.empty()) {
+    return absl::StrCat("words=$(scmctl __ids ", kind, " 2>/dev/null)");
+  }
+  return argument == "FILE" ? "files=1" : ":";
+}
+
 // zsh runs the same function through bashcompinit.
-constexpr char kScript[] = R"sh(_scmctl() {
-  local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]}
-  local verbs="validate plan submit ls status watch wait runs logs metrics events why pause resume
-    cancel checkpoints workers report local completion version"
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "$verbs" -- "$word")); return
-  fi
-  if [ "${word#-}" != "$word" ]; then
-    COMPREPLY=($(compgen -W "--help --output --coordinator --token-file --tls-ca --follow
-      --verify --out --workers --preview" -- "$word")); return
-  fi
-  case $verb in
-    validate|plan|submit) COMPREPLY=($(compgen -f -- "$word")) ;;
-    completion) COMPREPLY=($(compgen -W "bash zsh" -- "$word")) ;;
-    local) COMPREPLY=($(compgen -W "up down status" -- "$word")) ;;
-    workers) COMPREPLY=($(compgen -W "ls drain" -- "$word")) ;;
-    checkpoints)
-      if [ "$COMP_CWORD" -eq 2 ]; then
-        COMPREPLY=($(compgen -W "ls download gc" -- "$word")); return
-      fi ;&
+std::string BashScript(const std::vector<VerbWords>& all) {
+  std::string groups, cases;
+  for (const VerbWords& verb : all) {
+    if (!verb.path.empty() && !verb.verbs.empty()) {
+      absl::StrAppend(&groups, groups.empty() ? "" : "|", verb.path);
+    }
+    absl::StrAppend(&cases, "    \"", verb.path, "\")\n      flags=\"",
+                    absl::StrJoin(verb.flags, " "), "\"\n      ",
+                    verb.verbs.empty()
+                        ? BashArgument(verb.argument)
+                        : absl::StrCat("words=\"", absl::StrJoin(verb.verbs, " "), "\""),
+                    " ;;\n");
+  }
+  std::vector<std::string> path_flags;
+  for (const VerbWords& verb : all) {
+    for (const std::string& flag : verb.path_flags) {
+      if (std::find(path_flags.begin(), path_flags.end(), flag) == path_flags.end()) {
+        path_flags.push_back(flag);
+      }
+    }
+  }
+  return absl::StrCat(R"sh(_scmctl() {
+  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"
+  local verb="" flags="" words="" files="" i
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    case "${COMP_WORDS[i]}" in
+      -*) ;;
+      *)
+        if [ -z "$verb" ]; then
+          verb="${COMP_WORDS[i]}"
+        else
+          case "$verb" in )sh",
+                      groups, R"sh() verb="$verb ${COMP_WORDS[i]}" ;; esac
+          break
+        fi ;;
+    esac
+  done
+  case "$before" in
+    -o|--output) COMPREPLY=($(compgen -W ")sh",
+                      kOutputs, R"sh(" -- "$word")); return ;;
+    )sh",
+                      absl::StrJoin(path_flags, "|"),
+                      R"sh() COMPREPLY=($(compgen -f -- "$word")); return ;;
+  esac
+  case "$verb" in
+)sh",
+                      cases, R"sh(    *) return ;;
+  esac
+  case "$word" in
+    -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
     *)
-      local ids
-      ids=$(scmctl ls -o json 2>/dev/null |
-            sed -n 's/^ *"\(id\|name\)": "\(.*\)",*$/\2/p')
-      COMPREPLY=($(compgen -W "$ids" -- "$word")) ;;
+      if [ -n "$files" ]; then
+        COMPREPLY=($(compgen -f -- "$word"))
+      else
+        COMPREPLY=($(compgen -W "$words" -- "$word"))
+      fi ;;
   esac
 }
-complete -o default -F _scmctl scmctl
-)sh";
+complete -F _scmctl scmctl
+)sh");
+}
+
+std::string FishQuoted(const std::string& text) {
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
+}
+
+std::string FishScript(const std::vector<VerbWords>& all) {
+  std::string out = "complete -c scmctl -f\n";
+  for (const VerbWords& verb : all) {
+    const std::vector<std::string> path = absl::StrSplit(verb.path, ' ', absl::SkipEmpty());
+    std::string when = path.empty() ? "__fish_use_subcommand" : "";
+    for (const std::string& word : path) {
+      absl::StrAppend(&when, when.empty() ? "" : "; and ", "__fish_seen_subcommand_from ", word);
+    }
+    const std::string line = absl::StrCat("complete -c scmctl -n ");
+    std::string inside = when;
+    if (!path.empty() && !verb.verbs.empty()) {
+      absl::StrAppend(&inside, "; and not __fish_seen_subcommand_from ",
+                      absl::StrJoin(verb.verbs, " "));
+    }
+    for (const std::string& child : verb.verbs) {
+      const std::string child_path = path.empty() ? child : absl::StrCat(verb.path, " ", child);
+      std::string help;
+      for (const VerbWords& other : all) help = other.path == child_path ? other.help : help;
+      absl::StrAppend(&out, line, FishQuoted(inside), " -a ", child, " -d ", FishQuoted(help),
+                      "\n");
+    }
+    for (const std::string& flag : verb.flags) {
+      const bool path_value =
+          std::find(verb.path_flags.begin(), verb.path_flags.end(), flag) != verb.path_flags.end();
+      absl::StrAppend(
+          &out, line, FishQuoted(when),
+          absl::StartsWith(flag, "--") ? absl::StrCat(" -l ", flag.substr(2))
+                                       : absl::StrCat(" -s ", flag.substr(1)),
+          path_value ? " -r -F" : "",
+          flag == "-o" || flag == "--output" ? absl::StrCat(" -x -a ", FishQuoted(kOutputs)) : "",
+          "\n");
+    }
+    if (verb.argument == "FILE") absl::StrAppend(&out, line, FishQuoted(when), " -F\n");
+    if (verb.argument == "SHELL") {
+      absl::StrAppend(&out, line, FishQuoted(when), " -a ", FishQuoted(kShells), "\n");
+    }
+    if (const std::string kind = IdKind(verb.argument); !kind.empty()) {
+      absl::StrAppend(&out, line, FishQuoted(when), " -a '(scmctl __ids ", kind,
+                      " 2>/dev/null)'\n");
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
-std::string CompletionScript(const std::string& shell) {
-  const std::string prelude = shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "";
-  return prelude + kScript;
+std::vector<VerbWords> WordsOf(const CLI::App& root) {
+  std::vector<VerbWords> all;
+  Collect(root, "", all);
+  return all;
+}
+
+std::string CompletionScript(const CLI::App& root, const std::string& shell) {
+  const std::vector<VerbWords> all = WordsOf(root);
+  if (shell == "fish") return FishScript(all);
+  return absl::StrCat(shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "",
+                      BashScript(all));
 }
 
 }  // namespace scm

@@ -1,11 +1,27 @@
-// Shell completion scripts: verbs, flags, and ids and names asked from the coordinator.
+// Shell completion scripts, made from the same verbs and flags that --help prints, so that they
+// never fall behind. Ids and names are asked from the coordinator by the hidden verb `__ids`.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace scm {
 
-// For "bash" or "zsh".
-std::string CompletionScript(const std::string& shell);
+// One verb as the scripts see it.
+struct VerbWords {
+  std::string path;                     // "", "submit", "local up"
+  std::string help;                     // one line
+  std::vector<std::string> verbs;       // below it
+  std::vector<std::string> flags;       // "--follow", "-o"
+  std::vector<std::string> path_flags;  // flags whose value is a file or directory
+  std::string argument;                 // name of its positional argument, as "FILE"; "" for none
+};
+
+// `root` and everything below it, in the order of --help. Hidden verbs are left out.
+std::vector<VerbWords> WordsOf(const CLI::App& root);
+
+// For "bash", "zsh" or "fish".
+std::string CompletionScript(const CLI::App& root, const std::string& shell);
 
 }  // namespace scm

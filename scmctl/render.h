@@ -17,15 +17,21 @@ std::string RenderWhy(const Json& answer, const Terminal& terminal);
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal);
 std::string RenderWorkers(const Json& answer, const Terminal& terminal);
 
-// The live view of `watch`: header, runs with bars, what else happens, the latest abort.
+// The live view of `watch`: header, runs with bars, what else happens, the latest aborts. No line is
+// wider and there are no more lines than the terminal has; what does not fit is counted.
 std::string RenderLive(const Json& status, const Terminal& terminal);
 // What a pipe gets instead: a line for every change between two answers ("" if nothing changed).
 std::string RenderChanges(const Json& before, const Json& now);
+// The end: decision or state, its sentences, seeds, aborts and what they saved, money. `why` is the
+// answer of `why` for the experiment, or null.
+std::string RenderOutcome(const Json& status, const Json& why, const Terminal& terminal);
 
 // "$38.20 of $200", "$38.20", or "" without a budget.
 std::string CostText(const Json& experiment);
 // A cell: text, number or "–".
 std::string Cell(const Json& value, int digits = 4);
+// "900 steps, 31 min, $1.27" of a certificate's "saved"; "" if nothing is known.
+std::string SavedText(const Json& saved);
 // RFC 3339 in UTC as local time with its zone.
 std::string LocalTime(const std::string& rfc3339);
 

@@ -23,8 +23,12 @@ std::string ParametersText(const Json& parameters) {
 }  // namespace
 
 std::string RenderList(const Json& answer, const Terminal& terminal) {
-  Table table({{"id"}, {"name", false, true}, {"state", false, false, true}, {"stage"},
-               {"decision", false, false, true}, {"submitted"}});
+  Table table({{"id"},
+               {"name", false, true},
+               {"state", false, false, true},
+               {"stage"},
+               {"decision", false, false, true},
+               {"submitted"}});
   for (const Json& e : MemberAt(answer, "experiments")) {
     table.Add({Cell(MemberAt(e, "id")), Cell(MemberAt(e, "name")), Cell(MemberAt(e, "state")),
                Cell(MemberAt(e, "stage")), Cell(MemberAt(e, "decision")),
@@ -34,8 +38,15 @@ std::string RenderList(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderRuns(const Json& answer, const Terminal& terminal) {
-  Table table({{"run"}, {"stage"}, {"trial"}, {"seed", true}, {"state", false, false, true},
-               {"step", true}, {"val.loss", true}, {"accuracy", true}, {"parameters"},
+  Table table({{"run"},
+               {"stage"},
+               {"trial"},
+               {"seed", true},
+               {"state", false, false, true},
+               {"step", true},
+               {"val.loss", true},
+               {"accuracy", true},
+               {"parameters"},
                {"reason", false, true}});
   for (const Json& run : MemberAt(answer, "runs")) {
     const Json& latest = MemberAt(run, "latest");
@@ -62,7 +73,9 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
   if (const std::string reason = StringAt(e, "reason"); !reason.empty()) {
     absl::StrAppend(&out, reason, "\n");
   }
-  Table stages({{"stage"}, {"state", false, false, true}, {"gate", false, false, true},
+  Table stages({{"stage"},
+                {"state", false, false, true},
+                {"gate", false, false, true},
                 {"reason", false, true}});
   for (const Json& stage : MemberAt(answer, "stages")) {
     stages.Add({Cell(MemberAt(stage, "name")), Cell(MemberAt(stage, "state")),
@@ -70,7 +83,11 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
   }
   absl::StrAppend(&out, "\n", stages.Render(terminal, ""));
   absl::StrAppend(&out, "\n", RenderRuns(answer, terminal));
-  Table tasks({{"task"}, {"kind"}, {"state", false, false, true}, {"attempts", true}, {"worker"},
+  Table tasks({{"task"},
+               {"kind"},
+               {"state", false, false, true},
+               {"attempts", true},
+               {"worker"},
                {"reason", false, true}});
   for (const Json& task : MemberAt(answer, "tasks")) {
     if (!MemberAt(task, "run").is_null()) continue;
@@ -101,8 +118,13 @@ std::string RenderEvents(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal) {
-  Table table({{"checkpoint"}, {"step", true}, {"attempt", true}, {"state"}, {"size", true},
-               {"sha256"}, {"path", false, true}});
+  Table table({{"checkpoint"},
+               {"step", true},
+               {"attempt", true},
+               {"state"},
+               {"size", true},
+               {"sha256"},
+               {"path", false, true}});
   for (const Json& c : MemberAt(answer, "checkpoints")) {
     table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")), Cell(MemberAt(c, "attempt")),
                Cell(MemberAt(c, "state")), HumanBytes(IntegerAt(c, "bytes", 0)),
@@ -112,8 +134,13 @@ std::string RenderCheckpoints(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderWorkers(const Json& answer, const Terminal& terminal) {
-  Table table({{"worker"}, {"host"}, {"state", false, false, true}, {"gpus", true}, {"cpus", true},
-               {"tasks"}, {"last seen", false, true}});
+  Table table({{"worker"},
+               {"host"},
+               {"state", false, false, true},
+               {"gpus", true},
+               {"cpus", true},
+               {"tasks"},
+               {"last seen", false, true}});
   for (const Json& w : MemberAt(answer, "workers")) {
     std::string tasks;
     for (const Json& task : MemberAt(w, "tasks")) {

@@ -1,4 +1,4 @@
-#include <map>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,6 +11,12 @@ namespace scm {
 namespace {
 
 constexpr int kBar = 10;
+constexpr size_t kAborts = 4;  // the latest; `runs` lists all
+constexpr size_t kFewestRuns = 3;
+
+bool IsActive(const std::string& state) {
+  return state == "RUNNING" || state == "ASSIGNED" || state == "STOPPING";
+}
 
 std::optional<absl::Time> TimeAt(const Json& object, const char* key) {
   absl::Time time;
@@ -25,25 +31,29 @@ std::string EtaText(const Json& experiment) {
   const auto now = TimeAt(experiment, "now"), eta = TimeAt(experiment, "eta"),
              p90 = TimeAt(experiment, "eta_p90");
   if (!now || !eta) return "";
-  std::string text = absl::StrCat("ETA ", HumanDuration(*eta - *now));
-  if (p90) absl::StrAppend(&text, " (P90 ", HumanDuration(*p90 - *now), ")");
+  std::string text =
+      absl::StrCat("ETA ", HumanDuration(std::max(absl::ZeroDuration(), *eta - *now)));
+  if (p90 && *p90 > *eta) absl::StrAppend(&text, " (P90 ", HumanDuration(*p90 - *now), ")");
   return text;
 }
 
 // "3/5 running · 2 done" of the stage's runs.
 std::string CountsText(const Json& status, const std::string& stage) {
-  int total = 0, running = 0, done = 0, stopped = 0;
+  int total = 0, running = 0, done = 0, aborted = 0, failed = 0;
   for (const Json& run : MemberAt(status, "runs")) {
     if (StringAt(run, "stage") != stage) continue;
     ++total;
     const std::string state = StringAt(run, "state");
-    if (state == "RUNNING" || state == "ASSIGNED" || state == "STOPPING") ++running;
-    if (state == "SUCCEEDED") ++done;
-    if (state == "ABORTED" || state == "FAILED") ++stopped;
+    running += IsActive(state) ? 1 : 0;
+    done += state == "SUCCEEDED" ? 1 : 0;
+    aborted += state == "ABORTED" ? 1 : 0;
+    failed += state == "FAILED" ? 1 : 0;
   }
   if (total == 0) return "";
-  std::string text = absl::StrCat(running, "/", total, " running · ", done, " done");
-  if (stopped > 0) absl::StrAppend(&text, " · ", stopped, " stopped");
+  std::string text = absl::StrCat(running, "/", total, " running");
+  if (done > 0) absl::StrAppend(&text, " · ", done, " done");
+  if (aborted > 0) absl::StrAppend(&text, " · ", aborted, " aborted");
+  if (failed > 0) absl::StrAppend(&text, " · ", failed, " failed");
   return text;
 }
 
@@ -63,127 +73,134 @@ void AddRun(Table& table, const Json& run) {
   const Json& latest = MemberAt(run, "latest");
   const double end = NumberAt(run, "stop_at_step", NumberAt(run, "max_steps", 1));
   const int64_t step = IntegerAt(run, "step", 0);
-  const bool waiting = StringAt(run, "state") == "PENDING" && step == 0;
+  const std::string state = StringAt(run, "state");
+  const bool waiting = state == "PENDING";
   table.Add({Cell(MemberAt(run, "id")), Cell(MemberAt(run, "seed")), Cell(MemberAt(run, "state")),
-             waiting ? "–" : absl::StrCat(step),
-             waiting ? std::string(kBar, ' ') : Bar(static_cast<double>(step) / end, kBar),
+             waiting && step == 0 ? "–" : absl::StrCat(step),
+             waiting && step == 0 ? std::string(kBar, ' ')
+                                  : Bar(end > 0 ? static_cast<double>(step) / end : 0, kBar),
              Cell(MemberAt(latest, "train_loss"), 3), Cell(MemberAt(latest, "validation_loss"), 3),
-             AccuracyText(run), waiting ? Cell(MemberAt(run, "reason")) : Cell(MemberAt(run, "worker"))});
+             AccuracyText(run),
+             waiting || state == "FAILED" ? Cell(MemberAt(run, "reason"))
+                                          : Cell(MemberAt(run, "worker"))});
 }
 
+// Parts in as many lines as the width asks for.
 std::string Header(const Json& status, const Terminal& terminal) {
   const Json& e = MemberAt(status, "experiment");
   const std::string stage = StringAt(e, "stage"), state = StringAt(e, "state");
-  std::string line = StringAt(e, "name");
-  absl::StrAppend(&line, "   ", state == "RUNNING" || stage.empty() ? stage : state);
-  for (const std::string& part : {CountsText(status, stage), CostText(e), EtaText(e)}) {
-    if (!part.empty()) absl::StrAppend(&line, "   ", part);
+  std::string line = absl::StrCat(StringAt(e, "name"), " (", StringAt(e, "id"), ")"), out;
+  for (const std::string& part : {state == "RUNNING" && !stage.empty() ? stage : state,
+                                  CountsText(status, stage), CostText(e), EtaText(e)}) {
+    if (part.empty()) continue;
+    if (DisplayWidth(line) + 3 + DisplayWidth(part) > terminal.width) {
+      absl::StrAppend(&out, Fit(line, terminal.width), "\n");
+      line = absl::StrCat("  ", part);
+    } else {
+      absl::StrAppend(&line, "   ", part);
+    }
   }
-  return Fit(line, terminal.width);
+  return absl::StrCat(out, Fit(line, terminal.width), "\n");
 }
 
-std::string AbortLines(const Json& status, const Terminal& terminal) {
-  std::string out;
+// Lines about tasks that are no run: a data check, an evaluation, an export, a report.
+std::vector<std::string> TaskLines(const Json& status, const Terminal& terminal) {
+  std::vector<std::string> lines;
+  for (const Json& task : MemberAt(status, "tasks")) {
+    const std::string state = StringAt(task, "state");
+    if (!MemberAt(task, "run").is_null() || state == "SUCCEEDED") continue;
+    const std::string head = absl::StrCat(StringAt(task, "kind"), " ", StringAt(task, "id"), "  ");
+    std::string tail;
+    const double total = NumberAt(task, "progress_total", 0);
+    if (total > 0) {
+      const double done = NumberAt(task, "progress", 0);
+      tail =
+          absl::StrCat("  ", Bar(done / total, kBar), absl::StrFormat(" %.0f/%.0f", done, total));
+    }
+    if (const std::string reason = StringAt(task, "reason"); !reason.empty()) {
+      absl::StrAppend(&tail, "  ", reason);
+    }
+    const int left = terminal.width - DisplayWidth(head) - DisplayWidth(state);
+    lines.push_back(
+        absl::StrCat(head, ColourState(state, state, terminal.colour), Fit(tail, left)));
+  }
+  return lines;
+}
+
+std::vector<std::string> AbortLines(const Json& status, const Terminal& terminal) {
+  std::vector<std::string> lines;
   for (const Json& run : MemberAt(status, "runs")) {
     if (StringAt(run, "state") != "ABORTED") continue;
     const std::string id = StringAt(run, "id");
-    const std::string tail = absl::StrCat(" · scmctl why ", id);
-    const std::string text = absl::StrCat(id, " ABORTED ", StringAt(run, "rule"), ": ",
-                                          StringAt(run, "reason"));
-    absl::StrAppend(&out, ColourState("ABORTED", Fit(text, terminal.width - DisplayWidth(tail)),
-                                      terminal.colour),
-                    tail, "\n");
+    const std::string head = absl::StrCat(id, " "), tail = absl::StrCat(" · scmctl why ", id);
+    const std::string text =
+        absl::StrCat(" ", StringAt(run, "rule"), ": ", StringAt(run, "reason"));
+    const int left = terminal.width - DisplayWidth(head) - DisplayWidth(tail) - 7;
+    lines.push_back(absl::StrCat(head, ColourState("ABORTED", "ABORTED", terminal.colour),
+                                 Fit(text, left), tail));
   }
-  return out;
+  if (lines.size() > kAborts) lines.erase(lines.begin(), lines.end() - kAborts);
+  return lines;
+}
+
+// Those of the runs that fit into `room` lines, in their order: what moves stays in sight longest.
+std::vector<const Json*> Chosen(const std::vector<const Json*>& runs, size_t room) {
+  std::vector<std::pair<int, size_t>> order;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const std::string state = StringAt(*runs[i], "state");
+    order.emplace_back(IsActive(state) ? 0 : state == "PENDING" ? 1 : 2, i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  order.resize(std::min(order.size(), room));
+  std::vector<size_t> kept;
+  for (const auto& [rank, index] : order) kept.push_back(index);
+  std::sort(kept.begin(), kept.end());
+  std::vector<const Json*> chosen;
+  for (const size_t index : kept) chosen.push_back(runs[index]);
+  return chosen;
 }
 
 }  // namespace
 
 std::string RenderLive(const Json& status, const Terminal& terminal) {
-  std::string out = absl::StrCat(Header(status, terminal), "\n\n");
-  Table table({{"run"}, {"seed", true}, {"state", false, false, true}, {"step", true}, {""},
-               {"loss", true}, {"val.loss", true}, {"accuracy"}, {"worker", false, true}});
   const std::string stage = StringAt(MemberAt(status, "experiment"), "stage");
-  bool has_runs = false;
-  for (const Json& run : MemberAt(status, "runs")) has_runs |= StringAt(run, "stage") == stage;
-  for (const Json& run : MemberAt(status, "runs")) {
-    // The stage at work; once it has no runs of its own, the replicates stay in sight.
-    if (StringAt(run, "stage") == (has_runs ? stage : "replicate")) AddRun(table, run);
+  const Json& all = MemberAt(status, "runs");
+  // The stage at work; once it has no runs of its own, the replicates stay in sight.
+  const bool has_runs = std::any_of(
+      all.begin(), all.end(), [&](const Json& run) { return StringAt(run, "stage") == stage; });
+  std::vector<const Json*> runs;
+  for (const Json& run : all) {
+    if (StringAt(run, "stage") == (has_runs ? stage : "replicate")) runs.push_back(&run);
   }
-  absl::StrAppend(&out, table.Render(terminal, "No runs in this stage."));
-  for (const Json& task : MemberAt(status, "tasks")) {
-    const std::string state = StringAt(task, "state");
-    if (!MemberAt(task, "run").is_null() || state == "SUCCEEDED") continue;
-    absl::StrAppend(&out, "\n", StringAt(task, "kind"), " ", StringAt(task, "id"), "  ",
-                    ColourState(state, state, terminal.colour));
-    const double total = NumberAt(task, "progress_total", 0);
-    if (total > 0) {
-      const double done = NumberAt(task, "progress", 0);
-      absl::StrAppend(&out, "  ", Bar(done / total, kBar), absl::StrFormat(" %.0f/%.0f", done, total));
-    }
-    absl::StrAppend(&out, "  ", Fit(StringAt(task, "reason"), terminal.width - 40));
+  const std::string header = Header(status, terminal);
+  const std::vector<std::string> tasks = TaskLines(status, terminal);
+  const std::vector<std::string> aborts = AbortLines(status, terminal);
+  // Header, table head, empty lines between, the cursor's line, and one to count what is left out.
+  const size_t taken =
+      std::count(header.begin(), header.end(), '\n') + tasks.size() + aborts.size() + 6;
+  const size_t height = static_cast<size_t>(std::max(0, terminal.height));
+  const std::vector<const Json*> shown =
+      Chosen(runs, std::max(kFewestRuns, height > taken ? height - taken : 0));
+  Table table({{"run"},
+               {"seed", true},
+               {"state", false, false, true},
+               {"step", true},
+               {""},
+               {"loss", true, false, false, 2},
+               {"val.loss", true, false, false, 1},
+               {"accuracy"},
+               {"worker", false, true}});
+  for (const Json* run : shown) AddRun(table, *run);
+  std::string out = absl::StrCat(header, "\n", table.Render(terminal, "No runs in this stage."));
+  if (shown.size() < runs.size()) {
+    const std::string more = absl::StrCat("… ", runs.size() - shown.size(), " more: scmctl runs ",
+                                          StringAt(MemberAt(status, "experiment"), "id"));
+    absl::StrAppend(&out, Fit(more, terminal.width), "\n");
   }
-  const std::string aborts = AbortLines(status, terminal);
-  if (!aborts.empty()) absl::StrAppend(&out, "\n\n", aborts);
-  return out;
-}
-
-namespace {
-
-using States = std::map<std::string, std::pair<std::string, std::string>>;  // id → state, line
-
-States StatesOf(const Json& status) {
-  States states;
-  for (const Json& stage : MemberAt(status, "stages")) {
-    const std::string name = StringAt(stage, "name"), gate = StringAt(stage, "gate");
-    states[name] = {StringAt(stage, "state"),
-                    absl::StrCat("stage ", name, " ", StringAt(stage, "state"),
-                                 gate.empty() ? "" : absl::StrCat(", gate ", gate),
-                                 StringAt(stage, "reason").empty() ? "" : ": ",
-                                 StringAt(stage, "reason"))};
-  }
-  for (const Json& run : MemberAt(status, "runs")) {
-    const Json& latest = MemberAt(run, "latest");
-    const int64_t step = IntegerAt(run, "step", 0);
-    const int64_t end = IntegerAt(run, "stop_at_step", 1);
-    // A tenth of the way is a change worth a line.
-    const int64_t tenth = end > 0 ? 10 * step / end : 0;
-    std::string line = absl::StrCat(
-        StringAt(run, "stage"), " ", StringAt(run, "id"), " seed ", Cell(MemberAt(run, "seed")),
-        " ", StringAt(run, "state"), " step ", step, "/", end);
-    if (!MemberAt(latest, "validation_loss").is_null()) {
-      absl::StrAppend(&line, " val.loss ", Cell(MemberAt(latest, "validation_loss"), 3));
-    }
-    if (!MemberAt(latest, "validation_accuracy").is_null()) {
-      absl::StrAppend(&line, " accuracy ", Cell(MemberAt(latest, "validation_accuracy"), 3));
-    }
-    if (StringAt(run, "state") == "ABORTED" || StringAt(run, "state") == "FAILED") {
-      absl::StrAppend(&line, ": ", StringAt(run, "rule"), " ", StringAt(run, "reason"),
-                      " · scmctl why ", StringAt(run, "id"));
-    }
-    states[StringAt(run, "id")] = {absl::StrCat(StringAt(run, "state"), tenth), line};
-  }
-  for (const Json& task : MemberAt(status, "tasks")) {
-    if (!MemberAt(task, "run").is_null()) continue;
-    states[StringAt(task, "id")] = {
-        StringAt(task, "state"),
-        absl::StrCat(StringAt(task, "kind"), " ", StringAt(task, "id"), " ",
-                     StringAt(task, "state"), StringAt(task, "reason").empty() ? "" : ": ",
-                     StringAt(task, "reason"))};
-  }
-  return states;
-}
-
-}  // namespace
-
-std::string RenderChanges(const Json& before, const Json& now) {
-  const States old = StatesOf(before);
-  const std::string at = StringAt(MemberAt(now, "experiment"), "now");
-  std::string out;
-  for (const auto& [id, entry] : StatesOf(now)) {
-    const auto known = old.find(id);
-    if (known != old.end() && known->second.first == entry.first) continue;
-    absl::StrAppend(&out, at.substr(0, 19), "Z ", entry.second, "\n");
+  for (const std::vector<std::string>* lines : {&tasks, &aborts}) {
+    if (!lines->empty()) absl::StrAppend(&out, "\n");
+    for (const std::string& line : *lines) absl::StrAppend(&out, line, "\n");
   }
   return out;
 }

@@ -63,7 +63,10 @@ std::string RenderWhy(const Json& answer, const Terminal& terminal) {
     const std::string verdict = StringAt(reason, "verdict"), text = StringAt(reason, "text");
     const bool gate = StringAt(reason, "rule") == "gate";
     absl::StrAppend(&out, subject, gate ? absl::StrCat(": gate ", verdict) : "",
-                    text.empty() ? "" : gate ? ", " : ": ", text, "\n");
+                    text.empty() ? ""
+                    : gate       ? ", "
+                                 : ": ",
+                    text, "\n");
   }
   return out;
 }

@@ -43,8 +43,9 @@ int ListCheckpoints(const App& app, const std::string& id) {
 }
 
 int DownloadCheckpoint(const App& app, const std::string& id, std::string directory) {
-  if (directory.empty()) directory = absl::StrCat("checkpoint-", id.substr(0, id.find('/')), "-",
-                                                  id.substr(id.find('/') + 1));
+  if (directory.empty())
+    directory =
+        absl::StrCat("checkpoint-", id.substr(0, id.find('/')), "-", id.substr(id.find('/') + 1));
   return WithClient(app, [&](Client& client) {
     const absl::Status status = client.Download(id, directory);
     if (!status.ok()) return Fail(status);
@@ -104,12 +105,11 @@ void AddWorkers(CLI::App& root, App& app) {
       return PrintControl(app, answer, answer.ok() ? RenderWorkers(*answer, app.terminal) : "");
     });
   });
-  CLI::App* drain = AddVerb(*group, app, "drain",
-                            "Checkpoint and move what a worker runs; give it nothing new",
-                            "scmctl workers drain w-2", [&app] {
-                              return Control(app, undo ? v1::ControlRequest::UNDRAIN
-                                                       : v1::ControlRequest::DRAIN, id);
-                            });
+  CLI::App* drain = AddVerb(
+      *group, app, "drain", "Checkpoint and move what a worker runs; give it nothing new",
+      "scmctl workers drain w-2", [&app] {
+        return Control(app, undo ? v1::ControlRequest::UNDRAIN : v1::ControlRequest::DRAIN, id);
+      });
   drain->add_option("WORKER", id, "Worker id")->required();
   drain->add_flag("--undo", undo, "Take the worker back, also from quarantine");
 }

@@ -1,4 +1,6 @@
 // validate, plan, submit: commands that take an experiment file.
+#include "common/files.h"
+
 #include <unistd.h>
 
 #include <cstdio>
@@ -6,9 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/digest.h"
-#include "common/files.h"
-#include "common/rng.h"
+#include "common/suggest.h"
 #include "experiment/parse.h"
 #include "scmctl/app.h"
 #include "scmctl/input_digests.h"
@@ -18,21 +18,42 @@ namespace scm {
 namespace {
 
 struct ReadExperiment {
-  std::string text;
+  std::string text;  // as it was checked
   ParsedExperiment parsed;
 };
 
-absl::StatusOr<ReadExperiment> Read(const std::string& file, bool check_paths) {
-  const absl::StatusOr<std::string> text = ReadFile(file);
+// The file and everything it names. A plan needs no model: one that is not there yet is a warning.
+absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
+  ReadExperiment read;
+  const std::filesystem::path path(AbsolutePath(file, std::filesystem::current_path().string()));
+  if (!FileExists(path)) {
+    const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path.parent_path());
+    const std::string near = names.ok() ? Suggest(path.filename().string(), *names) : "";
+    return absl::InvalidArgumentError(absl::StrCat(
+        file, ": there is no such file",
+        near.empty()
+            ? ""
+            : absl::StrCat(". Did you mean ",
+                           (std::filesystem::path(file).parent_path() / near).string(), "?")));
+  }
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, " is a directory; give the experiment file itself"));
+  }
+  const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return absl::InvalidArgumentError(text.status().message());
-  const std::string base =
-      AbsolutePath(std::filesystem::path(file).parent_path().string(),
-                   std::filesystem::current_path().string());
-  return ReadExperiment{*text, ParseExperiment(*text, {base, check_paths})};
+  read.text = *text;
+  read.parsed = ParseExperiment(
+      *text,
+      {.base_directory = path.parent_path(), .check_paths = true, .need_models = need_models});
+  CheckInputs(read.parsed);
+  if (!read.parsed.errors.empty()) read.parsed.spec.reset();
+  return read;
 }
 
 // Every error and warning of the file, in its order. 2 when there is an error.
-int PrintDiagnostics(const App& app, const std::string& file, const ParsedExperiment& parsed,
+int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
                      const char* consequence) {
   for (const Diagnostic& error : parsed.errors) {
     std::fprintf(stderr, "%s\n", FormatDiagnostic(file, error).c_str());
@@ -55,10 +76,9 @@ Json DiagnosticsJson(const std::vector<Diagnostic>& diagnostics) {
 }
 
 int Validate(const App& app, const std::string& file) {
-  const absl::StatusOr<ReadExperiment> read = Read(file, /*check_paths=*/true);
+  const absl::StatusOr<ReadExperiment> read = Read(file, /*need_models=*/true);
   if (!read.ok()) return Fail(read.status());
-  ParsedExperiment parsed = read->parsed;
-  if (parsed.spec) CheckInputs(*parsed.spec, parsed);
+  const ParsedExperiment& parsed = read->parsed;
   if (app.json()) {
     const Json answer = {{"valid", parsed.errors.empty()},
                          {"errors", DiagnosticsJson(parsed.errors)},
@@ -66,16 +86,16 @@ int Validate(const App& app, const std::string& file) {
     std::printf("%s\n", answer.dump(2).c_str());
     return parsed.errors.empty() ? kExitOk : kExitUsage;
   }
-  const int code = PrintDiagnostics(app, file, parsed, "the file is not valid");
+  const int code = PrintDiagnostics(file, parsed, "the file is not valid");
   if (code == kExitOk) std::printf("%s is valid.\n", file.c_str());
   return code;
 }
 
 int Plan(const App& app, const std::string& file) {
-  const absl::StatusOr<ReadExperiment> read = Read(file, /*check_paths=*/false);
+  const absl::StatusOr<ReadExperiment> read = Read(file, /*need_models=*/false);
   if (!read.ok()) return Fail(read.status());
-  if (!read->parsed.spec) {
-    return PrintDiagnostics(app, file, read->parsed, "nothing was planned");
+  if (!read->parsed.errors.empty()) {
+    return PrintDiagnostics(file, read->parsed, "nothing was planned");
   }
   // A coordinator helps with measured speeds and real prices, but is not needed.
   std::optional<PlanInventory> inventory;
@@ -83,12 +103,16 @@ int Plan(const App& app, const std::string& file) {
     const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
     if (answer.ok()) inventory = InventoryFromJson(*answer);
   }
-  const Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
+  Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
+  for (const Diagnostic& warning : read->parsed.warnings) {
+    plan["warnings"].push_back(warning.message);
+  }
   if (app.json()) {
     std::printf("%s\n", plan.dump(2).c_str());
   } else {
-    std::fputs(RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
-               stdout);
+    std::fputs(
+        RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
+        stdout);
   }
   const Json& unplaceable = MemberAt(plan, "unplaceable");
   return unplaceable.is_array() && !unplaceable.empty() ? kExitUnplaceable : kExitOk;
@@ -100,29 +124,38 @@ std::string NewRequestId() {
   return absl::StrFormat("%016x%016x", words[0], words[1]);
 }
 
-int Submit(const App& app, const std::string& file, bool follow, std::string request_id) {
-  const absl::StatusOr<ReadExperiment> read = Read(file, /*check_paths=*/true);
+int Submit(App& app, const std::string& file, bool follow, std::string request_id) {
+  const absl::StatusOr<ReadExperiment> read = Read(file, /*need_models=*/true);
   if (!read.ok()) return Fail(read.status());
   ParsedExperiment parsed = read->parsed;
-  if (parsed.spec) CheckInputs(*parsed.spec, parsed);
-  if (const int code = PrintDiagnostics(app, file, parsed, "nothing was submitted"); code != 0) {
+  if (const int code = PrintDiagnostics(file, parsed, "nothing was submitted"); code != 0) {
     return code;
   }
   parsed.spec->digests = InputDigests(*parsed.spec);
+  if (request_id.empty()) request_id = NewRequestId();
+  if (follow) CatchInterrupt(app);
   return WithClient(app, [&](Client& client) {
     v1::SubmitRequest request;
-    request.set_request_id(request_id.empty() ? NewRequestId() : request_id);
+    request.set_request_id(request_id);
     request.set_spec_json(SpecToJson(*parsed.spec).dump());
     request.set_source(read->text);
     const absl::StatusOr<std::string> id = client.Submit(request);
-    if (!id.ok()) return Fail(id.status());
+    if (!id.ok()) {
+      const int code = Fail(id.status());
+      if (code == kExitLostContact) {
+        std::fprintf(stderr, "It may have been submitted. Repeating is safe with --request-id %s\n",
+                     request_id.c_str());
+      }
+      return code;
+    }
     if (app.json() && !follow) {
       std::printf("%s\n", Json({{"experiment", *id}}).dump(2).c_str());
     } else if (!app.json()) {
       std::printf("Submitted %s as %s. Watch it: scmctl watch %s\n", parsed.spec->name.c_str(),
                   id->c_str(), id->c_str());
     }
-    return follow ? FollowExperiment(app, client, *id) : static_cast<int>(kExitOk);
+    return follow ? FollowExperiment(app, client, *id, /*fetch_report=*/true)
+                  : static_cast<int>(kExitOk);
   });
 }
 
@@ -140,11 +173,11 @@ void AddFileCommands(CLI::App& root, App& app) {
                     [&app] { return Validate(app, file); }));
   with_file(AddVerb(root, app, "plan", "Cost, finish and attainable significance, before it runs",
                     "scmctl plan samples/legal-1b.yaml", [&app] { return Plan(app, file); }));
-  CLI::App* submit =
-      with_file(AddVerb(root, app, "submit", "Start an experiment",
-                        "scmctl submit samples/quickstart.yaml --follow",
-                        [&app] { return Submit(app, file, follow, request_id); }));
+  CLI::App* submit = with_file(AddVerb(root, app, "submit", "Start an experiment",
+                                       "scmctl submit samples/quickstart.yaml --follow",
+                                       [&app] { return Submit(app, file, follow, request_id); }));
   submit->add_flag("--follow", follow, "Watch until it ends; exit with its outcome");
+  AddPatience(submit, app);
   submit->add_option("--request-id", request_id,
                      "Makes repeating safe: the same id never starts a second experiment");
 }

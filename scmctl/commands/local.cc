@@ -52,7 +52,8 @@ void AddLocalCommands(CLI::App& root, App& app) {
                            }
                            return PrintLines(app, LocalUp(FindLocalHome(), options));
                          });
-  up->add_option("--workers", options.workers, "Number of workers; each gets its share of the cores")
+  up->add_option("--workers", options.workers,
+                 "Number of workers; each gets its share of the cores")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   up->add_option("--allow-trainer", options.allow_trainers,

@@ -62,28 +62,44 @@ int Status(const App& app, const std::string& id) {
   });
 }
 
-int Verify(const Json& why) {
-  bool reproduced = true;
-  int certificates = 0;
+// Recomputes every certificate of the answer: [{"certificate","reproduced","text"}].
+absl::StatusOr<Json> Verify(const Json& why) {
+  Json verified = Json::array();
   for (const Json& reason : MemberAt(why, "reasons")) {
     const Json& certificate = MemberAt(reason, "certificate");
     if (!certificate.is_object()) continue;
-    ++certificates;
     const auto again = RecomputeCertificate(certificate);
-    if (!again.ok()) return Fail(again.status());
-    std::printf("%s: %s\n", StringAt(certificate, "id").c_str(), again->text.c_str());
-    reproduced = reproduced && again->reproduced;
+    if (!again.ok()) return again.status();
+    verified.push_back({{"certificate", StringAt(certificate, "id")},
+                        {"reproduced", again->reproduced},
+                        {"text", again->text}});
   }
-  if (certificates == 0) std::printf("there is no certificate to recompute\n");
-  return reproduced ? kExitOk : kExitFailed;
+  return verified;
+}
+
+std::string RenderVerified(const Json& verified) {
+  std::string text;
+  for (const Json& one : verified) {
+    absl::StrAppend(&text, StringAt(one, "certificate"), ": ", StringAt(one, "text"), "\n");
+  }
+  return text.empty() ? "there is no certificate to recompute\n" : text;
 }
 
 int Why(const App& app, const std::string& id, bool verify) {
   return WithClient(app, [&](Client& client) {
-    const absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::WHY, id);
-    const int printed = PrintAnswer(
-        app, answer, [&](const Json& json) { return RenderWhy(json, app.terminal); });
-    return printed != kExitOk || !verify ? printed : Verify(*answer);
+    absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::WHY, id);
+    bool reproduced = true;
+    if (answer.ok() && verify) {
+      const absl::StatusOr<Json> verified = Verify(*answer);
+      if (!verified.ok()) return Fail(verified.status());
+      for (const Json& one : *verified) reproduced &= BoolAt(one, "reproduced", false);
+      (*answer)["verified"] = *verified;
+    }
+    const int printed = PrintAnswer(app, answer, [&](const Json& json) {
+      return absl::StrCat(RenderWhy(json, app.terminal),
+                          verify ? RenderVerified(MemberAt(json, "verified")) : "");
+    });
+    return printed != kExitOk || reproduced ? printed : static_cast<int>(kExitFailed);
   });
 }
 

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/files.h"
 #include "coordinator/core/policy/below_random.h"
 #include "coordinator/core/policy/no_convergence.h"
 #include "corpus/loader.h"
@@ -33,8 +32,7 @@ void WarnBelowRandom(const ExperimentSpec& spec, const Corpus& corpus,
   const ItemSetStatistics set = SingleLabelStatistics(corpus, validation);
   if (set.chance <= 0 || set.chance >= 1) return;
   const BelowRandomSpec& rule = *spec.abort.below_random;
-  const int64_t looks =
-      LooksOfBelowRandom(rule, spec.training.max_steps, spec.training.eval_steps);
+  const int64_t looks = LooksOfBelowRandom(rule, spec.training.max_steps, spec.training.eval_steps);
   const int64_t needed = FewestItemsToFire(set.chance, rule.false_abort, looks);
   const auto effective = static_cast<int64_t>(static_cast<double>(set.items) / set.design_effect);
   if (effective >= needed) return;
@@ -45,24 +43,16 @@ void WarnBelowRandom(const ExperimentSpec& spec, const Corpus& corpus,
 void WarnNoConvergence(const ExperimentSpec& spec, Json& warnings) {
   if (!spec.abort.no_convergence) return;
   const int64_t after = spec.abort.no_convergence->after_step;
-  const int64_t kept = after / (spec.training.eval_steps *
-                                ThinningStride(after, spec.training.eval_steps));
+  const int64_t kept =
+      after / (spec.training.eval_steps * ThinningStride(after, spec.training.eval_steps));
   if (kept < 5) {
-    warnings.push_back(absl::StrCat("no_convergence stays undecided at step ", after, ": it needs 5 "
-                                    "validations, there are ", kept));
+    warnings.push_back(absl::StrCat("no_convergence stays undecided at step ", after,
+                                    ": it needs 5 "
+                                    "validations, there are ",
+                                    kept));
   } else if (kept < 8) {
     warnings.push_back(absl::StrCat("no_convergence has ", kept, " validations at step ", after,
                                     "; 8 are needed to detect divergence"));
-  }
-}
-
-void WarnBaselines(const ExperimentSpec& spec, Json& warnings) {
-  if (!spec.evaluation) return;
-  for (const BaselineSpec& baseline : spec.evaluation->baselines) {
-    if (!baseline.predictions.empty() && !FileExists(baseline.predictions)) {
-      warnings.push_back(absl::StrCat("baseline ", baseline.name, ": ", baseline.predictions,
-                                      " not found; it will be reported as missing"));
-    }
   }
 }
 
@@ -70,16 +60,15 @@ void WarnBaselines(const ExperimentSpec& spec, Json& warnings) {
 
 Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
   WarnNoConvergence(spec, warnings);
-  WarnBaselines(spec, warnings);
   const int seeds = static_cast<int>(spec.replicate.seeds.size());
-  Json statistics = {{"seeds", seeds},
-                     {"min_p", seeds > 0 ? Json(statistics::SmallestSignFlipP(seeds, 1 << 20))
-                                         : Json(nullptr)},
-                     {"detectable_effect", nullptr},
-                     {"items", nullptr},
-                     {"clusters", nullptr},
-                     {"effective_clusters", nullptr},
-                     {"accuracy_needed", nullptr}};
+  Json statistics = {
+      {"seeds", seeds},
+      {"min_p", seeds > 0 ? Json(statistics::SmallestSignFlipP(seeds, 1 << 20)) : Json(nullptr)},
+      {"detectable_effect", nullptr},
+      {"items", nullptr},
+      {"clusters", nullptr},
+      {"effective_clusters", nullptr},
+      {"accuracy_needed", nullptr}};
   if (!spec.data || !spec.evaluation) return statistics;
   const CorpusLoad load = LoadCorpus(spec.data->corpus);
   const SplitSpec& split = spec.data->split;
@@ -107,10 +96,12 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
         NumberOrNull(statistics::AccuracyNeeded(*spec.evaluation->gates.accuracy, design));
   }
   if (sizes.size() < 10) {
-    warnings.push_back(absl::StrCat("the test set has ", sizes.size(), " clusters: with fewer than "
+    warnings.push_back(absl::StrCat("the test set has ", sizes.size(),
+                                    " clusters: with fewer than "
                                     "10 nothing can be judged"));
   }
-  WarnBelowRandom(spec, load.corpus, ItemsOf(load.corpus, *assignment, Split::kValidation), warnings);
+  WarnBelowRandom(spec, load.corpus, ItemsOf(load.corpus, *assignment, Split::kValidation),
+                  warnings);
   return statistics;
 }
 

@@ -114,7 +114,7 @@ Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
     for (const double steps : work[s].steps) longest = std::max(longest, steps);
     list.push_back({{"name", StageName(work[s].stage)},
                     {"tasks", work[s].tasks},
-                    {"steps", longest > 0 ? Json(longest) : Json(nullptr)},
+                    {"steps", longest > 0 ? Json(std::llround(longest)) : Json(nullptr)},
                     {"cost", priced ? QuantilesJson(money[s]) : Json(nullptr)},
                     {"ends", known ? QuantilesJson(ends[s]) : Json(nullptr)}});
   }
