@@ -24,7 +24,7 @@ int Version(const App& app) {
   if (app.json()) {
     const Json answer = {{"version", kVersion},
                          {"coordinator", coordinator.empty() ? Json(nullptr) : Json(coordinator)},
-                         {"note", note}};
+                         {"note", note.empty() ? Json(nullptr) : Json(note)}};
     std::printf("%s\n", answer.dump(2).c_str());
     return kExitOk;
   }
