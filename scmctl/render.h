@@ -30,8 +30,6 @@ std::string RenderOutcome(const Json& status, const Json& why, const Terminal& t
 std::string CostText(const Json& experiment);
 // A cell: text, number or "–".
 std::string Cell(const Json& value, int digits = 4);
-// "900 steps, 31 min, $1.27" of a certificate's "saved"; "" if nothing is known.
-std::string SavedText(const Json& saved);
 // RFC 3339 in UTC as local time with its zone.
 std::string LocalTime(const std::string& rfc3339);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "scmctl/render.h"
@@ -5,11 +7,22 @@
 namespace scm {
 namespace {
 
-void Line(std::string& out, const char* label, const std::string& text) {
+constexpr int kReadableWidth = 100;
+constexpr int kIndent = 2, kLabel = 16;
+
+int WidthOf(const Terminal& terminal) {
+  return terminal.interactive ? std::min(terminal.width, kReadableWidth) : kReadableWidth;
+}
+
+// "  Label           text", the text's later lines below its first.
+void Line(std::string& out, const char* label, const std::string& text, int width) {
   if (text.empty()) return;
   std::string title = label;
-  title.resize(16, ' ');
-  absl::StrAppend(&out, "  ", title, text, "\n");
+  for (const std::string& line : Wrap(text, width - kIndent - kLabel)) {
+    title.resize(kLabel, ' ');
+    absl::StrAppend(&out, std::string(kIndent, ' '), title, line, "\n");
+    title.clear();
+  }
 }
 
 std::string SavedText(const Json& saved) {
@@ -29,15 +42,16 @@ std::string SavedText(const Json& saved) {
   return text;
 }
 
-std::string Certificate(const std::string& subject, const Json& c) {
-  std::string out =
-      absl::StrCat(subject, " was stopped at step ", Cell(MemberAt(c, "step")), " by rule ",
-                   StringAt(c, "rule"), ", version ", Cell(MemberAt(c, "version")), ".\n");
-  Line(out, "What was seen", StringAt(c, "seen"));
-  Line(out, "The rule", StringAt(c, "threshold"));
-  Line(out, "How sure", StringAt(c, "confidence"));
-  Line(out, "Consequence", StringAt(c, "reason"));
-  Line(out, "Saved", SavedText(MemberAt(c, "saved")));
+std::string Certificate(const std::string& subject, const Json& c, int width) {
+  const Json& step = MemberAt(c, "step");
+  std::string out = absl::StrCat(
+      subject, " was ABORTED", step.is_number() ? absl::StrCat(" at step ", Cell(step)) : "",
+      " by rule ", StringAt(c, "rule"), ", version ", Cell(MemberAt(c, "version")), ".\n");
+  Line(out, "What was seen", StringAt(c, "seen"), width);
+  Line(out, "The rule", StringAt(c, "threshold"), width);
+  Line(out, "How sure", StringAt(c, "confidence"), width);
+  Line(out, "Consequence", StringAt(c, "reason"), width);
+  Line(out, "Saved", SavedText(MemberAt(c, "saved")), width);
   const Json& checkpoint = MemberAt(c, "checkpoint");
   std::string evidence = absl::StrCat("certificate ", StringAt(c, "id"));
   if (checkpoint.is_object()) {
@@ -45,30 +59,34 @@ std::string Certificate(const std::string& subject, const Json& c) {
                     " sha256 ", StringAt(checkpoint, "sha256").substr(0, 8), "…");
   }
   absl::StrAppend(&evidence, " · recompute: scmctl why ", StringAt(c, "id"), " --verify");
-  Line(out, "Evidence", evidence);
+  Line(out, "Evidence", evidence, width);
   return out;
 }
 
 }  // namespace
 
 std::string RenderWhy(const Json& answer, const Terminal& terminal) {
+  const int width = WidthOf(terminal);
   std::string out;
   for (const Json& reason : MemberAt(answer, "reasons")) {
     const Json& certificate = MemberAt(reason, "certificate");
     const std::string subject = StringAt(reason, "subject");
     if (certificate.is_object()) {
-      absl::StrAppend(&out, Certificate(subject, certificate));
+      absl::StrAppend(&out, Certificate(subject, certificate, width));
       continue;
     }
     const std::string verdict = StringAt(reason, "verdict"), text = StringAt(reason, "text");
     const bool gate = StringAt(reason, "rule") == "gate";
-    absl::StrAppend(&out, subject, gate ? absl::StrCat(": gate ", verdict) : "",
-                    text.empty() ? ""
-                    : gate       ? ", "
-                                 : ": ",
-                    text, "\n");
+    std::string sentence = gate ? absl::StrCat(subject, ": gate ", verdict) : subject;
+    if (!text.empty()) absl::StrAppend(&sentence, ": ", text);
+    bool first = true;
+    for (const std::string& line : Wrap(sentence, width - kIndent)) {
+      absl::StrAppend(&out, first ? "" : std::string(kIndent, ' '), line, "\n");
+      first = false;
+    }
   }
-  return out;
+  return out.empty() ? absl::StrCat("Nothing is recorded about ", StringAt(answer, "id"), ".\n")
+                     : out;
 }
 
 }  // namespace scm

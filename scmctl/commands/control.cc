@@ -76,6 +76,7 @@ void AddCheckpoints(CLI::App& root, App& app) {
   static bool preview = false;
   CLI::App* group = root.add_subcommand("checkpoints", "List, download or clean up checkpoints");
   group->require_subcommand(1);
+  group->footer("Example:\n  scmctl checkpoints ls r-7");
   AddVerb(*group, app, "ls", "Checkpoints of a run or experiment", "scmctl checkpoints ls r-7",
           [&app] { return ListCheckpoints(app, id); })
       ->add_option("ID", id, "Run or experiment")
@@ -99,6 +100,7 @@ void AddWorkers(CLI::App& root, App& app) {
   static bool undo = false;
   CLI::App* group = root.add_subcommand("workers", "List or drain workers");
   group->require_subcommand(1);
+  group->footer("Example:\n  scmctl workers ls");
   AddVerb(*group, app, "ls", "List workers", "scmctl workers ls", [&app] {
     return WithClient(app, [&](Client& client) {
       const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::WORKERS, "");

@@ -5,6 +5,7 @@
 #include "common/files.h"
 #include "scmctl/app.h"
 #include "scmctl/local/cluster.h"
+#include "scmctl/render.h"
 
 namespace scm {
 namespace {
@@ -31,33 +32,58 @@ int Status(const App& app) {
                 StringAt(*status, "data_dir").c_str());
     return kExitOk;
   }
-  std::printf("coordinator %s, %zu workers, metrics at %s, data in %s\n",
-              StringAt(*status, "coordinator").c_str(), MemberAt(*status, "workers").size(),
-              StringAt(*status, "metrics_url").c_str(), StringAt(*status, "data_dir").c_str());
+  const auto pid_of = [](const Json& pid) { return pid.is_null() ? std::string("–") : Cell(pid); };
+  const Json& pids = MemberAt(*status, "pids");
+  std::printf("coordinator  %s  pid %s\n", StringAt(*status, "coordinator").c_str(),
+              pid_of(MemberAt(pids, "coordinator")).c_str());
+  for (const Json& id : MemberAt(*status, "workers")) {
+    const std::string name = id.get<std::string>();
+    std::printf("worker       %s  pid %s\n", name.c_str(),
+                pid_of(MemberAt(MemberAt(pids, "workers"), name)).c_str());
+  }
+  const int64_t dead = IntegerAt(*status, "wanted_workers", 0) -
+                       static_cast<int64_t>(MemberAt(*status, "workers").size());
+  if (dead > 0) {
+    std::printf("             %lld more should run; `scmctl local up` starts what died\n",
+                static_cast<long long>(dead));
+  }
+  std::printf("metrics      %s\ndata         %s\n", StringAt(*status, "metrics_url").c_str(),
+              StringAt(*status, "data_dir").c_str());
   return kExitOk;
+}
+
+// Zero workers and an empty list are what nobody asked for.
+LocalUpOptions Wanted(int workers, const std::vector<std::string>& allow) {
+  LocalUpOptions options;
+  if (workers > 0) options.workers = workers;
+  if (allow.empty()) return options;
+  options.allow_trainers.emplace();
+  for (const std::string& path : allow) {
+    if (path == "none") continue;
+    options.allow_trainers->push_back(AbsolutePath(path, std::filesystem::current_path().string()));
+  }
+  return options;
 }
 
 }  // namespace
 
 void AddLocalCommands(CLI::App& root, App& app) {
-  static LocalUpOptions options;
+  static int workers = 0;
+  static std::vector<std::string> allow;
   CLI::App* group =
       root.add_subcommand("local", "Run a coordinator and workers on this machine (SCM_HOME)");
   group->require_subcommand(1);
-  CLI::App* up = AddVerb(*group, app, "up",
-                         "Start what does not run; resumes existing data; adjusts the workers",
-                         "scmctl local up --workers 2", [&app] {
-                           for (std::string& path : options.allow_trainers) {
-                             path = AbsolutePath(path, std::filesystem::current_path().string());
-                           }
-                           return PrintLines(app, LocalUp(FindLocalHome(), options));
-                         });
-  up->add_option("--workers", options.workers,
-                 "Number of workers; each gets its share of the cores")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  up->add_option("--allow-trainer", options.allow_trainers,
-                 "A program that trainer.command may name (repeatable)")
+  group->footer("Example:\n  scmctl local up --workers 2");
+  CLI::App* up = AddVerb(
+      *group, app, "up", "Start what does not run; resumes existing data; adjusts the workers",
+      "scmctl local up --workers 2",
+      [&app] { return PrintLines(app, LocalUp(FindLocalHome(), Wanted(workers, allow))); });
+  up->add_option("--workers", workers,
+                 "Number of workers; each gets its share of the cores (default: as before, else 1)")
+      ->check(CLI::Range(1, 256));
+  up->add_option(
+        "--allow-trainer", allow,
+        "A program that trainer.command may name (repeatable; default: as before; none: no more)")
       ->expected(1)
       ->take_all();
   AddVerb(*group, app, "down", "Checkpoint and stop everything; `up` goes on from there",

@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/files.h"
 #include "common/status_macros.h"
@@ -24,7 +25,9 @@ constexpr absl::Duration kStartPatience = absl::Seconds(30);
 constexpr absl::Duration kQuietPatience = absl::Seconds(120);
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
-std::string CoordinatorPidFile(const LocalHome& home) { return home.directory + "/coordinator.pid"; }
+std::string CoordinatorPidFile(const LocalHome& home) {
+  return home.directory + "/coordinator.pid";
+}
 std::string WorkerPidFile(const LocalHome& home, int number) {
   return absl::StrCat(home.directory, "/worker-", number, ".pid");
 }
@@ -85,8 +88,35 @@ std::vector<int> ShareOfCores(int number, int total) {
   const std::vector<int> cores = UsableCores();
   const size_t share = std::max<size_t>(1, cores.size() / total);
   std::vector<int> mine;
-  for (size_t i = 0; i < share; ++i) mine.push_back(cores[((number - 1) * share + i) % cores.size()]);
+  for (size_t i = 0; i < share; ++i)
+    mine.push_back(cores[((number - 1) * share + i) % cores.size()]);
   return mine;
+}
+
+// What `local up` was last told.
+struct Setup {
+  int workers = 1;
+  std::vector<std::string> allow_trainers;
+};
+
+Setup SetupFrom(const Json& state) {
+  Setup setup;
+  setup.workers = static_cast<int>(IntegerAt(state, "workers", 1));
+  for (const Json& path : MemberAt(state, "allow_trainers")) {
+    if (path.is_string()) setup.allow_trainers.push_back(path.get<std::string>());
+  }
+  return setup;
+}
+
+// The last line that says anything, for an error about a program that did not start.
+std::string LastLogLine(const std::string& path) {
+  std::string last;
+  const auto text = ReadFile(path);
+  for (absl::string_view line :
+       absl::StrSplit(text.ok() ? *text : "", '\n', absl::SkipWhitespace())) {
+    last = std::string(line);
+  }
+  return last;
 }
 
 std::string AddressFile(const LocalHome& home) { return home.data_dir() + "/address.json"; }
@@ -105,8 +135,10 @@ absl::Status AwaitCoordinator(const LocalHome& home, const std::string& rpc_addr
     if (FindDaemon(CoordinatorPidFile(home)) == 0) break;
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
   }
-  return absl::UnavailableError(
-      absl::StrCat("the coordinator did not start; see ", home.log("coordinator")));
+  const std::string last = LastLogLine(home.log("coordinator"));
+  return absl::InternalError(absl::StrCat("the coordinator did not start; its log, ",
+                                          home.log("coordinator"),
+                                          ", ends with: ", last.empty() ? "nothing" : last));
 }
 
 absl::Status StartCoordinator(const LocalHome& home) {
@@ -121,15 +153,21 @@ absl::Status StartCoordinator(const LocalHome& home) {
   return AwaitCoordinator(home, "127.0.0.1:0", "127.0.0.1:0");
 }
 
-absl::Status StartWorker(const LocalHome& home, int number, const LocalUpOptions& options) {
+absl::Status StartWorker(const LocalHome& home, int number, const Setup& setup) {
   SCM_RETURN_IF_ERROR(MakeDirectories(home.worker_dir(number)));
-  const std::vector<int> cores = ShareOfCores(number, options.workers);
-  std::vector<std::string> argv = {
-      ProgramDirectory() + "/scm-worker", "--coordinator",
-      StringAt(ReadJson(AddressFile(home)), "coordinator"), "--token-file", home.worker_token(),
-      "--work-dir", home.worker_dir(number), "--cpus", absl::StrCat(cores.size()), "--cpu-list",
-      absl::StrJoin(cores, ",")};
-  for (const std::string& path : options.allow_trainers) {
+  const std::vector<int> cores = ShareOfCores(number, setup.workers);
+  std::vector<std::string> argv = {ProgramDirectory() + "/scm-worker",
+                                   "--coordinator",
+                                   StringAt(ReadJson(AddressFile(home)), "coordinator"),
+                                   "--token-file",
+                                   home.worker_token(),
+                                   "--work-dir",
+                                   home.worker_dir(number),
+                                   "--cpus",
+                                   absl::StrCat(cores.size()),
+                                   "--cpu-list",
+                                   absl::StrJoin(cores, ",")};
+  for (const std::string& path : setup.allow_trainers) {
     argv.push_back("--allow-trainer");
     argv.push_back(path);
   }
@@ -167,31 +205,45 @@ absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
   SCM_RETURN_IF_ERROR(EnsureToken(home.worker_token()));
   std::vector<std::string> lines;
   const Json previous = ReadJson(home.state_file());
-  const Json allow = options.allow_trainers;
-  const bool same_setup = IntegerAt(previous, "workers", options.workers) == options.workers &&
-                          MemberAt(previous, "allow_trainers") == allow;
+  const Setup before = SetupFrom(previous),
+              wanted = {options.workers.value_or(before.workers),
+                        options.allow_trainers.value_or(before.allow_trainers)};
+  const bool same_cores = before.workers == wanted.workers;
+  const bool same_setup = same_cores && before.allow_trainers == wanted.allow_trainers;
   if (const pid_t pid = FindDaemon(CoordinatorPidFile(home)); pid != 0) {
     lines.push_back(absl::StrCat("coordinator runs already (pid ", pid, ")"));
   } else {
+    const bool died = FileExists(CoordinatorPidFile(home));
     SCM_RETURN_IF_ERROR(StartCoordinator(home));
-    lines.push_back(absl::StrCat("coordinator started at ",
-                                 StringAt(ReadJson(AddressFile(home)), "coordinator")));
+    lines.push_back(
+        absl::StrCat(died ? "coordinator had died: started again at " : "coordinator started at ",
+                     StringAt(ReadJson(AddressFile(home)), "coordinator")));
   }
-  for (int number = 1; number <= std::max(options.workers, KnownWorkers(home)); ++number) {
+  for (int number = 1; number <= std::max(wanted.workers, KnownWorkers(home)); ++number) {
     const std::string pid_file = WorkerPidFile(home, number);
     const pid_t pid = FindDaemon(pid_file);
-    if (pid != 0 && (number > options.workers || !same_setup)) {
+    const bool surplus = number > wanted.workers;
+    if (pid != 0 && (surplus || !same_setup)) {
       StopDaemon(pid_file, absl::Seconds(90));  // it checkpoints and says goodbye
-      lines.push_back(absl::StrCat("worker ", number, " stopped"));
+      lines.push_back(absl::StrCat("worker ", number, " stopped",
+                                   surplus      ? ""
+                                   : same_cores ? ", for other allowed trainers"
+                                                : ", for another share of the cores"));
     } else if (pid != 0) {
       lines.push_back(absl::StrCat("worker ", number, " runs already (pid ", pid, ")"));
     }
-    if (number <= options.workers && FindDaemon(pid_file) == 0) {
-      SCM_RETURN_IF_ERROR(StartWorker(home, number, options));
-      lines.push_back(absl::StrCat("worker ", number, " started"));
+    if (!surplus && FindDaemon(pid_file) == 0) {
+      // Its pid file stays behind when it dies, and goes when it is stopped.
+      const bool died = pid == 0 && FileExists(pid_file);
+      SCM_RETURN_IF_ERROR(StartWorker(home, number, wanted));
+      lines.push_back(
+          absl::StrCat("worker ", number, died ? " had died: started again" : " started"));
     }
   }
-  const Json state = {{"workers", options.workers}, {"allow_trainers", allow}};
+  for (const std::string& path : wanted.allow_trainers) {
+    lines.push_back(absl::StrCat("allowed trainer: ", path));
+  }
+  const Json state = {{"workers", wanted.workers}, {"allow_trainers", wanted.allow_trainers}};
   SCM_RETURN_IF_ERROR(WriteFileDurably(home.state_file(), state.dump(2)));
   return lines;
 }
@@ -248,13 +300,14 @@ absl::StatusOr<Json> LocalStatus(const LocalHome& home) {
       pids[StringAt(worker, "id")] = pid;
     }
   }
-  return Json{{"coordinator", coordinator ? MemberAt(address, "coordinator") : Json(nullptr)},
-              {"metrics_url", coordinator ? MemberAt(address, "metrics_url") : Json(nullptr)},
-              {"data_dir", home.data_dir()},
-              {"workers", ids},
-              {"pids",
-               {{"coordinator", coordinator ? Json(coordinator) : Json(nullptr)},
-                {"workers", pids}}}};
+  return Json{
+      {"coordinator", coordinator ? MemberAt(address, "coordinator") : Json(nullptr)},
+      {"metrics_url", coordinator ? MemberAt(address, "metrics_url") : Json(nullptr)},
+      {"data_dir", home.data_dir()},
+      {"wanted_workers", SetupFrom(ReadJson(home.state_file())).workers},
+      {"workers", ids},
+      {"pids",
+       {{"coordinator", coordinator ? Json(coordinator) : Json(nullptr)}, {"workers", pids}}}};
 }
 
 }  // namespace scm

@@ -1,8 +1,9 @@
-// A coordinator and workers on this machine, below SCM_HOME: started as daemons of their own session,
-// found again through pid files, stopped without losing anything. One thread; a lock file keeps two
-// `local` commands apart.
+// A coordinator and workers on this machine, below SCM_HOME: started as daemons of their own
+// session, found again through pid files, stopped without losing anything. One thread; a lock file
+// keeps two `local` commands apart.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,14 @@
 
 namespace scm {
 
+// What is not given stays as the last `local up` left it.
 struct LocalUpOptions {
-  int workers = 1;
-  std::vector<std::string> allow_trainers;  // absolute paths
+  std::optional<int> workers;                              // first time: 1
+  std::optional<std::vector<std::string>> allow_trainers;  // absolute paths; first time: none
 };
 
-// Starts what does not run, adjusts the number of workers. The lines say what was done.
+// Starts what does not run, adjusts the number of workers. The lines say what was done. A worker
+// whose cores or allowed trainers change is started anew: it checkpoints what it runs first.
 absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
                                                  const LocalUpOptions& options);
 

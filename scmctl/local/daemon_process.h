@@ -1,5 +1,5 @@
-// Starting, finding and ending the daemons of `scmctl local`. A pid file holds pid and start time, so
-// that a number that was given to another program is never mistaken for ours. Thread-safe.
+// Starting, finding and ending the daemons of `scmctl local`. A pid file holds pid and start time,
+// so that a number that was given to another program is never mistaken for ours. Thread-safe.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +22,8 @@ pid_t FindDaemon(const std::string& pid_file);
 // SIGTERM, and SIGKILL after `patience`; waits until it is gone.
 void StopDaemon(const std::string& pid_file, absl::Duration patience);
 
-// Kills what else still runs with its working files below `directory` (orphaned shims and trainers).
+// Kills what else still runs with its working files below `directory` (orphaned shims and
+// trainers).
 int KillBelow(const std::string& directory);
 
 }  // namespace scm

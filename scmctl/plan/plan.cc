@@ -53,9 +53,9 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
   }
   if (placement.slots > 0) return placement;
-  placement.failures.push_back(
-      absl::StrCat("needs ", wants.gpus, " GPUs and ", wants.cpus, " CPU slots on one worker: none of ",
-                   inventory.workers.size(), " workers has them"));
+  placement.failures.push_back(absl::StrCat("needs ", wants.gpus, " GPUs and ", wants.cpus,
+                                            " CPU slots on one worker: none of ",
+                                            inventory.workers.size(), " workers has them"));
   return placement;
 }
 
@@ -87,9 +87,10 @@ Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
   std::vector<std::vector<double>> money(stages), ends(stages);
   std::vector<double> total_money, total_wall;
   std::vector<StageWork> work;
+  const int64_t trials = SweepTrials(spec);
   for (int draw = 0; draw < kDraws; ++draw) {
     Philox rng(1, "plan", draw);
-    work = DrawWork(spec, rng);
+    work = DrawWork(spec, trials, rng);
     double wall = 0, sum = 0;
     for (size_t s = 0; pace && placement && s < stages; ++s) {
       std::vector<double> seconds;
@@ -133,16 +134,16 @@ Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
 
 void Warn(const ExperimentSpec& spec, const Json& cost, const Json& finish, Json& warnings) {
   if (spec.budget && cost.is_object() && NumberAt(cost, "p90", 0) > spec.budget->limit) {
-    warnings.push_back(absl::StrCat("the P90 cost ", HumanMoney(NumberAt(cost, "p90", 0),
-                                                               spec.budget->currency),
-                                    " exceeds the budget of ",
-                                    HumanMoney(spec.budget->limit, spec.budget->currency)));
+    warnings.push_back(absl::StrCat(
+        "the P90 cost ", HumanMoney(NumberAt(cost, "p90", 0), spec.budget->currency),
+        " exceeds the budget of ", HumanMoney(spec.budget->limit, spec.budget->currency)));
   }
   if (!spec.timeline) return;
   const absl::Time due = absl::FromCivil(spec.timeline->finish_by + 1, absl::UTCTimeZone());
   absl::Time p90 = absl::Now();
   std::string error;
-  if (finish.is_object()) absl::ParseTime(absl::RFC3339_full, StringAt(finish, "p90"), &p90, &error);
+  if (finish.is_object())
+    absl::ParseTime(absl::RFC3339_full, StringAt(finish, "p90"), &p90, &error);
   if (p90 > due) {
     warnings.push_back(absl::StrCat("finish_by is ", HumanDuration(p90 - due), " too early"));
   }
@@ -181,12 +182,11 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
   }
   const bool placed = placement && placement->slots > 0;
   Json cost, finish;
-  const Json stages =
-      StagesJson(spec, pace, placed ? &*placement : nullptr, &cost, &finish);
+  const Json stages = StagesJson(spec, pace, placed ? &*placement : nullptr, &cost, &finish);
   int64_t tasks = 0;
   for (const Json& stage : stages) tasks += IntegerAt(stage, "tasks", 0);
   Json rungs = Json::array();
-  for (const RungRow& row : RungTable(spec)) {
+  for (const RungRow& row : RungTable(spec, SweepTrials(spec))) {
     rungs.push_back({{"step", row.step}, {"trials", row.trials}});
   }
   const Json statistics = AttainableStatistics(spec, warnings);

@@ -1,6 +1,6 @@
 // What an experiment will do, cost and be able to show, before it runs. Pure but for reading the
-// corpus. Every forecast is a Monte-Carlo over rung survival and speed, from a fixed Philox stream, so
-// the same file and inventory give the same plan.
+// corpus. Every forecast is a Monte-Carlo over rung survival and speed, from a fixed Philox stream,
+// so the same file and inventory give the same plan.
 #pragma once
 
 #include <optional>
@@ -32,8 +32,8 @@ struct PlanInventory {
 // From the coordinator's answer to INVENTORY.
 PlanInventory InventoryFromJson(const Json& answer);
 
-// The shape of the command contract. Without an inventory, or without a measured speed, cost, finish
-// and unplaceable are null, and "missing" says what is lacking.
+// The shape of the command contract. Without an inventory, or without a measured speed, cost,
+// finish and unplaceable are null, and "missing" says what is lacking.
 Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory);
 
 // The table for people; fits `width` columns.

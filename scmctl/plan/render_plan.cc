@@ -1,7 +1,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/human.h"
 #include "scmctl/plan/plan.h"
+#include "scmctl/render.h"
 #include "scmctl/table.h"
 
 namespace scm {
@@ -19,6 +22,33 @@ std::string Ends(const Json& quantiles) {
                       HumanDuration(absl::Seconds(NumberAt(quantiles, "p90", 0))));
 }
 
+// "Tue 14:10", or with the date when it is not within a week.
+std::string Day(const std::string& rfc3339) {
+  absl::Time time;
+  std::string error;
+  if (!absl::ParseTime(absl::RFC3339_full, rfc3339, &time, &error)) return "–";
+  const bool near = time - absl::Now() < absl::Hours(6 * 24);
+  return absl::FormatTime(near ? "%a %H:%M" : "%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
+}
+
+std::string Finish(const Json& finish) {
+  const std::string p50 = StringAt(finish, "p50"), p90 = StringAt(finish, "p90");
+  if (p50.empty()) return "–";
+  const std::string from = Day(p50), to = Day(p90);
+  return from == to ? from : absl::StrCat(from, " – ", to);
+}
+
+std::string Steps(const Json& stage, const Json& rungs) {
+  if (StringAt(stage, "name") == "sweep" && rungs.size() > 1) {
+    std::string text;
+    for (const Json& row : rungs) {
+      absl::StrAppend(&text, text.empty() ? "" : "/", IntegerAt(row, "step", 0));
+    }
+    return text;
+  }
+  return Cell(MemberAt(stage, "steps"));
+}
+
 std::string Title(const ExperimentSpec& spec) {
   std::string title = spec.name;
   if (spec.model) {
@@ -30,6 +60,10 @@ std::string Title(const ExperimentSpec& spec) {
     absl::StrAppend(&title, spec.sweep ? " → " : " · ", spec.replicate.seeds.size(), " seeds");
   }
   return title;
+}
+
+std::string Places(int64_t slots) {
+  return absl::StrCat(slots, slots == 1 ? " task can run at a time" : " tasks can run at once");
 }
 
 std::string StatisticsText(const Json& statistics) {
@@ -51,28 +85,12 @@ std::string StatisticsText(const Json& statistics) {
 // "label       text", wrapped at `width` with the label's column kept free.
 void Paragraph(std::string& out, const std::string& label, const std::string& text, int width) {
   constexpr int kIndent = 12;
-  std::string line = label;
-  line.resize(kIndent, ' ');
-  int column = kIndent;
-  size_t start = 0;
-  while (start < text.size()) {
-    size_t end = text.find(' ', start);
-    if (end == text.npos) end = text.size();
-    const std::string word = text.substr(start, end - start);
-    if (column > kIndent && column + 1 + DisplayWidth(word) > width) {
-      absl::StrAppend(&out, line, "\n");
-      line = std::string(kIndent, ' ');
-      column = kIndent;
-    }
-    if (column > kIndent) {
-      line += ' ';
-      ++column;
-    }
-    line += word;
-    column += DisplayWidth(word);
-    start = end + 1;
+  std::string head = label;
+  for (const std::string& line : Wrap(text, width - kIndent)) {
+    head.resize(kIndent, ' ');
+    absl::StrAppend(&out, head, line, "\n");
+    head.clear();
   }
-  absl::StrAppend(&out, line, "\n");
 }
 
 }  // namespace
@@ -83,15 +101,15 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   std::string out = absl::StrCat(Title(spec), "\n\n");
   Table table({{"stage"}, {"tasks", true}, {"steps", true}, {"cost P50–P90"}, {"ends P50–P90"}});
   for (const Json& stage : MemberAt(plan, "stages")) {
-    const Json& steps = MemberAt(stage, "steps");
     table.Add({StringAt(stage, "name"), absl::StrCat(IntegerAt(stage, "tasks", 0)),
-               steps.is_number() ? absl::StrFormat("%.0f", steps.get<double>()) : "–",
-               Money(MemberAt(stage, "cost"), currency), Ends(MemberAt(stage, "ends"))});
+               Steps(stage, MemberAt(plan, "rungs")), Money(MemberAt(stage, "cost"), currency),
+               Ends(MemberAt(stage, "ends"))});
   }
   const std::string total = absl::StrCat(
       Money(MemberAt(plan, "cost"), currency),
       spec.budget ? absl::StrCat(" of ", HumanMoney(spec.budget->limit, currency)) : "");
-  table.Add({"total", absl::StrCat(IntegerAt(plan, "tasks", 0)), "", total, ""});
+  table.Add({"total", absl::StrCat(IntegerAt(plan, "tasks", 0)), "", total,
+             Finish(MemberAt(plan, "finish"))});
   absl::StrAppend(&out, table.Render(terminal, ""), "\n");
   std::string rungs;
   for (const Json& row : MemberAt(plan, "rungs")) {
@@ -100,8 +118,7 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   }
   if (!rungs.empty()) Paragraph(out, "rungs", rungs, width);
   if (MemberAt(plan, "slots").is_number()) {
-    Paragraph(out, "placement",
-              absl::StrCat(IntegerAt(plan, "slots", 0), " tasks can run at once"), width);
+    Paragraph(out, "placement", Places(IntegerAt(plan, "slots", 0)), width);
   }
   for (const Json& failure : MemberAt(plan, "unplaceable")) {
     Paragraph(out, "placement", failure.get<std::string>(), width);

@@ -1,0 +1,151 @@
+#include "scmctl/plan/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "experiment/parse.h"
+#include "scmctl/plan/stage_steps.h"
+#include "tests/scmctl/answers.h"
+
+namespace scm {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+// An experiment with a trainer of its own, so that it needs neither model nor corpus.
+ExperimentSpec Spec(const std::string& sweep, const std::string& extra = "") {
+  const ParsedExperiment parsed = ParseExperiment(
+      absl::StrCat("name: p\nstages: [sweep, replicate]\ntrainer: {command: [fake]}\n"
+                   "training: {max_steps: 1000, save_steps: 100, eval_steps: 50, batch_size: 4}\n"
+                   "replicate: {seeds: [11, 12, 13, 14, 15]}\n",
+                   sweep, extra),
+      {.base_directory = "/", .check_paths = false});
+  for (const Diagnostic& error : parsed.errors) ADD_FAILURE() << FormatDiagnostic("spec", error);
+  return parsed.spec.value_or(ExperimentSpec());
+}
+
+constexpr char kAsha[] =
+    "sweep: {search: asha, max_trials: 16, rungs: [100, 300, 1000], eta: 3, seed: 1,\n"
+    "        space: {training.learning_rate: {log_uniform: [5.0e-5, 1.0e-3]}}}\n";
+constexpr char kMoney[] = "budget: {limit: 2.0, currency: USD, cpu_hour: 0.5}\n";
+
+PlanInventory Inventory(int workers) {
+  PlanInventory inventory;
+  for (int i = 0; i < workers; ++i) inventory.workers.push_back({absl::StrCat("w-", i), 1, {}});
+  inventory.measured.push_back({"p", "", 4, 0, 1, 2.0});
+  return inventory;
+}
+
+std::vector<std::pair<int64_t, int64_t>> Rungs(const Json& plan) {
+  std::vector<std::pair<int64_t, int64_t>> rungs;
+  for (const Json& row : plan["rungs"]) {
+    rungs.emplace_back(IntegerAt(row, "step", 0), IntegerAt(row, "trials", 0));
+  }
+  return rungs;
+}
+
+TEST(PlanTest, RungTableHalvesByEtaAndKeepsOne) {
+  using Rows = std::vector<std::pair<int64_t, int64_t>>;
+  EXPECT_EQ(Rungs(MakePlan(Spec(kAsha), nullptr)), (Rows{{100, 16}, {300, 5}, {1000, 1}}));
+}
+
+TEST(PlanTest, TrialsAreThePointsThatTheSearcherSamples) {
+  // Six points of a grid, though 16 are allowed; a random search over two values has two.
+  EXPECT_EQ(SweepTrials(Spec("sweep: {search: grid, max_trials: 16, seed: 1, space: {"
+                             "training.learning_rate: {choice: [1.0e-4, 2.0e-4, 3.0e-4]},"
+                             "training.batch_size: {choice: [2, 4]}}}\n")),
+            6);
+  EXPECT_EQ(SweepTrials(Spec("sweep: {search: random, max_trials: 16, seed: 1, space: {"
+                             "training.batch_size: {choice: [2, 4]}}}\n")),
+            2);
+  const int64_t real_grid =
+      SweepTrials(Spec("sweep: {search: grid, max_trials: 10, seed: 1, space: {"
+                       "training.learning_rate: {log_uniform: [1.0e-4, 1.0e-2]},"
+                       "training.batch_size: {choice: [2, 4, 8]}}}\n"));
+  EXPECT_EQ(real_grid, 9);  // 3 × 3 is the largest grid of at most 10
+  EXPECT_EQ(SweepTrials(Spec("")), 0);
+}
+
+TEST(PlanTest, WithoutACoordinatorItSaysWhatItLacksAndGuessesNothing) {
+  const Json plan = MakePlan(Spec(kAsha, kMoney), nullptr);
+  EXPECT_TRUE(plan["unplaceable"].is_null());
+  EXPECT_TRUE(plan["cost"]["p50"].is_null());
+  EXPECT_TRUE(plan["finish"]["p90"].is_null());
+  EXPECT_THAT(plan["missing"].dump(), HasSubstr("coordinator"));
+  EXPECT_EQ(plan["tasks"], 21);
+}
+
+TEST(PlanTest, ReplicateMoneyIsStepsTimesPaceTimesRate) {
+  // 5 × 1000 steps × 2 s × 0.5 $/h = $1.389 with a tenth of spread each.
+  const Json plan = MakePlan(Spec("", kMoney), [] {
+    static const PlanInventory inventory = Inventory(1);
+    return &inventory;
+  }());
+  EXPECT_NEAR(NumberAt(plan["cost"], "p50", 0), 5 * 1000 * 2.0 * 0.5 / 3600, 0.03);
+  EXPECT_GT(NumberAt(plan["cost"], "p90", 0), NumberAt(plan["cost"], "p50", 0));
+  EXPECT_EQ(plan["cost"]["currency"], "USD");
+}
+
+TEST(PlanTest, MoreWorkersEndSoonerAndCostTheSame) {
+  const PlanInventory one = Inventory(1), five = Inventory(5);
+  const ExperimentSpec spec = Spec("", kMoney);
+  const Json slow = MakePlan(spec, &one), fast = MakePlan(spec, &five);
+  const auto replicate_end = [](const Json& plan) {
+    for (const Json& stage : plan["stages"]) {
+      if (stage["name"] == "replicate") return NumberAt(stage["ends"], "p50", 0);
+    }
+    return 0.0;
+  };
+  EXPECT_NEAR(replicate_end(slow) / 10000, 1, 0.1);
+  EXPECT_NEAR(replicate_end(fast) / 2000, 1.12, 0.1);  // the slowest of five
+  EXPECT_NEAR(NumberAt(slow["cost"], "p50", 0), NumberAt(fast["cost"], "p50", 0), 1e-9);
+}
+
+TEST(PlanTest, TheSameFileAndInventoryGiveTheSamePlan) {
+  const PlanInventory inventory = Inventory(2);
+  const Json first = MakePlan(Spec(kAsha, kMoney), &inventory);
+  const Json again = MakePlan(Spec(kAsha, kMoney), &inventory);
+  EXPECT_EQ(first["cost"], again["cost"]);
+  EXPECT_EQ(first["stages"], again["stages"]);
+}
+
+TEST(PlanTest, WhatNoWorkerHasIsUnplaceable) {
+  const PlanInventory inventory = Inventory(2);
+  const Json plan = MakePlan(Spec("", "resources: {gpus: 8, cpus: 1}\n"), &inventory);
+  ASSERT_EQ(plan["unplaceable"].size(), 1u);
+  EXPECT_THAT(plan["unplaceable"][0].get<std::string>(), HasSubstr("8 GPUs"));
+}
+
+TEST(PlanTest, CostAboveTheBudgetIsWarnedOf) {
+  const PlanInventory inventory = Inventory(1);
+  const Json plan =
+      MakePlan(Spec("", "budget: {limit: 0.5, currency: USD, cpu_hour: 0.5}\n"), &inventory);
+  EXPECT_THAT(plan["warnings"].dump(), HasSubstr("exceeds the budget"));
+}
+
+TEST(PlanTest, FiveSeedsAloneReachOneSixteenth) {
+  const Json plan = MakePlan(Spec(""), nullptr);
+  EXPECT_DOUBLE_EQ(NumberAt(plan["statistics"], "min_p", 0), 0.0625);
+}
+
+TEST(PlanTest, TheTableFitsItsWidth) {
+  const PlanInventory inventory = Inventory(2);
+  const ExperimentSpec spec = Spec(kAsha, kMoney);
+  Json plan = MakePlan(spec, &inventory);
+  plan["warnings"].push_back(std::string("a warning of many words ") + std::string(90, 'w') +
+                             " end");
+  for (const int width : {120, 200}) {
+    EXPECT_LE(WidestLine(RenderPlan(plan, spec, width, false)), width);
+  }
+  plan["warnings"].clear();
+  const std::string text = RenderPlan(plan, spec, 80, false);
+  EXPECT_LE(WidestLine(text), 80) << text;
+  EXPECT_THAT(text, HasSubstr("100/300/1000"));
+  EXPECT_THAT(text, HasSubstr("16 reach 100 · 5 reach 300 · 1 reach 1000"));
+  EXPECT_THAT(text, HasSubstr("of $2.00"));
+}
+
+}  // namespace
+}  // namespace scm
