@@ -224,7 +224,9 @@ class JsonContract(unittest.TestCase):
         for kind, artifact, name in (("report", "report_data-1", "report_data.json"),
                                      ("evaluate", "evaluation", "evaluation.json"),
                                      ("report", "report", "report.json")):
-            out = pathlib.Path(self.cluster.home, "artifact-" + name)
+            if kind not in task:
+                continue
+            out = pathlib.Path(self.cluster.home, f"{task[kind]}-{name}")
             self.ask("checkpoints", "download", f"{task[kind]}/{artifact}", "--out", out)
             content = json.loads((out / name).read_text())
             self.assertEqual(self.contract.problems(name, content), [], name)
@@ -233,9 +235,11 @@ class JsonContract(unittest.TestCase):
 
     def one_that_is_aborted(self):
         identifier = self.submit(
-            name="nan", seeds=(11,), max_steps=4000, extra=BUDGET, abort="{non_finite: true}",
+            name="nan", seeds=(11,), max_steps=4000, stages="[replicate, report]", extra=BUDGET, abort="{non_finite: true}",
             script="{curve: nan, nan_at_step: 32, step_ms: 20, reports_diverged: false}")
-        run = self.ask("wait", identifier, code=4)["runs"][0]
+        ended = self.ask("wait", identifier, code=4)
+        self.files_of_a_report(ended)
+        run = ended["runs"][0]
         self.assertEqual((run["state"], run["rule"]), ("ABORTED", "non_finite"))
         reason = self.ask("why", run["id"], "--verify")["reasons"][0]
         self.assertGreater(reason["certificate"]["saved"]["money"], 0)
