@@ -43,6 +43,12 @@ bool IsTransport(const std::string& message) {
   return message.empty();
 }
 
+// A coordinator that stops cancels its streams; one that is gone is UNAVAILABLE.
+bool IsLost(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+         status.error_code() == grpc::StatusCode::CANCELLED;
+}
+
 // Cancels a stream soon after `interrupted` says so: a stream that waits for its next message does
 // not notice by itself.
 class InterruptWatcher {
@@ -148,8 +154,7 @@ class GrpcClient final : public Client {
       }
       if (Interrupted()) return absl::CancelledError("interrupted");
       if (status.ok()) return absl::OkStatus();
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-          ++lost > options_.patience_seconds) {
+      if (!IsLost(status) || ++lost > options_.patience_seconds) {
         return Word(status);
       }
       show(Json());
@@ -185,8 +190,7 @@ class GrpcClient final : public Client {
       if (Interrupted()) return absl::CancelledError("interrupted");
       if (status.ok() && end) return absl::OkStatus();
       if (status.ok()) return absl::UnavailableError("the log stream broke off");
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-          ++lost > options_.patience_seconds) {
+      if (!IsLost(status) || ++lost > options_.patience_seconds) {
         return Word(status);
       }
       if (!Pause()) return absl::CancelledError("interrupted");
@@ -249,8 +253,9 @@ class GrpcClient final : public Client {
     switch (status.error_code()) {
       case grpc::StatusCode::OK:
         return absl::OkStatus();
+      case grpc::StatusCode::CANCELLED:
       case grpc::StatusCode::UNAVAILABLE:
-        if (!IsTransport(message)) break;
+        if (status.error_code() == grpc::StatusCode::UNAVAILABLE && !IsTransport(message)) break;
         return absl::UnavailableError(
             absl::StrCat("no coordinator answers at ", address_, ". ", kHowToStart));
       case grpc::StatusCode::DEADLINE_EXCEEDED:

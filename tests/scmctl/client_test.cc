@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "scm/v1/experiment.grpc.pb.h"

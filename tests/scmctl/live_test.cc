@@ -17,7 +17,7 @@ TEST(LiveTest, ShowsProgressMoneyAndWhenItEnds) {
   const std::string text = RenderLive(StatusAnswer(5, "RUNNING"), Screen(200));
   EXPECT_THAT(text, HasSubstr("scm-legal-1b (e-3)   replicate   5/5 running   $38.20 of $200.00"));
   EXPECT_THAT(text, HasSubstr("ETA 4 h 10 (P90 5 h 00)"));
-  EXPECT_THAT(text, HasSubstr("1340  ██████▋"));
+  EXPECT_THAT(text, HasSubstr("1340  ██████▊"));
 }
 
 TEST(LiveTest, NoEtaIsInventedAndAPastOneIsNotNegative) {

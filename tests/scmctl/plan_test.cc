@@ -17,9 +17,11 @@ using ::testing::HasSubstr;
 // An experiment with a trainer of its own, so that it needs neither model nor corpus.
 ExperimentSpec Spec(const std::string& sweep, const std::string& extra = "") {
   const ParsedExperiment parsed = ParseExperiment(
-      absl::StrCat("name: p\nstages: [sweep, replicate]\ntrainer: {command: [fake]}\n"
+      absl::StrCat("name: p\nstages: [", sweep.empty() ? "" : "sweep, ",
+                   "replicate]\ntrainer: {command: [fake]}\n"
                    "training: {max_steps: 1000, save_steps: 100, eval_steps: 50, batch_size: 4}\n"
-                   "replicate: {seeds: [11, 12, 13, 14, 15]}\n",
+                   "replicate: {seeds: [11, 12, 13, 14, 15]}\n"
+                   "abort: {no_convergence: none, below_random: none}\n",
                    sweep, extra),
       {.base_directory = "/", .check_paths = false});
   for (const Diagnostic& error : parsed.errors) ADD_FAILURE() << FormatDiagnostic("spec", error);
