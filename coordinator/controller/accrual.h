@@ -7,11 +7,19 @@
 
 namespace scm {
 
+// GPUs that a task of this kind gets: a report needs none.
+int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind);
+
+// The first GPUs of a worker, which stand for any of them when it is priced.
+std::vector<int> FirstGpus(const Worker& worker, int64_t count);
+
 // Money a second of a lease with these GPUs on this worker (null = unknown worker). 0 without a
 // budget, and where a rate is missing: such a lease is never granted (MayCost).
-double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker, const std::vector<int>& gpus);
+double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
+                     const std::vector<int>& gpus);
 
 // OK, or why the lease has no price: an unknown rate is an error, not zero.
-absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, const std::vector<int>& gpus);
+absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker,
+                     const std::vector<int>& gpus);
 
 }  // namespace scm

@@ -26,11 +26,12 @@ std::string ExperimentOf(const ArtifactRecord& a) { return a.experiment.str(); }
 std::string ExperimentOf(const CertificateRecord& c) { return c.experiment.str(); }
 
 template <typename Id, typename T>
-void AddRows(EntityTable name, const Table<Id, T>& table, WriteBatch& batch) {
+void AddRows(EntityTable name, Table<Id, T>& table, WriteBatch& batch) {
   for (const Id& id : table.dirty()) {
     const T& record = *table.Find(id);
     batch.upserts.push_back({name, Text(id), ExperimentOf(record), ToJson(record).dump()});
   }
+  table.ClearDirty();
 }
 
 template <typename Id, typename T>
@@ -112,14 +113,46 @@ Snapshot Cluster::View(absl::Time now) const {
           false};
 }
 
-std::vector<const Task*> Cluster::TasksOf(const ExperimentId& id) const {
-  std::vector<const Task*> found;
-  for (const auto& [key, task] : tasks.all()) {
-    if (task->experiment == id) found.push_back(task.get());
+Task& Cluster::AddTask(Task task) {
+  const TaskId id = task.id;
+  tasks_of_[task.experiment].push_back(id);
+  if (!IsTerminal(task.state)) open_tasks_.insert(id);
+  return tasks.Insert(id, std::move(task));
+}
+
+Trial& Cluster::AddTrial(Trial trial) {
+  const TrialId id = trial.id;
+  trials_of_[trial.experiment].push_back(id);
+  return trials.Insert(id, std::move(trial));
+}
+
+void Cluster::SetTask(Task task) {
+  if (IsTerminal(task.state)) open_tasks_.erase(task.id);
+  const TaskId id = task.id;
+  tasks.Mutate(id) = std::move(task);
+}
+
+std::vector<TaskId> Cluster::HeldBy(const WorkerId& worker) const {
+  std::vector<TaskId> held;
+  for (const TaskId& id : open_tasks_) {
+    const Task& task = *tasks.Find(id);
+    if (task.lease && task.lease->worker == worker) held.push_back(id);
   }
-  std::sort(found.begin(), found.end(),
-            [](const Task* a, const Task* b) { return a->order < b->order; });
-  return found;
+  return held;
+}
+
+const std::vector<TrialId>& Cluster::TrialsOf(const ExperimentId& id) const {
+  static const auto* const none = new std::vector<TrialId>();
+  const auto found = trials_of_.find(id);
+  return found == trials_of_.end() ? *none : found->second;
+}
+
+std::vector<const Task*> Cluster::TasksOf(const ExperimentId& id) const {
+  std::vector<const Task*> list;
+  const auto found = tasks_of_.find(id);
+  if (found == tasks_of_.end()) return list;
+  for (const TaskId& task : found->second) list.push_back(tasks.Find(task));
+  return list;
 }
 
 std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
@@ -170,7 +203,18 @@ absl::Status Cluster::Restore(const StoredState& stored) {
   }
   for (const auto& [request, answer] : stored.requests) requests[request] = answer;
   last_event_ = stored.last_event;
-  Publish(absl::InfinitePast());  // what was read is not dirty
+  for (const auto& [id, task] : tasks.all()) {
+    tasks_of_[task->experiment].push_back(id);
+    if (!IsTerminal(task->state)) open_tasks_.insert(id);
+  }
+  for (auto& [id, list] : tasks_of_) {
+    std::sort(list.begin(), list.end(), [this](const TaskId& a, const TaskId& b) {
+      return tasks.Find(a)->order < tasks.Find(b)->order;
+    });
+  }
+  for (const auto& [id, trial] : trials.all()) trials_of_[trial->experiment].push_back(id);
+  TakeBatch();  // what was read is not dirty
+  Publish(absl::InfinitePast());
   return absl::OkStatus();
 }
 

@@ -1,6 +1,6 @@
-// The coordinator's state in memory: immutable records behind shared pointers, copied on write, with
-// a note of what changed since the last commit. Owned by the controller and used on its thread only;
-// the Snapshot that it publishes may be read by any thread for ever.
+// The coordinator's state in memory: immutable records behind shared pointers, copied on write,
+// with a note of what changed since the last commit. Owned by the controller and used on its thread
+// only; the Snapshot that it publishes may be read by any thread for ever.
 #pragma once
 
 #include <map>
@@ -25,7 +25,8 @@ class Table {
   }
   // A private copy to change; it takes the record's place at once. `id` must exist.
   T& Mutate(const Id& id) {
-    if (dirty_.insert(id).second) {
+    dirty_.insert(id);
+    if (fresh_.insert(id).second) {
       Own()[id] = std::make_shared<T>(*map_->at(id));
     }
     return const_cast<T&>(*map_->at(id));  // the copy made above, which nobody else has seen
@@ -33,15 +34,18 @@ class Table {
   T& Insert(const Id& id, T value) {
     Own()[id] = std::make_shared<T>(std::move(value));
     dirty_.insert(id);
+    fresh_.insert(id);
     return const_cast<T&>(*map_->at(id));
   }
   const Map& all() const { return *map_; }
+  // What changed since the last ClearDirty.
   const std::set<Id>& dirty() const { return dirty_; }
+  void ClearDirty() { dirty_.clear(); }
   // The present map, for a look within one call; it changes with the next Insert or Mutate.
   std::shared_ptr<const Map> Share() const { return map_; }
-  // After a commit: what was changed is now shared with snapshots.
+  // What was changed is from now on shared with snapshots.
   std::shared_ptr<const Map> Publish() {
-    dirty_.clear();
+    fresh_.clear();
     owned_ = false;
     return map_;
   }
@@ -58,6 +62,7 @@ class Table {
   std::shared_ptr<Map> map_ = std::make_shared<Map>();
   bool owned_ = true;
   std::set<Id> dirty_;
+  std::set<Id> fresh_;  // copied since the last Publish: nobody else has seen them
 };
 
 // Everything that queries read. Immutable.
@@ -101,13 +106,26 @@ class Cluster {
   void AddMetric(MetricRow row) { pending_.metrics.push_back(std::move(row)); }
   void AddRequest(const std::string& request, const std::string& experiment);
 
-  // Rows for everything that changed since the last Publish.
+  // Tasks and trials come in through these, so that no look has to pass over those of experiments
+  // that ended long ago.
+  Task& AddTask(Task task);
+  Trial& AddTrial(Trial trial);
+  // After a transition.
+  void SetTask(Task task);
+  // Not terminal; in id order.
+  const std::set<TaskId>& open_tasks() const { return open_tasks_; }
+  // Open tasks under a lease on this worker.
+  std::vector<TaskId> HeldBy(const WorkerId& worker) const;
+  // In order of creation.
+  const std::vector<TrialId>& TrialsOf(const ExperimentId& id) const;
+
+  // Rows for everything that changed since the last call.
   WriteBatch TakeBatch();
   Snapshot Publish(absl::Time now);
   // The same, of uncommitted state: for the controller's own use within one call.
   Snapshot View(absl::Time now) const;
 
-  // Records of one experiment, in id order of creation.
+  // Records of one experiment, in order of creation.
   std::vector<const Task*> TasksOf(const ExperimentId& id) const;
   std::vector<const Run*> RunsOf(const ExperimentId& id) const;
 
@@ -115,6 +133,9 @@ class Cluster {
   absl::Status Restore(const StoredState& stored);
 
  private:
+  std::map<ExperimentId, std::vector<TaskId>> tasks_of_;
+  std::map<ExperimentId, std::vector<TrialId>> trials_of_;
+  std::set<TaskId> open_tasks_;
   std::map<char, int64_t> counters_;
   bool counters_dirty_ = false;
   int64_t last_event_ = 0;

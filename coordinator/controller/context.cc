@@ -5,8 +5,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "coordinator/core/apply.h"
 #include "coordinator/controller/accrual.h"
+#include "coordinator/core/apply.h"
 
 namespace scm {
 namespace {
@@ -17,7 +17,7 @@ bool EndedByItself(const TaskEvent& event) {
     return exited->how == ExitClass::kInfrastructure;
   }
   const auto* failed = std::get_if<StartFailed>(&event);
-  return failed != nullptr && failed->retryable;
+  return failed != nullptr && failed->retryable && failed->at_worker;
 }
 
 // The name under which an event about this task is filed: the run's, where there is one.
@@ -55,12 +55,11 @@ double ControllerContext::CostRate(const Task& task) const {
 
 double ControllerContext::Accrued(const ExperimentId& id) const {
   double total = 0;
-  for (const auto& [key, task] : cluster.tasks.all()) {
-    if (task->experiment != id) continue;
+  for (const Task* task : cluster.TasksOf(id)) {
     total += task->cost;
     if (task->lease) {
-      total += CostRate(*task) *
-               std::max(0.0, absl::ToDoubleSeconds(now - task->lease->granted_at));
+      total +=
+          CostRate(*task) * std::max(0.0, absl::ToDoubleSeconds(now - task->lease->granted_at));
     }
   }
   return total;
@@ -84,7 +83,7 @@ absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& ev
   const Task before = *found;
   const ApplyContext context{now, ExperimentOf(before).spec->retries.max, CostRate(before)};
   SCM_ASSIGN_OR_RETURN(Task after, Apply(before, event, context));
-  cluster.tasks.Mutate(id) = after;
+  cluster.SetTask(after);
   AfterTransition(before, after, event);
   return absl::OkStatus();
 }
@@ -92,6 +91,7 @@ absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& ev
 void ControllerContext::AfterTransition(const Task& before, const Task& after,
                                         const TaskEvent& event) {
   touched.insert(after.experiment);
+  placement_changed = true;
   if (after.lease) {
     if (!before.lease) {
       lease_deadlines[after.id] = now + options.lease_ttl + options.lease_margin;
@@ -107,38 +107,59 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
     SendStop(after);
   }
   if (before.state == after.state) return;
-  Json body = {{"task", after.id.str()}, {"attempt", after.attempts}, {"event", TaskEventName(event)}};
+  Json body = {
+      {"task", after.id.str()}, {"attempt", after.attempts}, {"event", TaskEventName(event)}};
   if (!after.rule.empty()) body["rule"] = after.rule;
   Event(after.experiment, SubjectOf(after),
-        absl::StrCat("task_", absl::AsciiStrToLower(StateName(after.state))),
-        after.reason, std::move(body));
+        absl::StrCat("task_", absl::AsciiStrToLower(StateName(after.state))), after.reason,
+        std::move(body));
+}
+
+bool ControllerContext::HasSubstitute(const Worker& worker) const {
+  return std::any_of(cluster.workers.all().begin(), cluster.workers.all().end(),
+                     [&](const auto& entry) {
+                       const Worker& other = *entry.second;
+                       return other.id != worker.id && other.state == WorkerState::kReady &&
+                              links.contains(other.id) && other.cpus >= worker.cpus &&
+                              other.gpus.size() >= worker.gpus.size();
+                     });
 }
 
 void ControllerContext::NoteStrike(const Task& before, const Task& after, const TaskEvent& event) {
   if (!before.lease || after.lease || cluster.workers.Find(before.lease->worker) == nullptr) return;
   const Worker& worker = *cluster.workers.Find(before.lease->worker);
-  if (!EndedByItself(event) || before.progressed) {
-    if (worker.strikes > 0 && after.state == State::kSucceeded) {
-      cluster.workers.Mutate(worker.id).strikes = 0;
-    }
+  if (before.progressed || after.state == State::kSucceeded) {
+    if (worker.strikes > 0) cluster.workers.Mutate(worker.id).strikes = 0;
     return;
   }
+  if (!EndedByItself(event) || before.state == State::kStopping) return;
   Worker& changed = cluster.workers.Mutate(worker.id);
   ++changed.strikes;
-  if (changed.strikes < options.quarantine_strikes || changed.state != WorkerState::kReady) return;
-  // The last worker that could do the work is never taken away.
-  const bool others = std::any_of(
-      cluster.workers.all().begin(), cluster.workers.all().end(), [&](const auto& entry) {
-        return entry.first != changed.id && entry.second->state == WorkerState::kReady &&
-               links.contains(entry.first) && entry.second->cpus >= changed.cpus &&
-               entry.second->gpus.size() >= changed.gpus.size();
-      });
-  if (!others) return;
-  changed.state = WorkerState::kQuarantined;
-  Event(ExperimentId(), changed.id.str(), "worker_quarantined",
-        absl::StrCat(changed.strikes, " attempts in a row ended by themselves without a checkpoint; ",
-                     "`scmctl workers drain --undo ", changed.id.str(),
-                     "` takes it back"));
+  if (changed.strikes < options.quarantine_strikes || changed.state != WorkerState::kReady ||
+      !HasSubstitute(changed)) {
+    return;
+  }
+  changed.state = changed.standing = WorkerState::kQuarantined;
+  Event(
+      ExperimentId(), changed.id.str(), "worker_quarantined",
+      absl::StrCat(changed.strikes, " attempts in a row ended by themselves without a checkpoint; ",
+                   "`scmctl workers drain --undo ", changed.id.str(), "` takes it back"));
+}
+
+void ControllerContext::ReleaseLastWorkers() {
+  std::vector<WorkerId> last;
+  for (const auto& [id, worker] : cluster.workers.all()) {
+    if (worker->state == WorkerState::kQuarantined && !HasSubstitute(*worker)) last.push_back(id);
+  }
+  for (const WorkerId& id : last) {
+    if (HasSubstitute(*cluster.workers.Find(id))) continue;  // one released before it will do
+    Worker& worker = cluster.workers.Mutate(id);
+    worker.state = worker.standing = WorkerState::kReady;
+    worker.strikes = 0;
+    placement_changed = true;
+    Event(ExperimentId(), id.str(), "worker_ready",
+          "out of quarantine: no other worker that takes work could replace it");
+  }
 }
 
 }  // namespace scm

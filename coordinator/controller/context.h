@@ -1,5 +1,5 @@
-// What the controller's parts share: the state, the time of the present input, and what is to be sent
-// once the commit is through. Owned by Controller; its thread only.
+// What the controller's parts share: the state, the time of the present input, and what is to be
+// sent once the commit is through. Owned by Controller; its thread only.
 #pragma once
 
 #include <functional>
@@ -25,14 +25,17 @@ struct ControllerContext {
   absl::Time now;
 
   // Everything below is derived anew after a restart.
-  std::map<WorkerId, int64_t> links;               // where a worker's outputs go
-  std::map<TaskId, absl::Time> lease_deadlines;    // of active tasks
-  std::map<WorkerId, absl::Time> worker_deadlines; // of workers that are not LOST
-  std::map<TaskId, std::string> waiting_reasons;   // of the scheduler's last decision
-  std::set<ExperimentId> touched;                  // whose stages are to be looked at again
+  std::map<WorkerId, int64_t> links;                // where a worker's outputs go
+  std::map<TaskId, absl::Time> lease_deadlines;     // of active tasks
+  std::map<WorkerId, absl::Time> worker_deadlines;  // of workers that are not LOST
+  std::map<TaskId, std::string> waiting_reasons;    // of the scheduler's last decision
+  std::set<ExperimentId> touched;                   // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
-  bool shutting_down = false;  // no grants any more
+  bool shutting_down = false;                       // no grants any more
+  // Something changed that may let a waiting task start; otherwise the scheduler is asked once a
+  // second.
+  bool placement_changed = true;
 
   void Send(const WorkerId& worker, Output output);
   const Experiment& ExperimentOf(const Task& task) const;
@@ -49,6 +52,8 @@ struct ControllerContext {
   double CostRate(const Task& task) const;
   // Accrued by an experiment until now, running leases included.
   double Accrued(const ExperimentId& id) const;
+  // Gives a worker back that was quarantined, where it has become the last that can do its work.
+  void ReleaseLastWorkers();
 
   void Event(const ExperimentId& experiment, const std::string& subject, const std::string& kind,
              const std::string& text, Json body = Json::object()) {
@@ -58,6 +63,8 @@ struct ControllerContext {
  private:
   void AfterTransition(const Task& before, const Task& after, const TaskEvent& event);
   void NoteStrike(const Task& before, const Task& after, const TaskEvent& event);
+  // Another worker that takes work and can hold whatever this one can.
+  bool HasSubstitute(const Worker& worker) const;
 };
 
 }  // namespace scm

@@ -123,6 +123,10 @@ absl::StatusOr<Reply> Controller::Impl::ControlExperiment(ControlVerb verb,
     return absl::FailedPreconditionError(
         absl::StrCat(text, " has ended already: ", StateName(experiment->state)));
   } else if (verb == ControlVerb::kPause) {
+    if (experiment->state == State::kStopping) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(text, " is being stopped for good: ", experiment->stop_text));
+    }
     if (experiment->state != State::kPaused) {
       stages.StopExperiment(id, StopReason::kPause, "", "paused by the user");
     }
@@ -139,8 +143,8 @@ absl::StatusOr<Reply> Controller::Impl::ControlExperiment(ControlVerb verb,
 absl::StatusOr<Reply> Controller::Impl::Shutdown() {
   context.shutting_down = true;
   std::vector<TaskId> held;
-  for (const auto& [id, task] : context.cluster.tasks.all()) {
-    if (task->lease) held.push_back(id);
+  for (const TaskId& id : context.cluster.open_tasks()) {
+    if (context.cluster.tasks.Find(id)->lease) held.push_back(id);
   }
   for (const TaskId& task : held) {
     context.Transition(task, StopRequested{StopReason::kDrain, "", "the coordinator shuts down"})
@@ -201,6 +205,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
     return Reply();
   }
   const Task before = *context.cluster.tasks.Find(input.lease.task);
+  const double rate = context.CostRate(before);
   const TaskEvent event = EventOfProcess(before, input);
   SCM_RETURN_IF_ERROR(context.Transition(before.id, event));
   const Task& after = *context.cluster.tasks.Find(before.id);
@@ -209,7 +214,10 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
   context.cluster.runs.Mutate(after.run).best_step =
       BestStep(context.cluster, *context.cluster.runs.Find(after.run));
   if (after.state == State::kAborted && after.rule == "non_finite") {
-    policies.Diverged(after.run, after.reason);
+    policies.Diverged(after.run, after.reason, rate);
+  }
+  if (after.state == State::kSucceeded && before.stop_reason == StopReason::kAbort) {
+    policies.Overtaken(after.run);
   }
   return Reply();
 }
@@ -248,6 +256,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
 void Controller::Impl::AdvanceTouched() {
   while (!context.touched.empty()) {
     const std::set<ExperimentId> touched = std::exchange(context.touched, {});
+    context.placement_changed = true;  // there may be new tasks
     for (const ExperimentId& id : touched) stages.Advance(id);
   }
 }
@@ -277,8 +286,8 @@ absl::Status Controller::Recover(absl::Time now) {
                   "its files are gone from the checkpoint store; it will not be used");
   }
   impl_->sessions.RestartTerms();
-  for (const auto& [id, task] : context.cluster.tasks.all()) {
-    if (task->lease) impl_->policies.Listen(id);
+  for (const TaskId& id : context.cluster.open_tasks()) {
+    if (context.cluster.tasks.Find(id)->lease) impl_->policies.Listen(id);
   }
   for (const auto& [id, experiment] : context.cluster.experiments.all()) {
     if (!IsTerminal(experiment->state)) context.touched.insert(id);
@@ -307,10 +316,12 @@ void Controller::Tick(absl::Time now) {
 }
 
 absl::Status Controller::Flush(absl::Time now) {
-  WriteBatch& batch = impl_->unwritten;
-  if (batch.empty()) batch = impl_->context.cluster.TakeBatch();
-  if (!batch.empty()) {
-    if (absl::Status status = dependencies_.store->Commit(batch); !status.ok()) {
+  // What a full disk refused goes first, unchanged: its events have their numbers already.
+  for (bool again = true; again;) {
+    again = !impl_->unwritten.empty();
+    if (!again) impl_->unwritten = impl_->context.cluster.TakeBatch();
+    if (impl_->unwritten.empty()) break;
+    if (absl::Status status = dependencies_.store->Commit(impl_->unwritten); !status.ok()) {
       if (absl::IsResourceExhausted(status) && !impl_->published->store_full) {
         Snapshot full = *impl_->published;
         full.store_full = true;
@@ -319,7 +330,7 @@ absl::Status Controller::Flush(absl::Time now) {
       }
       return status;
     }
-    batch = WriteBatch();
+    impl_->unwritten = WriteBatch();
   }
   Snapshot next = impl_->context.cluster.Publish(now);
   next.waiting_reasons = impl_->context.waiting_reasons;
@@ -341,8 +352,9 @@ std::shared_ptr<const Snapshot> Controller::snapshot() const {
 }
 
 bool Controller::quiet() const {
-  for (const auto& [id, task] : impl_->context.cluster.tasks.all()) {
-    if (task->lease) return false;
+  const Cluster& cluster = impl_->context.cluster;
+  for (const TaskId& id : cluster.open_tasks()) {
+    if (cluster.tasks.Find(id)->lease) return false;
   }
   return true;
 }

@@ -4,10 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "coordinator/controller/accrual.h"
 #include "coordinator/controller/snapshot_index.h"
 
 namespace scm {
 namespace {
+
+constexpr absl::Duration kLookPeriod = absl::Seconds(1);
 
 SpecInput BestCheckpointInput(const Run& run) {
   return {"checkpoint", run.id.str(), run.seed, *run.best_step,
@@ -22,27 +25,61 @@ double BestLoss(const Run& run) {
   return best;
 }
 
+// Workers on which a lease of this experiment would have no price.
+struct Unpriced {
+  std::set<WorkerId> workers;
+  std::string reason;
+};
+
+Unpriced UnpricedWorkers(const Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
+  Unpriced unpriced;
+  if (!spec.budget) return unpriced;
+  for (const auto& [id, worker] : cluster.workers.all()) {
+    if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
+    const absl::Status price = MayCost(spec, *worker, FirstGpus(*worker, gpus));
+    if (price.ok()) continue;
+    unpriced.workers.insert(id);
+    unpriced.reason = std::string(price.message());
+  }
+  return unpriced;
+}
+
 }  // namespace
 
 SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   SchedulerSnapshot snapshot;
   std::map<WorkerId, std::pair<int64_t, std::set<int>>> used;
-  for (const auto& [id, task] : context_.cluster.tasks.all()) {
-    const ResourcesSpec& wants = context_.ExperimentOf(*task).spec->resources;
-    if (task->lease) {
-      used[task->lease->worker].first += wants.cpus;
-      used[task->lease->worker].second.insert(task->lease->gpus.begin(), task->lease->gpus.end());
-    } else if (task->state == State::kPending) {
-      const bool needs_gpu = task->kind != TaskKind::kReport;
-      snapshot.waiting.push_back({id, wants.priority, task->order,
-                                  {needs_gpu ? wants.gpus : 0, wants.cpus},
-                                  1, task->not_before, task->avoid});
+  std::map<std::pair<ExperimentId, int64_t>, Unpriced> unpriced;
+  for (const TaskId& id : context_.cluster.open_tasks()) {
+    const Task& task = *context_.cluster.tasks.Find(id);
+    const Experiment& experiment = context_.ExperimentOf(task);
+    const ResourcesSpec& wants = experiment.spec->resources;
+    if (task.lease) {
+      used[task.lease->worker].first += wants.cpus;
+      used[task.lease->worker].second.insert(task.lease->gpus.begin(), task.lease->gpus.end());
+      continue;
     }
+    if (task.state != State::kPending || experiment.state != State::kRunning ||
+        experiment.stopping) {
+      continue;
+    }
+    const int64_t gpus = GpusOf(*experiment.spec, task.kind);
+    const auto [price, is_new] = unpriced.try_emplace({task.experiment, gpus});
+    if (is_new) price->second = UnpricedWorkers(context_.cluster, *experiment.spec, gpus);
+    snapshot.waiting.push_back({id,
+                                wants.priority,
+                                task.order,
+                                {gpus, wants.cpus},
+                                1,
+                                task.not_before,
+                                task.avoid,
+                                price->second.workers,
+                                price->second.reason});
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kReady || !context_.links.contains(id)) continue;
-    WorkerSlots slots{id, worker->host, worker->cpus - used[id].first, worker->cpus, {},
-                      static_cast<int64_t>(worker->gpus.size())};
+    WorkerSlots slots{id,           worker->host, worker->cpus - used[id].first,
+                      worker->cpus, {},           static_cast<int64_t>(worker->gpus.size())};
     for (const GpuRecord& gpu : worker->gpus) {
       if (!used[id].second.contains(gpu.index)) slots.free_gpus.push_back(gpu.index);
     }
@@ -52,11 +89,17 @@ SchedulerSnapshot Dispatcher::TakeSnapshot() const {
 }
 
 void Dispatcher::Schedule() {
+  if (!context_.placement_changed && context_.now < next_look_) return;
+  context_.placement_changed = false;
+  next_look_ = context_.now + kLookPeriod;
   context_.waiting_reasons.clear();
   if (context_.shutting_down) return;
   const SchedulerSnapshot snapshot = TakeSnapshot();
   if (snapshot.waiting.empty()) return;
   ScheduleDecision decision = context_.dependencies.scheduler->Decide(snapshot, context_.now);
+  for (const WaitingTask& task : snapshot.waiting) {
+    if (task.not_before > context_.now) next_look_ = std::min(next_look_, task.not_before);
+  }
   for (const scm::Grant& grant : decision.grants) {
     if (hooks_.may_start(grant.task)) Grant(grant.task, grant.ranks.front());
   }
@@ -76,7 +119,8 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
     inputs.push_back({"report_data", "", 0, 0, data});
     return inputs;
   }
-  std::vector<const Run*> runs = ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
+  std::vector<const Run*> runs =
+      ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
   if (task.kind == TaskKind::kExport && runs.size() > 1) {
     runs = {*std::min_element(runs.begin(), runs.end(), [](const Run* a, const Run* b) {
       return BestLoss(*a) < BestLoss(*b);
@@ -95,12 +139,13 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
   parts.gpus = placement.gpus;
   if (!task.run.empty()) {
     parts.run = context_.cluster.runs.Find(task.run);
-    if (const CheckpointRecord* latest = 
+    if (const CheckpointRecord* latest =
             LatestCheckpoint(context_.cluster.View(context_.now), task.run)) {
       parts.resume = {latest->step, latest->id};
     }
   } else {
-    const auto replicates = ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
+    const auto replicates =
+        ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
     parts.fallback = !replicates.empty() && replicates.front()->fallback;
   }
   SCM_ASSIGN_OR_RETURN(parts.inputs, InputsFor(task));
@@ -111,6 +156,7 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
 void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_step) {
   Run& run = context_.cluster.runs.Mutate(task.run);
   if (attempt > 1) run.resumes.emplace_back(attempt, resume_step);
+  if (run.step > resume_step) run.latest.clear();
   run.step = std::min(run.step, resume_step);
   std::erase_if(run.validations, [&](const ValidationRecord& v) {
     return v.step > resume_step || (resume_step == 0 && attempt > 1);
@@ -120,22 +166,24 @@ void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_ste
 void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
   const Task task = *context_.cluster.tasks.Find(id);
   const absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, placement);
+  const Lease lease{context_.cluster.NewId<LeaseId>(), placement.worker, task.epoch + 1,
+                    placement.gpus, context_.now};
+  if (!context_.Transition(id, LeaseGranted{lease}).ok()) return;
   if (!spec.ok()) {
-    context_.Transition(id, StopRequested{StopReason::kCancel, "", std::string(spec.status().message())})
+    // An attempt that never left: it counts as a retry, and says nothing about the worker.
+    context_
+        .Transition(id, StartFailed{std::string(spec.status().message()), /*retryable=*/true,
+                                    /*at_worker=*/false})
         .IgnoreError();
     return;
   }
-  const int64_t epoch = task.epoch + 1;
-  const Lease lease{context_.cluster.NewId<LeaseId>(), placement.worker, epoch, placement.gpus,
-                    context_.now};
-  if (!context_.Transition(id, LeaseGranted{lease}).ok()) return;
   const Task& granted = *context_.cluster.tasks.Find(id);
   const Json& resume = MemberAt(*spec, "resume_from");
   if (!granted.run.empty()) RewindRun(granted, granted.attempts, IntegerAt(resume, "step", 0));
-  context_.Send(placement.worker,
-                GrantOutput{context_.RefOf(granted), spec->dump(),
-                            CommandOf(*context_.ExperimentOf(granted).spec, granted.kind),
-                            placement.gpus});
+  context_.Send(
+      placement.worker,
+      GrantOutput{context_.RefOf(granted), spec->dump(),
+                  CommandOf(*context_.ExperimentOf(granted).spec, granted.kind), placement.gpus});
 }
 
 }  // namespace scm

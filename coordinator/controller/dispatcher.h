@@ -1,5 +1,5 @@
-// From waiting tasks to grants: asks the scheduler, builds each attempt's SCM_SPEC, writes the lease.
-// Controller's thread only.
+// From waiting tasks to grants: asks the scheduler, builds each attempt's SCM_SPEC, writes the
+// lease. Controller's thread only.
 #pragma once
 
 #include <functional>
@@ -32,6 +32,7 @@ class Dispatcher {
 
   ControllerContext& context_;
   Hooks hooks_;
+  absl::Time next_look_ = absl::InfinitePast();
 };
 
 }  // namespace scm

@@ -1,18 +1,17 @@
 #include "coordinator/controller/forecast_view.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
+#include <map>
 
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/snapshot_index.h"
+#include "coordinator/controller/views.h"
+#include "coordinator/core/forecast.h"
+#include "coordinator/core/search/sampling.h"
 
 namespace scm {
 namespace {
-
-// Spread of a forecast: how much longer than the middle the slow tail is. Runs of one experiment on
-// one kind of machine differ little; queueing and retries add the rest. A fixed factor until enough
-// finished experiments exist to estimate one.
-constexpr double kP90OverP50 = 1.25;
 
 double LeasedSeconds(const Task& task, absl::Time now) {
   return task.seconds +
@@ -24,76 +23,92 @@ const Worker* WorkerOf(const Snapshot& snapshot, const Lease& lease) {
   return found == snapshot.workers->end() ? nullptr : found->second.get();
 }
 
-// Total time over total steps of the experiment's training runs.
-std::optional<double> ExperimentPace(const Snapshot& snapshot, const ExperimentId& id) {
-  double seconds = 0, steps = 0;
-  for (const auto& [run_id, run] : *snapshot.runs) {
-    if (run->experiment != id || run->step <= 0) continue;
-    seconds += LeasedSeconds(*snapshot.tasks->at(run->task), snapshot.at);
-    steps += static_cast<double>(run->step);
+std::optional<Pace> ExperimentPace(const Snapshot& snapshot,
+                                   const std::vector<const Task*>& tasks) {
+  std::vector<MeasuredRun> measured;
+  for (const Task* task : tasks) {
+    if (task->run.empty()) continue;
+    measured.push_back({LeasedSeconds(*task, snapshot.at),
+                        static_cast<double>(snapshot.runs->at(task->run)->step)});
   }
-  if (steps <= 0 || seconds <= 0) return std::nullopt;
-  return seconds / steps;
+  return PaceOf(measured);
 }
 
-// Money a second: of the lease it has, else of the dearest lease it could get on a known worker.
-double RateOf(const Snapshot& snapshot, const Task& task) {
-  const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
-  if (task.lease) {
-    return LeaseCostRate(spec, WorkerOf(snapshot, *task.lease), task.lease->gpus);
-  }
+// Money a second of the dearest lease with so many GPUs on a known worker.
+double DearestRate(const Snapshot& snapshot, const ExperimentSpec& spec, int64_t gpus) {
   double dearest = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
-    if (static_cast<int64_t>(worker->gpus.size()) < spec.resources.gpus) continue;
-    std::vector<int> gpus;
-    for (int64_t i = 0; i < spec.resources.gpus; ++i) gpus.push_back(worker->gpus[i].index);
-    dearest = std::max(dearest, LeaseCostRate(spec, worker.get(), gpus));
+    if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
+    dearest = std::max(dearest, LeaseCostRate(spec, worker.get(), FirstGpus(*worker, gpus)));
   }
   return dearest;
 }
 
-// How many tasks of this experiment can run at once.
-double Parallel(const Snapshot& snapshot, const ExperimentSpec& spec) {
+// Of the lease it has, else of the dearest that it could get.
+double RateOf(const Snapshot& snapshot, const Task& task) {
+  const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
+  return task.lease ? LeaseCostRate(spec, WorkerOf(snapshot, *task.lease), task.lease->gpus)
+                    : DearestRate(snapshot, spec, GpusOf(spec, task.kind));
+}
+
+// How many training tasks of this experiment can run at once.
+double Slots(const Snapshot& snapshot, const ExperimentSpec& spec) {
   double slots = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
     if (worker->state != WorkerState::kReady) continue;
-    double fit = std::floor(static_cast<double>(worker->cpus) /
-                            static_cast<double>(std::max<int64_t>(1, spec.resources.cpus)));
+    int64_t fit = worker->cpus / std::max<int64_t>(1, spec.resources.cpus);
     if (spec.resources.gpus > 0) {
-      fit = std::min(fit, std::floor(static_cast<double>(worker->gpus.size()) /
-                                     static_cast<double>(spec.resources.gpus)));
+      fit = std::min(fit, static_cast<int64_t>(worker->gpus.size()) / spec.resources.gpus);
     }
-    slots += fit;
+    slots += static_cast<double>(fit);
   }
   return slots;
 }
 
-// Training steps that no task exists for yet, because their stage has not begun.
-double UnbornSteps(const Experiment& experiment) {
-  double steps = 0;
-  const ExperimentSpec& spec = *experiment.spec;
-  for (const StageRecord& stage : experiment.stages) {
-    if (stage.state != State::kPending) continue;
-    if (stage.kind == StageKind::kCheck) steps += static_cast<double>(spec.check.steps);
-    if (stage.kind == StageKind::kReplicate) {
-      steps += static_cast<double>(spec.replicate.seeds.size()) *
-               static_cast<double>(spec.training.max_steps);
-    }
-    if (stage.kind == StageKind::kSweep && spec.sweep) {
-      // Rung survival: of n trials that reach a rung, n/eta go on.
-      const std::vector<int64_t> rungs =
-          spec.sweep->rungs.empty() ? std::vector<int64_t>{spec.training.max_steps}
-                                    : spec.sweep->rungs;
-      double trials = static_cast<double>(spec.sweep->max_trials);
-      int64_t previous = 0;
-      for (const int64_t rung : rungs) {
-        steps += trials * static_cast<double>(rung - previous);
-        trials = std::max(1.0, std::floor(trials / static_cast<double>(spec.sweep->eta)));
-        previous = rung;
-      }
-    }
+// A grid may have fewer points than max_trials.
+int64_t TrialsOf(const SweepSpec& sweep) {
+  return static_cast<int64_t>(SamplePoints(sweep).size());
+}
+
+// Sweep: rung survival counted. Otherwise the steps that are left.
+StepsAhead StepsOf(const ExperimentSpec& spec, const Run& run) {
+  if (run.stage == StageKind::kSweep && spec.sweep && !spec.sweep->rungs.empty()) {
+    return TrialSteps(spec.sweep->rungs, TrialsOf(*spec.sweep), spec.sweep->eta, run.step);
   }
-  return steps;
+  return {static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step)), 0};
+}
+
+// Tasks of a stage that has not begun.
+StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
+  StageAhead stage;
+  const auto add = [&stage](size_t count, StepsAhead steps) {
+    stage.tasks.insert(stage.tasks.end(), count, steps);
+  };
+  const double full = static_cast<double>(spec.training.max_steps);
+  if (kind == StageKind::kCheck) add(1, {static_cast<double>(spec.check.steps), 0});
+  if (kind == StageKind::kReplicate) add(spec.replicate.seeds.size(), {full, 0});
+  if (kind == StageKind::kSweep && spec.sweep) {
+    const auto& rungs = spec.sweep->rungs;
+    const int64_t trials = TrialsOf(*spec.sweep);
+    add(static_cast<size_t>(trials),
+        rungs.empty() ? StepsAhead{full, 0} : TrialSteps(rungs, trials, spec.sweep->eta, 0));
+  }
+  return stage;
+}
+
+// Seconds that the slots are taken by what other experiments have in front of this one.
+double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t first_order) {
+  double seconds = 0;
+  const int64_t priority = mine.spec->resources.priority;
+  for (const auto& [id, task] : *snapshot.tasks) {
+    if (task->experiment == mine.id || IsTerminal(task->state) || task->state == State::kPaused) {
+      continue;
+    }
+    const int64_t theirs = snapshot.experiments->at(task->experiment)->spec->resources.priority;
+    if (theirs < priority || (theirs == priority && task->order > first_order)) continue;
+    seconds += ForecastTask(snapshot, *task).seconds.value_or(0);
+  }
+  return seconds;
 }
 
 }  // namespace
@@ -101,7 +116,9 @@ double UnbornSteps(const Experiment& experiment) {
 std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run) {
   const double seconds = LeasedSeconds(*snapshot.tasks->at(run.task), snapshot.at);
   if (run.step > 0 && seconds > 0) return seconds / static_cast<double>(run.step);
-  return ExperimentPace(snapshot, run.experiment);
+  const std::optional<Pace> pace = ExperimentPace(snapshot, TasksInOrder(snapshot, run.experiment));
+  if (!pace) return std::nullopt;
+  return pace->seconds_per_step;
 }
 
 TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
@@ -118,26 +135,43 @@ TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
 ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const ExperimentId& id) {
   ExperimentForecast forecast;
   const Experiment& experiment = *snapshot.experiments->at(id);
-  const std::optional<double> pace = ExperimentPace(snapshot, id);
-  const double slots = Parallel(snapshot, *experiment.spec);
-  if (!pace || slots < 1 || IsTerminal(experiment.state)) return forecast;
-  double seconds = 0, longest = 0, rate = 0, accrued = 0;
-  for (const Task* task : TasksInOrder(snapshot, id)) {
-    accrued += task->cost;
-    if (task->lease) {
-      accrued += RateOf(snapshot, *task) * absl::ToDoubleSeconds(snapshot.at - task->lease->granted_at);
-    }
+  const ExperimentSpec& spec = *experiment.spec;
+  if (IsTerminal(experiment.state)) return forecast;
+  const std::vector<const Task*> tasks = TasksInOrder(snapshot, id);
+  const std::optional<Pace> pace = ExperimentPace(snapshot, tasks);
+  ForecastInput input;
+  input.slots = Slots(snapshot, spec);
+  if (!pace || input.slots < 1) return forecast;
+  input.pace = *pace;
+  input.save_steps = static_cast<double>(spec.training.save_steps);
+  std::map<StageKind, StageAhead> open;
+  double rate = 0, accrued = 0;
+  int64_t first_order = std::numeric_limits<int64_t>::max();
+  for (const Task* task : tasks) {
+    accrued += AccruedCost(snapshot, *task);
+    input.leased_seconds += LeasedSeconds(*task, snapshot.at);
+    input.failures += static_cast<double>(std::max<int64_t>(0, task->attempts - 1));
+    if (IsTerminal(task->state)) continue;
     rate = std::max(rate, RateOf(snapshot, *task));
-    const double left = ForecastTask(snapshot, *task).seconds.value_or(0);
-    seconds += left;
-    longest = std::max(longest, left);
+    first_order = std::min(first_order, task->order);
+    if (!task->run.empty()) {
+      open[task->stage].tasks.push_back(StepsOf(spec, *snapshot.runs->at(task->run)));
+    }
   }
-  const double unborn = UnbornSteps(experiment) * *pace;
-  const double wall = std::max(longest, (seconds + unborn) / slots);
-  forecast.finish_p50 = snapshot.at + absl::Seconds(wall);
-  forecast.finish_p90 = snapshot.at + absl::Seconds(wall * kP90OverP50);
-  forecast.cost_p50 = accrued + (seconds + unborn) * rate;
-  forecast.cost_p90 = accrued + (seconds + unborn) * rate * kP90OverP50;
+  for (const StageRecord& stage : experiment.stages) {
+    if (IsTerminal(stage.state)) continue;
+    input.stages.push_back(stage.state == State::kPending ? UnbornStage(spec, stage.kind)
+                                                          : open[stage.kind]);
+  }
+  if (rate == 0)
+    rate = DearestRate(snapshot, spec, spec.resources.gpus);  // between two stages nothing is open
+  const Forecast rest = MakeForecast(input);
+  const double queue = QueueSeconds(snapshot, experiment, first_order) / input.slots;
+  forecast.finish_p50 = snapshot.at + absl::Seconds(queue + rest.wall_p50);
+  forecast.finish_p90 = snapshot.at + absl::Seconds(queue + rest.wall_p90);
+  forecast.work_seconds = rest.work_p50;
+  forecast.cost_p50 = accrued + rest.work_p50 * rate;
+  forecast.cost_p90 = accrued + rest.work_p90 * rate;
   return forecast;
 }
 

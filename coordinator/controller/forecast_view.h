@@ -1,5 +1,6 @@
-// What is still to come, from what was measured: seconds a step of the experiment's own runs, and the
-// slots that are there. Pure functions of the state. Where nothing was measured yet, nothing is said.
+// What is still to come, from what was measured: seconds a step of the experiment's own runs, the
+// slots that are there and what other experiments have in front. Pure functions of the state; the
+// arithmetic is core/forecast.h. Where nothing was measured yet, nothing is said.
 #pragma once
 
 #include <optional>
@@ -13,13 +14,14 @@ namespace scm {
 std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run);
 
 struct TaskForecast {
-  std::optional<double> seconds, cost;  // still to come
+  std::optional<double> seconds, cost;  // still to come, at most: to the task's last step
 };
 TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task);
 
 struct ExperimentForecast {
   std::optional<absl::Time> finish_p50, finish_p90;
   std::optional<double> cost_p50, cost_p90;  // in all, accrued included
+  std::optional<double> work_seconds;        // leased seconds still to come, P50
 };
 ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const ExperimentId& id);
 

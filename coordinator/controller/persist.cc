@@ -302,6 +302,7 @@ Json ToJson(const Worker& w) {
   return {{"id", w.id.str()},     {"instance", w.instance},
           {"host", w.host},       {"version", w.version},
           {"state", WorkerStateName(w.state)},
+          {"standing", WorkerStateName(w.standing)},
           {"cpus", w.cpus},       {"gpus", gpus},
           {"last_seen", TimeJson(w.last_seen)},
           {"strikes", w.strikes}};
@@ -316,6 +317,9 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
   const auto state = WorkerStateFromName(StringAt(json, "state"));
   if (!state) return BadState("worker", json);
   w.state = *state;
+  // Older rows have no standing: what the state says then holds.
+  w.standing = WorkerStateFromName(StringAt(json, "standing"))
+                   .value_or(w.state == WorkerState::kLost ? WorkerState::kReady : w.state);
   w.cpus = IntegerAt(json, "cpus", 0);
   for (const Json& gpu : MemberAt(json, "gpus")) {
     w.gpus.push_back({static_cast<int>(IntegerAt(gpu, "index", 0)), StringAt(gpu, "model"),

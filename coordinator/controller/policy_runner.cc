@@ -11,6 +11,7 @@
 #include "coordinator/core/policy/budget.h"
 #include "coordinator/core/policy/non_finite.h"
 #include "coordinator/core/policy/slip.h"
+#include "coordinator/core/policy/stalled.h"
 
 namespace scm {
 namespace {
@@ -23,16 +24,14 @@ ValidationCounts CountsOf(const ValidationRecord& record) {
 
 }  // namespace
 
-SavedByStop Savings(const ControllerContext& context, const Run& run) {
+SavedByStop Savings(const ControllerContext& context, const Run& run, double rate) {
   SavedByStop saved;
   saved.steps = std::max<int64_t>(0, run.stop_at_step - run.step);
   const Task& task = *context.cluster.tasks.Find(run.task);
   const std::optional<double> pace = SecondsPerStep(context.cluster.View(context.now), run);
   if (!pace) return saved;
   saved.seconds = *pace * static_cast<double>(saved.steps);
-  if (context.ExperimentOf(task).spec->budget && task.lease) {
-    saved.money = saved.seconds * context.CostRate(task);
-  }
+  if (context.ExperimentOf(task).spec->budget) saved.money = saved.seconds * rate;
   return saved;
 }
 
@@ -69,8 +68,7 @@ void PolicyRunner::Look(const RunId& id) {
   if (IsTerminal(task.state) || task.state == State::kStopping) return;
   const auto policies = MakeAbortPolicies(context_.ExperimentOf(task).spec->abort);
   std::vector<Verdict> looks;
-  const std::optional<Verdict> abort =
-      FirstAbort(policies, HistoryOf(run), context_.now, &looks);
+  const std::optional<Verdict> abort = FirstAbort(policies, HistoryOf(run), context_.now, &looks);
   for (const Verdict& verdict : looks) {
     if (verdict.kind != VerdictKind::kUndecided || verdict.reason.empty()) continue;
     if (!undecided_.insert({id, absl::StrCat(verdict.rule, verdict.reason)}).second) continue;
@@ -89,7 +87,7 @@ void PolicyRunner::NonFinite(const RunId& id, int64_t step, const std::string& m
 }
 
 CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId& experiment,
-                                    const Run* run) {
+                                    const Run* run, double rate) {
   const CertificateId id = context_.cluster.NewId<CertificateId>();
   Json body = {{"id", id.str()}};
   const Json rule_part = EvidenceToJson(evidence);
@@ -98,17 +96,24 @@ CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId
   body["verdict"] = "abort";
   Json checkpoint, saved = {{"steps", nullptr}, {"seconds", nullptr}, {"money", nullptr}};
   if (run != nullptr) {
-    const CheckpointRecord* latest =
-        LatestCheckpoint(context_.cluster.View(context_.now), run->id);
+    const CheckpointRecord* latest = LatestCheckpoint(context_.cluster.View(context_.now), run->id);
     if (latest != nullptr) {
       checkpoint = {{"id", latest->id}, {"step", latest->step}, {"sha256", latest->sha256}};
     }
-    const SavedByStop unspent = Savings(context_, *run);
+    const SavedByStop unspent = Savings(context_, *run, rate);
     saved["steps"] = unspent.steps;
     if (unspent.seconds >= 0) saved["seconds"] = unspent.seconds;
     if (unspent.money >= 0) saved["money"] = unspent.money;
   }
   const auto& budget = context_.cluster.experiments.Find(experiment)->spec->budget;
+  if (run == nullptr) {
+    const ExperimentForecast rest =
+        ForecastExperiment(context_.cluster.View(context_.now), experiment);
+    if (rest.work_seconds) saved["seconds"] = *rest.work_seconds;
+    if (budget && rest.cost_p50) {
+      saved["money"] = std::max(0.0, *rest.cost_p50 - context_.Accrued(experiment));
+    }
+  }
   saved["currency"] = budget ? Json(budget->currency) : Json(nullptr);
   body["checkpoint"] = checkpoint;
   body["saved"] = saved;
@@ -119,7 +124,9 @@ CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId
 
 void PolicyRunner::AbortRun(const RunId& id, const Verdict& verdict) {
   const Run run = *context_.cluster.runs.Find(id);
-  const CertificateId certificate = Certify(*verdict.evidence, run.experiment, &run);
+  const CertificateId certificate =
+      Certify(*verdict.evidence, run.experiment, &run,
+              context_.CostRate(*context_.cluster.tasks.Find(run.task)));
   Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
   experiment.last_abort_rule = verdict.rule;
   experiment.last_abort = context_.now;
@@ -130,7 +137,7 @@ void PolicyRunner::AbortRun(const RunId& id, const Verdict& verdict) {
       .IgnoreError();
 }
 
-void PolicyRunner::Diverged(const RunId& id, const std::string& message) {
+void PolicyRunner::Diverged(const RunId& id, const std::string& message, double rate) {
   const Run run = *context_.cluster.runs.Find(id);
   for (const auto& [key, certificate] : context_.cluster.certificates.all()) {
     if (certificate->run == id) return;
@@ -138,33 +145,81 @@ void PolicyRunner::Diverged(const RunId& id, const std::string& message) {
   Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
   experiment.last_abort_rule = "non_finite";
   experiment.last_abort = context_.now;
-  Certify(DivergedEvidence(HistoryOf(run), message), run.experiment, &run);
+  Certify(DivergedEvidence(HistoryOf(run), message), run.experiment, &run, rate);
+}
+
+void PolicyRunner::Overtaken(const RunId& id) {
+  std::vector<CertificateId> found;
+  for (const auto& [key, certificate] : context_.cluster.certificates.all()) {
+    if (certificate->run == id) found.push_back(key);
+  }
+  for (const CertificateId& key : found) {
+    Json& body = context_.cluster.certificates.Mutate(key).body;
+    body["overtaken"] = true;
+    body["saved"]["steps"] = 0;
+    for (const char* unit : {"seconds", "money"}) {
+      if (!MemberAt(body["saved"], unit).is_null()) body["saved"][unit] = 0;
+    }
+    context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "abort_overtaken",
+                   "the run finished before its abort reached it: it counts as SUCCEEDED");
+  }
 }
 
 void PolicyRunner::AbortExperiment(const ExperimentId& id, const Verdict& verdict) {
-  Certify(*verdict.evidence, id, nullptr);
+  Certify(*verdict.evidence, id, nullptr, 0);
   stages_.StopExperiment(id, StopReason::kAbort, verdict.rule, verdict.reason);
 }
 
 void PolicyRunner::LookAtTime() {
-  std::vector<RunId> running;
-  for (const auto& [id, task] : context_.cluster.tasks.all()) {
-    if (task->state == State::kRunning && !task->run.empty()) running.push_back(task->run);
+  const std::set<TaskId> open = context_.cluster.open_tasks();  // looks may end some of them
+  std::set<ExperimentId> experiments;
+  for (const TaskId& id : open) {
+    const Task& task = *context_.cluster.tasks.Find(id);
+    experiments.insert(task.experiment);
+    if (task.state != State::kRunning) continue;
+    if (task.run.empty()) {
+      LookAtTask(id);
+    } else {
+      Look(task.run);
+    }
   }
-  for (const RunId& run : running) Look(run);
-  std::vector<ExperimentId> experiments;
-  for (const auto& [id, experiment] : context_.cluster.experiments.all()) {
-    if (experiment->state == State::kRunning && !experiment->stopping) experiments.push_back(id);
+  for (const ExperimentId& id : experiments) {
+    const Experiment& experiment = *context_.cluster.experiments.Find(id);
+    if (experiment.state == State::kRunning && !experiment.stopping) LookAtExperiment(id);
   }
-  for (const ExperimentId& id : experiments) LookAtExperiment(id);
+}
+
+// An evaluation or an export reports its progress too: silence means the same.
+void PolicyRunner::LookAtTask(const TaskId& id) {
+  const Task& task = *context_.cluster.tasks.Find(id);
+  const auto& stalled = context_.ExperimentOf(task).spec->abort.stalled;
+  if (!stalled) return;
+  RunHistory history;
+  history.run = id.str();
+  history.step = task.progress;
+  history.started_at = task.lease->granted_at;
+  history.last_report = task.last_report;
+  if (const auto since = listening_since_.find(id); since != listening_since_.end()) {
+    history.listening_since = since->second;
+  }
+  const Verdict verdict = StalledPolicy(*stalled).Evaluate(history, context_.now);
+  if (verdict.kind != VerdictKind::kAbort) return;
+  const ExperimentId experiment = task.experiment;
+  Certify(*verdict.evidence, experiment, nullptr, 0);
+  Experiment& changed = context_.cluster.experiments.Mutate(experiment);
+  changed.last_abort_rule = verdict.rule;
+  changed.last_abort = context_.now;
+  context_.Transition(id, StopRequested{StopReason::kAbort, verdict.rule, verdict.reason})
+      .IgnoreError();
 }
 
 void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
+  if (!spec.budget && !spec.timeline) return;
   const ExperimentForecast forecast = ForecastExperiment(context_.cluster.View(context_.now), id);
   if (spec.budget) {
-    BudgetSnapshot snapshot{id.str(), spec.budget->limit, spec.budget->currency,
-                            context_.Accrued(id), 0, std::nullopt};
+    BudgetSnapshot snapshot{
+        id.str(), spec.budget->limit, spec.budget->currency, context_.Accrued(id), 0, std::nullopt};
     if (forecast.cost_p90) snapshot.forecast_p90 = *forecast.cost_p90;
     const Verdict verdict = EvaluateBudget(snapshot);
     if (verdict.kind == VerdictKind::kAbort) return AbortExperiment(id, verdict);
@@ -174,8 +229,8 @@ void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
     }
   }
   if (spec.timeline) {
-    const Verdict verdict = EvaluateSlip({id.str(), spec.timeline->finish_by,
-                                          spec.timeline->max_slip_days, forecast.finish_p50});
+    const Verdict verdict = EvaluateSlip(
+        {id.str(), spec.timeline->finish_by, spec.timeline->max_slip_days, forecast.finish_p50});
     if (verdict.kind == VerdictKind::kAbort) return AbortExperiment(id, verdict);
     if (!verdict.warning.empty() && !context_.cluster.experiments.Find(id)->slip_warned) {
       context_.cluster.experiments.Mutate(id).slip_warned = true;
@@ -187,21 +242,24 @@ void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
 bool PolicyRunner::MayStart(const TaskId& id) {
   const Task& task = *context_.cluster.tasks.Find(id);
   const Experiment& experiment = context_.ExperimentOf(task);
-  if (experiment.stopping) return false;
+  // A task that a drain put back to PENDING may belong to an experiment that was paused meanwhile.
+  if (experiment.stopping || experiment.state != State::kRunning) return false;
   if (!experiment.spec->budget) return true;
-  BudgetSnapshot snapshot{experiment.id.str(), experiment.spec->budget->limit,
-                          experiment.spec->budget->currency, context_.Accrued(experiment.id), 0,
+  BudgetSnapshot snapshot{experiment.id.str(),
+                          experiment.spec->budget->limit,
+                          experiment.spec->budget->currency,
+                          context_.Accrued(experiment.id),
+                          0,
                           std::nullopt};
   const Snapshot view = context_.cluster.View(context_.now);
   const TaskForecast forecast = ForecastTask(view, task);
   for (const Task* other : context_.cluster.TasksOf(experiment.id)) {
-    if (!IsActive(other->state)) continue;
+    if (!IsActive(other->state) || other->state == State::kStopping) continue;
     snapshot.committed += ForecastTask(view, *other).cost.value_or(0);
   }
   // An unknown speed forbids nothing: the accrual rule watches what is really spent.
-  const std::string what = task.run.empty()
-                               ? absl::StrCat(TaskKindName(task.kind), " ", id.str())
-                               : absl::StrCat("run ", task.run.str());
+  const std::string what = task.run.empty() ? absl::StrCat(TaskKindName(task.kind), " ", id.str())
+                                            : absl::StrCat("run ", task.run.str());
   const Verdict verdict = EvaluateStart(snapshot, forecast.cost.value_or(0), what);
   if (verdict.kind != VerdictKind::kAbort) return true;
   AbortExperiment(experiment.id, verdict);

@@ -22,7 +22,10 @@ class PolicyRunner {
   void Look(const RunId& id);
   void NonFinite(const RunId& id, int64_t step, const std::string& metric, double value);
   // The trainer itself said `diverged`: the run is ABORTED already, this writes the certificate.
-  void Diverged(const RunId& id, const std::string& message);
+  // `rate` is what a second of its lease cost.
+  void Diverged(const RunId& id, const std::string& message, double rate);
+  // A run finished before its abort reached it: its certificates saved nothing.
+  void Overtaken(const RunId& id);
   // Stalls of running tasks, budget and slip of running experiments.
   void LookAtTime();
   // The budget rule before a start; on an abort the experiment is stopped and false returned.
@@ -34,7 +37,9 @@ class PolicyRunner {
   RunHistory HistoryOf(const Run& run) const;
   void AbortRun(const RunId& id, const Verdict& verdict);
   void AbortExperiment(const ExperimentId& id, const Verdict& verdict);
-  CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run);
+  CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run,
+                        double rate);
+  void LookAtTask(const TaskId& id);
   void LookAtExperiment(const ExperimentId& id);
 
   ControllerContext& context_;
@@ -48,6 +53,6 @@ struct SavedByStop {
   int64_t steps = 0;
   double seconds = -1, money = -1;
 };
-SavedByStop Savings(const ControllerContext& context, const Run& run);
+SavedByStop Savings(const ControllerContext& context, const Run& run, double rate);
 
 }  // namespace scm

@@ -10,7 +10,8 @@ std::string ExitText(int code) {
                     : absl::StrCat("exit code ", code);
 }
 
-ProcessExited Judge(const Task& task, int exit_code) {
+ProcessExited Judge(const Task& task, const ProcessInput& input) {
+  const int exit_code = input.exit_code;
   ProcessExited exited;
   const std::string type = StringAt(task.ending, "type");
   if (type == "done" && exit_code == 0) {
@@ -35,7 +36,11 @@ ProcessExited Judge(const Task& task, int exit_code) {
     return exited;
   }
   exited.how = ExitClass::kInfrastructure;
-  exited.message = absl::StrCat("the program ended without a last word (", ExitText(exit_code), ")");
+  // The worker knows more than the exit code where it ended the program itself.
+  exited.message =
+      !input.message.empty()
+          ? input.message
+          : absl::StrCat("the program ended without a last word (", ExitText(exit_code), ")");
   return exited;
 }
 
@@ -48,9 +53,11 @@ TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
     case ProcessInput::Kind::kStartFailed:
       return StartFailed{input.message, input.retryable};
     case ProcessInput::Kind::kKilled:
-      return LeaseExpired{absl::StrCat("killed by its worker: ", input.message), false};
+      // A program that obeyed its worker's stop was not lost: the worker goes down in good order.
+      return LeaseExpired{absl::StrCat("ended by its worker: ", input.message),
+                          StringAt(task.ending, "type") == "stopped"};
     case ProcessInput::Kind::kExited:
-      return Judge(task, input.exit_code);
+      return Judge(task, input);
   }
   return ProcessStarted{};
 }

@@ -9,10 +9,9 @@ namespace {
 
 GcRun GcRunOf(const Cluster& cluster, const Run& run) {
   GcRun gc{run.id.str(), {}, run.best_step, run.stop_at_step};
-  for (const auto& [id, checkpoint] : cluster.checkpoints.all()) {
-    if (checkpoint->run == run.id && !checkpoint->deleted) {
-      gc.checkpoints.push_back({id, checkpoint->step, checkpoint->bytes});
-    }
+  for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
+    if (checkpoint->deleted) continue;
+    gc.checkpoints.push_back({checkpoint->id, checkpoint->step, checkpoint->bytes});
   }
   return gc;
 }
@@ -45,8 +44,10 @@ absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const Exper
     context.Event(id, id.str(), "checkpoints_removed",
                   absl::StrCat(removed.size(), " checkpoints removed"));
   }
-  const Json answer = {{"experiment", id.str()}, {"preview", preview},
-                       {"kept", kept},           {"removed", removed},
+  const Json answer = {{"experiment", id.str()},
+                       {"preview", preview},
+                       {"kept", kept},
+                       {"removed", removed},
                        {"bytes", plan.bytes_removed}};
   return answer.dump();
 }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
 namespace scm {
 
 ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id) {
@@ -55,12 +58,23 @@ std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const Expe
   return converged;
 }
 
+std::vector<const CheckpointRecord*> CheckpointsOf(
+    const Table<std::string, CheckpointRecord>::Map& all, const RunId& run) {
+  // Keys are "RUN/STEP", so those of a run stand together.
+  const std::string prefix = absl::StrCat(run.str(), "/");
+  std::vector<const CheckpointRecord*> found;
+  for (auto it = all.lower_bound(prefix); it != all.end() && absl::StartsWith(it->first, prefix);
+       ++it) {
+    found.push_back(it->second.get());
+  }
+  return found;
+}
+
 const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& run) {
   const CheckpointRecord* latest = nullptr;
-  for (const auto& [id, checkpoint] : *snapshot.checkpoints) {
-    if (checkpoint->run == run && !checkpoint->deleted &&
-        (latest == nullptr || checkpoint->step > latest->step)) {
-      latest = checkpoint.get();
+  for (const CheckpointRecord* checkpoint : CheckpointsOf(*snapshot.checkpoints, run)) {
+    if (!checkpoint->deleted && (latest == nullptr || checkpoint->step > latest->step)) {
+      latest = checkpoint;
     }
   }
   return latest;

@@ -18,6 +18,10 @@ std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const Experiment
 // checkpoint (of the fallback model if it was used), in order of submission.
 std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id);
 
+// Checkpoints of a run, deleted ones included.
+std::vector<const CheckpointRecord*> CheckpointsOf(
+    const Table<std::string, CheckpointRecord>::Map& all, const RunId& run);
+
 // The latest checkpoint of a run that is not deleted, or null.
 const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& run);
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "coordinator/controller/dispatcher.h"
+#include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_outcome.h"
 #include "experiment/parse.h"
 
@@ -13,8 +13,8 @@ namespace scm {
 std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run) {
   std::optional<int64_t> best, latest;
   double best_loss = 0;
-  for (const auto& [id, checkpoint] : cluster.checkpoints.all()) {
-    if (checkpoint->run != run.id || checkpoint->deleted) continue;
+  for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
+    if (checkpoint->deleted) continue;
     if (!latest || checkpoint->step > *latest) latest = checkpoint->step;
     for (const ValidationRecord& v : run.validations) {
       if (v.step != checkpoint->step || !v.loss || !std::isfinite(*v.loss)) continue;
@@ -106,7 +106,7 @@ void StageDriver::StartSingle(const ExperimentId& id, StageKind stage, TaskKind 
   task.kind = kind;
   task.order = context_.cluster.NextOrder();
   task.created_at = context_.now;
-  context_.cluster.tasks.Insert(task.id, task);
+  context_.cluster.AddTask(task);
 }
 
 RunId StageDriver::AddRun(const ExperimentId& id, StageKind stage, TaskKind kind, int64_t seed,
@@ -132,7 +132,7 @@ RunId StageDriver::AddRun(const ExperimentId& id, StageKind stage, TaskKind kind
   task.order = context_.cluster.NextOrder();
   task.created_at = context_.now;
   context_.cluster.runs.Insert(run.id, run);
-  context_.cluster.tasks.Insert(task.id, task);
+  context_.cluster.AddTask(task);
   return run.id;
 }
 
@@ -167,7 +167,7 @@ void StageDriver::TellSearcher(const ExperimentId& id, const SearchEvent& event)
       trial.parameters = create->parameters;
       trial.run = AddRun(id, StageKind::kSweep, TaskKind::kTrain, spec.sweep->seed,
                          create->parameters, (*searcher)->rungs().back(), trial.id, false);
-      context_.cluster.trials.Insert(trial.id, trial);
+      context_.cluster.AddTrial(trial);
       TellSearcher(id, TrialCreated{trial.id, create->parameters});
     } else if (const auto* stop = std::get_if<StopTrial>(&action)) {
       const Run& run = *context_.cluster.runs.Find(context_.cluster.trials.Find(stop->trial)->run);
@@ -197,9 +197,10 @@ void StageDriver::AfterValidation(const RunId& id) {
 
 void StageDriver::TellExits(const ExperimentId& id) {
   std::vector<TrialId> exited;
-  for (const auto& [trial_id, trial] : context_.cluster.trials.all()) {
-    if (trial->experiment != id || trial->exited) continue;
-    const Run& run = *context_.cluster.runs.Find(trial->run);
+  for (const TrialId& trial_id : context_.cluster.TrialsOf(id)) {
+    const Trial& trial = *context_.cluster.trials.Find(trial_id);
+    if (trial.exited) continue;
+    const Run& run = *context_.cluster.runs.Find(trial.run);
     if (IsTerminal(context_.cluster.tasks.Find(run.task)->state)) exited.push_back(trial_id);
   }
   for (const TrialId& trial_id : exited) {
@@ -297,6 +298,8 @@ void StageDriver::EndExperiment(const ExperimentId& id) {
 
 void StageDriver::StopExperiment(const ExperimentId& id, StopReason reason,
                                  const std::string& rule, const std::string& text) {
+  const std::optional<StopReason> before = context_.cluster.experiments.Find(id)->stopping;
+  if (before && StopRank(reason) <= StopRank(*before)) return;  // the earlier stop holds
   Experiment& experiment = Mutable(id);
   experiment.stopping = reason;
   experiment.stop_rule = rule;
@@ -349,9 +352,11 @@ void StageDriver::FinishStopping(const ExperimentId& id) {
 
 absl::Status StageDriver::ResumeExperiment(const ExperimentId& id) {
   if (context_.cluster.experiments.Find(id)->state != State::kPaused) {
+    const Experiment& found = *context_.cluster.experiments.Find(id);
     return absl::FailedPreconditionError(
-        absl::StrCat(id.str(), " is ", StateName(context_.cluster.experiments.Find(id)->state),
-                     ", not PAUSED"));
+        found.stopping == StopReason::kPause
+            ? absl::StrCat(id.str(), " is still being paused: resume it when it is PAUSED")
+            : absl::StrCat(id.str(), " is ", StateName(found.state), ", not PAUSED"));
   }
   Experiment& experiment = Mutable(id);
   experiment.state = State::kRunning;

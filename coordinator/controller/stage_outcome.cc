@@ -17,10 +17,6 @@ const StageRecord* FindStage(const Experiment& experiment, StageKind kind) {
   return nullptr;
 }
 
-bool Ended(const StageRecord* stage, State state) {
-  return stage != nullptr && stage->state == state;
-}
-
 std::optional<double> MetricOf(const ValidationRecord& validation, const std::string& metric) {
   if (metric == "validation_loss") return validation.loss;
   if (metric == "validation_accuracy") return validation.accuracy;
@@ -41,8 +37,9 @@ std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, St
   const Experiment& experiment = *cluster.experiments.Find(id);
   if (kind == StageKind::kReport) return "";  // negative results are reported too
   for (const StageKind gate : {StageKind::kCheck, StageKind::kSweep}) {
-    if (kind != gate && Ended(FindStage(experiment, gate), State::kFailed)) {
-      return absl::StrCat("the ", StageName(gate), " failed");
+    const StageRecord* earlier = FindStage(experiment, gate);
+    if (kind != gate && earlier != nullptr && earlier->gate == "failed") {
+      return absl::StrCat("the gate of ", StageName(gate), " failed");
     }
   }
   if (kind != StageKind::kEvaluate && kind != StageKind::kExport) return "";
@@ -98,7 +95,7 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
 }
 
 std::pair<State, std::string> JudgeExperiment(const Experiment& experiment) {
-  for (const State bad : {State::kFailed, State::kAborted}) {
+  for (const State bad : {State::kFailed, State::kAborted, State::kCancelled}) {
     for (const StageRecord& stage : experiment.stages) {
       if (stage.state == bad) {
         return {bad, absl::StrCat(StageName(stage.kind), ": ", stage.reason)};

@@ -47,6 +47,7 @@ const char* CurrentStage(const Experiment& experiment) {
 
 Json RunJson(const Snapshot& snapshot, const Run& run) {
   const Task& task = *snapshot.tasks->at(run.task);
+  const bool priced = snapshot.experiments->at(run.experiment)->spec->budget.has_value();
   Json latest = Json::object();
   for (const auto& [name, value] : run.latest) latest[name] = JsonNumber(value);
   std::optional<double> chance;
@@ -71,7 +72,7 @@ Json RunJson(const Snapshot& snapshot, const Run& run) {
           {"best_step", run.best_step ? Json(*run.best_step) : Json(nullptr)},
           {"latest", latest},
           {"chance", NumberOrNull(chance)},
-          {"cost", AccruedCost(snapshot, task)}};
+          {"cost", priced ? Json(AccruedCost(snapshot, task)) : Json(nullptr)}};
 }
 
 Json TaskJson(const Snapshot& snapshot, const Task& task) {

@@ -47,8 +47,10 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
 }
 
 void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
+  // A run that finished before its abort reached it has a certificate, but not one that explains it.
+  const bool ended_by_rule = task.state == State::kAborted || task.state == State::kStopping;
   const CertificateRecord* certificate =
-      task.run.empty() ? nullptr : CertificateOf(snapshot, task.run);
+      ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
   reasons.push_back(certificate != nullptr ? CertificateReason(*certificate)
                                            : TaskReason(snapshot, task));
 }

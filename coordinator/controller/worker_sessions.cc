@@ -22,29 +22,36 @@ WorkerId WorkerSessions::FindOrCreate(const RegisterInput& input) {
 void WorkerSessions::Seen(const WorkerId& id) {
   Worker& worker = context_.cluster.workers.Mutate(id);
   worker.last_seen = context_.now;
-  if (worker.state == WorkerState::kLost) worker.state = WorkerState::kReady;
+  if (worker.state == WorkerState::kLost) {
+    worker.state = worker.standing;
+    context_.placement_changed = true;
+  }
   context_.worker_deadlines[id] =
       context_.now + context_.options.lease_ttl + context_.options.lease_margin;
 }
 
 void WorkerSessions::Register(const RegisterInput& input) {
   const WorkerId id = FindOrCreate(input);
-  const bool was_linked = context_.links.contains(id);
+  const bool was_there =
+      context_.links.contains(id) && context_.cluster.workers.Find(id)->state != WorkerState::kLost;
   context_.links[id] = input.link;
+  context_.placement_changed = true;
   Seen(id);
   Worker& worker = context_.cluster.workers.Mutate(id);
   worker.host = input.host;
   worker.version = input.version;
   worker.cpus = input.cpus;
   worker.gpus = input.gpus;
-  if (!was_linked) {
-    context_.Event(ExperimentId(), id.str(), "worker_registered",
-                   absl::StrCat("on ", input.host, " with ", input.cpus, " CPU slots and ",
-                                input.gpus.size(), " GPUs; ", input.live.size(),
-                                " attempts alive"));
+  if (!was_there) {
+    context_.Event(
+        ExperimentId(), id.str(), "worker_registered",
+        absl::StrCat("on ", input.host, " with ", input.cpus, " CPU slots and ", input.gpus.size(),
+                     " GPUs; ", input.live.size(), " attempts alive"));
   }
-  RegisteredOutput answer{id, absl::ToDoubleSeconds(context_.options.lease_ttl),
-                          absl::ToDoubleSeconds(context_.options.renew_every), {}};
+  RegisteredOutput answer{id,
+                          absl::ToDoubleSeconds(context_.options.lease_ttl),
+                          absl::ToDoubleSeconds(context_.options.renew_every),
+                          {}};
   std::set<TaskId> alive;
   for (const LeaseRef& lease : input.live) {
     if (!context_.Holds(lease) || context_.cluster.tasks.Find(lease.task)->lease->worker != id) {
@@ -55,13 +62,8 @@ void WorkerSessions::Register(const RegisterInput& input) {
     context_.lease_deadlines[lease.task] =
         context_.now + context_.options.lease_ttl + context_.options.lease_margin;
   }
-  std::vector<TaskId> gone;
-  for (const auto& [task_id, task] : context_.cluster.tasks.all()) {
-    if (task->lease && task->lease->worker == id && !alive.contains(task_id)) {
-      gone.push_back(task_id);
-    }
-  }
-  for (const TaskId& task : gone) {
+  for (const TaskId& task : context_.cluster.HeldBy(id)) {
+    if (alive.contains(task)) continue;
     context_.Transition(task, LeaseExpired{absl::StrCat(id.str(), " no longer runs it"), false})
         .IgnoreError();
   }
@@ -71,6 +73,7 @@ void WorkerSessions::Register(const RegisterInput& input) {
     context_.Send(id, AckOutput{context_.RefOf(task), task.report_offset, false});
     context_.SendStop(task);
   }
+  context_.ReleaseLastWorkers();
 }
 
 void WorkerSessions::Renew(const RenewInput& input) {
@@ -99,14 +102,10 @@ void WorkerSessions::Renew(const RenewInput& input) {
 void WorkerSessions::Goodbye(const GoodbyeInput& input) {
   const Worker* worker = context_.cluster.workers.Find(input.worker);
   if (worker == nullptr) return;
-  std::vector<TaskId> held;
-  for (const auto& [id, task] : context_.cluster.tasks.all()) {
-    if (task->lease && task->lease->worker == input.worker) held.push_back(id);
-  }
-  for (const TaskId& task : held) {
+  for (const TaskId& task : context_.cluster.HeldBy(input.worker)) {
     context_
-        .Transition(task, LeaseExpired{absl::StrCat(input.worker.str(), " went down in good order: ",
-                                                    input.reason),
+        .Transition(task, LeaseExpired{absl::StrCat(input.worker.str(),
+                                                    " went down in good order: ", input.reason),
                                        true})
         .IgnoreError();
   }
@@ -114,6 +113,7 @@ void WorkerSessions::Goodbye(const GoodbyeInput& input) {
   context_.links.erase(input.worker);
   context_.worker_deadlines.erase(input.worker);
   context_.Event(ExperimentId(), input.worker.str(), "worker_left", input.reason);
+  context_.ReleaseLastWorkers();
 }
 
 void WorkerSessions::LinkLost(const LinkLostInput& input) {
@@ -130,24 +130,24 @@ absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
     return absl::NotFoundError(absl::StrCat("there is no worker ", id.str()));
   }
   Worker& worker = context_.cluster.workers.Mutate(id);
-  worker.state = drain ? WorkerState::kDraining
-                       : (context_.links.contains(id) ? WorkerState::kReady : WorkerState::kLost);
+  worker.standing = drain ? WorkerState::kDraining : WorkerState::kReady;
+  if (worker.state != WorkerState::kLost) worker.state = worker.standing;
   worker.strikes = 0;
-  std::vector<TaskId> held;
-  if (drain) {
-    for (const auto& [task_id, task] : context_.cluster.tasks.all()) {
-      if (task->lease && task->lease->worker == id) held.push_back(task_id);
-    }
-    context_.Send(id, DrainOutput{"drained by the user"});
-  }
+  context_.placement_changed = true;
+  const std::vector<TaskId> held = drain ? context_.cluster.HeldBy(id) : std::vector<TaskId>();
+  if (drain) context_.Send(id, DrainOutput{"drained by the user"});
   for (const TaskId& task : held) {
     context_
         .Transition(task, StopRequested{StopReason::kDrain, "", absl::StrCat(id.str(), " drains")})
         .IgnoreError();
   }
   context_.Event(ExperimentId(), id.str(), drain ? "worker_draining" : "worker_ready",
-                 absl::StrCat(held.size(), " tasks are checkpointed and move elsewhere"));
-  const Json answer = {{"worker", id.str()}, {"state", WorkerStateName(worker.state)},
+                 drain ? absl::StrCat("drained by the user; ", held.size(),
+                                      " tasks are checkpointed and move elsewhere")
+                       : "taken back by the user");
+  context_.ReleaseLastWorkers();
+  const Json answer = {{"worker", id.str()},
+                       {"state", WorkerStateName(context_.cluster.workers.Find(id)->state)},
                        {"tasks", held.size()}};
   return answer.dump();
 }
@@ -160,10 +160,11 @@ void WorkerSessions::Expire() {
   for (const TaskId& id : expired) {
     const Task& task = *context_.cluster.tasks.Find(id);
     context_
-        .Transition(id, LeaseExpired{absl::StrCat("no word from ", task.lease->worker.str(), " for ",
-                                                  HumanDuration(context_.options.lease_ttl +
-                                                                context_.options.lease_margin)),
-                                     false})
+        .Transition(id,
+                    LeaseExpired{absl::StrCat("no word from ", task.lease->worker.str(), " for ",
+                                              HumanDuration(context_.options.lease_ttl +
+                                                            context_.options.lease_margin)),
+                                 false})
         .IgnoreError();
   }
   std::vector<WorkerId> lost;
@@ -172,17 +173,19 @@ void WorkerSessions::Expire() {
   }
   for (const WorkerId& id : lost) {
     context_.worker_deadlines.erase(id);
-    context_.links.erase(id);
+    // Its stream, if there still is one, stays its own: when it speaks again, it must hear what it
+    // lost.
     context_.cluster.workers.Mutate(id).state = WorkerState::kLost;
     context_.Event(ExperimentId(), id.str(), "worker_lost", "no word for longer than a lease");
   }
+  if (!lost.empty()) context_.ReleaseLastWorkers();
 }
 
 void WorkerSessions::RestartTerms() {
   const absl::Time deadline =
       context_.now + context_.options.lease_ttl + context_.options.lease_margin;
-  for (const auto& [id, task] : context_.cluster.tasks.all()) {
-    if (task->lease) context_.lease_deadlines[id] = deadline;
+  for (const TaskId& id : context_.cluster.open_tasks()) {
+    if (context_.cluster.tasks.Find(id)->lease) context_.lease_deadlines[id] = deadline;
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kLost) context_.worker_deadlines[id] = deadline;

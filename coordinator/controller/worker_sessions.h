@@ -10,8 +10,8 @@ class WorkerSessions {
  public:
   explicit WorkerSessions(ControllerContext* context) : context_(*context) {}
 
-  // Takes the stream as the worker's, keeps the leases that are still its own, and returns at once to
-  // the queue what it no longer runs.
+  // Takes the stream as the worker's, keeps the leases that are still its own, and returns at once
+  // to the queue what it no longer runs.
   void Register(const RegisterInput& input);
   void Renew(const RenewInput& input);
   // An orderly end: nothing of the worker's counts as a failure.

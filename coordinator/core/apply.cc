@@ -121,6 +121,7 @@ struct Transition {
     if (event.how == ExitClass::kDone) {  // also when it races a stop
       task.summary = event.summary;
       task.stop_reason.reset();
+      task.rule.clear();
       End(task, State::kSucceeded, event.message, context);
       return absl::OkStatus();
     }
@@ -172,12 +173,7 @@ struct Transition {
   absl::Status operator()(const StopRequested& event) {
     if (IsTerminal(task.state)) return Refuse(task, "StopRequested");
     if (task.state == State::kStopping) {
-      // Only a final reason overrides one after which the task would go on.
-      const bool final_now = event.reason == StopReason::kCancel || event.reason == StopReason::kAbort;
-      const bool final_before =
-          *task.stop_reason == StopReason::kCancel || *task.stop_reason == StopReason::kAbort ||
-          *task.stop_reason == StopReason::kRung;
-      if (!final_now || final_before) return absl::OkStatus();
+      if (StopRank(event.reason) <= StopRank(*task.stop_reason)) return absl::OkStatus();
     }
     const bool waiting = task.state == State::kPending || task.state == State::kPaused;
     const bool goes_on = event.reason == StopReason::kPreempt || event.reason == StopReason::kDrain;

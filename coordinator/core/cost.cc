@@ -35,7 +35,7 @@ absl::StatusOr<double> HourlyRate(const HeldResources& held, const BudgetSpec& b
   }
   if (budget.cpu_hour) {
     rate += *budget.cpu_hour * static_cast<double>(held.cpus);
-  } else if (held.gpus == 0 && held.cpus > 0) {
+  } else if (held.gpus == 0 && held.cpus > 0 && !held.beside_gpus) {
     return absl::FailedPreconditionError(
         "the price of a CPU slot is not known: add budget.cpu_hour to the experiment file");
   }

@@ -39,6 +39,7 @@ int64_t RanksIn(const SlotRequest& request, int64_t cpus, int64_t gpus, int64_t 
 }
 
 bool FitsIdle(const WaitingTask& task, const WorkerSlots& worker) {
+  if (task.never.contains(worker.id)) return false;
   return RanksIn(task.request, worker.total_cpus, worker.total_gpus, 1) == 1;
 }
 
@@ -54,6 +55,7 @@ int64_t RanksIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
 bool PlaceableIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
   int64_t ranks = 0;
   for (const Room& room : rooms) {
+    if (task.never.contains(room.worker->id)) continue;
     ranks += RanksIn(task.request, room.worker->total_cpus, room.worker->total_gpus, task.ranks);
     if (ranks >= task.ranks) return true;
   }
@@ -61,6 +63,7 @@ bool PlaceableIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
 }
 
 bool FitsNow(const WaitingTask& task, const Room& room) {
+  if (task.never.contains(room.worker->id)) return false;
   return RanksIn(task.request, room.free_cpus, static_cast<int64_t>(room.free_gpus.size()), 1) == 1;
 }
 
@@ -122,6 +125,9 @@ std::string TooBig(absl::string_view noun, int64_t need, int64_t largest) {
 }
 
 std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& rooms) {
+  if (!task.never.empty() && RanksIdle(task, rooms) >= task.ranks) {
+    return absl::StrCat("cannot be placed: ", task.never_reason);
+  }
   int64_t most_gpus = 0, most_cpus = 0;
   for (const Room& room : rooms) {
     most_gpus = std::max(most_gpus, room.worker->total_gpus);
@@ -219,7 +225,7 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
   std::vector<Room> rooms = RoomsOf(snapshot.workers);
   const std::vector<WaitingTask> tasks = InOrder(snapshot.waiting);
   // Room only shrinks here, so an equal request fails again: long queues of equal tasks are cheap.
-  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, std::string> refused;
+  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, std::set<WorkerId>>, std::string> refused;
   for (const WaitingTask& task : tasks) {
     std::string& reason = decision.waiting_reasons[task.id];
     if (rooms.empty()) {
@@ -237,7 +243,7 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
       continue;
     }
     const auto shape =
-        std::make_tuple(task.priority, task.request.gpus, task.request.cpus, task.ranks);
+        std::make_tuple(task.priority, task.request.gpus, task.request.cpus, task.ranks, task.never);
     if (const auto earlier = refused.find(shape); earlier != refused.end()) {
       reason = earlier->second;
       continue;

@@ -25,6 +25,9 @@ struct WaitingTask {
   int64_t ranks = 1;                 // a gang: all ranks start or none does
   absl::Time not_before;             // back-off after a failure
   std::set<WorkerId> avoid;          // where it failed before; used only if nothing else fits
+  // Where it must not run at all, and why ("the price of GPU L4 is not known").
+  std::set<WorkerId> never = {};
+  std::string never_reason = {};
 };
 
 struct WorkerSlots {

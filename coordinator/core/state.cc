@@ -61,6 +61,21 @@ const char* StopReasonName(StopReason reason) { return NameOf(kReasons, reason);
 std::optional<StopReason> StopReasonFromName(const std::string& name) {
   return FromName(kReasons, name);
 }
+int StopRank(StopReason reason) {
+  switch (reason) {
+    case StopReason::kPreempt:
+    case StopReason::kDrain:
+      return 0;
+    case StopReason::kPause:
+      return 1;
+    case StopReason::kRung:
+    case StopReason::kAbort:
+    case StopReason::kCancel:
+      return 2;
+  }
+  return 2;
+}
+
 const char* WorkerStateName(WorkerState state) { return NameOf(kWorkers, state); }
 std::optional<WorkerState> WorkerStateFromName(const std::string& name) {
   return FromName(kWorkers, name);

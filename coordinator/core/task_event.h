@@ -16,6 +16,7 @@ struct ProcessStarted {};
 struct StartFailed {
   std::string message;
   bool retryable = true;
+  bool at_worker = true;  // false: the coordinator itself could not prepare it
 };
 // How a process ended, judged from its last report and its exit code.
 enum class ExitClass {

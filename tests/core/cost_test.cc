@@ -24,5 +24,15 @@ TEST(Cost, AnUnknownRateIsAnErrorNotZero) {
   EXPECT_TRUE(absl::IsFailedPrecondition(HourlyRate({0, "", 1}, budget).status()));
 }
 
+// A report of an experiment that rents GPUs holds none: priced by the CPU slot where that has a price,
+// else part of the host that came with the GPUs.
+TEST(Cost, CpusBesideRentedGpus) {
+  BudgetSpec budget;
+  budget.gpu_hour = {{"H200", 3.5}};
+  EXPECT_DOUBLE_EQ(*HourlyRate({0, "", 2, /*beside_gpus=*/true}, budget), 0);
+  budget.cpu_hour = 0.05;
+  EXPECT_DOUBLE_EQ(*HourlyRate({0, "", 2, /*beside_gpus=*/true}, budget), 0.1);
+}
+
 }  // namespace
 }  // namespace scm

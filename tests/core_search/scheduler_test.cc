@@ -206,5 +206,19 @@ INSTANTIATE_TEST_SUITE_P(Order, SchedulerTable, testing::ValuesIn(Order()), Case
 INSTANTIATE_TEST_SUITE_P(Fit, SchedulerTable, testing::ValuesIn(Fit()), CaseName);
 INSTANTIATE_TEST_SUITE_P(Unplaceable, SchedulerTable, testing::ValuesIn(Unplaceable()), CaseName);
 
+TEST(Scheduler, NeverPlacesWhereATaskMustNotRun) {
+  SchedulerSnapshot snapshot;
+  snapshot.workers = {Worker(1, 4, 4), Worker(2, 1, 1)};
+  snapshot.waiting = {Task(1, {0, 1}), Task(2, {0, 1}), Task(3, {0, 4})};
+  for (WaitingTask& task : snapshot.waiting) {
+    task.never = {WorkerId("w-1")};
+    task.never_reason = "its price is not known";
+  }
+  const ScheduleDecision decision = Decide(snapshot);
+  EXPECT_EQ(Grants(decision), "k-1: w-2; ");
+  EXPECT_EQ(decision.unplaceable, std::set<TaskId>{TaskId("k-3")});
+  EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-3")), "cannot be placed: its price is not known");
+}
+
 }  // namespace
 }  // namespace scm

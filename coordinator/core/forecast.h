@@ -1,0 +1,68 @@
+// How long and how dear the rest of an experiment will be, from what was measured. Pure, closed
+// form: the same measurements always give the same forecast, and it is cheap enough for every look.
+//
+// Work is counted in optimiser steps, priced by the measured pace. What spreads it:
+//  * pace: runs differ by a coefficient of variation c, estimated from the logarithms of the runs'
+//    own paces and shrunk towards a prior (0.15 with the weight of two runs), so that one measured
+//    run does not claim certainty. n runs leave the mean itself uncertain by c/√n, common to all
+//    that is still to come. Time lost to failed attempts is part of the measured seconds, so
+//    retries are in the mean already.
+//  * retries: failures so far, plus half a failure, over the leased time give a Poisson rate; each
+//    costs up to `save_steps` steps again, uniformly.
+//  * rung survival: under stopping ASHA with trials in exchangeable order, the j-th arrival at a
+//  rung
+//    goes on with probability max(⌊j/η⌋, 1)/j, independently of the others.
+// P50 is the mean, P90 the mean plus 1.2816 standard deviations (normal approximation). Evaluation,
+// export and report are not counted: no speed of theirs is known before they run.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace scm {
+
+struct MeasuredRun {
+  double seconds = 0;  // leased, lost attempts included
+  double steps = 0;    // reached
+};
+
+// Steps a task will still take: a random number with this mean and variance.
+struct StepsAhead {
+  double mean = 0, variance = 0;
+};
+
+struct Pace {
+  double seconds_per_step = 0;
+  double variation = 0;  // between runs, as a fraction
+  double runs = 0;       // measured
+};
+// nullopt where no run has measured anything.
+std::optional<Pace> PaceOf(const std::vector<MeasuredRun>& runs);
+
+// Probability that one of `trials` that reach a rung goes on from it, on average.
+double RungSurvival(int64_t trials, int64_t eta);
+// Steps from `step` on of one of `trials` trials, under stopping ASHA with these rungs (ascending;
+// the last is where every trial ends). With a single rung: the plain difference.
+StepsAhead TrialSteps(const std::vector<int64_t>& rungs, int64_t trials, int64_t eta, int64_t step);
+
+// Tasks that may run side by side; the next stage waits for all of them.
+struct StageAhead {
+  std::vector<StepsAhead> tasks;
+};
+
+struct ForecastInput {
+  Pace pace;
+  double slots = 1;  // tasks at once
+  double failures = 0, leased_seconds = 0;
+  double save_steps = 0;
+  std::vector<StageAhead> stages;  // in order
+};
+struct Forecast {
+  double work_p50 = 0,
+         work_p90 = 0;  // leased seconds of all tasks together: what money is paid for
+  double wall_p50 = 0, wall_p90 = 0;  // seconds until the last one ends
+};
+Forecast MakeForecast(const ForecastInput& input);
+
+}  // namespace scm
