@@ -9,15 +9,16 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 #include "common/version.h"
+#include "coordinator/checkpoint/filesystem.h"
 #include "coordinator/checkpoint/local_store.h"
 #include "coordinator/controller/controller_loop.h"
 #include "coordinator/core/priority_scheduler.h"
 #include "coordinator/options.h"
 #include "coordinator/rpc/server.h"
 #include "coordinator/store/sqlite_store.h"
+#include "coordinator/telemetry/exposition.h"
 #include "coordinator/telemetry/http_server.h"
 #include "coordinator/telemetry/metrics.h"
-#include "prometheus/text_serializer.h"
 
 namespace scm {
 namespace {
@@ -48,19 +49,22 @@ absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
 
 // Where scmctl and workers on this machine find a coordinator whose ports were given as 0.
 absl::Status WriteAddresses(const CoordinatorOptions& options, int rpc_port, int http_port) {
-  const auto host = [](const std::string& address) { return address.substr(0, address.rfind(':')); };
-  const Json addresses = {
-      {"coordinator", absl::StrCat(host(options.listen), ":", rpc_port)},
-      {"metrics_url", absl::StrCat("http://", host(options.metrics_listen), ":", http_port, "/metrics")},
-      {"pid", getpid()},
-      {"version", kVersion}};
+  const auto host = [](const std::string& address) {
+    return address.substr(0, address.rfind(':'));
+  };
+  const Json addresses = {{"coordinator", absl::StrCat(host(options.listen), ":", rpc_port)},
+                          {"metrics_url", absl::StrCat("http://", host(options.metrics_listen), ":",
+                                                       http_port, "/metrics")},
+                          {"pid", getpid()},
+                          {"version", kVersion}};
   return WriteFileAtomically(absl::StrCat(options.data_dir, "/address.json"), addresses.dump(2));
 }
 
 absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   SCM_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
   SCM_ASSIGN_OR_RETURN(const ServerOptions server_options, ReadSecrets(options));
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<StateStore> store, SqliteStore::Open({.directory = options.data_dir}));
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<StateStore> store,
+                       SqliteStore::Open({.directory = options.data_dir}));
   std::function<std::shared_ptr<const Snapshot>()> published;
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<CheckpointStore> checkpoints,
@@ -77,28 +81,32 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   controller_options.lease_margin = controller_options.lease_ttl / 6;
   controller_options.renew_every = controller_options.lease_ttl / 6;
   controller_options.stop_grace = absl::Seconds(options.stop_grace_seconds);
-  Controller controller(controller_options,
-                        {store.get(), checkpoints.get(), &scheduler, &links});
+  Controller controller(controller_options, {store.get(), checkpoints.get(), &scheduler, &links});
   SCM_RETURN_IF_ERROR(controller.Recover(RealClock().Now()));
-  ControllerLoop loop(&controller, &RealClock(), {});
+  ControllerLoop::Options loop_options;
+  loop_options.no_room = [&options] {
+    const absl::StatusOr<int64_t> free = PosixFilesystem().FreeBytes(options.data_dir);
+    return free.ok() && *free < kMinFreeBytes;
+  };
+  ControllerLoop loop(&controller, &RealClock(), loop_options);
   published = [&loop] { return loop.snapshot(); };
 
   LogStore logs(absl::StrCat(options.data_dir, "/logs"));
   RpcMetrics rpc_metrics;
-  SCM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<RpcServer> rpc,
-      StartRpcServer(server_options,
-                     {&loop, checkpoints.get(), &logs, &links, &rpc_metrics, kVersion}));
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc,
+                       StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links,
+                                                       &rpc_metrics, kVersion}));
   const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
                                     [&rpc_metrics] { return rpc_metrics.Read(); },
                                     [] { return RealClock().Now(); }});
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
-      StartHttpServer(options.metrics_listen,
-                      {[&metrics] { return prometheus::TextSerializer().Serialize(metrics.Collect()); },
-                       [&loop]() -> std::string {
-                         return loop.store_full() ? "the disk is full: free some space" : "";
-                       }}));
+      StartHttpServer(options.metrics_listen, {[&metrics] { return Exposition(metrics.Collect()); },
+                                               [&loop]() -> std::string {
+                                                 return loop.store_full()
+                                                            ? "the disk is full: free some space"
+                                                            : "";
+                                               }}));
   SCM_RETURN_IF_ERROR(WriteAddresses(options, rpc->port(), http->port()));
   std::printf("scm-coordinator %s serves port %d, metrics on port %d, data in %s\n", kVersion,
               rpc->port(), http->port(), options.data_dir.c_str());

@@ -7,9 +7,10 @@
 namespace scm {
 
 int ParseCoordinatorOptions(int argc, char** argv, CoordinatorOptions* options) {
-  CLI::App app("Schedules experiments over workers and keeps their state.\n"
-               "`scmctl local up` starts one on this machine; docs/deploy.md says how two hosts "
-               "are joined.");
+  CLI::App app(
+      "Schedules experiments over workers and keeps their state.\n"
+      "`scmctl local up` starts one on this machine; docs/deploy.md says how two hosts "
+      "are joined.");
   app.set_version_flag("--version", kVersion);
   app.add_option("--data-dir", options->data_dir,
                  "Directory of the database, checkpoints and logs; resumed if it exists")
@@ -17,7 +18,7 @@ int ParseCoordinatorOptions(int argc, char** argv, CoordinatorOptions* options) 
   app.add_option("--listen", options->listen, "HOST:PORT for scmctl and workers; port 0 = any")
       ->capture_default_str();
   app.add_option("--metrics-listen", options->metrics_listen,
-                 "HOST:PORT of /metrics, /healthz and /readyz")
+                 "HOST:PORT of /metrics, /healthz and /readyz; loopback only")
       ->capture_default_str();
   app.add_option("--user-token-file", options->user_token_file,
                  "File with the token that scmctl must present (mode 600)");

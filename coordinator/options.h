@@ -17,8 +17,8 @@ struct CoordinatorOptions {
   double stop_grace_seconds = 60;
 };
 
-// Parses argv. Returns an exit code when the program is to end at once (help, version, a mistake), or
-// −1 to go on with `options`.
+// Parses argv. Returns an exit code when the program is to end at once (help, version, a mistake),
+// or −1 to go on with `options`.
 int ParseCoordinatorOptions(int argc, char** argv, CoordinatorOptions* options);
 
 }  // namespace scm

@@ -12,8 +12,7 @@
 
 namespace scm {
 
-TokenCheck::TokenCheck(absl::string_view token)
-    : digest_(token.empty() ? "" : Sha256Hex(token)) {}
+TokenCheck::TokenCheck(absl::string_view token) : digest_(token.empty() ? "" : Sha256Hex(token)) {}
 
 absl::Status TokenCheck::Check(absl::string_view header) const {
   if (digest_.empty()) return absl::OkStatus();

@@ -1,5 +1,5 @@
-// Who may call: a bearer token for users and one for workers, compared in constant time. Tokens come
-// from files and are kept as digests only.
+// Who may call: a bearer token for users and one for workers, compared in constant time. Tokens
+// come from files and are kept as digests only.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ class TokenCheck {
  public:
   // "" = no token is asked for (tests, and only on loopback).
   explicit TokenCheck(absl::string_view token);
-  // `header` is the value of the metadata key "authorization". UNAUTHENTICATED says what is missing.
+  // `header` is the value of the metadata key "authorization". UNAUTHENTICATED says what is
+  // missing.
   absl::Status Check(absl::string_view header) const;
 
  private:

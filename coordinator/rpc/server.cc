@@ -1,8 +1,8 @@
 #include "coordinator/rpc/server.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/server_builder.h>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/rpc/experiment_service.h"
 #include "coordinator/rpc/worker_service.h"
@@ -66,11 +66,14 @@ class Server final : public RpcServer {
 
 bool IsLoopback(const std::string& address) {
   const std::string host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || absl::StartsWith(host, "127.") || host == "[::1]";
+  if (host == "localhost" || host == "[::1]") return true;
+  // 127.0.0.0/8 in four numbers; "127.evil.example" is a name.
+  in_addr parsed;
+  return inet_pton(AF_INET, host.c_str(), &parsed) == 1 && (ntohl(parsed.s_addr) >> 24) == 127;
 }
 
-absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(
-    const ServerOptions& options, const ServiceDependencies& dependencies) {
+absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(const ServerOptions& options,
+                                                          const ServiceDependencies& dependencies) {
   const bool secured = !options.tls_cert.empty() && !options.tls_key.empty() &&
                        !options.user_token.empty() && !options.worker_token.empty();
   if (!IsLoopback(options.listen) && !secured) {

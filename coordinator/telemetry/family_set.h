@@ -22,8 +22,7 @@ class FamilySet {
   template <typename Bounds, typename Counts>
   void Histogram(const char* name, const char* help, const Labels& labels, const Bounds& bounds,
                  const Counts& counts, uint64_t total, double sum) {
-    prometheus::ClientMetric& metric =
-        Add(name, help, prometheus::MetricType::Histogram, labels);
+    prometheus::ClientMetric& metric = Add(name, help, prometheus::MetricType::Histogram, labels);
     uint64_t cumulative = 0;
     for (size_t i = 0; i < bounds.size(); ++i) {
       cumulative += counts[i];

@@ -3,43 +3,52 @@
 #include <CivetServer.h>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/rpc/server.h"
 
 namespace scm {
 namespace {
 
-void Answer(mg_connection* connection, int code, const char* type, const std::string& body) {
-  mg_printf(connection,
-            "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-            code, code == 200 ? "OK" : "Service Unavailable", type, body.size());
-  mg_write(connection, body.data(), body.size());
-}
+struct Reply {
+  int code = 200;
+  std::string body;
+};
 
 class TextHandler : public CivetHandler {
  public:
-  TextHandler(const char* type, std::function<std::pair<int, std::string>()> answer)
+  TextHandler(const char* type, std::function<Reply()> answer)
       : type_(type), answer_(std::move(answer)) {}
+
   bool handleGet(CivetServer*, mg_connection* connection) override {
-    const auto [code, body] = answer_();
-    Answer(connection, code, type_, body);
+    const Reply reply = answer_();
+    mg_printf(connection,
+              "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: "
+              "close\r\n\r\n",
+              reply.code, reply.code == 200 ? "OK" : "Service Unavailable", type_,
+              reply.body.size());
+    mg_write(connection, reply.body.data(), reply.body.size());
     return true;
   }
 
  private:
   const char* type_;
-  std::function<std::pair<int, std::string>()> answer_;
+  const std::function<Reply()> answer_;
 };
 
 class Server final : public HttpServer {
  public:
   Server(const std::vector<std::string>& options, HttpHandlers handlers)
       : metrics_("text/plain; version=0.0.4; charset=utf-8",
-                 [handlers] { return std::pair(200, handlers.metrics()); }),
-        health_("text/plain", [] { return std::pair(200, std::string("ok\n")); }),
+                 [handlers] {
+                   return Reply{200, handlers.metrics()};
+                 }),
+        health_("text/plain",
+                [] {
+                  return Reply{200, "ok\n"};
+                }),
         ready_("text/plain",
                [handlers] {
                  const std::string why = handlers.not_ready();
-                 return why.empty() ? std::pair(200, std::string("ready\n"))
-                                    : std::pair(503, absl::StrCat(why, "\n"));
+                 return why.empty() ? Reply{200, "ready\n"} : Reply{503, absl::StrCat(why, "\n")};
                }),
         server_(options) {
     server_.addHandler("/metrics$", metrics_);
@@ -53,24 +62,29 @@ class Server final : public HttpServer {
 
  private:
   TextHandler metrics_, health_, ready_;
-  CivetServer server_;
+  CivetServer server_;  // the last member: its threads end before what they use
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HttpServer>> StartHttpServer(const std::string& listen,
                                                             HttpHandlers handlers) {
+  if (!IsLoopback(listen)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "metrics on ", listen, " could be read from other machines: use ",
+        "--metrics-listen 127.0.0.1:PORT and let a Prometheus of this host scrape it"));
+  }
   // CivetServer reports a taken address by an exception.
   try {
-    std::unique_ptr<HttpServer> server = std::make_unique<Server>(
-        std::vector<std::string>{"listening_ports", listen, "num_threads", "4",
-                                 "request_timeout_ms", "10000"},
-        std::move(handlers));
+    std::unique_ptr<HttpServer> server =
+        std::make_unique<Server>(std::vector<std::string>{"listening_ports", listen, "num_threads",
+                                                          "4", "request_timeout_ms", "10000"},
+                                 std::move(handlers));
     return server;
-  } catch (const CivetException& error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot serve HTTP on ", listen, ": ", error.what(),
-                     "; pass another --metrics-listen"));
+  } catch (const CivetException&) {
+    return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", listen,
+                                               ": the address is taken; pass another "
+                                               "--metrics-listen"));
   }
 }
 

@@ -1,4 +1,4 @@
-// /metrics, /healthz and /readyz over HTTP. Owns its threads.
+// /metrics, /healthz and /readyz over HTTP, for this machine only. Owns its threads.
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 
 namespace scm {
 
+// Called on the server's threads, several at once.
 struct HttpHandlers {
   std::function<std::string()> metrics;  // text exposition format
   // "" = ready; else why not, answered with 503.
@@ -21,7 +22,9 @@ class HttpServer {
   virtual int port() const = 0;
 };
 
-// `listen` is HOST:PORT, port 0 = any. UNAVAILABLE when the address is taken.
+// `listen` is HOST:PORT, port 0 = any. FAILED_PRECONDITION when other machines could reach it:
+// there is no TLS here, because Debian's civetweb 1.15 calls a null pointer at the first TLS
+// connection when it has loaded OpenSSL 3. UNAVAILABLE when the address is taken.
 absl::StatusOr<std::unique_ptr<HttpServer>> StartHttpServer(const std::string& listen,
                                                             HttpHandlers handlers);
 

@@ -1,7 +1,7 @@
 #include "coordinator/telemetry/metrics.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "coordinator/controller/forecast_view.h"
 #include "coordinator/controller/views.h"
@@ -12,8 +12,12 @@ namespace {
 
 using Labels = FamilySet::Labels;
 
-constexpr size_t kMaxRuns = 200;
-constexpr absl::Duration kKeepEnded = absl::Minutes(10);
+constexpr std::array kTaskStates = {State::kPending,  State::kAssigned, State::kRunning,
+                                    State::kStopping, State::kPaused,   State::kSucceeded,
+                                    State::kFailed,   State::kAborted,  State::kCancelled};
+// The words of the abort rules that runs can end by.
+constexpr std::array kRules = {"no_convergence", "below_random", "budget",
+                               "slip",           "non_finite",   "stalled"};
 
 double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
 
@@ -44,12 +48,25 @@ void AddCheckpoints(FamilySet& out, const Snapshot& snapshot, const Run& run,
   if (last == last_steps.end()) return;
   out.Gauge("scm_run_last_checkpoint_step", "Step of the latest complete checkpoint.",
             RunLabels(run), static_cast<double>(last->second));
-  const auto record =
-      snapshot.checkpoints->find(run.id.str() + "/" + std::to_string(last->second));
+  const auto record = snapshot.checkpoints->find(run.id.str() + "/" + std::to_string(last->second));
   if (record == snapshot.checkpoints->end()) return;
   out.Gauge("scm_run_last_checkpoint_timestamp_seconds",
             "Unix time at which the latest checkpoint was committed.", RunLabels(run),
             UnixSeconds(record->second->committed_at));
+}
+
+// Every rule has its series from the start: a counter that appears as 1 shows no increase.
+void AddAborts(FamilySet& out, const Task& task, const Labels& labels) {
+  const char* help = "Aborts of the run, by rule.";
+  const std::string ended_by = task.state == State::kAborted ? task.rule : "";
+  bool known = false;
+  for (const char* rule : kRules) {
+    known = known || ended_by == rule;
+    out.Counter("scm_run_aborts_total", help, With(labels, "rule", rule), ended_by == rule ? 1 : 0);
+  }
+  if (!known && !ended_by.empty()) {
+    out.Counter("scm_run_aborts_total", help, With(labels, "rule", ended_by), 1);
+  }
 }
 
 void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
@@ -60,29 +77,26 @@ void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
             static_cast<double>(run.step));
   out.Gauge("scm_run_target_steps", "Step at which the run ends.", labels,
             static_cast<double>(run.stop_at_step));
-  AddLatest(out, run, "train_loss", "scm_run_train_loss", "Training loss of the latest step, nats.");
+  AddLatest(out, run, "train_loss", "scm_run_train_loss",
+            "Training loss of the latest step, nats.");
   AddLatest(out, run, "validation_loss", "scm_run_validation_loss",
             "Loss of the latest validation, nats a label.");
   AddLatest(out, run, "validation_accuracy", "scm_run_validation_accuracy_ratio",
             "Accuracy of the latest validation, 0 to 1.");
   AddLatest(out, run, "grad_norm", "scm_run_grad_norm", "Gradient norm before clipping.");
-  AddLatest(out, run, "learning_rate", "scm_run_learning_rate", "Learning rate of the latest step.");
+  AddLatest(out, run, "learning_rate", "scm_run_learning_rate",
+            "Learning rate of the latest step.");
   if (const auto tokens = run.latest.find("tokens"); tokens != run.latest.end()) {
     out.Counter("scm_run_tokens_total", "Tokens trained on.", labels, tokens->second);
   }
   out.Counter("scm_run_cost_total", "Money accrued, in the experiment's currency.", labels,
               AccruedCost(snapshot, task));
-  for (const State state : {State::kPending, State::kAssigned, State::kRunning, State::kStopping,
-                            State::kPaused, State::kSucceeded, State::kFailed, State::kAborted,
-                            State::kCancelled}) {
+  for (const State state : kTaskStates) {
     out.Gauge("scm_run_state", "1 for the state the run is in, 0 for the others.",
               With(labels, "state", StateName(state)), task.state == state ? 1 : 0);
   }
   AddCheckpoints(out, snapshot, run, last_steps);
-  const bool aborted = task.state == State::kAborted;
-  out.Counter("scm_run_aborts_total", "Aborts of the run, by rule.",
-              With(labels, "rule", aborted && !task.rule.empty() ? task.rule : "none"),
-              aborted ? 1 : 0);
+  AddAborts(out, task, labels);
 }
 
 void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& experiment) {
@@ -131,7 +145,8 @@ void AddWorkers(FamilySet& out, const Snapshot& snapshot) {
 }
 
 void AddTasks(FamilySet& out, const Snapshot& snapshot) {
-  std::map<State, int> tasks = {{State::kPending, 0}, {State::kRunning, 0}};
+  std::map<State, int> tasks;
+  for (const State state : kTaskStates) tasks[state] = 0;
   for (const auto& [id, task] : *snapshot.tasks) ++tasks[task->state];
   for (const auto& [state, count] : tasks) {
     out.Gauge("scm_tasks", "Tasks by state.", {{"state", StateName(state)}}, count);
@@ -153,21 +168,9 @@ void AddRpc(FamilySet& out, const RpcMetrics::Values& values) {
 
 }  // namespace
 
-std::vector<const Run*> CoordinatorMetrics::ExportedRuns(const Snapshot& snapshot,
-                                                         absl::Time now) const {
-  std::lock_guard lock(mutex_);
-  std::vector<const Run*> runs;
-  for (const auto& [id, run] : *snapshot.runs) {
-    const Task& task = TaskOf(snapshot, *run);
-    if (IsTerminal(task.state)) {
-      int& scrapes = scrapes_since_end_[id];
-      if (scrapes >= 2 && now - task.ended_at > kKeepEnded) continue;
-      ++scrapes;
-    }
-    runs.push_back(run.get());
-  }
-  if (runs.size() > kMaxRuns) runs.erase(runs.begin(), runs.end() - kMaxRuns);
-  return runs;
+ExportWindow::Selection CoordinatorMetrics::Select(const Snapshot& snapshot) const {
+  const std::lock_guard lock(mutex_);
+  return window_.Select(snapshot, snapshot.at);
 }
 
 std::vector<prometheus::MetricFamily> CoordinatorMetrics::Collect() const {
@@ -181,12 +184,11 @@ std::vector<prometheus::MetricFamily> CoordinatorMetrics::Collect() const {
     int64_t& step = last_steps[checkpoint->run];
     step = std::max(step, checkpoint->step);
   }
-  for (const Run* run : ExportedRuns(snapshot, snapshot.at)) {
-    AddRun(out, snapshot, *run, last_steps);
-  }
-  for (const auto& [id, experiment] : *snapshot.experiments) {
-    AddExperiment(out, snapshot, *experiment);
-  }
+  const ExportWindow::Selection shown = Select(snapshot);
+  for (const Run* run : shown.runs) AddRun(out, snapshot, *run, last_steps);
+  for (const Experiment* experiment : shown.experiments) AddExperiment(out, snapshot, *experiment);
+  out.Gauge("scm_exported_runs_dropped", "Runs left out because more than 200 would be exported.",
+            {}, static_cast<double>(shown.dropped_runs));
   AddWorkers(out, snapshot);
   AddTasks(out, snapshot);
   AddRpc(out, sources_.rpc());
