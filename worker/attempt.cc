@@ -14,6 +14,9 @@ namespace {
 
 constexpr size_t kMaxPendingLines = 64;
 constexpr double kDefaultGraceSeconds = 30;
+// An attempt waits so long for room on a full disk before another worker may have it.
+constexpr absl::Duration kRoomPatience = absl::Seconds(30);
+constexpr absl::Duration kRoomPause = absl::Seconds(2);
 
 }  // namespace
 
@@ -60,34 +63,58 @@ void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
   launch_.directory = directory_;
   launch_.command = *std::move(command);
   launch_.environment = TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus);
-  Prepare(FillSpec(*spec, Path(attempt_files::kWork), gpus_));
+  spec_ = FillSpec(*spec, Path(attempt_files::kWork), gpus_);
+  Prepare();
 }
 
-void Attempt::Prepare(Json spec) {
+void Attempt::Prepare() {
   preparing_ = true;
-  context_.background([self = shared_from_this(), spec = std::move(spec)] {
+  context_.background([self = shared_from_this(), spec = spec_] {
     std::vector<std::string> inputs;
-    const absl::Status status =
-        PrepareDirectory(self->directory_, spec, self->lease_, *self->context_.client,
-                         *self->context_.cache, inputs);
-    self->context_.post([self, status, inputs] { self->OnPrepared(status, inputs); });
+    const WorkerContext& context = self->context_;
+    absl::Status status = CheckRoom(context.work_dir, context.min_free_bytes);
+    if (status.ok()) {
+      status = PrepareDirectory(self->directory_, spec, self->lease_, *context.client,
+                                *context.cache, inputs);
+    }
+    context.post([self, status, inputs] { self->OnPrepared(status, inputs); });
   });
 }
 
 void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> inputs) {
   preparing_ = false;
-  inputs_ = std::move(inputs);
-  if (phase_ != AttemptPhase::kPreparing) return;  // stopped or lost meanwhile
+  inputs_.insert(inputs_.end(), inputs.begin(), inputs.end());  // an earlier try pinned some, too
+  if (phase_ != AttemptPhase::kPreparing) return;               // stopped or lost meanwhile
   if (status.ok()) {
     prepared_ = true;
-    return;
+  } else if (!WaitsForRoom(status)) {
+    GiveUpPreparing(status, status.code() != absl::StatusCode::kInvalidArgument);
   }
-  EndWithoutProcess(AttemptEvent::kPrepareFailed,
-                    {{},
-                     ProcessEvent::Kind::kStartFailed,
-                     0,
-                     std::string(status.message()),
-                     /*retryable=*/status.code() != absl::StatusCode::kInvalidArgument});
+}
+
+bool Attempt::WaitsForRoom(const absl::Status& problem) {
+  if (!absl::IsResourceExhausted(problem)) return false;
+  const absl::Duration now = context_.clock->Steady();
+  if (room_patience_ == absl::InfiniteDuration()) {
+    room_patience_ = now + kRoomPatience;
+    WorkerLog(absl::StrCat(Name(), ": waits for room: ", problem.message()));
+  }
+  next_try_ = now + kRoomPause;
+  return now < room_patience_;
+}
+
+void Attempt::GiveUpPreparing(const absl::Status& problem, bool retryable) {
+  ProcessEvent end{
+      {}, ProcessEvent::Kind::kStartFailed, 0, std::string(problem.message()), retryable};
+  // Given back, which costs the task no retry.
+  if (absl::IsResourceExhausted(problem)) end.kind = ProcessEvent::Kind::kKilled;
+  EndWithoutProcess(AttemptEvent::kPrepareFailed, std::move(end));
+}
+
+void Attempt::GoOnPreparing() {
+  if (preparing_ || context_.clock->Steady() < next_try_) return;
+  if (prepared_) return TryLaunch();
+  Prepare();
 }
 
 void Attempt::TryLaunch() {
@@ -100,9 +127,7 @@ void Attempt::TryLaunch() {
     return Advance(AttemptEvent::kLaunched);
   }
   context_.slots->Release(lease_.lease_id);
-  EndWithoutProcess(
-      AttemptEvent::kPrepareFailed,
-      {{}, ProcessEvent::Kind::kStartFailed, 0, std::string(started.message()), true});
+  if (!WaitsForRoom(started)) GiveUpPreparing(started, /*retryable=*/true);
 }
 
 absl::Status Attempt::Launch(const std::vector<int>& cores) {
@@ -257,7 +282,7 @@ void Attempt::Report() {
 }
 
 void Attempt::Tick(bool connected) {
-  if (phase_ == AttemptPhase::kPreparing && prepared_) TryLaunch();
+  if (phase_ == AttemptPhase::kPreparing) GoOnPreparing();
   if (HasProcess()) PollProcess();
   if (connected && IsLive() && phase_ != AttemptPhase::kPreparing) Report();
 }

@@ -54,8 +54,12 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void CleanUp();
 
  private:
-  void Prepare(Json spec);
+  void Prepare();
   void OnPrepared(const absl::Status& status, std::vector<std::string> inputs);
+  // A full disk is no fault of the attempt's: whether it may go on waiting for room.
+  bool WaitsForRoom(const absl::Status& problem);
+  void GiveUpPreparing(const absl::Status& problem, bool retryable);
+  void GoOnPreparing();
   void TryLaunch();
   absl::Status Launch(const std::vector<int>& cores);
   void PollProcess();
@@ -77,6 +81,9 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   // While preparing.
   bool preparing_ = false;  // a background thread works in the directory
   bool prepared_ = false;
+  Json spec_;
+  absl::Duration next_try_ = absl::ZeroDuration();  // Clock::Steady(), after a full disk…
+  absl::Duration room_patience_ = absl::InfiniteDuration();  // …and when the wait for room ends
   LaunchRequest launch_;
   int cpus_ = 1;
   std::vector<int> gpus_;

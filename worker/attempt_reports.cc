@@ -150,8 +150,23 @@ void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::
 void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
   reports_.OnAcknowledged(report_offset);
   log_.OnAcknowledged(log_offset);
-  Persist();
-  while (!uploaded_.empty() && uploaded_.front().line_end <= reports_.acknowledged()) {
+  const auto committed = [this] {
+    return !uploaded_.empty() && uploaded_.front().line_end <= reports_.acknowledged();
+  };
+  // Lost or late, the record only means that bytes are sent twice; but a line that is read again
+  // asks for its files again, so they stay until it cannot be.
+  const bool durable = committed();
+  const absl::Status recorded = Persist(durable);
+  if (durable && !recorded.ok()) {
+    if (!keeping_) {
+      WorkerLog(absl::StrCat("keeping committed files of ", lease_.task_id, " attempt ",
+                             lease_.attempt, ": ", recorded.message()));
+    }
+    keeping_ = true;
+    return;
+  }
+  keeping_ = false;
+  while (committed()) {
     const Uploaded& files = uploaded_.front();
     if (files.checkpoint) {
       const absl::Status adopted = context_.cache->Adopt(files.path, files.id, files.sha256);
@@ -162,20 +177,27 @@ void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
   }
 }
 
-void AttemptReports::Persist() const {
+absl::Status AttemptReports::Persist(bool durable) const {
   const Json acked = {{"report_offset", reports_.acknowledged()},
                       {"log_offset", log_.acknowledged()},
                       {"last_report", reports_.last_report()}};
-  // Lost or late, it only means that bytes are sent twice.
-  WriteFileAtomically(Path(attempt_files::kAcked), acked.dump() + "\n").IgnoreError();
+  const std::string path = Path(attempt_files::kAcked), text = acked.dump() + "\n";
+  return durable ? WriteFileDurably(path, text) : WriteFileAtomically(path, text);
+}
+
+bool AttemptReports::SpoolIsSent() const {
+  if (reports_.uploading() || reports_.acknowledged() < reports_.sent()) return false;
+  const std::string path = Path(attempt_files::kReports);
+  if (!FileExists(path)) return true;
+  const absl::StatusOr<std::string> rest =
+      ReadFileAt(path, reports_.acknowledged(), ReportForwarder::kMaxLine + 1);
+  return rest.ok() && rest->find('\n') == std::string::npos &&
+         static_cast<int64_t>(rest->size()) <= ReportForwarder::kMaxLine;
 }
 
 bool AttemptReports::Flushed() {
   const bool reported =
-      violation_.empty()
-          ? !reports_.uploading() &&
-                reports_.acknowledged() >= FileSize(Path(attempt_files::kReports)).value_or(0)
-          : reports_.acknowledged() >= violation_offset_;
+      violation_.empty() ? SpoolIsSent() : reports_.acknowledged() >= violation_offset_;
   if (!reported) return false;
   const absl::Duration now = context_.clock->Steady();
   log_patience_ = std::min(log_patience_, now + kLogPatience);

@@ -25,7 +25,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   void OnAck(int64_t report_offset, int64_t log_offset);
 
   // Every report is acknowledged (up to a violation), and all of the log was sent; for the log it
-  // waits a few seconds only, since nothing depends on it. To be asked once no process is left.
+  // waits a few seconds only, since nothing depends on it. A last line without its end, left by a
+  // trainer that died with its shim, is no report. To be asked once no process is left.
   bool Flushed();
   // Why the attempt cannot go on: the trainer broke the protocol, or its files were refused.
   const std::string& violation() const { return violation_; }
@@ -43,7 +44,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   void BeginUpload(const ReportForwarder::Step& step);
   void OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
                     const absl::StatusOr<UploadResult>& result, bool broke_protocol);
-  void Persist() const;
+  absl::Status Persist(bool durable) const;
+  bool SpoolIsSent() const;
   std::string Path(const char* name) const { return directory_ + "/" + name; }
 
   const WorkerContext& context_;
@@ -56,6 +58,7 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   absl::Duration next_upload_ = absl::ZeroDuration();  // Clock::Steady()
   // When the wait for the log ends, Clock::Steady(); set when every report is acknowledged.
   absl::Duration log_patience_ = absl::InfiniteDuration();
+  bool keeping_ = false;  // committed files stay, because the record of them cannot be written
   std::string violation_;
   int64_t violation_offset_ = 0;  // reports below it are still sent
 };

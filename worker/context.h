@@ -31,6 +31,8 @@ struct WorkerContext {
   absl::Duration orphan_timeout = absl::Minutes(10);
   CommandRules rules;
   std::vector<Gpu> gpus;
+  // Attempts wait with their start while the work directory's disk has less room.
+  int64_t min_free_bytes = 0;
 };
 
 }  // namespace scm

@@ -34,8 +34,9 @@ struct Daemon::MessageVisitor {
     if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnLeaseLost(message.reason);
   }
   void operator()(const Drain& message) {
+    // Nothing to remember: the coordinator grants nothing to a worker that drains, and what it
+    // grants afterwards shows that the drain is over.
     WorkerLog(absl::StrCat("draining: ", message.reason));
-    daemon.draining_ = true;
   }
   void operator()(const SessionEnded&) {}
 };
@@ -117,7 +118,12 @@ void Daemon::RefuseGrant(const LeaseRef& lease, const std::string& why) {
 
 void Daemon::OnGrant(const Grant& grant) {
   if (attempts_.count(grant.lease.lease_id) != 0) return;  // said twice
-  if (shutting_down_ || draining_) return RefuseGrant(grant.lease, "the worker is draining");
+  if (shutting_down_) {
+    // Said before the coordinator knew. A refusal would cost the task a retry, and it would be
+    // granted here again at once; the goodbye gives it back for nothing.
+    return WorkerLog(absl::StrCat(grant.lease.task_id, " attempt ", grant.lease.attempt,
+                                  " was granted while shutting down; it is not started"));
+  }
   absl::StatusOr<Json> spec = ParseJson(grant.spec_json, "the lease's SCM_SPEC");
   if (spec.ok() && !spec->is_object()) {
     spec = absl::InvalidArgumentError("the lease's SCM_SPEC is not a JSON object");
@@ -150,13 +156,15 @@ void Daemon::SampleGpus() {
   // A broken GPU can block its driver; this must not hold up the leases.
   if (sampling_ || options_.identity.gpus.empty()) return;
   sampling_ = true;
-  context_.background([this] {
-    std::vector<GpuSample> samples = gpus_.Sample();
-    context_.post([this, samples = std::move(samples)] {
-      gpu_samples_ = samples;
-      sampling_ = false;
-    });
-  });
+  context_.background(
+      [this, gpus = &gpus_, post = context_.post, alive = std::weak_ptr<const bool>(alive_)] {
+        std::vector<GpuSample> samples = gpus->Sample();
+        post([this, alive, samples = std::move(samples)] {
+          if (alive.expired()) return;
+          gpu_samples_ = samples;
+          sampling_ = false;
+        });
+      });
 }
 
 void Daemon::ForgetEnded() {

@@ -59,7 +59,8 @@ class Daemon {
   absl::Duration next_renew_ = absl::ZeroDuration();  // Clock::Steady()
   std::vector<GpuSample> gpu_samples_;
   bool sampling_ = false;
-  bool draining_ = false;  // the coordinator sends no more grants
+  // What other threads post looks here first, as in Session.
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 
   bool shutting_down_ = false, finished_ = false, goodbye_sent_ = false;
   std::string shutdown_reason_;

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/version.h"
 #include "worker/daemon.h"
 #include "worker/grpc_client.h"
 #include "worker/log.h"
@@ -86,10 +87,11 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                         options.work_dir,
                         options.orphan_timeout,
                         {ProgramDirectory(), options.allowed, path == nullptr ? "" : path},
-                        visible};
-  Daemon daemon({{*instance, HostName(), SCM_VERSION, options.cpus, visible, {}}}, context, *gpus);
+                        visible,
+                        options.min_free_bytes};
+  Daemon daemon({{*instance, HostName(), kVersion, options.cpus, visible, {}}}, context, *gpus);
   if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
-  WorkerLog(absl::StrCat("scm-worker ", SCM_VERSION, ": ", options.cpus, " CPU slots, ",
+  WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
                          visible.size(), " GPUs, coordinator ", options.coordinator));
 
   bool leave_now = false;

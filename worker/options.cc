@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
+#include "common/version.h"
 
 namespace scm {
 namespace {
@@ -55,6 +56,7 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   double orphan_seconds = absl::ToDoubleSeconds(options.orphan_timeout);
   CLI::App app("Runs attempts of training tasks on this host for an scm coordinator.",
                "scm-worker");
+  app.set_version_flag("--version", kVersion);
   app.add_option("--coordinator", options.coordinator, "HOST:PORT of the coordinator")
       ->capture_default_str();
   app.add_option("--token-file", options.token_file, "File holding the worker token");
@@ -75,6 +77,10 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
       ->take_all();
   app.add_option("--orphan-timeout", orphan_seconds,
                  "Seconds for which a trainer may go on without contact to the coordinator")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--min-free-bytes", options.min_free_bytes,
+                 "Attempts wait with their start while the disk of --work-dir has less room")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--nvml", options.nvml, "NVIDIA management library to load")

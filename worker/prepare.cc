@@ -1,11 +1,14 @@
 #include "worker/prepare.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/files.h"
+#include "common/human.h"
 #include "common/status_macros.h"
 #include "worker/attempt_files.h"
 #include "worker/upload_files.h"
@@ -76,6 +79,15 @@ std::vector<std::pair<std::string, std::string>> TrainerEnvironment(
           {"OMP_NUM_THREADS", absl::StrCat(std::max(1, cpus))},
           {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
           {"CUDA_VISIBLE_DEVICES", absl::StrJoin(names, ",")}};
+}
+
+absl::Status CheckRoom(const std::string& directory, int64_t min_free) {
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(directory, error);
+  if (error || space.available >= static_cast<uintmax_t>(min_free)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the worker's disk (", directory, ") has only ", HumanBytes(space.available),
+                   " free, and an attempt is started with no less than ", HumanBytes(min_free)));
 }
 
 absl::Status PrepareDirectory(const std::string& directory, Json spec, const LeaseRef& lease,

@@ -29,6 +29,9 @@ std::vector<std::pair<std::string, std::string>> TrainerEnvironment(
     const std::string& spec_path, int cpus, const std::vector<int>& gpus,
     const std::vector<Gpu>& inventory);
 
+// RESOURCE_EXHAUSTED while the disk of `directory` has less than `min_free` bytes for this process.
+absl::Status CheckRoom(const std::string& directory, int64_t min_free);
+
 // Makes the directory anew, fetches what the spec refers to as "scm:ID" and writes spec.json. The
 // cache entries it pinned are put into `inputs`, also when it fails. Blocks; any thread.
 absl::Status PrepareDirectory(const std::string& directory, Json spec, const LeaseRef& lease,

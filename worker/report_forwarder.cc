@@ -51,7 +51,7 @@ ReportForwarder::Step ReportForwarder::Next(absl::string_view data) {
     const int64_t line_end = sent_ + size + length + 1;
     if ((type == "checkpoint" || type == "artifact") && line_end > uploaded_) {
       if (size > 0) break;
-      if (uploading()) return step;
+      if (uploading() || acknowledged_ < sent_) return step;
       uploading_end_ = line_end;
       step.kind = Step::Kind::kUpload;
       step.size = length + 1;

@@ -1,8 +1,9 @@
 // Decides which bytes of an attempt's report spool may go to the coordinator next. The spool's byte
 // offset is the sequence number. A line that announces files (`checkpoint`, `artifact`) is held
 // back, with everything after it, until those files are uploaded: so a committed report never
-// refers to something that does not exist. Pure: the caller reads the file and does the sending.
-// One thread.
+// refers to something that does not exist. And the upload waits until every line before it is
+// acknowledged: so whoever resumes from a checkpoint finds the rows that led to it. Pure: the
+// caller reads the file and does the sending. One thread.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +27,9 @@ class ReportForwarder {
 
   struct Step {
     enum class Kind {
-      kNothing,    // no whole line, or the window is full, or an upload is awaited
-      kSend,       // `size` bytes from `offset` on are whole lines that may go
-      kUpload,     // the files of the line `report` must be uploaded first
+      kNothing,  // no whole line, or the window is full, or an upload or acknowledgement is awaited
+      kSend,     // `size` bytes from `offset` on are whole lines that may go
+      kUpload,   // the files of the line `report` must be uploaded first
       kViolation,  // the trainer broke the protocol: `problem`
     };
     Kind kind = Kind::kNothing;

@@ -37,9 +37,13 @@ void Session::Tick() {
   state_ = State::kDialling;
   dialled_at_ = now;
   const int64_t session = ++session_;
-  client_.OpenSession(hooks_.hello(), [this, session](CoordinatorMessage message) {
-    hooks_.post([this, session, message = std::move(message)] { OnMessage(session, message); });
-  });
+  client_.OpenSession(hooks_.hello(),
+                      [this, session, post = hooks_.post,
+                       alive = std::weak_ptr<const bool>(alive_)](CoordinatorMessage message) {
+                        post([this, session, alive, message = std::move(message)] {
+                          if (!alive.expired()) OnMessage(session, message);
+                        });
+                      });
 }
 
 void Session::OnMessage(int64_t session, const CoordinatorMessage& message) {

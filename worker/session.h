@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "absl/time/time.h"
 #include "common/clock.h"
@@ -20,7 +22,8 @@ class Session {
     std::function<void(const CoordinatorMessage&)> on_message;
     std::function<void(std::function<void()>)> post;  // to the loop, from any thread
   };
-  // `seed` differs between workers, so that they do not dial in step.
+  // `seed` differs between workers, so that they do not dial in step. What the client says after
+  // the session is destroyed, or what of it still waits in the loop then, is dropped.
   Session(CoordinatorClient& client, Clock& clock, uint64_t seed, Hooks hooks);
 
   // Dials when it is time to. To be called often.
@@ -47,6 +50,9 @@ class Session {
   absl::Duration next_dial_ = absl::ZeroDuration();  // Clock::Steady()
   absl::Duration dialled_at_ = absl::ZeroDuration();
   std::string last_problem_;
+  // Messages wait in the loop without keeping this alive; they look here first. Only the loop's
+  // thread destroys a session, so looking is enough.
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace scm

@@ -26,6 +26,10 @@ void FakeCoordinator::SendRevoke(const LeaseRef& lease) {
   if (sink_) sink_(Revoke{lease, "revoked by the test"});
 }
 
+void FakeCoordinator::SendDrain() {
+  if (sink_) sink_(scm::Drain{"drained by the test"});
+}
+
 void FakeCoordinator::Drop() {
   if (!sink_) return;
   const Sink sink = std::move(sink_);
@@ -127,6 +131,12 @@ absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& reques
     if (!answer.ok()) return answer;
   }
   if (!Valid(request.lease)) return absl::FailedPreconditionError("stale lease");
+  // A trainer reports every step before it saves it; what it reported must be here by now.
+  const std::string row = absl::StrCat("\"step\":", request.step, ",");
+  if (request.checkpoint &&
+      leases_[request.lease.lease_id].reports.find(row) == std::string::npos) {
+    violations.push_back(absl::StrCat("step ", request.step, " is stored before it was reported"));
+  }
   const std::string id = request.checkpoint
                              ? absl::StrCat("r-1/", request.step)
                              : absl::StrCat(request.lease.task_id, "/", request.name);

@@ -1,5 +1,6 @@
 // A coordinator inside the test's process, behind the worker's CoordinatorClient: keeps leases,
-// commits reports by offset, stores uploads after checking them, and can be cut off. One thread.
+// commits reports by offset, stores uploads after checking them and that the rows before them are
+// here, and can be cut off. One thread.
 #pragma once
 
 #include <deque>
@@ -28,6 +29,7 @@ class FakeCoordinator : public CoordinatorClient {
   void GrantLease(const Grant& grant);  // sends it, and holds it for valid from now on
   void SendCommand(const LeaseRef& lease, const std::string& json);
   void SendRevoke(const LeaseRef& lease);
+  void SendDrain();
   void ForgetLease(const LeaseRef& lease) { leases_.erase(lease.lease_id); }
   // Ends the session, if there is one, and refuses the next ones while `cut_off`.
   void Drop();

@@ -56,7 +56,8 @@ TEST(FakeTrainerTest, CurvesDoWhatTheirNamesSay) {
   EXPECT_LT(loss("good", 200), 0.6);
   EXPECT_LT(loss("good", 200), loss("good", 200, 2e-3)) << "the best rate wins";
   EXPECT_NEAR(loss("flat", 200), 2.5, 0.1);
-  EXPECT_NEAR(loss("slow", 200), 2.5, 0.1);
+  EXPECT_NEAR(loss("slow", 100), 2.5 * 0.965, 0.04);
+  EXPECT_NEAR(loss("slow", 200), 2.5 * 0.93, 0.04);
   EXPECT_GT(loss("diverging", 100), 10);
   EXPECT_NEAR(loss("plateau", 500), 1.5, 0.1);
   EXPECT_FALSE(std::isnan(loss("nan", 19)));

@@ -25,8 +25,9 @@ Harness::~Harness() {
     const std::string pid = absl::StrCat(work / "attempts/", (*names)[i], "/", attempt_files::kPid);
     const absl::StatusOr<std::string> text = ReadFile(pid);
     const absl::StatusOr<Json> json = text.ok() ? ParseJson(*text, pid) : text.status();
-    // The trainer dies with its shim.
-    if (json.ok()) kill(static_cast<pid_t>(IntegerAt(*json, "pid", 0)), SIGKILL);
+    // The trainer dies with its shim. Pid 0 would be this process's own group.
+    const pid_t shim = json.ok() ? static_cast<pid_t>(IntegerAt(*json, "pid", 0)) : 0;
+    if (shim > 0) kill(shim, SIGKILL);
   }
 }
 
@@ -41,8 +42,10 @@ void Harness::StartDaemon() {
   context_.launcher = launcher_.get();
   context_.cache = cache_.get();
   context_.slots = slots_.get();
-  daemon_ = std::make_unique<Daemon>(Daemon::Options{{"instance", "host", "test", 2, {}, {}}},
-                                     context_, gpus_);
+  // In the harness's fast time, so that a loaded machine has real minutes for it.
+  daemon_ = std::make_unique<Daemon>(
+      Daemon::Options{{"instance", "host", "test", 2, {}, {}}, absl::Hours(2), absl::Hours(2)},
+      context_, gpus_);
   const absl::Status restored = daemon_->Restore();
   EXPECT_TRUE(restored.ok()) << restored;
 }
@@ -90,7 +93,15 @@ bool Harness::Forgotten(int64_t attempt) const { return !FileExists(Directory(at
 
 Json Harness::PidFile(int64_t attempt) const {
   const std::string path = absl::StrCat(Directory(attempt), "/", attempt_files::kPid);
+  // The shim writes it once the trainer runs, so a first report may be there before it.
+  WaitUntil([&] { return FileExists(path); }, path.c_str());
   return ParseJson(ReadText(path), path).value_or(Json());
+}
+
+void Harness::KillShim(int64_t attempt) const {
+  const pid_t shim = static_cast<pid_t>(IntegerAt(PidFile(attempt), "pid", 0));
+  ASSERT_GT(shim, 0);
+  kill(shim, SIGKILL);
 }
 
 }  // namespace scm

@@ -45,7 +45,8 @@ class Harness {
   const ProcessEvent& End(const LeaseRef& lease);
   std::string Directory(int64_t attempt) const;
   bool Forgotten(int64_t attempt) const;
-  Json PidFile(int64_t attempt) const;
+  Json PidFile(int64_t attempt) const;  // waits for it
+  void KillShim(int64_t attempt) const;
   Daemon& daemon() { return *daemon_; }
   WorkerContext& context() { return context_; }
 

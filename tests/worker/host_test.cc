@@ -1,4 +1,5 @@
 // What the worker knows of its host: GPUs, flags, addresses.
+#include "common/version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/support.h"
@@ -99,9 +100,10 @@ TEST(OptionsTest, Defaults) {
 
 TEST(OptionsTest, AllFlags) {
   const ParsedOptions parsed =
-      Parse({"--coordinator", "a:1", "--token-file", "t", "--tls-ca", "c", "--work-dir", "/w",
-             "--cpus", "3", "--allow-trainer", "/a/b", "--allow-trainer", "/c/../d",
-             "--orphan-timeout", "2.5", "--cpu-list", "4-5,9"});
+      Parse({"--coordinator",    "a:1",     "--token-file",     "t",   "--tls-ca",        "c",
+             "--work-dir",       "/w",      "--cpus",           "3",   "--allow-trainer", "/a/b",
+             "--allow-trainer",  "/c/../d", "--orphan-timeout", "2.5", "--cpu-list",      "4-5,9",
+             "--min-free-bytes", "7"});
   ASSERT_FALSE(parsed.exit);
   const WorkerOptions& options = parsed.options;
   EXPECT_EQ(options.coordinator, "a:1");
@@ -111,6 +113,7 @@ TEST(OptionsTest, AllFlags) {
   EXPECT_EQ(options.cores, (std::vector<int>{4, 5, 9}));
   EXPECT_EQ(options.allowed, (std::vector<std::string>{"/a/b", "/d"}));
   EXPECT_EQ(options.orphan_timeout, absl::Seconds(2.5));
+  EXPECT_EQ(options.min_free_bytes, 7);
 }
 
 TEST(OptionsTest, AShareOfTheCoresIsNotPinned) {
@@ -132,6 +135,9 @@ TEST(OptionsTest, BadUsage) {
     EXPECT_EQ(parsed.exit_code, 2);
   }
   EXPECT_EQ(Parse({"--help"}).exit_code, 0);
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(Parse({"--version"}).exit_code, 0);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr(kVersion));
 }
 
 TEST(OptionsTest, CoreLists) {

@@ -115,6 +115,29 @@ TEST_F(SessionTest, MessagesOfAnOldSessionAreDropped) {
   EXPECT_FALSE(session_.registered());
 }
 
+TEST(SessionLifeTest, WhatStillWaitsAfterItsEndIsDropped) {
+  ManualClock clock;
+  ScriptedClient client;
+  std::vector<std::function<void()>> loop;
+  int delivered = 0;
+  auto session = std::make_unique<Session>(
+      client, clock, 7,
+      Session::Hooks{[] { return Register{}; },
+                     [&delivered](const CoordinatorMessage&) { ++delivered; },
+                     [&loop](std::function<void()> task) { loop.push_back(std::move(task)); }});
+  session->Tick();
+  client.sink(Registered{"w-1", 30, 5, "v", {}});
+  for (const auto& task : loop) task();
+  loop.clear();
+  ASSERT_EQ(delivered, 1);
+  client.sink(Drain{"waits in the loop"});
+  session.reset();
+  client.sink(Drain{"comes after its end"});
+  EXPECT_EQ(loop.size(), 2u);
+  for (const auto& task : loop) task();
+  EXPECT_EQ(delivered, 1);
+}
+
 TEST_F(SessionTest, CloseIsForGood) {
   session_.Tick();
   client_.sink(Registered{"w-1", 30, 5, "v", {}});

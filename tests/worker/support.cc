@@ -1,15 +1,34 @@
 #include "tests/worker/support.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/files.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace scm {
+namespace {
+
+// Every test works in directories of its own. Something that appears in the current one was written
+// to a path that went wrong: to a string that is gone, for one.
+class NoStrayFiles : public testing::Environment {
+ public:
+  void SetUp() override { ASSERT_EQ(chdir(directory_.path().c_str()), 0); }
+  void TearDown() override { EXPECT_THAT(*ListDirectory(directory_.path()), testing::IsEmpty()); }
+
+ private:
+  TempDir directory_;
+};
+
+const testing::Environment* const no_stray_files =
+    testing::AddGlobalTestEnvironment(new NoStrayFiles);
+
+}  // namespace
 
 bool WaitUntil(const std::function<bool()>& done, const char* what) {
-  const absl::Duration hang = RealClock().Steady() + absl::Minutes(1);
+  const absl::Duration hang = RealClock().Steady() + absl::Minutes(2);
   while (!done()) {
     if (RealClock().Steady() > hang) {
       ADD_FAILURE() << "hangs while waiting for: " << what;

@@ -13,7 +13,7 @@ inline std::string operator/(const TempDir& directory, const std::string& name) 
   return directory.path() + "/" + name;
 }
 
-// Polls until `done`; a test failure after a minute, which only a hang can reach.
+// Polls until `done`; a test failure after two minutes, which only a hang can reach.
 bool WaitUntil(const std::function<bool()>& done, const char* what);
 
 // A SCM_SPEC for the fake trainer, without work_dir.
