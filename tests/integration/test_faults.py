@@ -1,94 +1,136 @@
-"""kill -9 of trainer, shim, worker and coordinator: the final adapters equal the undisturbed ones."""
+"""Faults of processes: whatever is killed, stopped or taken down, the final adapters equal the undisturbed
+ones byte for byte, and no accepted metric row is lost or doubled."""
 import os
-import pathlib
 import random
 import signal
 import unittest
 
-from mini_cluster import ROUNDS, SEED, MiniCluster, experiment
+from mini_cluster import ROUNDS, SEED, ManualCluster, MiniCluster, experiment, run_tests
 
+STEPS = 100
 SCRIPT = "{step_ms: 30}"
 
 
-def processes_below(directory: str, program: str):
-    """Process ids of `program` whose working directory or command lies below `directory`."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            command = pathlib.Path("/proc", entry, "cmdline").read_bytes().decode(errors="replace")
-            directory_of = os.readlink(f"/proc/{entry}/cwd")
-        except OSError:
-            continue
-        if program in command.split("\0")[0] and (directory in command or
-                                                  directory_of.startswith(directory)):
-            found.append(int(entry))
-    return found
-
-
 class Faults(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = MiniCluster()
+        cls.addClassCleanup(cls.cluster.close)
+        calm = cls.cluster.submit(experiment(name="calm", script=SCRIPT, max_steps=STEPS))
+        assert cls.cluster.wait(calm) == 0, cls.cluster.logs()
+        cls.undisturbed = cls.cluster.final_adapters(calm)
+
     def setUp(self):
-        self.cluster = MiniCluster()
-        self.addCleanup(self.cluster.close)
+        print(f"{self.id()}: seed {SEED}, {ROUNDS} rounds", flush=True)
+        self.chance = random.Random(f"{SEED} {self.id()}")
 
-    def final_adapters(self, identifier):
-        """SHA-256 of the last checkpoint's files, by seed and name."""
-        digests = {}
-        for run in self.cluster.json("runs", identifier)["runs"]:
-            checkpoints = self.cluster.json("checkpoints", "ls", run["id"])["checkpoints"]
-            files = {f["path"]: f["sha256"] for f in checkpoints[-1]["files"]}
-            digests[run["seed"]] = files
-        return digests
+    def begin(self, name, cluster=None, **keys):
+        """A five-seed experiment, at a random moment of its life."""
+        cluster = cluster or self.cluster
+        identifier = cluster.submit(
+            experiment(name=name, script=SCRIPT, max_steps=STEPS, **keys))
+        goal = self.chance.randrange(5, 300)
+        cluster.until(lambda: cluster.steps(identifier) >= goal, what=f"{goal} steps in all")
+        return identifier
 
-    def kill_one(self, kind, chance):
+    def finish(self, identifier, cluster=None):
+        cluster = cluster or self.cluster
+        self.assertEqual(cluster.wait(identifier), 0,
+                         f"{cluster.scmctl('status', identifier).stdout}\n{cluster.logs()}")
+        self.assertEqual(cluster.final_adapters(identifier), self.undisturbed)
+        cluster.check_rows(self, identifier, STEPS)
+
+    def pick(self, kind):
+        """Some process of that kind, or None in a moment without one."""
         if kind in ("coordinator", "worker"):
             pids = self.cluster.pids()
-            victims = [pids["coordinator"]] if kind == "coordinator" else list(pids["workers"].values())
+            found = [pids["coordinator"]] if kind == "coordinator" else pids["workers"].values()
         else:
-            victims = processes_below(self.cluster.home,
-                                      "scm-attempt" if kind == "shim" else "scm-fake-trainer")
-        victims = [pid for pid in victims if pid]
-        if victims:
-            os.kill(chance.choice(victims), signal.SIGKILL)
-        self.cluster.up()
+            found = self.cluster.processes("scm-attempt" if kind == "shim" else "scm-fake-trainer")
+        found = sorted(pid for pid in found if pid)
+        return self.chance.choice(found) if found else None
+
+    def kill(self, kind, group=False):
+        pid = self.pick(kind)
+        if pid is None:
+            return
+        try:
+            if group:
+                os.killpg(os.getpgid(pid), signal.SIGKILL)
+            else:
+                os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended by itself just now
 
     def test_killed_processes_change_nothing(self):
-        print(f"seed {SEED}, {ROUNDS} rounds", flush=True)
-        chance = random.Random(SEED)
-        calm = self.cluster.submit(experiment(name="calm", script=SCRIPT, max_steps=100))
-        self.assertEqual(self.cluster.wait(calm), 0)
-        expected = self.final_adapters(calm)
-        for round_number in range(ROUNDS):
+        for number in range(ROUNDS):
             for kind in ("trainer", "shim", "worker", "coordinator"):
-                with self.subTest(kind=kind, round=round_number):
-                    identifier = self.cluster.submit(
-                        experiment(name=f"{kind}-{round_number}", script=SCRIPT, max_steps=100))
-                    step = lambda: sum(r["step"] for r in
-                                       self.cluster.json("runs", identifier)["runs"])
-                    goal = chance.randrange(5, 300)
-                    self.cluster.until(lambda: step() >= goal, what=f"{goal} steps in all")
-                    self.kill_one(kind, chance)
-                    self.assertEqual(self.cluster.wait(identifier), 0, self.cluster.logs())
-                    self.assertEqual(self.final_adapters(identifier), expected)
-                    for run in self.cluster.json("runs", identifier)["runs"]:
-                        points = self.cluster.json("metrics", run["id"])["points"]
-                        losses = [p["step"] for p in points if p["name"] == "train_loss"]
-                        self.assertEqual(losses, sorted(set(losses)), "a row is doubled")
-                        self.assertEqual(losses[-1], 100)
-                        self.assertEqual(len(losses), 100, "a row is lost")
+                with self.subTest(kind=kind, round=number):
+                    identifier = self.begin(f"{kind}-{number}")
+                    self.kill(kind)
+                    self.cluster.up()
+                    self.finish(identifier)
 
-    def test_local_down_and_up_loses_nothing(self):
-        identifier = self.cluster.submit(experiment(name="down", script=SCRIPT, max_steps=100))
-        step = lambda: sum(r["step"] for r in self.cluster.json("runs", identifier)["runs"])
-        self.cluster.until(lambda: step() >= 40, what="40 steps in all")
-        self.cluster.scmctl("local", "down", check=True)
-        self.assertEqual(processes_below(self.cluster.home, "scm-"), [])
+    def test_killed_process_groups_change_nothing(self):
+        for number in range(ROUNDS):
+            for kinds in (("trainer",), ("shim", "worker"),
+                          ("worker", "worker", "coordinator", "trainer", "shim")):
+                with self.subTest(kinds=kinds, round=number):
+                    identifier = self.begin(f"group-{len(kinds)}-{number}")
+                    for kind in kinds:
+                        self.kill(kind, group=True)
+                    self.cluster.up()
+                    self.finish(identifier)
+
+    def test_a_restarted_worker_finds_its_trainers_alive(self):
+        identifier = self.begin("reattach")
+        trainers = self.cluster.until(lambda: self.cluster.processes("scm-fake-trainer"), what="trainers")
+        before = {run["seed"]: run["attempts"]
+                  for run in self.cluster.json("runs", identifier)["runs"] if run["step"] > 0}
+        for pid in self.cluster.pids()["workers"].values():
+            os.kill(pid, signal.SIGKILL)
+        self.assertTrue(set(self.cluster.processes("scm-fake-trainer")) & set(trainers))
         self.cluster.up()
-        self.assertEqual(self.cluster.wait(identifier), 0, self.cluster.logs())
-        status = self.cluster.json("status", identifier)
-        self.assertTrue(all(run["state"] == "SUCCEEDED" for run in status["runs"]))
+        self.finish(identifier)
+        after = {run["seed"]: run["attempts"]
+                 for run in self.cluster.json("runs", identifier)["runs"]}
+        self.assertEqual(before, {seed: after[seed] for seed in before}, "an attempt was repeated")
+
+    def test_local_down_leaves_no_process_and_loses_nothing(self):
+        identifier = self.begin("down", retries=0)
+        self.cluster.scmctl("local", "down", check=True)
+        self.assertEqual(self.cluster.processes(), [])
+        self.cluster.up()
+        # With no retries to spend, a single one that was spent would fail the run.
+        self.finish(identifier)
+
+    def test_local_down_takes_orphans_too(self):
+        identifier = self.begin("orphans")
+        for pid in self.cluster.pids()["workers"].values():
+            os.kill(pid, signal.SIGKILL)
+        self.assertNotEqual(self.cluster.processes("scm-attempt"), [])
+        self.cluster.scmctl("local", "down", check=True)
+        self.assertEqual(self.cluster.processes(), [])
+        self.cluster.up()
+        self.finish(identifier)
+
+    def test_a_worker_that_stood_still_past_its_lease_gives_up_its_attempts(self):
+        cluster = ManualCluster(coordinator_flags=("--lease-ttl-seconds", 3))
+        self.addCleanup(cluster.close)
+        identifier = cluster.submit(experiment(name="still", script=SCRIPT, max_steps=STEPS))
+        cluster.until(lambda: len(cluster.processes("scm-fake-trainer")) == 2, what="two trainers")
+        stopped = cluster.running[1].pid
+        os.kill(stopped, signal.SIGSTOP)
+        state = lambda: sorted(w["state"] for w in cluster.json("workers", "ls")["workers"])
+        cluster.until(lambda: "LOST" in state(), what="the loss of the stopped worker")
+        # Its trainer, which nobody stopped, works for nobody from now on.
+        os.kill(stopped, signal.SIGCONT)
+        cluster.until(lambda: state() == ["READY", "READY"], what="the worker's return")
+        self.finish(identifier, cluster)
+        attempts = [run["attempts"] for run in cluster.json("runs", identifier)["runs"]]
+        self.assertGreater(max(attempts), 1, "no lease was lost: nothing was tested")
+        cluster.until(lambda: not cluster.processes("scm-attempt"), what="the end of every shim")
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()
