@@ -47,7 +47,7 @@ void ControllerLoop::Post(Input input, Controller::Done done) {
     std::lock_guard lock(mutex_);
     if (stopping_) {
       refused = absl::UnavailableError("the coordinator is shutting down");
-    } else if (store_full_ && FromUser(input)) {
+    } else if ((store_full_ || no_room_) && FromUser(input)) {
       refused = absl::UnavailableError(
           "the coordinator's disk is full: free some space and try again; nothing was changed");
     } else if (queue_.size() >= options_.queue_limit) {
@@ -85,7 +85,7 @@ void ControllerLoop::Read(std::function<void(StateStore&)> query) {
 
 bool ControllerLoop::store_full() const {
   std::lock_guard lock(mutex_);
-  return store_full_;
+  return store_full_ || no_room_;
 }
 
 absl::Status ControllerLoop::Round(std::deque<Item> inputs,
@@ -112,10 +112,12 @@ void ControllerLoop::Run() {
     if (!store_full_ && !stopping_) inputs.swap(queue_);
     const bool full = store_full_, last = stopping_;
     lock.unlock();
+    const bool no_room = options_.no_room && options_.no_room();
     const absl::Status status = Round(std::move(inputs), std::move(reads), full);
     if (!status.ok() && !absl::IsResourceExhausted(status)) options_.on_fatal(status);
     lock.lock();
     store_full_ = !status.ok();
+    no_room_ = no_room;
     if (last) return;
   }
 }

@@ -23,6 +23,9 @@ class ControllerLoop {
     // Called when the store fails for another reason than a full disk. The default ends the process:
     // a restart recovers what was committed.
     std::function<void(absl::Status)> on_fatal;
+    // Asked once a round: whether the disk has so little room that no checkpoint would be taken. Then
+    // users are refused as with a full store, although small commits may still find room in the log.
+    std::function<bool()> no_room;
   };
   ControllerLoop(Controller* controller, Clock* clock, Options options);
   ~ControllerLoop();
@@ -54,7 +57,8 @@ class ControllerLoop {
   std::deque<Item> queue_;
   std::deque<std::function<void()>> reads_;
   bool stopping_ = false;
-  bool store_full_ = false;
+  bool store_full_ = false;  // the last commit found no room
+  bool no_room_ = false;
   std::thread thread_;
 };
 
