@@ -30,6 +30,8 @@ std::string RenderOutcome(const Json& status, const Json& why, const Terminal& t
 std::string CostText(const Json& experiment);
 // A cell: text, number or "–".
 std::string Cell(const Json& value, int digits = 4);
+// "RULE: REASON" of an aborted run; the rule alone is not said twice.
+std::string AbortText(const Json& run);
 // RFC 3339 in UTC as local time with its zone.
 std::string LocalTime(const std::string& rfc3339);
 

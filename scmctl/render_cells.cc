@@ -1,5 +1,7 @@
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "common/human.h"
 #include "scmctl/render.h"
@@ -13,6 +15,12 @@ std::string Cell(const Json& value, int digits) {
   if (value.is_string()) return value.get<std::string>().empty() ? "–" : value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   return value.dump();
+}
+
+std::string AbortText(const Json& run) {
+  const std::string rule = StringAt(run, "rule"), reason = StringAt(run, "reason");
+  const bool named = absl::StartsWith(reason, absl::StrReplaceAll(rule, {{"_", " "}}));
+  return rule.empty() || named ? reason : absl::StrCat(rule, ": ", reason);
 }
 
 std::string LocalTime(const std::string& rfc3339) {

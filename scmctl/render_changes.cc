@@ -39,7 +39,7 @@ Entry RunEntry(const Json& run) {
     }
   }
   if (state == "ABORTED") {
-    absl::StrAppend(&line, ": ", StringAt(run, "rule"), ": ", reason, " · scmctl why ", id);
+    absl::StrAppend(&line, ": ", AbortText(run), " · scmctl why ", id);
   } else if ((state == "FAILED" || state == "PENDING") && !reason.empty()) {
     absl::StrAppend(&line, ": ", reason);
   }

@@ -133,8 +133,7 @@ std::vector<std::string> AbortLines(const Json& status, const Terminal& terminal
     if (StringAt(run, "state") != "ABORTED") continue;
     const std::string id = StringAt(run, "id");
     const std::string head = absl::StrCat(id, " "), tail = absl::StrCat(" · scmctl why ", id);
-    const std::string text =
-        absl::StrCat(" ", StringAt(run, "rule"), ": ", StringAt(run, "reason"));
+    const std::string text = absl::StrCat(" ", AbortText(run));
     const int left = terminal.width - DisplayWidth(head) - DisplayWidth(tail) - 7;
     lines.push_back(absl::StrCat(head, ColourState("ABORTED", "ABORTED", terminal.colour),
                                  Fit(text, left), tail));

@@ -189,6 +189,15 @@ void WaitForQuiet(Client& client) {
   }
 }
 
+// Until the coordinator knows every worker that was started, so that what comes next finds them.
+void AwaitWorkers(const LocalHome& home, int wanted) {
+  for (absl::Duration waited; waited < kStartPatience; waited += kPoll) {
+    const absl::StatusOr<Json> status = LocalStatus(home);
+    if (!status.ok() || static_cast<int>(MemberAt(*status, "workers").size()) >= wanted) return;
+    std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
@@ -245,6 +254,7 @@ absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
   }
   const Json state = {{"workers", wanted.workers}, {"allow_trainers", wanted.allow_trainers}};
   SCM_RETURN_IF_ERROR(WriteFileDurably(home.state_file(), state.dump(2)));
+  AwaitWorkers(home, wanted.workers);
   return lines;
 }
 

@@ -53,9 +53,18 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
   }
   if (placement.slots > 0) return placement;
-  placement.failures.push_back(absl::StrCat("needs ", wants.gpus, " GPUs and ", wants.cpus,
-                                            " CPU slots on one worker: none of ",
-                                            inventory.workers.size(), " workers has them"));
+  const std::string slots = absl::StrCat(wants.cpus, wants.cpus == 1 ? " CPU slot" : " CPU slots");
+  const std::string needs =
+      wants.gpus == 0
+          ? slots
+          : absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU and " : " GPUs and ", slots);
+  placement.failures.push_back(
+      inventory.workers.empty()
+          ? absl::StrCat("needs ", needs,
+                         " on one worker, and no worker is ready: `scmctl workers "
+                         "ls` lists them")
+          : absl::StrCat("needs ", needs, " on one worker: none of ", inventory.workers.size(),
+                         " has that much"));
   return placement;
 }
 

@@ -117,7 +117,7 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
                     IntegerAt(row, "step", 0));
   }
   if (!rungs.empty()) Paragraph(out, "rungs", rungs, width);
-  if (MemberAt(plan, "slots").is_number()) {
+  if (IntegerAt(plan, "slots", 0) > 0) {
     Paragraph(out, "placement", Places(IntegerAt(plan, "slots", 0)), width);
   }
   for (const Json& failure : MemberAt(plan, "unplaceable")) {
