@@ -35,7 +35,7 @@ SEEDS = (11, 12, 13, 14, 15)
 
 # One trial learns nothing and is aborted; the other's parameters are trained with five seeds.
 MAIN = experiment(
-    name="dash", seeds=SEEDS, max_steps=160, script="{curve: good, step_ms: 20}",
+    name="dash", seeds=SEEDS, max_steps=80, script="{curve: good, step_ms: 60}",
     stages="[sweep, replicate]",
     abort="{no_convergence: {after_step: 40, min_loss_reduction: 0.05}, below_random: none}",
     extra="""
@@ -44,7 +44,7 @@ sweep: {search: grid, max_trials: 2, seed: 1,
 budget: {limit: 100.0, currency: USD, cpu_hour: 0.05, gpu_hour: {default: 2.0}}
 timeline: {finish_by: 2099-12-31}
 """)
-NAN = experiment(name="nan", seeds=(7,), script="{curve: nan, nan_at_step: 12, step_ms: 20}")
+NAN = experiment(name="nan", seeds=(7,), script="{curve: nan, nan_at_step: 12, step_ms: 100}")
 
 
 class Live(unittest.TestCase):
@@ -79,6 +79,8 @@ class Live(unittest.TestCase):
                                     cls.metrics_url.split("/")[2],
                                     ROOT / "dashboards/prometheus/rules/*.yml")
         cls.cleanups.append(cls.prometheus.close)
+        # Prometheus takes seconds to find its targets; what happens before that it has not seen.
+        until(lambda: cls.prometheus.query('up{job="scm"} == 1'), what="the first scrape")
         cls.run_experiments()
         cls.ended = time.time()
 
@@ -289,10 +291,18 @@ class Live(unittest.TestCase):
                           ["rules"]), what="every rule evaluated")
         alerts = lambda: {(a["labels"]["alertname"], a["labels"].get("run"))
                           for a in self.prometheus.api("alerts")["alerts"]}
-        run = self.status[self.nan]["runs"][0]["id"]
-        flat = [r["id"] for r in self.status[self.main]["runs"] if r["rule"]][0]
-        until(lambda: {("ScmLossNotFinite", run), ("ScmRunAborted", run),
-                       ("ScmRunAborted", flat)} <= alerts(), what="the alerts on both aborts")
+        nan = self.status[self.nan]["runs"][0]["id"]
+        expected = {("ScmLossNotFinite", nan)}
+        for run in self.runs():
+            # An increase shows only to who scraped before and after it; these runs lasted seconds.
+            series = self.prometheus.query_range(
+                f'scm_run_aborts_total{{run="{run["id"]}",rule="{run["rule"]}"}}', self.began,
+                time.time(), 0.5)
+            if run["rule"]:
+                self.assertEqual({value for _, value in series[0]["values"]}, {"0", "1"}, run)
+                expected.add(("ScmRunAborted", run["id"]))
+        self.assertEqual(len(expected), 3)
+        until(lambda: expected <= alerts(), what="the alerts on both aborts")
         self.assertNotIn("ScmCoordinatorDown", {name for name, _ in alerts()})
 
     def test_the_document_says_what_is_exported_and_nothing_else(self):
