@@ -6,19 +6,21 @@
 
 #include "report/findings.h"
 
-namespace scm {
+namespace scm::report {
 
 struct Block {
-  enum class Kind { kHeading, kText, kTable, kList, kFigure };
+  enum class Kind { kPart, kHeading, kText, kTable, kList, kFigure };
   Kind kind = Kind::kText;
-  std::string text;                            // heading, paragraph, or caption of table and figure
+  std::string text;                            // heading, paragraph, or caption
   std::vector<std::string> header;             // table
   std::vector<std::vector<std::string>> rows;  // table; list: one cell a row
-  std::string svg;                             // figure; its numbers are the table
+  std::string svg;                             // figure
+  // Table: its name, "t3". Figure: the name of the table that holds its numbers.
+  std::string table;
 };
 
 struct ReportDocument {
-  std::string title;
+  std::string title, subtitle;
   std::string decision;  // one line above everything
   std::vector<Block> blocks;
 };
@@ -28,4 +30,4 @@ ReportDocument LayOut(const Findings& findings);
 std::string WriteMarkdown(const ReportDocument& document);
 std::string WriteHtml(const ReportDocument& document);
 
-}  // namespace scm
+}  // namespace scm::report

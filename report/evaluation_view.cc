@@ -1,21 +1,29 @@
 #include "report/evaluation_view.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "statistics/score_table.h"
 
-namespace scm {
+namespace scm::report {
 namespace {
 
-std::vector<int> Labels(const Json& value) {
-  std::vector<int> labels;
-  if (value.is_number_integer()) labels.push_back(value.get<int>());
+constexpr size_t kFewestClustersOfAClass = 5;
+
+std::vector<int> Indices(const Json& value) {
+  std::vector<int> indices;
+  if (value.is_number_integer()) indices.push_back(value.get<int>());
   if (value.is_array()) {
-    for (const Json& label : value) {
-      if (label.is_number_integer()) labels.push_back(label.get<int>());
+    for (const Json& index : value) {
+      if (index.is_number_integer()) indices.push_back(index.get<int>());
     }
   }
-  return labels;
+  return indices;
+}
+
+absl::Status Bad(const std::string& where, const std::string& what) {
+  return absl::InvalidArgumentError(absl::StrCat("evaluation.json: ", where, ": ", what));
 }
 
 absl::Status ReadScores(const Json& scores, const std::string& model, EvaluatedTask& task) {
@@ -23,15 +31,42 @@ absl::Status ReadScores(const Json& scores, const std::string& model, EvaluatedT
   if (of_task.is_null()) return absl::OkStatus();  // a baseline that does not answer this task
   const Json& correct = MemberAt(of_task, "correct");
   const Json& predicted = MemberAt(of_task, "predicted");
+  const std::string where = absl::StrCat("scores.", model, ".", task.name);
   if (correct.size() != task.gold.size() || predicted.size() != task.gold.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "evaluation.json: scores.", model, ".", task.name, " answers ", correct.size(), " of ",
-        task.gold.size(), " items"));
+    return Bad(where, absl::StrCat("answers ", correct.size(), " of ", task.gold.size(), " items"));
   }
   for (size_t i = 0; i < task.gold.size(); ++i) {
-    task.correct[model].push_back(NumberFromJson(correct[i]).value_or(0));
-    task.predicted[model].push_back(Labels(predicted[i]));
+    const std::optional<double> right = NumberFromJson(correct[i]);
+    if (!right || !(*right >= 0 && *right <= 1)) {
+      return Bad(absl::StrCat(where, ".correct[", i, "]"), "a number from 0 to 1 expected");
+    }
+    task.correct[model].push_back(*right);
+    task.predicted[model].push_back(Indices(predicted[i]));
   }
+  return absl::OkStatus();
+}
+
+absl::Status ReadItems(const Json& items, EvaluatedTask& task) {
+  std::vector<std::string> clusters;
+  for (const Json& item : items) {
+    const std::string where = absl::StrCat("tasks.", task.name, ", item ", StringAt(item, "id"));
+    clusters.push_back(StringAt(item, "cluster"));
+    task.choices.push_back(static_cast<int>(IntegerAt(item, "choices", 0)));
+    task.gold.push_back(Indices(MemberAt(item, "gold")));
+    if (task.choices.back() < 1) return Bad(where, "choices: a number of at least 1 expected");
+    for (const int gold : task.gold.back()) {
+      if (gold < 0 || gold >= task.choices.back()) {
+        return Bad(where, absl::StrCat("gold: ", gold, " is none of the choices"));
+      }
+    }
+    std::vector<std::string> texts;
+    for (const Json& text : MemberAt(item, "texts")) {
+      if (text.is_string()) texts.push_back(text.get<std::string>());
+    }
+    if (static_cast<int>(texts.size()) == task.choices.back()) task.texts.push_back(texts);
+  }
+  if (task.texts.size() != task.gold.size()) task.texts.clear();
+  task.cluster = statistics::ClusterIndices(clusters);
   return absl::OkStatus();
 }
 
@@ -40,6 +75,13 @@ absl::Status ReadScores(const Json& scores, const std::string& model, EvaluatedT
 const EvaluatedModel* Evaluation::Base() const {
   for (const EvaluatedModel& model : models) {
     if (model.kind == "base") return &model;
+  }
+  return nullptr;
+}
+
+const EvaluatedModel* Evaluation::OfRun(const std::string& run) const {
+  for (const EvaluatedModel& model : models) {
+    if (model.kind == "seed" && model.run == run) return &model;
   }
   return nullptr;
 }
@@ -58,13 +100,7 @@ absl::StatusOr<Evaluation> ReadEvaluation(const Json& json) {
     EvaluatedTask task;
     task.name = StringAt(task_json, "name");
     task.multi_label = BoolAt(task_json, "multi_label", false);
-    std::vector<std::string> clusters;
-    for (const Json& item : MemberAt(task_json, "items")) {
-      clusters.push_back(StringAt(item, "cluster"));
-      task.choices.push_back(static_cast<int>(IntegerAt(item, "choices", 2)));
-      task.gold.push_back(Labels(MemberAt(item, "gold")));
-    }
-    task.cluster = statistics::ClusterIndices(clusters);
+    SCM_RETURN_IF_ERROR(ReadItems(MemberAt(task_json, "items"), task));
     for (const EvaluatedModel& model : evaluation.models) {
       SCM_RETURN_IF_ERROR(
           ReadScores(MemberAt(MemberAt(json, "scores"), model.name), model.name, task));
@@ -74,33 +110,84 @@ absl::StatusOr<Evaluation> ReadEvaluation(const Json& json) {
   return evaluation;
 }
 
-std::vector<statistics::DocumentLoss> DocumentLosses(const Json& json, const std::string& base,
-                                                     const std::vector<std::string>& seeds,
-                                                     double chance_loss) {
-  const Json& loss = MemberAt(json, "loss");
+absl::StatusOr<std::vector<statistics::DocumentLoss>> DocumentLosses(
+    const Json& json, const std::string& base, const std::vector<std::string>& seeds,
+    double chance_loss) {
   const auto documents = [&](const std::string& model) -> const Json& {
-    return MemberAt(MemberAt(loss, model), "documents");
+    return MemberAt(MemberAt(MemberAt(json, "loss"), model), "documents");
   };
   std::map<std::string, int> answers;
   for (const Json& task : MemberAt(json, "tasks")) {
-    for (const Json& item : MemberAt(task, "items")) ++answers[StringAt(item, "document")];
+    for (const Json& item : MemberAt(task, "items")) {
+      answers[StringAt(item, "document")] +=
+          static_cast<int>(Indices(MemberAt(item, "gold")).size());
+    }
+  }
+  std::map<std::string, std::map<std::string, double>> losses;  // model, document
+  for (const std::string& seed : seeds) {
+    for (const Json& entry : documents(seed)) {
+      losses[seed][StringAt(entry, "document")] =
+          NumberAt(entry, "loss_sum", statistics::kNotANumber);
+    }
   }
   std::vector<statistics::DocumentLoss> result;
-  for (size_t d = 0; d < documents(base).size(); ++d) {
-    const Json& entry = documents(base)[d];
+  for (const Json& entry : documents(base)) {
+    const std::string name = StringAt(entry, "document");
     statistics::DocumentLoss document;
-    document.base = NumberAt(entry, "loss_sum", 0);
-    document.answers = static_cast<int>(
-        IntegerAt(entry, "answers", answers[StringAt(entry, "document")]));
+    document.base = NumberAt(entry, "loss_sum", statistics::kNotANumber);
+    document.answers = static_cast<int>(IntegerAt(entry, "answers", answers[name]));
     for (const std::string& seed : seeds) {
-      document.seeds.push_back(
-          seed.empty() || d >= documents(seed).size()
-              ? statistics::CappedBaseLoss(document, chance_loss)
-              : NumberAt(documents(seed)[d], "loss_sum", statistics::kNotANumber));
+      if (seed.empty()) {
+        document.seeds.push_back(statistics::CappedBaseLoss(document, chance_loss));
+        continue;
+      }
+      const auto found = losses[seed].find(name);
+      if (found == losses[seed].end()) {
+        return Bad(absl::StrCat("loss.", seed), absl::StrCat("lacks document ", name));
+      }
+      document.seeds.push_back(found->second);
     }
     result.push_back(std::move(document));
   }
   return result;
 }
 
-}  // namespace scm
+TaskLabels LabelsOf(const EvaluatedTask& task) {
+  TaskLabels out;
+  std::map<std::string, std::set<int>> clusters;  // of each right answer
+  for (size_t i = 0; i < task.texts.size(); ++i) {
+    for (const int gold : task.gold[i]) clusters[task.texts[i][gold]].insert(task.cluster[i]);
+  }
+  out.by_text = !clusters.empty();
+  for (const auto& [text, where] : clusters) {
+    out.by_text = out.by_text && where.size() >= kFewestClustersOfAClass;
+  }
+  if (!out.by_text) {
+    for (const int choices : task.choices) out.labels = std::max(out.labels, choices);
+    out.gold = task.gold;
+    return out;
+  }
+  for (const auto& [text, where] : clusters) out.names.push_back(text);
+  out.labels = static_cast<int>(out.names.size());
+  out.gold = PredictedLabels(task, out, task.gold);
+  return out;
+}
+
+std::vector<std::vector<int>> PredictedLabels(const EvaluatedTask& task, const TaskLabels& labels,
+                                              const std::vector<std::vector<int>>& predicted) {
+  if (!labels.by_text) return predicted;
+  std::map<std::string, int> number;
+  for (const std::string& name : labels.names) number.emplace(name, number.size());
+  std::vector<std::vector<int>> out;
+  for (size_t i = 0; i < predicted.size(); ++i) {
+    auto& of_item = out.emplace_back();
+    for (const int index : predicted[i]) {
+      const bool known = index >= 0 && index < task.choices[i];
+      const auto found = known ? number.find(task.texts[i][index]) : number.end();
+      of_item.push_back(found == number.end() ? labels.labels : found->second);
+    }
+  }
+  return out;
+}
+
+}  // namespace scm::report

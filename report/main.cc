@@ -1,4 +1,5 @@
-// scm-report: the report task of an experiment (docs/trainer-protocol.md), or by hand from two files.
+// scm-report: the report task of an experiment (docs/trainer-protocol.md), or by hand from two
+// files.
 
 #include <unistd.h>
 
@@ -87,7 +88,8 @@ int RunByHand(const std::string& data, const std::string& evaluation, const std:
 }  // namespace scm
 
 int main(int argc, char** argv) {
-  CLI::App app("Computes and writes the report of an experiment. A worker starts it with SCM_SPEC.");
+  CLI::App app(
+      "Computes and writes the report of an experiment. A worker starts it with SCM_SPEC.");
   app.set_version_flag("--version", scm::kVersion);
   std::string data, evaluation, out = "report";
   app.add_option("--data", data, "report_data.json");

@@ -2,40 +2,70 @@
 
 #include <cmath>
 
+#include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 #include "report/document.h"
 #include "report/findings.h"
 #include "statistics/to_json.h"
 
 namespace scm {
+namespace report {
 namespace {
 
-Json TaskJson(const TaskResult& task) {
-  Json comparisons = Json::array();
-  for (const TaskComparison& one : task.comparisons) {
-    comparisons.push_back(
-        {{"baseline", one.baseline},
-         {"missing", one.missing.empty() ? Json(nullptr) : Json(one.missing)},
-         {"primary", one.primary},
-         {"baseline_score", statistics::ToJson(one.baseline_score)},
-         {"difference", statistics::ToJson(one.comparison.difference)},
-         {"p_value", JsonNumber(one.comparison.p_value)},
-         {"holm_p", JsonNumber(one.holm_p)},
-         {"sign_flip_p", JsonNumber(one.sign_flip_p)}});
+Json NumberOrNull(double value) { return std::isnan(value) ? Json(nullptr) : JsonNumber(value); }
+Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json ResultJson(const Result& result) {
+  Json json = statistics::ToJson(result.estimate);
+  json["bootstrap"] = {{"low", NumberOrNull(result.bootstrap.low)},
+                       {"high", NumberOrNull(result.bootstrap.high)},
+                       {"resamples", result.bootstrap.resamples},
+                       {"disagrees", result.disagrees}};
+  json["without_aborted"] =
+      result.trained_only ? statistics::ToJson(*result.trained_only) : Json(nullptr);
+  return json;
+}
+
+Json ComparisonJson(const TaskComparison& one) {
+  Json json = {
+      {"baseline", one.baseline}, {"missing", TextOrNull(one.missing)}, {"primary", one.primary}};
+  if (!one.missing.empty()) return json;
+  Json mcnemar = Json::array();
+  for (const SeedMcNemar& seed : one.mcnemar) {
+    mcnemar.push_back({{"seed", seed.seed},
+                       {"only_seed", seed.test.only_model},
+                       {"only_baseline", seed.test.only_baseline},
+                       {"p_value", NumberOrNull(seed.test.p_value)}});
   }
+  json["baseline_score"] = statistics::ToJson(one.baseline_score);
+  json["difference"] = ResultJson(one.difference);
+  json["share"] = statistics::ToJson(one.share);
+  json["p_value"] = NumberOrNull(one.p_value);
+  json["p_without_aborted"] = NumberOrNull(one.p_without_aborted);
+  json["holm_p"] = NumberOrNull(one.holm_p);
+  json["these_models_on_new_items"] = {
+      {"sign_flip_p", NumberOrNull(one.sign_flip.p_value)},
+      {"smallest_sign_flip_p", NumberOrNull(one.sign_flip.smallest_p)},
+      {"mcnemar", mcnemar}};
+  return json;
+}
+
+Json TaskJson(const TaskResult& task) {
+  Json comparisons = Json::array(), seeds = Json::array();
+  for (const TaskComparison& one : task.comparisons) comparisons.push_back(ComparisonJson(one));
+  for (const auto& [seed, score] : task.seed_scores) {
+    seeds.push_back({{"seed", seed}, {"score", NumberOrNull(score)}});
+  }
+  Json f1 = ResultJson(task.f1);
+  f1["classes"] = task.f1_classes;
   return {{"name", task.task},
           {"primary", task.primary},
           {"multi_label", task.multi_label},
-          {"score", statistics::ToJson(task.score)},
-          {"bootstrap", {{"low", JsonNumber(task.bootstrap.low)},
-                         {"high", JsonNumber(task.bootstrap.high)},
-                         {"disagrees", task.disagrees}}},
-          {"macro_f1", statistics::ToJson(task.f1)},
-          {"chance", JsonNumber(task.chance)},
-          {"against_chance", task.against_chance},
-          {"seed_scores", task.seed_scores},
-          {"trained_only",
-           task.trained_only ? statistics::ToJson(*task.trained_only) : Json(nullptr)},
+          {"score", ResultJson(task.score)},
+          {"macro_f1", f1},
+          {"chance", NumberOrNull(task.chance)},
+          {"against_chance", TextOrNull(task.against_chance)},
+          {"seed_scores", seeds},
           {"comparisons", comparisons}};
 }
 
@@ -45,45 +75,75 @@ Json GatesJson(const Findings& findings) {
   return gates;
 }
 
+Json SeedsJson(const Findings& findings) {
+  constexpr const char* kOutcomes[] = {"trained", "aborted_by_rule", "missing"};
+  Json seeds = Json::array();
+  for (const Seed& seed : findings.seeds) {
+    seeds.push_back({{"name", seed.name},
+                     {"run", seed.run},
+                     {"state", seed.state},
+                     {"outcome", kOutcomes[static_cast<int>(seed.outcome)]},
+                     {"reason", TextOrNull(seed.reason)}});
+  }
+  return seeds;
+}
+
+Json LatencyJson(const Findings& findings) {
+  Json latency = Json::array();
+  for (const Latency& one : findings.latency) {
+    latency.push_back({{"model", one.model},
+                       {"unit", "ms"},
+                       {"p50", NumberOrNull(one.p50)},
+                       {"p95", NumberOrNull(one.p95.found)},
+                       {"p95_bound", one.p95.bound ? Json(*one.p95.bound) : Json(nullptr)},
+                       {"confidence", one.p95.confidence},
+                       {"samples", one.p95.samples},
+                       {"samples_needed", one.p95.samples_needed},
+                       {"what", one.what}});
+  }
+  return latency;
+}
+
+Json DecisionJson(const Findings& findings) {
+  return {{"decision", TextOrNull(findings.decision)},
+          {"headline", findings.headline},
+          {"reason", findings.reason},
+          {"advice", absl::StrJoin(findings.advice, "; ")},
+          {"gates", GatesJson(findings)}};
+}
+
 Json ReportJson(const Findings& findings) {
   Json tasks = Json::array();
   for (const TaskResult& task : findings.tasks) tasks.push_back(TaskJson(task));
-  return {{"version", 1},
-          {"experiment", MemberAt(findings.data, "experiment")},
-          {"demonstration", findings.demonstration},
-          {"decision", findings.decision.empty() ? Json(nullptr) : Json(findings.decision)},
-          {"headline", findings.headline},
-          {"reason", findings.reason},
-          {"advice", findings.advice},
-          {"gates", GatesJson(findings)},
-          {"tasks", tasks},
-          {"loss_reduction", findings.loss_reduction ? statistics::ToJson(*findings.loss_reduction)
-                                                     : Json(nullptr)},
-          {"latency", findings.latency},
-          {"memory", findings.memory},
-          {"substituted", findings.substituted},
-          {"limits", findings.limits},
-          {"cost", MemberAt(findings.data, "cost")},
-          {"stages", MemberAt(findings.data, "stages")},
-          {"runs", MemberAt(findings.data, "runs")},
-          {"certificates", MemberAt(findings.data, "certificates")}};
+  Json json = {{"version", 1},
+               {"experiment", MemberAt(findings.data, "experiment")},
+               {"demonstration", findings.demonstration}};
+  json.update(DecisionJson(findings));
+  json["seeds"] = SeedsJson(findings);
+  json["tasks"] = tasks;
+  const bool loss = findings.evaluated && findings.loss.missing.empty();
+  json["loss_reduction"] = loss ? ResultJson(findings.loss.reduction) : Json(nullptr);
+  json["latency"] = LatencyJson(findings);
+  json["memory"] = findings.memory;
+  json["limits"] = findings.limits;
+  for (const char* key : {"cost", "stages", "runs", "certificates"}) {
+    json[key] = MemberAt(findings.data, key);
+  }
+  return json;
 }
 
 }  // namespace
+}  // namespace report
 
 absl::StatusOr<RenderedReport> RenderReport(const Json& data, const Json* evaluation) {
-  SCM_ASSIGN_OR_RETURN(const Findings findings, ComputeFindings(data, evaluation));
-  const ReportDocument document = LayOut(findings);
-  RenderedReport report;
-  report.json = ReportJson(findings).dump(2) + "\n";
-  report.markdown = WriteMarkdown(document);
-  report.html = WriteHtml(document);
-  report.summary = {
-      {"decision", findings.decision.empty() ? Json(nullptr) : Json(findings.decision)},
-      {"headline", findings.headline},
-      {"reason", findings.reason},
-      {"gates", GatesJson(findings)}};
-  return report;
+  SCM_ASSIGN_OR_RETURN(const report::Findings findings, report::ComputeFindings(data, evaluation));
+  const report::ReportDocument document = report::LayOut(findings);
+  RenderedReport rendered;
+  rendered.json = report::ReportJson(findings).dump(2) + "\n";
+  rendered.markdown = report::WriteMarkdown(document);
+  rendered.html = report::WriteHtml(document);
+  rendered.summary = report::DecisionJson(findings);
+  return rendered;
 }
 
 }  // namespace scm

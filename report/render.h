@@ -1,5 +1,5 @@
-// The report of an experiment: JSON in, three texts out. Pure and deterministic: the same input gives
-// the same bytes.
+// The report of an experiment: JSON in, three texts out. Pure and deterministic: the same input
+// gives the same bytes.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace scm {
 
 struct RenderedReport {
   std::string json, markdown, html;
-  Json summary;  // of the task's `done`: decision, headline, gates, reason
+  Json summary;  // of the task's `done`: decision, headline, reason, advice, gates
 };
 
 // `data` is report_data.json, `evaluation` evaluation.json or null (docs/report-data.md).

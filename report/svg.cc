@@ -2,19 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 
-namespace scm {
+namespace scm::report {
 namespace {
 
-constexpr double kWidth = 640, kHeight = 300, kLeft = 56, kRight = 92, kTop = 14, kBottom = 40;
+constexpr double kWidth = 420, kLeft = 44, kRight = 20, kTop = 24, kPlot = 190;
+constexpr double kLetter = 6.1;  // mean width of a letter at 12 units, for laying out legends
 // Okabe and Ito's colours, distinguishable without colour vision; each with its own dash.
-constexpr const char* kColours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
-constexpr const char* kDashes[] = {"", "6 3", "2 2", "8 3 2 3", "12 4", "4 4 1 4"};
+constexpr const char* kColours[] = {"#0072B2", "#D55E00", "#009E73",
+                                    "#CC79A7", "#E69F00", "#56B4E9"};
+constexpr const char* kDashes[] = {"none", "7 3", "2 2", "9 3 2 3", "13 4", "4 4 1 4"};
+constexpr char kGrid[] = "stroke=\"#ccc\" stroke-width=\"0.6\"";
+constexpr char kAxis[] = "stroke=\"#111\" stroke-width=\"0.8\"";
+constexpr char kReference[] = "stroke=\"#333\" stroke-width=\"1\" stroke-dasharray=\"2 3\"";
 
 struct Scale {
   double low, high, from, to;
@@ -23,164 +30,244 @@ struct Scale {
   }
 };
 
-// A step of 1, 2 or 5 times a power of ten that gives about five ticks.
-double TickStep(double low, double high) {
-  const double rough = std::max(high - low, 1e-9) / 5;
-  const double power = std::pow(10, std::floor(std::log10(rough)));
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (rough <= factor * power) return factor * power;
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void Widen(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
   }
-  return 10 * power;
+  bool empty() const { return !(low <= high); }
+};
+
+// Multiples of 1, 2 or 5 times a power of ten, at most seven of them.
+std::vector<double> Ticks(double low, double high) {
+  const double range = std::max(high - low, 1e-9);
+  const double power = std::pow(10, std::floor(std::log10(range / 7)));
+  double step = 10 * power;
+  for (const double factor : {5.0, 2.0, 1.0}) {
+    if (range <= 7 * factor * power) step = factor * power;
+  }
+  std::vector<double> ticks;
+  for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) {
+    ticks.push_back(k * step);
+  }
+  return ticks;
 }
 
-std::string Number(double value) { return absl::StrFormat("%.1f", value); }
+std::string N(double value) { return absl::StrFormat("%.1f", value); }
+// + 0.0 turns −0 into 0.
+std::string TickText(double value) {
+  return absl::StrFormat("%g", std::round(value * 1e6) / 1e6 + 0.0);
+}
 
 std::string Text(double x, double y, const char* anchor, const std::string& text) {
-  return absl::StrCat("<text x=\"", Number(x), "\" y=\"", Number(y), "\" text-anchor=\"", anchor,
-                      "\">", EscapeXml(text), "</text>");
+  return absl::StrCat("<text x=\"", N(x), "\" y=\"", N(y), "\" text-anchor=\"", anchor, "\">",
+                      EscapeXml(text), "</text>\n");
 }
 
-std::string Line(double x1, double y1, double x2, double y2, const char* style) {
-  return absl::StrCat("<line x1=\"", Number(x1), "\" y1=\"", Number(y1), "\" x2=\"", Number(x2),
-                      "\" y2=\"", Number(y2), "\" ", style, "/>");
+std::string Line(double x1, double y1, double x2, double y2, const std::string& style) {
+  return absl::StrCat("<line x1=\"", N(x1), "\" y1=\"", N(y1), "\" x2=\"", N(x2), "\" y2=\"", N(y2),
+                      "\" ", style, "/>\n");
 }
 
-std::string Open(double height, const std::string& label) {
-  return absl::StrFormat("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">", kWidth,
-                         height, EscapeXml(label));
+std::string Open(double height, const std::string& title) {
+  return absl::StrFormat("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", kWidth,
+                         height, EscapeXml(title));
 }
 
-constexpr char kGrid[] = "stroke=\"#ccc\" stroke-width=\"0.6\"";
-constexpr char kReference[] = "stroke=\"#555\" stroke-width=\"1\" stroke-dasharray=\"2 3\"";
+std::string Stroke(size_t i) {
+  return absl::StrCat("stroke=\"", kColours[i % 6], "\" stroke-width=\"1.8\" stroke-dasharray=\"",
+                      kDashes[(i + i / 6) % 6], "\"");
+}
 
-std::string Axes(const Scale& x, const Scale& y, const std::string& x_label,
-                 const std::string& y_label) {
-  std::string out;
-  const double y_step = TickStep(y.low, y.high), x_step = TickStep(x.low, x.high);
-  for (double v = std::ceil(y.low / y_step) * y_step; v <= y.high + 1e-9; v += y_step) {
-    absl::StrAppend(&out, Line(kLeft, y(v), kWidth - kRight, y(v), kGrid),
-                    Text(kLeft - 6, y(v) + 4, "end", absl::StrFormat("%g", std::round(v * 1e6) / 1e6)));
-  }
-  for (double v = std::ceil(x.low / x_step) * x_step; v <= x.high + 1e-9; v += x_step) {
-    absl::StrAppend(&out, Text(x(v), kHeight - kBottom + 16, "middle", absl::StrFormat("%g", v)));
-  }
-  absl::StrAppend(&out, Text((kLeft + kWidth - kRight) / 2, kHeight - 6, "middle", x_label),
-                  Text(kLeft, kTop - 3, "start", y_label));
-  return out;
+std::string Cross(double x, double y) {
+  constexpr char kStyle[] = "stroke=\"#111\" stroke-width=\"1.6\"";
+  return Line(x - 4, y - 4, x + 4, y + 4, kStyle) + Line(x - 4, y + 4, x + 4, y - 4, kStyle);
 }
 
 // The area between the lowest and the highest curve at each step.
 std::string Band(const std::vector<Curve>& curves, const Scale& x, const Scale& y) {
-  std::map<double, std::pair<double, double>> range;
+  std::map<double, Range> ranges;
   for (const Curve& curve : curves) {
-    for (const auto& [step, value] : curve.points) {
-      auto [it, fresh] = range.try_emplace(step, value, value);
-      it->second.first = std::min(it->second.first, value);
-      it->second.second = std::max(it->second.second, value);
-    }
+    for (const auto& [step, value] : curve.points) ranges[step].Widen(value);
   }
   std::string up, down;
-  for (const auto& [step, pair] : range) {
-    absl::StrAppend(&up, Number(x(step)), ",", Number(y(pair.second)), " ");
+  for (const auto& [step, range] : ranges) {
+    absl::StrAppend(&up, N(x(step)), ",", N(y(range.high)), " ");
   }
-  for (auto it = range.rbegin(); it != range.rend(); ++it) {
-    absl::StrAppend(&down, Number(x(it->first)), ",", Number(y(it->second.first)), " ");
+  for (auto it = ranges.rbegin(); it != ranges.rend(); ++it) {
+    absl::StrAppend(&down, N(x(it->first)), ",", N(y(it->second.low)), " ");
   }
-  return absl::StrCat("<polygon points=\"", up, down, "\" fill=\"#888\" opacity=\"0.18\"/>");
+  return absl::StrCat("<polygon points=\"", up, down, "\" fill=\"#888\" fill-opacity=\"0.2\"/>\n");
+}
+
+// Entries from left to right, as many a row as fit.
+class Legend {
+ public:
+  explicit Legend(double top) : y_(top) {}
+  void Add(const std::string& label, const std::function<std::string(double, double)>& mark) {
+    const double width = 34 + kLetter * static_cast<double>(label.size());
+    if (x_ > kLeft && x_ + width > kWidth) {
+      x_ = kLeft;
+      y_ += 17;
+    }
+    absl::StrAppend(&out_, mark(x_, y_), Text(x_ + 26, y_ + 4, "start", label));
+    x_ += width;
+  }
+  const std::string& svg() const { return out_; }
+  double bottom() const { return y_ + 12; }
+
+ private:
+  double x_ = kLeft, y_;
+  std::string out_;
+};
+
+std::string LineAxes(const Scale& x, const Scale& y) {
+  std::string out;
+  for (const double v : Ticks(y.low, y.high)) {
+    absl::StrAppend(&out, Line(kLeft, y(v), kWidth - kRight, y(v), kGrid),
+                    Text(kLeft - 5, y(v) + 4, "end", TickText(v)));
+  }
+  const double bottom = y.from;
+  for (const double v : Ticks(x.low, x.high)) {
+    absl::StrAppend(&out, Line(x(v), bottom, x(v), bottom + 4, kAxis),
+                    Text(x(v), bottom + 16, "middle", TickText(v)));
+  }
+  return absl::StrCat(out, Line(kLeft, bottom, kWidth - kRight, bottom, kAxis),
+                      Line(kLeft, kTop, kLeft, bottom, kAxis),
+                      Text((kLeft + kWidth - kRight) / 2, bottom + 32, "middle", "optimiser step"));
+}
+
+std::string CurveLine(const Curve& curve, size_t i, const Scale& x, const Scale& y) {
+  std::string points;
+  for (const auto& [step, value] : curve.points) {
+    absl::StrAppend(&points, N(x(step)), ",", N(y(value)), " ");
+  }
+  std::string out =
+      absl::StrCat("<polyline points=\"", points, "\" fill=\"none\" ", Stroke(i), "/>\n");
+  if (curve.points.size() == 1) {
+    absl::StrAppend(&out, "<circle cx=\"", N(x(curve.points[0].first)), "\" cy=\"",
+                    N(y(curve.points[0].second)), "\" r=\"3\" fill=\"", kColours[i % 6], "\"/>\n");
+  }
+  if (curve.cut_short) {
+    absl::StrAppend(&out, Cross(x(curve.points.back().first), y(curve.points.back().second)));
+  }
+  return out;
+}
+
+std::string Triangle(double x, double y) {
+  return absl::StrCat("<polygon points=\"", N(x), ",", N(y), " ", N(x - 4), ",", N(y + 8), " ",
+                      N(x + 4), ",", N(y + 8), "\" fill=\"#fff\" stroke=\"#111\"/>\n");
+}
+
+std::string IntervalMark(const IntervalRow& row, const Scale& x, double y) {
+  const bool judged = row.style != IntervalRow::Style::kUnjudged;
+  std::string out;
+  if (std::isfinite(row.low) && std::isfinite(row.high)) {
+    const std::string style =
+        absl::StrCat("stroke=\"", judged ? "#111" : "#777",
+                     "\" stroke-width=\"2\" stroke-dasharray=\"", judged ? "none" : "3 3", "\"");
+    absl::StrAppend(&out, Line(x(row.low), y, x(row.high), y, style));
+    for (const double end : {row.low, row.high}) {
+      absl::StrAppend(&out, Line(x(end), y - 4, x(end), y + 4, kAxis));
+    }
+  }
+  if (std::isfinite(row.chance)) absl::StrAppend(&out, Triangle(x(row.chance), y - 4));
+  if (std::isfinite(row.gate)) {
+    absl::StrAppend(
+        &out, Line(x(row.gate), y - 8, x(row.gate), y + 8, "stroke=\"#111\" stroke-width=\"3\""));
+  }
+  if (std::isfinite(row.value)) {
+    const bool filled = row.style == IntervalRow::Style::kFilled;
+    absl::StrAppend(&out, "<circle cx=\"", N(x(row.value)), "\" cy=\"", N(y),
+                    "\" r=\"4.5\" fill=\"", filled ? "#0072B2" : "#fff", "\" stroke=\"#111\"/>\n");
+  }
+  return out;
 }
 
 }  // namespace
 
 std::string EscapeXml(const std::string& text) {
-  return absl::StrReplaceAll(
+  std::string out = absl::StrReplaceAll(
       text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+  for (char& c : out) {
+    if ((c >= 0 && c < 0x20 && c != '\n') || c == 0x7f) c = ' ';
+  }
+  return out;
 }
 
-std::string LineChart(const std::string& y_label, const std::vector<Curve>& curves,
+std::string LineChart(const std::string& title, const std::vector<Curve>& curves,
                       const std::vector<ReferenceLine>& references) {
-  double x_high = 1, y_low = INFINITY, y_high = -INFINITY;
+  Range steps, values;
+  steps.Widen(0);
   for (const Curve& curve : curves) {
     for (const auto& [step, value] : curve.points) {
-      x_high = std::max(x_high, step);
-      y_low = std::min(y_low, value);
-      y_high = std::max(y_high, value);
+      steps.Widen(step);
+      values.Widen(value);
     }
   }
-  for (const ReferenceLine& line : references) {
-    y_low = std::min(y_low, line.value);
-    y_high = std::max(y_high, line.value);
-  }
-  if (!std::isfinite(y_low)) return "";
-  const double margin = std::max((y_high - y_low) * 0.05, 1e-3);
-  const Scale x{0, x_high, kLeft, kWidth - kRight};
-  const Scale y{y_low - margin, y_high + margin, kHeight - kBottom, kTop + 4};
-  std::string out = Open(kHeight, absl::StrCat(y_label, " by step"));
-  absl::StrAppend(&out, Axes(x, y, "optimiser step", y_label));
-  if (curves.size() > 1) absl::StrAppend(&out, Band(curves, x, y));
-  for (const ReferenceLine& line : references) {
-    absl::StrAppend(&out, Line(kLeft, y(line.value), kWidth - kRight, y(line.value), kReference),
-                    Text(kWidth - kRight + 4, y(line.value) + 4, "start", line.label));
-  }
+  if (values.empty()) return "";
+  for (const ReferenceLine& line : references) values.Widen(line.value);
+  const double margin = std::max((values.high - values.low) * 0.06, 1e-3);
+  const Scale x{0, std::max(steps.high, 1.0), kLeft, kWidth - kRight};
+  const Scale y{values.low - margin, values.high + margin, kTop + kPlot, kTop};
+
+  std::string body = absl::StrCat(Text(4, 14, "start", title), LineAxes(x, y));
+  if (curves.size() > 1) body += Band(curves, x, y);
+  Legend legend(kTop + kPlot + 50);
   for (size_t i = 0; i < curves.size(); ++i) {
-    std::string points;
-    for (const auto& [step, value] : curves[i].points) {
-      absl::StrAppend(&points, Number(x(step)), ",", Number(y(value)), " ");
-    }
-    absl::StrAppendFormat(&out,
-                          "<polyline points=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.8\" "
-                          "stroke-dasharray=\"%s\"/>",
-                          points, kColours[i % 6], kDashes[i % 6]);
-    const double legend = kTop + 14 + 16 * static_cast<double>(i);
-    absl::StrAppend(&out, "<line x1=\"", Number(kWidth - kRight + 4), "\" x2=\"",
-                    Number(kWidth - kRight + 26), "\" y1=\"", Number(legend - 4), "\" y2=\"",
-                    Number(legend - 4), "\" stroke=\"", kColours[i % 6],
-                    "\" stroke-width=\"1.8\" stroke-dasharray=\"", kDashes[i % 6], "\"/>",
-                    Text(kWidth - kRight + 30, legend, "start", curves[i].label));
+    if (curves[i].points.empty()) continue;
+    body += CurveLine(curves[i], i, x, y);
+    legend.Add(curves[i].label, [&](double lx, double ly) {
+      return Line(lx, ly, lx + 22, ly, Stroke(i)) +
+             (curves[i].cut_short ? Cross(lx + 11, ly) : std::string());
+    });
   }
-  return absl::StrCat(out, "</svg>");
+  if (curves.size() > 1) {
+    legend.Add("lowest to highest", [](double lx, double ly) {
+      return absl::StrCat("<rect x=\"", N(lx), "\" y=\"", N(ly - 5),
+                          "\" width=\"22\" height=\"10\" fill=\"#888\" fill-opacity=\"0.2\"/>\n");
+    });
+  }
+  for (const ReferenceLine& line : references) {
+    absl::StrAppend(&body, Line(kLeft, y(line.value), kWidth - kRight, y(line.value), kReference),
+                    Text(kWidth - kRight - 2, y(line.value) - 4, "end",
+                         absl::StrCat(line.label, " ", absl::StrFormat("%.2f", line.value))));
+  }
+  return absl::StrCat(Open(legend.bottom(), title), body, legend.svg(), "</svg>");
 }
 
-std::string IntervalChart(const std::string& x_label, const std::vector<IntervalRow>& rows,
+std::string IntervalChart(const std::string& title, const std::vector<IntervalRow>& rows,
                           const std::vector<ReferenceLine>& references) {
-  constexpr double kRow = 26, kLabels = 190;
-  double low = INFINITY, high = -INFINITY;
-  const auto widen = [&](double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  };
+  constexpr double kRow = 38;
+  Range range;
   for (const IntervalRow& row : rows) {
-    for (const double value : {row.value, row.low, row.high}) widen(value);
+    for (const double value : {row.value, row.low, row.high, row.chance, row.gate}) {
+      range.Widen(value);
+    }
   }
-  for (const ReferenceLine& line : references) widen(line.value);
-  if (!std::isfinite(low)) return "";
-  const double margin = std::max((high - low) * 0.06, 0.01);
-  const double height = kTop + kRow * static_cast<double>(rows.size()) + 56;
-  const Scale x{low - margin, high + margin, kLabels, kWidth - 20};
-  std::string out = Open(height, x_label);
-  const double bottom = height - 44;
-  const double step = TickStep(x.low, x.high);
-  for (double v = std::ceil(x.low / step) * step; v <= x.high + 1e-9; v += step) {
+  if (range.empty()) return "";
+  for (const ReferenceLine& line : references) range.Widen(line.value);
+  const double margin = std::max((range.high - range.low) * 0.05, 1e-6);
+  const Scale x{range.low - margin, range.high + margin, 10, kWidth - 10};
+  const double bottom = kTop + 4 + kRow * static_cast<double>(rows.size());
+  std::string out = Open(bottom + 24, title) + Text(4, 14, "start", title);
+  for (const double v : Ticks(x.low, x.high)) {
     absl::StrAppend(&out, Line(x(v), kTop, x(v), bottom, kGrid),
-                    Text(x(v), bottom + 14, "middle", absl::StrFormat("%g", std::round(v * 1e6) / 1e6)));
+                    Text(x(v), bottom + 16, "middle", TickText(v)));
   }
+  absl::StrAppend(&out, Line(10, bottom, kWidth - 10, bottom, kAxis));
   for (const ReferenceLine& line : references) {
-    absl::StrAppend(&out, Line(x(line.value), kTop, x(line.value), bottom, kReference),
-                    Text(x(line.value), kTop - 2, "middle", line.label));
+    absl::StrAppend(&out, Line(x(line.value), kTop, x(line.value), bottom, kReference));
   }
   for (size_t i = 0; i < rows.size(); ++i) {
-    const double y = kTop + kRow * (static_cast<double>(i) + 0.6);
-    absl::StrAppend(&out, Text(kLabels - 8, y + 4, "end", rows[i].label));
-    if (std::isfinite(rows[i].low) && std::isfinite(rows[i].high)) {
-      absl::StrAppend(&out, Line(x(rows[i].low), y, x(rows[i].high), y,
-                                 "stroke=\"#000\" stroke-width=\"2\""));
-    }
-    if (std::isfinite(rows[i].value)) {
-      absl::StrAppend(&out, "<circle cx=\"", Number(x(rows[i].value)), "\" cy=\"", Number(y),
-                      "\" r=\"4\" fill=\"#0072B2\" stroke=\"#000\"/>");
-    }
+    const double top = kTop + 4 + kRow * static_cast<double>(i);
+    absl::StrAppend(&out, Text(10, top + 11, "start", rows[i].label),
+                    Text(kWidth - 10, top + 11, "end", rows[i].text),
+                    IntervalMark(rows[i], x, top + 24));
   }
-  return absl::StrCat(out, Text((kLabels + kWidth) / 2, height - 8, "middle", x_label), "</svg>");
+  return out + "</svg>";
 }
 
-}  // namespace scm
+}  // namespace scm::report

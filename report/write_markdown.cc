@@ -2,51 +2,68 @@
 #include "absl/strings/str_replace.h"
 #include "report/document.h"
 
-namespace scm {
+namespace scm::report {
 namespace {
 
-std::string Cell(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"|", "\\|"}, {"\n", " "}, {"<", "&lt;"}});
+// Text that is neither markup nor the end of a table's cell. Underscores within words are no
+// markup.
+std::string Escape(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"\\", "\\\\"},
+                                    {"|", "\\|"},
+                                    {"`", "\\`"},
+                                    {"*", "\\*"},
+                                    {"[", "\\["},
+                                    {"&", "&amp;"},
+                                    {"<", "&lt;"},
+                                    {"\r", " "},
+                                    {"\n", " "}});
 }
 
-void Table(const Block& block, std::string& out) {
+void MarkdownTable(const Block& block, std::string& out) {
+  if (!block.text.empty()) absl::StrAppend(&out, Escape(block.text), "\n\n");
   absl::StrAppend(&out, "|");
-  for (const std::string& title : block.header) absl::StrAppend(&out, " ", Cell(title), " |");
+  for (const std::string& title : block.header) absl::StrAppend(&out, " ", Escape(title), " |");
   absl::StrAppend(&out, "\n|");
   for (size_t i = 0; i < block.header.size(); ++i) absl::StrAppend(&out, " --- |");
   absl::StrAppend(&out, "\n");
   for (const auto& row : block.rows) {
     absl::StrAppend(&out, "|");
-    for (const std::string& cell : row) absl::StrAppend(&out, " ", Cell(cell), " |");
+    for (const std::string& cell : row) absl::StrAppend(&out, " ", Escape(cell), " |");
     absl::StrAppend(&out, "\n");
   }
   absl::StrAppend(&out, "\n");
 }
 
+void WriteMarkdownBlock(const Block& block, std::string& out) {
+  switch (block.kind) {
+    case Block::Kind::kPart:
+      absl::StrAppend(&out, "## ", Escape(block.text), "\n\n");
+      break;
+    case Block::Kind::kHeading:
+      absl::StrAppend(&out, "### ", Escape(block.text), "\n\n");
+      break;
+    case Block::Kind::kText:
+      absl::StrAppend(&out, Escape(block.text), "\n\n");
+      break;
+    case Block::Kind::kList:
+      for (const auto& row : block.rows) absl::StrAppend(&out, "- ", Escape(row[0]), "\n");
+      absl::StrAppend(&out, "\n");
+      break;
+    case Block::Kind::kTable:
+      MarkdownTable(block, out);
+      break;
+    case Block::Kind::kFigure:  // Markdown shows a figure by its numbers
+      absl::StrAppend(&out, "Figure in report.html, numbers below: ", Escape(block.text), "\n\n");
+  }
+}
+
 }  // namespace
 
 std::string WriteMarkdown(const ReportDocument& document) {
-  std::string out =
-      absl::StrCat("# ", Cell(document.title), "\n\n**Decision: ", document.decision, "**\n\n");
-  for (const Block& block : document.blocks) {
-    switch (block.kind) {
-      case Block::Kind::kHeading:
-        absl::StrAppend(&out, "## ", block.text, "\n\n");
-        break;
-      case Block::Kind::kText:
-        absl::StrAppend(&out, Cell(block.text), "\n\n");
-        break;
-      case Block::Kind::kList:
-        for (const auto& row : block.rows) absl::StrAppend(&out, "- ", Cell(row[0]), "\n");
-        absl::StrAppend(&out, "\n");
-        break;
-      case Block::Kind::kTable:
-      case Block::Kind::kFigure:  // Markdown shows a figure by its numbers
-        if (!block.text.empty()) absl::StrAppend(&out, block.text, "\n\n");
-        Table(block, out);
-    }
-  }
+  std::string out = absl::StrCat("# ", Escape(document.title), "\n\n", Escape(document.subtitle),
+                                 "\n\n**Decision: ", Escape(document.decision), "**\n\n");
+  for (const Block& block : document.blocks) WriteMarkdownBlock(block, out);
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::report

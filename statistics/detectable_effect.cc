@@ -10,7 +10,7 @@
 namespace scm::statistics {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 DetectableEffect Effect(const Design& design, double item_variance,
                         const DesignAssumptions& assumptions) {
@@ -20,7 +20,7 @@ DetectableEffect Effect(const Design& design, double item_variance,
     squares += m * m;
   }
   DetectableEffect out;
-  if (!(n > 0) || design.seeds < 1) return {kNaN, kNaN, kNaN, kNaN};
+  if (!(n > 0) || design.seeds < 1) return {kUndefined, kUndefined, kUndefined, kUndefined};
   const double seeds = design.seeds;
   const double shared = assumptions.shared + (1 - assumptions.shared) / seeds;
   out.cluster_part =
@@ -57,18 +57,20 @@ DetectableEffect SmallestDetectableEffect(const Design& design,
 double AccuracyNeeded(double threshold, const Design& design,
                       const DesignAssumptions& assumptions) {
   double low = threshold, high = 1 - 1e-9;
+  DesignAssumptions alike = assumptions;
+  alike.shared = 1;
   const auto passes = [&](double accuracy) {
     const double variance = accuracy * (1 - accuracy);
-    const double margin = Effect(design, variance, assumptions).effect / variance;
+    const double margin = Effect(design, variance, alike).effect / variance;
     return Logit(accuracy) - margin > Logit(threshold);
   };
   // The seeds' spread makes the margin grow again close to 1, so the first passing point is sought.
-  double first = kNaN;
+  double first = kUndefined;
   for (int step = 1; step < 1000 && std::isnan(first); ++step) {
     const double accuracy = threshold + (1 - threshold) * step / 1000;
     if (passes(accuracy)) first = accuracy;
   }
-  if (std::isnan(first)) return kNaN;
+  if (std::isnan(first)) return kUndefined;
   low = first - (1 - threshold) / 1000;
   high = first;
   for (int step = 0; step < 50; ++step) {

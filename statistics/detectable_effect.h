@@ -33,7 +33,9 @@ DetectableEffect SmallestDetectableEffect(const Design& design,
                                           const DesignAssumptions& assumptions = {});
 
 // The true accuracy at which the gate "lower bound above `threshold`" is passed with the assumed
-// power. NaN where no accuracy below 1 does.
+// power. κ is a share of the differences' variance; that of a score is taken as common to all seeds
+// (κ = 1), because seeds of one procedure err on the same items. NaN where no accuracy below 1
+// does.
 double AccuracyNeeded(double threshold, const Design& design,
                       const DesignAssumptions& assumptions = {});
 

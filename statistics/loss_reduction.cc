@@ -9,7 +9,7 @@
 namespace scm::statistics {
 namespace {
 
-absl::Status Check(const std::vector<DocumentLoss>& documents) {
+absl::Status CheckDocuments(const std::vector<DocumentLoss>& documents) {
   if (documents.empty() || documents[0].seeds.empty()) {
     return absl::InvalidArgumentError("a loss reduction needs documents and at least one seed");
   }
@@ -50,7 +50,7 @@ double CappedBaseLoss(const DocumentLoss& document, double chance_loss) {
 
 absl::StatusOr<Estimate> LossReduction(const std::vector<DocumentLoss>& documents,
                                        double chance_loss, double confidence) {
-  SCM_RETURN_IF_ERROR(Check(documents));
+  SCM_RETURN_IF_ERROR(CheckDocuments(documents));
   const size_t clusters = documents.size(), seeds = documents[0].seeds.size();
   std::vector<double> base(clusters);
   double base_sum = 0;
@@ -92,6 +92,26 @@ absl::StatusOr<Estimate> LossReduction(const std::vector<DocumentLoss>& document
   out.variance = ComputeTwoWay(input);
   SetLinearInterval(out);
   return out;
+}
+
+BootstrapInterval BootstrapLossReduction(const std::vector<DocumentLoss>& documents,
+                                         double chance_loss, const BootstrapOptions& options) {
+  if (!CheckDocuments(documents).ok()) return {};
+  const size_t seeds = documents[0].seeds.size();
+  return BootstrapStatistic(
+      static_cast<int>(seeds), static_cast<int>(documents.size()),
+      [&](const BootstrapWeights& weights) {
+        double before = 0, after = 0;
+        for (size_t c = 0; c < documents.size(); ++c) {
+          if (weights.clusters[c] == 0) continue;
+          before += weights.clusters[c] * CappedBaseLoss(documents[c], chance_loss);
+          for (size_t s = 0; s < seeds; ++s) {
+            after += weights.clusters[c] * weights.seeds[s] * documents[c].seeds[s];
+          }
+        }
+        return before > 0 ? 1 - after / static_cast<double>(seeds) / before : kNotANumber;
+      },
+      options);
 }
 
 }  // namespace scm::statistics

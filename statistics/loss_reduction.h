@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "statistics/bootstrap.h"
 #include "statistics/interval.h"
 
 namespace scm::statistics {
@@ -27,5 +28,10 @@ double CappedBaseLoss(const DocumentLoss& document, double chance_loss);
 // non-finite losses; a base loss of zero cannot be judged.
 absl::StatusOr<Estimate> LossReduction(const std::vector<DocumentLoss>& documents,
                                        double chance_loss, double confidence = kConfidence);
+
+// The crossed bootstrap of the same R, as a cross-check. `documents` as accepted by LossReduction;
+// NaN limits otherwise.
+BootstrapInterval BootstrapLossReduction(const std::vector<DocumentLoss>& documents,
+                                         double chance_loss, const BootstrapOptions& options);
 
 }  // namespace scm::statistics

@@ -69,11 +69,16 @@ void PrintPower(const Repeat& repeat) {
     }
   }
   std::printf("\nPassing \"accuracy above .6\" at the accuracy that should pass .8 of the time\n");
-  std::printf("%8s %9s %7s\n", "clusters", "accuracy", "passed");
+  std::printf("%8s %9s %12s %12s\n", "clusters", "accuracy", "errors .7", "errors alike");
   for (const int clusters : kClusters) {
     AnswerDesign design = Answer(1000, clusters, 0.015);
     design.accuracy = scm::statistics::AccuracyNeeded(0.6, {design.cluster_items, design.seeds});
-    std::printf("%8d %9.3f %7.3f\n", clusters, design.accuracy, PassRate(design, 0.6, repeat));
+    double passed[2];
+    for (const int alike : {0, 1}) {
+      design.shared = alike ? 1 : 0.7;
+      passed[alike] = PassRate(design, 0.6, repeat);
+    }
+    std::printf("%8d %9.3f %12.3f %12.3f\n", clusters, design.accuracy, passed[0], passed[1]);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "gtest/gtest.h"
+#include "statistics/detectable_effect.h"
 
 namespace scm::simulation {
 namespace {
@@ -75,6 +76,19 @@ TEST_F(Rates, DetectableEffectIsDetectedFourTimesInFive) {
     const double power = PowerAtDetectableEffect(design, repeat);
     EXPECT_GT(power, 0.8 - Slack(0.8, repeat.repetitions)) << row.clusters << " clusters";
     EXPECT_LT(power, 0.88 + Slack(0.88, repeat.repetitions)) << row.clusters << " clusters";
+  }
+}
+
+TEST_F(Rates, NeededAccuracyPassesItsGateFourTimesInFive) {
+  Repeat repeat = kRepeat;
+  repeat.repetitions = 500;
+  for (const int clusters : {10, 25, 70, 250}) {
+    AnswerDesign design = Design(1000, clusters, 0.015);
+    design.shared = 1;  // as AccuracyNeeded assumes: seeds err on the same items
+    design.accuracy = statistics::AccuracyNeeded(0.6, {design.cluster_items, design.seeds});
+    const double passed = PassRate(design, 0.6, repeat);
+    EXPECT_GT(passed, 0.8 - Slack(0.8, repeat.repetitions)) << clusters << " clusters";
+    EXPECT_LT(passed, 0.88 + Slack(0.88, repeat.repetitions)) << clusters << " clusters";
   }
 }
 
