@@ -99,6 +99,10 @@ void SimCluster::StopCoordinator(absl::Duration down) {
     if (item.done) item.done(absl::UnavailableError("the coordinator died"));
   }
   for (const auto& [link, worker] : std::exchange(open_links_, {})) worker->OnLinkDown(link);
+  // Calls that were handled and not answered break with their connection.
+  for (const auto& [call, done] : std::exchange(uploads_, {})) {
+    time_.After(Latency(), [done] { done(absl::UnavailableError("the connection broke")); });
+  }
   time_.After(down, [this] { StartCoordinator(); });
 }
 
@@ -221,8 +225,12 @@ void SimCluster::Deliver(int64_t link, const Output& output) {
 
 void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
                         const std::string& name, const std::string& content, UploadDone done) {
-  const auto answer = [this, done](const absl::StatusOr<Reply>& reply) {
-    time_.After(Latency(), [done, status = reply.status()] { done(status); });
+  const int64_t call = ++next_upload_;
+  uploads_[call] = std::move(done);
+  const auto answer = [this, call](const absl::StatusOr<Reply>& reply) {
+    const auto waiting = uploads_.extract(call);
+    if (waiting.empty()) return;
+    time_.After(Latency(), [done = waiting.mapped(), status = reply.status()] { done(status); });
   };
   if (controller_ == nullptr || store_full_) return answer(absl::UnavailableError("not now"));
   const auto task = last_->tasks->find(lease.task);

@@ -35,7 +35,7 @@ struct Scenario {
   double trainer_fault = 0;  // probability that an attempt misbehaves
   bool harmless = false;     // only faults that must not change any result
   bool user_acts = false;    // pause, resume, cancel, drain
-  absl::Duration deadline = absl::Hours(48);
+  absl::Duration deadline = absl::Hours(4);
 };
 
 class SimCluster {
@@ -125,6 +125,8 @@ class SimCluster {
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::map<int64_t, SimWorker*> open_links_;
   int64_t next_link_ = 0;
+  std::map<int64_t, UploadDone> uploads_;  // calls that wait for an answer
+  int64_t next_upload_ = 0;
   std::vector<Input> old_messages_;
   std::map<TaskId, int64_t> granted_epochs_;
   std::map<std::string, int> played_;
