@@ -105,10 +105,9 @@ class FullDisk(unittest.TestCase):
         cluster.until(lambda: cluster.steps(identifier) >= 60, what="60 steps in all")
         pids = cluster.pids()
         fill(self.ballast)
-        # The trainers cannot write their reports any more, and end; no new ones are started.
-        waits = lambda: "waits for room" in cluster.logs()
-        cluster.until(lambda: waits() and not cluster.processes("scm-fake-trainer"),
-                      what="the trainers' end")
+        # The trainers cannot write their reports any more, and end. Their shims wait for room to say
+        # so, and no new attempts are started.
+        cluster.until(lambda: not cluster.processes("scm-fake-trainer"), what="the trainers' end")
         self.assertEqual(cluster.pids(), pids, "a daemon ended")
         self.ballast.unlink()
         self.finish(identifier)
