@@ -1,9 +1,11 @@
 #include "evaluator/evaluate_job.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/files.h"
 #include "common/status_macros.h"
 #include "evaluator/evaluation_file.h"
@@ -18,6 +20,11 @@
 
 namespace scm {
 namespace {
+
+// The seed is judged by its certified 95th percentile, which needs 130 samples; the base's latency
+// is there to compare with.
+constexpr int64_t kSeedLatencySamples = 130;
+constexpr int64_t kBaseLatencySamples = 30;
 
 void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
@@ -44,7 +51,9 @@ class Evaluator {
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
   absl::StatusOr<LoadedModel> Load(const std::string& path);
   absl::StatusOr<ModelScores> Score(const LoadedModel& loaded);
-  absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded);
+  absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded, int64_t samples);
+  bool ReportItems(int64_t scored);
+  int64_t ItemsToScore() const;
   std::string BaseName() const;
   std::string SeedName(const JobInput& input) const;
   const TestTask& LatencyTask() const;
@@ -56,7 +65,8 @@ class Evaluator {
   std::string device_;
   Corpus corpus_;  // before the items that point into it
   Evaluation evaluation_;
-  int64_t scored_ = 0;  // items, over all models
+  int64_t scored_ = 0;          // items, over all models
+  int64_t peak_rss_bytes_ = 0;  // before the peak was last forgotten
 };
 
 absl::Status Evaluator::LoadTests() {
@@ -64,6 +74,11 @@ absl::Status Evaluator::LoadTests() {
   SCM_ASSIGN_OR_RETURN(corpus_, LoadJobCorpus(spec_.data, &warnings));
   SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(corpus_, spec_.data));
   SCM_ASSIGN_OR_RETURN(evaluation_.tasks, TestTasks(corpus_, split, spec_.evaluation.tasks));
+  const std::vector<std::string>& trained = spec_.trainer.train_tasks;
+  for (TestTask& task : evaluation_.tasks) {
+    task.trained =
+        trained.empty() || std::find(trained.begin(), trained.end(), task.name) != trained.end();
+  }
   evaluation_.demonstration = corpus_.info.demonstration;
   for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
   return absl::OkStatus();
@@ -113,6 +128,23 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
   return loaded;
 }
 
+// Of all models that are run; predictions cost nothing.
+int64_t Evaluator::ItemsToScore() const {
+  int64_t models = 1;
+  for (const JobInput& input : spec_.inputs) models += input.kind == "checkpoint";
+  for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
+    models += baseline.predictions.empty() && baseline.model != spec_.model;
+  }
+  return models * CountItems(evaluation_.tasks);
+}
+
+// Says how far the evaluation is; false when it is to stop.
+bool Evaluator::ReportItems(int64_t scored) {
+  const double step = static_cast<double>(scored), total = static_cast<double>(ItemsToScore());
+  return reporter_->Progress(scored, {{"items_scored", step}, {"total", total}}).ok() &&
+         !commands_->stop().has_value();
+}
+
 absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
   std::vector<const TokenExample*> examples;
   for (const auto& task : loaded.examples) {
@@ -122,20 +154,22 @@ absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
   }
   const int64_t items = CountItems(evaluation_.tasks);
   const double total = static_cast<double>(examples.size());
+  const absl::Duration began = clock_->Steady();
   const auto go_on = [&](int64_t done) {
-    const int64_t step = scored_ + static_cast<int64_t>(static_cast<double>(items * done) / total);
-    return reporter_->Progress(step, {{"items_scored", static_cast<double>(step)}}).ok() &&
-           !commands_->stop().has_value();
+    return ReportItems(scored_ + static_cast<int64_t>(static_cast<double>(items * done) / total));
   };
   SCM_ASSIGN_OR_RETURN(const auto scores, ScoreExamples(examples, spec_.trainer.score_tokens, go_on,
                                                         loaded.model.get()));
   scored_ += items;
+  const double seconds = absl::ToDoubleSeconds(clock_->Steady() - began);
+  Log(absl::StrFormat("%d items in %.1f s, %.1f items/s", items, seconds,
+                      static_cast<double>(items) / std::max(seconds, 1e-9)));
   return MakeScores(evaluation_.tasks, scores);
 }
 
-absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded) {
-  return MeasureLatency(LatencyTask(), *loaded.tokenizer, spec_.data.max_length, loaded.model.get(),
-                        clock_);
+absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded, int64_t samples) {
+  LatencyPlan plan{samples, spec_.data.max_length, [this] { return ReportItems(scored_); }};
+  return MeasureLatency(LatencyTask(), *loaded.tokenizer, plan, loaded.model.get(), clock_);
 }
 
 absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded) {
@@ -150,7 +184,7 @@ absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, Loaded
   loaded->model->EnableAdapters(true);
   SCM_ASSIGN_OR_RETURN(seed.scores, Score(*loaded));
   if (measure) {
-    SCM_ASSIGN_OR_RETURN(seed.latency_ms, Latency(*loaded));
+    SCM_ASSIGN_OR_RETURN(seed.latency_ms, Latency(*loaded, kSeedLatencySamples));
   }
   evaluation_.models.push_back(std::move(seed));
   return absl::OkStatus();
@@ -162,9 +196,13 @@ absl::Status Evaluator::EvaluateBaseAndSeeds() {
   base.name = BaseName();
   base.kind = EvaluatedModel::Kind::kBase;
   loaded.model->EnableAdapters(false);
+  // Before any batch is scored, so that the peak is that of single answers.
+  peak_rss_bytes_ = PeakResidentBytes();
+  const bool fresh = ResetPeakResidentBytes();
+  SCM_ASSIGN_OR_RETURN(base.latency_ms, Latency(loaded, kBaseLatencySamples));
+  if (fresh) evaluation_.inference_peak_rss_bytes = PeakResidentBytes();
   Log("scoring the base");
   SCM_ASSIGN_OR_RETURN(base.scores, Score(loaded));
-  SCM_ASSIGN_OR_RETURN(base.latency_ms, Latency(loaded));
   evaluation_.models.push_back(std::move(base));
   bool first = true;
   for (const JobInput& input : spec_.inputs) {
@@ -172,7 +210,7 @@ absl::Status Evaluator::EvaluateBaseAndSeeds() {
     SCM_RETURN_IF_ERROR(EvaluateSeed(input, first, &loaded));
     first = false;
   }
-  evaluation_.peak_rss_bytes = PeakResidentBytes();
+  evaluation_.peak_rss_bytes = std::max(peak_rss_bytes_, PeakResidentBytes());
   evaluation_.model_bytes = loaded.bytes;
   return absl::OkStatus();
 }

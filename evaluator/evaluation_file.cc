@@ -17,9 +17,13 @@ Json TaskJson(const TestTask& task) {
                      {"cluster", item->cluster_id},
                      {"jurisdiction", item->jurisdiction},
                      {"choices", item->choices.size()},
+                     {"texts", item->choices},
                      {"gold", AnswerJson(item->gold, task.multi_label)}});
   }
-  return {{"name", task.name}, {"multi_label", task.multi_label}, {"items", items}};
+  return {{"name", task.name},
+          {"multi_label", task.multi_label},
+          {"trained", task.trained},
+          {"items", items}};
 }
 
 Json ModelJson(const EvaluatedModel& model) {
@@ -93,18 +97,21 @@ Json EvaluationToJson(const Evaluation& evaluation) {
                              {"what", "one item, batch 1, tokenisation included"}};
     }
   }
-  return {
-      {"version", 1},
-      {"split", "test"},
-      {"demonstration", evaluation.demonstration},
-      {"tasks", tasks},
-      {"models", models},
-      {"scores", scores},
-      {"loss", losses},
-      {"answer_chance_loss", AnswerChanceLoss(evaluation.tasks)},
-      {"latency", latency},
-      {"memory",
-       {{"peak_rss_bytes", evaluation.peak_rss_bytes}, {"model_bytes", evaluation.model_bytes}}}};
+  return {{"version", 1},
+          {"split", "test"},
+          {"demonstration", evaluation.demonstration},
+          {"tasks", tasks},
+          {"models", models},
+          {"scores", scores},
+          {"loss", losses},
+          {"answer_chance_loss", AnswerChanceLoss(evaluation.tasks)},
+          {"latency", latency},
+          {"memory",
+           {{"peak_rss_bytes", evaluation.peak_rss_bytes},
+            {"inference_peak_rss_bytes", evaluation.inference_peak_rss_bytes > 0
+                                             ? Json(evaluation.inference_peak_rss_bytes)
+                                             : Json(nullptr)},
+            {"model_bytes", evaluation.model_bytes}}}};
 }
 
 }  // namespace scm

@@ -1,5 +1,8 @@
 #include "evaluator/latency.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
@@ -32,20 +35,27 @@ absl::Status AnswerOne(const TestTask& task, const Item& item, const Tokenizer& 
 }  // namespace
 
 absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const Tokenizer& tokenizer,
-                                                   int64_t max_length, LlamaModel* model,
+                                                   const LatencyPlan& plan, LlamaModel* model,
                                                    Clock* clock) {
-  for (int64_t i = 0; i < kLatencyWarmUps; ++i) {
-    const Item& item = *task.items[static_cast<size_t>(i) % task.items.size()];
-    SCM_RETURN_IF_ERROR(AnswerOne(task, item, tokenizer, max_length, model));
-  }
   std::vector<double> samples;
-  const size_t count = std::min(task.items.size(), static_cast<size_t>(kLatencySamples));
-  for (size_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < kLatencyWarmUps + plan.samples; ++i) {
+    const Item& item = *task.items[static_cast<size_t>(i) % task.items.size()];
     const absl::Duration began = clock->Steady();
-    SCM_RETURN_IF_ERROR(AnswerOne(task, *task.items[i], tokenizer, max_length, model));
-    samples.push_back(absl::ToDoubleMilliseconds(clock->Steady() - began));
+    SCM_RETURN_IF_ERROR(AnswerOne(task, item, tokenizer, plan.max_length, model));
+    if (i >= kLatencyWarmUps) {
+      samples.push_back(absl::ToDoubleMilliseconds(clock->Steady() - began));
+    }
+    if (plan.go_on && !plan.go_on()) return absl::CancelledError("measuring was interrupted");
   }
   return samples;
+}
+
+bool ResetPeakResidentBytes() {
+  const int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool done = write(fd, "5", 1) == 1;
+  close(fd);
+  return done;
 }
 
 int64_t PeakResidentBytes() {

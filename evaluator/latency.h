@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,15 +13,24 @@
 namespace scm {
 
 inline constexpr int64_t kLatencyWarmUps = 10;
-inline constexpr int64_t kLatencySamples = 128;  // at most; one an item
+
+struct LatencyPlan {
+  int64_t samples = 0;
+  int64_t max_length = 512;
+  // Asked after each sample; false ends with CANCELLED.
+  std::function<bool()> go_on;
+};
 
 // Milliseconds to answer single items of `task`, one after another: tokenisation of the prompt with
-// every choice, scoring and comparison. Each item is timed once, after kLatencyWarmUps untimed
-// ones.
+// every choice, scoring and comparison. kLatencyWarmUps untimed answers come first. The items take
+// turns until there are enough samples, so a small test set can still be certified; their spread is
+// then that of those items.
 absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const Tokenizer& tokenizer,
-                                                   int64_t max_length, LlamaModel* model,
+                                                   const LatencyPlan& plan, LlamaModel* model,
                                                    Clock* clock);
 
+// Forgets the largest resident size so far, where the system allows it (Linux); false where not.
+bool ResetPeakResidentBytes();
 // Largest resident size of this process so far in bytes; 0 where the system does not tell.
 int64_t PeakResidentBytes();
 

@@ -55,6 +55,7 @@ ModelScores MakeScores(const std::vector<TestTask>& tasks,
       for (const ChoiceScore& choice : choices) log_likelihoods.push_back(choice.log_likelihood);
       of_task.predicted.push_back(Predict(choices, task.multi_label));
       of_task.correct.push_back(IsCorrect(*item, of_task.predicted.back()));
+      if (!task.trained) continue;
       const auto [at, fresh] = place.emplace(item->document, result.documents.size());
       if (fresh) result.documents.push_back({item->document});
       DocumentLoss& document = result.documents[at->second];
@@ -71,6 +72,7 @@ ModelScores MakeScores(const std::vector<TestTask>& tasks,
 double AnswerChanceLoss(const std::vector<TestTask>& tasks) {
   double sum = 0, answers = 0;
   for (const TestTask& task : tasks) {
+    if (!task.trained) continue;
     for (const Item* item : task.items) {
       const double golds = static_cast<double>(item->gold.size());
       sum += golds * std::log(static_cast<double>(item->choices.size()));

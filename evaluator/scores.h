@@ -35,7 +35,8 @@ struct DocumentLoss {
 
 struct ModelScores {
   std::map<std::string, TaskScores> tasks;
-  std::vector<DocumentLoss> documents;  // in order of first appearance; empty for predictions
+  // Of the trained tasks' items, in order of first appearance; empty for predictions.
+  std::vector<DocumentLoss> documents;
 };
 
 // Single-label: the choice with the largest log-likelihood (the first of equals).
@@ -50,7 +51,7 @@ bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted);
 ModelScores MakeScores(const std::vector<TestTask>& tasks,
                        const std::vector<LlamaModel::RowScore>& scores);
 
-// Mean of ln(choices) over all gold answers: what a model that guesses among the choices loses an
+// Mean of ln(choices) over all gold answers of trained tasks: what a model that guesses among the choices loses an
 // answer.
 double AnswerChanceLoss(const std::vector<TestTask>& tasks);
 

@@ -16,6 +16,9 @@ struct TestTask {
   std::string name;
   bool multi_label = false;
   std::vector<const Item*> items;  // of the corpus, in its order
+  // Whether its items were trained: the loss reduction is about these tasks only, since on others the
+  // answers' format was never learned.
+  bool trained = true;
 };
 
 // The test items of `tasks` (all of the corpus when empty), task by task. `corpus` must outlive the

@@ -6,6 +6,18 @@
 #include "trainer/packing.h"
 
 namespace scm {
+namespace {
+
+// Positions that `next` adds to a batch that ends with `last`: the model computes a common
+// beginning once.
+int64_t AddedPositions(const TokenExample& last, const TokenExample& next) {
+  const size_t most = static_cast<size_t>(std::min(last.inputs(), next.inputs()));
+  size_t common = 0;
+  while (common < most && last.tokens[common] == next.tokens[common]) ++common;
+  return next.inputs() - static_cast<int64_t>(common);
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
     const std::vector<const TokenExample*>& examples, int64_t score_tokens,
@@ -16,7 +28,8 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
     std::vector<std::vector<const TokenExample*>> rows;
     int64_t positions = 0;
     for (size_t next = scores.size(); next < examples.size(); ++next) {
-      positions += examples[next]->inputs();
+      positions += rows.empty() ? examples[next]->inputs()
+                                : AddedPositions(*examples[next - 1], *examples[next]);
       if (!rows.empty() && positions > score_tokens) break;
       rows.push_back({examples[next]});
     }

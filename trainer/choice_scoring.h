@@ -12,8 +12,8 @@
 namespace scm {
 
 // Scores every example (its answer tokens). Neighbours share a batch of at most `score_tokens`
-// positions (one example at least), padding not counted: the model computes none, and computes the
-// prompt that the choices of an item have in common once. The batches are a function of the
+// positions (one example at least). Only what is computed counts: no padding, and the prompt that
+// the choices of an item have in common once. The batches are a function of the
 // examples alone, so repeated scoring gives the same bits. `go_on`, if set, is asked after each
 // batch with the number of examples scored so far; false ends with CANCELLED.
 absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(

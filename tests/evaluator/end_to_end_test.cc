@@ -99,8 +99,19 @@ TEST_F(EvaluatorProcess, ScoresBaseSeedsAndBaselines) {
   EXPECT_NE(json["scores"]["plain"], json["scores"]["seed 11"]);
   EXPECT_NE(json["scores"]["seed 12"], json["scores"]["seed 11"]);
   EXPECT_NE(json["scores"]["plain"], json["scores"]["other"]);
-  for (const char* model : {"plain", "seed 11"}) {
-    EXPECT_EQ(json["latency"][model]["samples"].size(), json["tasks"][0]["items"].size());
+  // Fewer items than samples: they take turns, so that the 95th percentile can be certified.
+  EXPECT_LT(json["tasks"][0]["items"].size(), 130u);
+  EXPECT_EQ(json["latency"]["seed 11"]["samples"].size(), 130u);
+  EXPECT_EQ(json["latency"]["plain"]["samples"].size(), 30u);
+  EXPECT_FALSE(json["latency"].contains("seed 12"));
+  EXPECT_EQ(json["tasks"][0]["items"][0]["texts"], Json({"aa", "bb", "cc"}));
+  // Four models are run; predictions and a model that cannot be loaded are not.
+  const Json last = OfType(reports, "progress").back();
+  EXPECT_EQ(last["step"].get<int64_t>(), 4 * items);
+  EXPECT_EQ(last["metrics"]["total"].get<int64_t>(), 5 * items);
+  if (!json["memory"]["inference_peak_rss_bytes"].is_null()) {
+    EXPECT_LE(json["memory"]["inference_peak_rss_bytes"].get<int64_t>(),
+              json["memory"]["peak_rss_bytes"].get<int64_t>());
   }
   EXPECT_GT(json["memory"]["peak_rss_bytes"].get<int64_t>(),
             json["memory"]["model_bytes"].get<int64_t>());
@@ -118,6 +129,21 @@ TEST_F(EvaluatorProcess, RepeatsItselfBitForBitInAnyOrderOfSeeds) {
     EXPECT_EQ((*x)["scores"][model], (*y)["scores"][model]) << model;
     EXPECT_EQ((*x)["loss"][model], (*y)["loss"][model]) << model;
   }
+}
+
+// A kill leaves a half-written evaluation behind; the next attempt does not care.
+TEST_F(EvaluatorProcess, StartsAgainOverWhatAKilledAttemptLeft) {
+  Json spec = Spec("evaluate", "again");
+  RunProtocol("scm-evaluator", spec, root() + "/again.jsonl");
+  const std::string path = root() + "/again/evaluation.json";
+  const auto first = ParseJson(ReadFile(path).value(), "first");
+  ASSERT_TRUE(WriteFileAtomically(path, "{\"version\": 1, \"tasks\": [").ok());
+  const auto reports = RunProtocol("scm-evaluator", spec, root() + "/again2.jsonl");
+  EXPECT_EQ(reports.back()["type"], "done");
+  const auto second = ParseJson(ReadFile(path).value(), "second");
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ((*first)["scores"], (*second)["scores"]);
+  EXPECT_EQ((*first)["loss"], (*second)["loss"]);
 }
 
 TEST_F(EvaluatorProcess, StopsWhenAsked) {

@@ -70,6 +70,17 @@ TEST(MakeScores, CountsPerTaskAndDocument) {
   EXPECT_DOUBLE_EQ(scores.documents[1].loss_sum, 4);
 }
 
+TEST(MakeScores, LossIsThatOfTrainedTasksOnly) {
+  Fixture f;
+  f.tasks[1].trained = false;
+  const ModelScores scores = MakeScores(f.tasks, f.rows);
+  ASSERT_EQ(scores.documents.size(), 2u);
+  EXPECT_DOUBLE_EQ(scores.documents[0].loss_sum, 1);
+  EXPECT_EQ(scores.documents[0].answers, 1);
+  EXPECT_THAT(scores.tasks.at("multi").correct, ElementsAre(true));
+  EXPECT_DOUBLE_EQ(AnswerChanceLoss(f.tasks), std::log(2));
+}
+
 TEST(AnswerChanceLoss, IsTheMeanOverGoldAnswers) {
   Fixture f;
   EXPECT_DOUBLE_EQ(AnswerChanceLoss(f.tasks), (2 * std::log(2) + 2 * std::log(3)) / 4);
@@ -98,9 +109,10 @@ TEST(EvaluationToJson, HasTheAgreedShape) {
   const Json json = EvaluationToJson(evaluation);
   EXPECT_EQ(json["version"], 1);
   EXPECT_EQ(json["split"], "test");
-  EXPECT_EQ(json["tasks"][0]["items"][0].dump(),
-            R"({"id":"i-1","document":"d-1","cluster":"d-1","jurisdiction":"AR","choices":2,)"
-            R"("gold":1})");
+  EXPECT_EQ(
+      json["tasks"][0]["items"][0].dump(),
+      R"({"id":"i-1","document":"d-1","cluster":"d-1","jurisdiction":"AR","choices":2,"texts":["c","c"],)"
+      R"("gold":1})");
   EXPECT_EQ(json["tasks"][1]["items"][0]["gold"].dump(), "[0,2]");
   EXPECT_EQ(json["models"][1].dump(), R"({"name":"seed 11","kind":"seed","seed":11,"run":"r-3",)"
                                       R"("step":60,"missing":null})");
