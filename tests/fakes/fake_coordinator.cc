@@ -132,9 +132,10 @@ absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& reques
   }
   if (!Valid(request.lease)) return absl::FailedPreconditionError("stale lease");
   // A trainer reports every step before it saves it; what it reported must be here by now.
-  const std::string row = absl::StrCat("\"step\":", request.step, ",");
-  if (request.checkpoint &&
-      leases_[request.lease.lease_id].reports.find(row) == std::string::npos) {
+  const std::string& reports = leases_[request.lease.lease_id].reports;
+  const std::string number = absl::StrCat(request.step, ",");
+  if (request.checkpoint && reports.find("\"step\":" + number) == std::string::npos &&
+      reports.find("\"step\": " + number) == std::string::npos) {
     violations.push_back(absl::StrCat("step ", request.step, " is stored before it was reported"));
   }
   const std::string id = request.checkpoint

@@ -473,7 +473,8 @@ TEST_F(DaemonTest, CommittedFilesStayUntilTheirRecordIsSafe) {
   h.StartDaemon();
   StepUntilReported(lease, "\"step\":32,");
   EXPECT_THAT(h.coordinator.lease(lease).ends, IsEmpty());
-  EXPECT_FALSE(FileExists(h.Directory(1) + "/work/checkpoints/step-30"));
+  h.StepUntil([&] { return !FileExists(h.Directory(1) + "/work/checkpoints/step-30"); },
+              "the removal of what is recorded");
   h.coordinator.SendRevoke(lease);
   h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
 }

@@ -9,7 +9,7 @@
 namespace scm {
 namespace {
 
-using Kind = ReportForwarder::Step::Kind;
+using StepKind = ReportForwarder::Step::Kind;
 
 constexpr char kProgress[] = "{\"type\":\"progress\",\"step\":1}\n";
 constexpr char kCheckpoint[] = "{\"type\":\"checkpoint\",\"step\":1,\"dir\":\"d\"}\n";
@@ -20,16 +20,16 @@ absl::string_view From(const std::string& spool, const ReportForwarder& forwarde
 
 TEST(ReportForwarderTest, SendsWholeLinesOnly) {
   ReportForwarder forwarder(0, "");
-  EXPECT_EQ(forwarder.Next("").kind, Kind::kNothing);
-  EXPECT_EQ(forwarder.Next("{\"type\":\"progress\"").kind, Kind::kNothing);
+  EXPECT_EQ(forwarder.Next("").kind, StepKind::kNothing);
+  EXPECT_EQ(forwarder.Next("{\"type\":\"progress\"").kind, StepKind::kNothing);
   const std::string spool = std::string(kProgress) + kProgress + "{\"half\":";
   const ReportForwarder::Step step = forwarder.Next(spool);
-  EXPECT_EQ(step.kind, Kind::kSend);
+  EXPECT_EQ(step.kind, StepKind::kSend);
   EXPECT_EQ(step.offset, 0);
   EXPECT_EQ(step.size, static_cast<int64_t>(2 * sizeof kProgress - 2));
   EXPECT_EQ(forwarder.sent(), 0) << "asking is not sending";
   forwarder.OnSent(step);
-  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, Kind::kNothing);
+  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kNothing);
 }
 
 TEST(ReportForwarderTest, HoldsBackWhatRefersToFiles) {
@@ -41,19 +41,19 @@ TEST(ReportForwarderTest, HoldsBackWhatRefersToFiles) {
 
   // What a checkpoint rests on comes first: an upload that overtook the rows before it could be
   // resumed from although they are lost.
-  ASSERT_EQ(forwarder.Next(From(spool, forwarder)).kind, Kind::kNothing);
+  ASSERT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kNothing);
   forwarder.OnAcknowledged(forwarder.sent());
   step = forwarder.Next(From(spool, forwarder));
-  ASSERT_EQ(step.kind, Kind::kUpload);
+  ASSERT_EQ(step.kind, StepKind::kUpload);
   EXPECT_EQ(StringAt(step.report, "dir"), "d");
-  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, Kind::kNothing) << "asked once";
+  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kNothing) << "asked once";
   forwarder.OnUploadFailed();
-  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, Kind::kUpload) << "and again";
+  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kUpload) << "and again";
   forwarder.Rewind();  // a new session while it is under way
   forwarder.OnUploaded();
 
   step = forwarder.Next(From(spool, forwarder));
-  EXPECT_EQ(step.kind, Kind::kSend);
+  EXPECT_EQ(step.kind, StepKind::kSend);
   EXPECT_EQ(step.offset + step.size, static_cast<int64_t>(spool.size())) << "all of it may go now";
 }
 
@@ -64,7 +64,7 @@ TEST(ReportForwarderTest, KnowsTypesInEverySpelling) {
            "{\"type\":\"\\u0063heckpoint\",\"step\":1,\"dir\":\"d\"}\n",
        }) {
     ReportForwarder forwarder(0, "");
-    EXPECT_EQ(forwarder.Next(line).kind, Kind::kUpload) << line;
+    EXPECT_EQ(forwarder.Next(line).kind, StepKind::kUpload) << line;
   }
   for (const char* line : {
            "{\"type\":\"note\",\"text\":\"the checkpoint was written\"}\n",
@@ -74,7 +74,7 @@ TEST(ReportForwarderTest, KnowsTypesInEverySpelling) {
            "\n",
        }) {
     ReportForwarder forwarder(0, "");
-    EXPECT_EQ(forwarder.Next(line).kind, Kind::kSend) << line;
+    EXPECT_EQ(forwarder.Next(line).kind, StepKind::kSend) << line;
   }
 }
 
@@ -97,7 +97,7 @@ TEST(ReportForwarderTest, BoundsWhatIsUnderWay) {
   while (spool.size() < 3 * ReportForwarder::kMaxUnacknowledged) spool += line;
   ReportForwarder forwarder(0, "");
   int64_t batches = 0;
-  for (ReportForwarder::Step step = forwarder.Next(spool); step.kind == Kind::kSend;
+  for (ReportForwarder::Step step = forwarder.Next(spool); step.kind == StepKind::kSend;
        step = forwarder.Next(From(spool, forwarder))) {
     EXPECT_LE(step.size, ReportForwarder::kMaxBatch);
     forwarder.OnSent(step);
@@ -107,20 +107,20 @@ TEST(ReportForwarderTest, BoundsWhatIsUnderWay) {
   EXPECT_LE(forwarder.sent(), ReportForwarder::kMaxUnacknowledged + ReportForwarder::kMaxBatch);
   const int64_t stuck_at = forwarder.sent();
   forwarder.OnAcknowledged(stuck_at);
-  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, Kind::kSend);
+  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kSend);
 }
 
 TEST(ReportForwarderTest, RefusesEndlessLines) {
   const std::string longest(ReportForwarder::kMaxLine, 'x');
   ReportForwarder forwarder(0, "");
-  EXPECT_EQ(forwarder.Next(longest + "\n").kind, Kind::kSend);
-  EXPECT_EQ(forwarder.Next(longest + "x").kind, Kind::kViolation) << "even before its end";
+  EXPECT_EQ(forwarder.Next(longest + "\n").kind, StepKind::kSend);
+  EXPECT_EQ(forwarder.Next(longest + "x").kind, StepKind::kViolation) << "even before its end";
   const std::string spool = std::string(kProgress) + longest + "x\n";
   const ReportForwarder::Step before = forwarder.Next(spool);
-  EXPECT_EQ(before.kind, Kind::kSend);
+  EXPECT_EQ(before.kind, StepKind::kSend);
   EXPECT_EQ(before.size, static_cast<int64_t>(sizeof kProgress - 1));
   forwarder.OnSent(before);
-  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, Kind::kViolation);
+  EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kViolation);
 }
 
 TEST(ReportForwarderTest, AcknowledgementsOnlyGrow) {
@@ -168,8 +168,8 @@ TEST(ReportForwarderTest, RandomWalksDeliverTheSpool) {
           break;
         default: {
           const ReportForwarder::Step step = forwarder.Next(From(spool, forwarder));
-          if (step.kind == Kind::kUpload) upload_begin = static_cast<size_t>(step.offset);
-          if (step.kind != Kind::kSend) break;
+          if (step.kind == StepKind::kUpload) upload_begin = static_cast<size_t>(step.offset);
+          if (step.kind != StepKind::kSend) break;
           forwarder.OnSent(step);
           if (rng.Below(4) == 0) {  // lost with its session
             forwarder.Rewind();
