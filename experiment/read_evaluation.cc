@@ -12,11 +12,11 @@
 namespace scm::experiment_file {
 namespace {
 
-constexpr size_t kLongestName = 64;
+constexpr size_t kLongestBaselineName = 64;
 
 // Letters, digits, dot, dash, underscore: safe in tables, labels and file names.
 bool IsSimpleName(const std::string& name) {
-  return !name.empty() && name.size() <= kLongestName &&
+  return !name.empty() && name.size() <= kLongestBaselineName &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) {
            return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
          });

@@ -7,11 +7,11 @@
 namespace scm {
 namespace {
 
-constexpr int kReadableWidth = 100;
+constexpr int kWhyWidth = 100;
 constexpr int kIndent = 2, kLabel = 16;
 
 int WidthOf(const Terminal& terminal) {
-  return terminal.interactive ? std::min(terminal.width, kReadableWidth) : kReadableWidth;
+  return terminal.interactive ? std::min(terminal.width, kWhyWidth) : kWhyWidth;
 }
 
 // "  Label           text", the text's later lines below its first.

@@ -13,7 +13,7 @@
 namespace scm {
 namespace {
 
-constexpr char kService[] = "scm.v1.ExperimentService";
+constexpr char kExperimentService[] = "scm.v1.ExperimentService";
 constexpr std::chrono::milliseconds kWatchPeriod(500);
 constexpr int64_t kPage = 5000;
 constexpr int64_t kLogChunk = 256 << 10;
@@ -57,7 +57,7 @@ std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id
 grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
                                            const v1::SubmitRequest* request,
                                            v1::SubmitReply* reply) {
-  const MeasuredCall call(deps_.metrics, kService, "Submit");
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Submit");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   const absl::StatusOr<Reply> id = deps_.loop->Call(
       SubmitInput{request->request_id(), request->spec_json(), request->source()});
@@ -148,7 +148,7 @@ absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request,
 
 grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
                                           const v1::QueryRequest* request, v1::QueryReply* reply) {
-  const MeasuredCall call(deps_.metrics, kService, "Query");
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Query");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Answer(*request, *reply)));
 }
@@ -156,7 +156,7 @@ grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
 grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
                                             const v1::ControlRequest* request,
                                             v1::ControlReply* reply) {
-  const MeasuredCall call(deps_.metrics, kService, "Control");
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Control");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   const absl::StatusOr<ControlVerb> verb = VerbOf(request->verb());
   if (!verb.ok()) return call.End(ToGrpc(verb.status()));
@@ -198,7 +198,7 @@ absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
 grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
                                           const v1::WatchRequest* request,
                                           grpc::ServerWriter<v1::QueryReply>* writer) {
-  const MeasuredCall call(deps_.metrics, kService, "Watch");
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(StreamStatus(*context, request->id(), *writer)));
 }
@@ -241,7 +241,7 @@ absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
 grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
                                          const v1::LogsRequest* request,
                                          grpc::ServerWriter<v1::LogsReply>* writer) {
-  const MeasuredCall call(deps_.metrics, kService, "Logs");
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Logs");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(StreamLogs(*context, *request, *writer)));
 }
@@ -249,7 +249,7 @@ grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
 grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              const v1::DownloadRequest* request,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
-  const MeasuredCall call(deps_.metrics, kService, "Download");
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer)));
 }

@@ -9,7 +9,7 @@
 namespace scm {
 namespace {
 
-constexpr char kService[] = "scm.v1.WorkerService";
+constexpr char kWorkerService[] = "scm.v1.WorkerService";
 
 // The blob's id: made by the server from ids it knows, never from a user's text.
 absl::StatusOr<std::string> BlobIdOf(const Snapshot& snapshot, const v1::UploadHeader& header) {
@@ -65,7 +65,7 @@ absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& r
 grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
                                        grpc::ServerReader<v1::UploadMessage>* reader,
                                        v1::UploadResult* result) {
-  const MeasuredCall call(deps_.metrics, kService, "Upload");
+  const MeasuredCall call(deps_.metrics, kWorkerService, "Upload");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Receive(*reader, *result)));
 }
@@ -73,7 +73,7 @@ grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
 grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
                                          const v1::WorkerDownloadRequest* request,
                                          grpc::ServerWriter<v1::FileChunk>* writer) {
-  const MeasuredCall call(deps_.metrics, kService, "Download");
+  const MeasuredCall call(deps_.metrics, kWorkerService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer)));
 }

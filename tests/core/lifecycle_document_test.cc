@@ -16,11 +16,11 @@
 namespace scm {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1000);
+const absl::Time kDocumentTime = absl::FromUnixSeconds(1000);
 constexpr StopReason kReasons[] = {StopReason::kRung,   StopReason::kPause,   StopReason::kAbort,
                                    StopReason::kCancel, StopReason::kPreempt, StopReason::kDrain};
 
-struct Row {
+struct TableRow {
   std::vector<std::string> states, events, conditions;
   std::string becomes;
   std::string text;  // the line, for messages
@@ -38,7 +38,7 @@ std::vector<std::string> Words(absl::string_view cell) {
   return words;
 }
 
-std::vector<Row> DocumentedRows() {
+std::vector<TableRow> DocumentedRows() {
   std::ifstream file(SCM_SOURCE_DIR "/docs/run-lifecycle.md");
   std::stringstream buffer;
   buffer << file.rdbuf();
@@ -47,7 +47,7 @@ std::vector<Row> DocumentedRows() {
   const size_t end = text.find("<!-- transitions: end -->");
   EXPECT_NE(begin, text.npos);
   EXPECT_NE(end, text.npos);
-  std::vector<Row> rows;
+  std::vector<TableRow> rows;
   for (absl::string_view line :
        absl::StrSplit(absl::string_view(text).substr(begin, end - begin), '\n')) {
     if (!absl::StartsWith(line, "| `")) continue;  // the head of the table
@@ -75,8 +75,8 @@ std::string NameOf(const Task& task) {
   return absl::StrCat("STOPPING(", StopReasonName(*task.stop_reason), ")");
 }
 
-std::vector<std::pair<std::string, TaskEvent>> AllEvents() {
-  Lease lease{LeaseId("l-2"), WorkerId("w-1"), 2, {}, kNow};
+std::vector<std::pair<std::string, TaskEvent>> DocumentEvents() {
+  Lease lease{LeaseId("l-2"), WorkerId("w-1"), 2, {}, kDocumentTime};
   std::vector<std::pair<std::string, TaskEvent>> events = {
       {"LeaseGranted", LeaseGranted{lease}},
       {"ProcessStarted", ProcessStarted{}},
@@ -112,7 +112,7 @@ std::vector<Task> AllTasks() {
         task.stop_reason = reason;
         task.progressed = progressed;
         task.retries_spent = spent;
-        if (IsActive(state)) task.lease = Lease{LeaseId("l-1"), WorkerId("w-1"), 1, {}, kNow};
+        if (IsActive(state)) task.lease = Lease{LeaseId("l-1"), WorkerId("w-1"), 1, {}, kDocumentTime};
         tasks.push_back(task);
       }
     }
@@ -130,8 +130,8 @@ std::vector<Case> AllCases() {
   std::vector<Case> cases;
   for (const int64_t max_retries : {0, 2}) {
     for (const Task& task : AllTasks()) {
-      for (const auto& [name, event] : AllEvents()) {
-        cases.push_back({task, {kNow, max_retries, 0}, event, NameOf(task), name});
+      for (const auto& [name, event] : DocumentEvents()) {
+        cases.push_back({task, {kDocumentTime, max_retries, 0}, event, NameOf(task), name});
       }
     }
   }
@@ -169,7 +169,7 @@ bool Holds(const std::string& condition, const Case& c) {
 }
 
 // What the row says that the case becomes; nullopt when the row is about something else.
-std::optional<std::string> Predict(const Row& row, const Case& c) {
+std::optional<std::string> Predict(const TableRow& row, const Case& c) {
   std::string star;
   if (!MatchesOne(row.states, c.state_name, &star)) return std::nullopt;
   if (!MatchesOne(row.events, c.event_name, &star)) return std::nullopt;
@@ -184,7 +184,7 @@ std::optional<std::string> Predict(const Row& row, const Case& c) {
 }
 
 TEST(LifecycleDocument, SaysWhatApplyDoesForEveryStateAndEvent) {
-  const std::vector<Row> rows = DocumentedRows();
+  const std::vector<TableRow> rows = DocumentedRows();
   ASSERT_GT(rows.size(), 25u);
   std::vector<int> used(rows.size(), 0);
   int allowed = 0;

@@ -141,13 +141,13 @@ TEST(Random, RealsHaveSixDigits) {
   }
 }
 
-struct Refused {
+struct RefusedSweep {
   const char* name;
   std::vector<std::pair<std::string, ParameterSpace>> space;
   const char* says;
 };
 
-class RefusedSpace : public testing::TestWithParam<Refused> {};
+class RefusedSpace : public testing::TestWithParam<RefusedSweep> {};
 
 TEST_P(RefusedSpace, NamesTheParameter) {
   const absl::Status status = CheckSpace(Spec("random", 4, GetParam().space));
@@ -157,12 +157,12 @@ TEST_P(RefusedSpace, NamesTheParameter) {
 
 INSTANTIATE_TEST_SUITE_P(
     Tables, RefusedSpace,
-    testing::Values(Refused{"Empty", {}, "at least one parameter"},
-                    Refused{"LogFromZero", {{"a.b", LogUniform{0, 1}}}, "sweep.space.a.b: log_"},
-                    Refused{"Backwards", {{"a.b", Uniform{2, 1}}}, "found [2, 1]"},
-                    Refused{"NotANumber", {{"a.b", Uniform{0, NAN}}}, "sweep.space.a.b"},
-                    Refused{"NoInteger", {{"a.b", IntUniform{3, 3}}}, "found [3, 3]"},
-                    Refused{"NoChoice", {{"a.b", Choice{{}}}}, "at least one value"}),
+    testing::Values(RefusedSweep{"Empty", {}, "at least one parameter"},
+                    RefusedSweep{"LogFromZero", {{"a.b", LogUniform{0, 1}}}, "sweep.space.a.b: log_"},
+                    RefusedSweep{"Backwards", {{"a.b", Uniform{2, 1}}}, "found [2, 1]"},
+                    RefusedSweep{"NotANumber", {{"a.b", Uniform{0, NAN}}}, "sweep.space.a.b"},
+                    RefusedSweep{"NoInteger", {{"a.b", IntUniform{3, 3}}}, "found [3, 3]"},
+                    RefusedSweep{"NoChoice", {{"a.b", Choice{{}}}}, "at least one value"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(CheckSpace, AcceptsGoodOnesAndRefusesZeroTrials) {

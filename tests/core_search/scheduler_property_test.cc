@@ -9,7 +9,7 @@
 namespace scm {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
 
 int64_t Draw(Philox& rng, int64_t low, int64_t high) {
   return low + static_cast<int64_t>(rng.Below(static_cast<uint64_t>(high - low + 1)));
@@ -37,7 +37,7 @@ SchedulerSnapshot RandomSnapshot(Philox& rng) {
     task.order = n;
     task.request = {Draw(rng, 0, 3), Draw(rng, 0, 5)};
     task.ranks = rng.Below(4) == 0 ? Draw(rng, 2, 5) : 1;
-    task.not_before = rng.Below(6) == 0 ? kNow + absl::Seconds(1) : absl::InfinitePast();
+    task.not_before = rng.Below(6) == 0 ? kStart + absl::Seconds(1) : absl::InfinitePast();
     for (int64_t w = 1; w <= workers; ++w) {
       if (rng.Below(5) == 0) task.avoid.insert(WorkerId::FromNumber(w));
     }
@@ -56,7 +56,7 @@ std::vector<WorkerSlots> AfterGrants(const SchedulerSnapshot& snapshot,
                                    [&](const WaitingTask& t) { return t.id == grant.task; });
     EXPECT_NE(task, snapshot.waiting.end());
     EXPECT_EQ(static_cast<int64_t>(grant.ranks.size()), task->ranks) << grant.task;
-    EXPECT_LE(task->not_before, kNow) << grant.task;
+    EXPECT_LE(task->not_before, kStart) << grant.task;
     for (const Placement& rank : grant.ranks) {
       const auto worker = std::find_if(left.begin(), left.end(),
                                        [&](const WorkerSlots& w) { return w.id == rank.worker; });
@@ -94,7 +94,7 @@ class RandomDecisions : public testing::Test {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Philox rng(seed, "scheduler_property_test");
     const SchedulerSnapshot snapshot = RandomSnapshot(rng);
-    const ScheduleDecision decision = PriorityScheduler().Decide(snapshot, kNow);
+    const ScheduleDecision decision = PriorityScheduler().Decide(snapshot, kStart);
     const std::vector<WorkerSlots> left = AfterGrants(snapshot, decision);
 
     int64_t top_blocked = -1;  // highest priority that waits for room
@@ -109,13 +109,13 @@ class RandomDecisions : public testing::Test {
       const bool unplaceable = decision.unplaceable.count(task.id) > 0;
       EXPECT_EQ(unplaceable, !snapshot.workers.empty() && !Holds(snapshot.workers, task, true))
           << task.id;
-      if (waits && !unplaceable && task.not_before <= kNow) {
+      if (waits && !unplaceable && task.not_before <= kStart) {
         top_blocked = std::max(top_blocked, task.priority);
       }
     }
     // Nobody of the highest waiting priority waits although there is room.
     for (const WaitingTask& task : snapshot.waiting) {
-      if (decision.waiting_reasons.count(task.id) == 0 || task.not_before > kNow) continue;
+      if (decision.waiting_reasons.count(task.id) == 0 || task.not_before > kStart) continue;
       if (task.priority == top_blocked && decision.unplaceable.count(task.id) == 0) {
         EXPECT_FALSE(Holds(left, task, false)) << task.id << " fits and was left waiting";
       }
@@ -124,7 +124,7 @@ class RandomDecisions : public testing::Test {
     SchedulerSnapshot shuffled = snapshot;
     Shuffle(shuffled.waiting, rng);
     Shuffle(shuffled.workers, rng);
-    const ScheduleDecision again = PriorityScheduler().Decide(shuffled, kNow);
+    const ScheduleDecision again = PriorityScheduler().Decide(shuffled, kStart);
     EXPECT_EQ(again.waiting_reasons.size(), decision.waiting_reasons.size());
     ASSERT_EQ(again.grants.size(), decision.grants.size());
     for (size_t i = 0; i < again.grants.size(); ++i) {

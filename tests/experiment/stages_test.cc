@@ -21,14 +21,14 @@ std::string StagesOf(const std::string& text) {
 }
 
 constexpr char kSweep[] = "sweep: {search: random, space: {lora.r: {choice: [8, 16]}}}\n";
-constexpr char kEvaluation[] = "evaluation: {tasks: [a]}\n";
+constexpr char kEvaluationSection[] = "evaluation: {tasks: [a]}\n";
 constexpr char kExport[] = "export: {}\n";
 constexpr char kNoSeeds[] = "name: t\nmodel: {base: m.gguf}\ndata: {corpus: c}\n";
 
 TEST(DefaultStages, AreThoseThatTheSectionsAllow) {
   EXPECT_EQ(StagesOf(kValid), "check replicate report");
   EXPECT_EQ(StagesOf(absl::StrCat(kValid, kSweep)), "check sweep replicate report");
-  EXPECT_EQ(StagesOf(absl::StrCat(kValid, kSweep, kEvaluation, kExport)),
+  EXPECT_EQ(StagesOf(absl::StrCat(kValid, kSweep, kEvaluationSection, kExport)),
             "check sweep replicate evaluate export report");
   EXPECT_EQ(StagesOf(absl::StrCat(kNoSeeds, kSweep)), "check sweep report");
 }
@@ -37,8 +37,8 @@ TEST(DefaultStages, OfAnotherTrainerDependOnItsModel) {
   EXPECT_EQ(StagesOf(kValidCustom), "replicate report");
   EXPECT_EQ(StagesOf(absl::StrCat(kValidCustom, kSweep)), "sweep replicate report");
   EXPECT_EQ(StagesOf(absl::StrCat(kValidCustom, "model: none\n")), "replicate report");
-  EXPECT_EQ(StagesOf(absl::StrCat(kValidCustom, kEvaluation)), "replicate report");
-  EXPECT_EQ(StagesOf(absl::StrCat(kValidCustom, "model: [any, thing]\n", kEvaluation)),
+  EXPECT_EQ(StagesOf(absl::StrCat(kValidCustom, kEvaluationSection)), "replicate report");
+  EXPECT_EQ(StagesOf(absl::StrCat(kValidCustom, "model: [any, thing]\n", kEvaluationSection)),
             "check replicate evaluate report");
 }
 
@@ -74,9 +74,9 @@ TEST(Stages, NeedWhatTheyWorkOn) {
   EXPECT_THAT(Errors(absl::StrCat(kNoSeeds, kSweep, "stages: [sweep, replicate]\n")),
               ElementsAre(HasSubstr("the stage replicate needs replicate: {seeds:")));
   EXPECT_THAT(
-      Errors(absl::StrCat(kValid, kSweep, kEvaluation, "stages: [sweep, evaluate]\n")),
+      Errors(absl::StrCat(kValid, kSweep, kEvaluationSection, "stages: [sweep, evaluate]\n")),
       ElementsAre(HasSubstr("the stage evaluate works on what the stage replicate trained")));
-  EXPECT_THAT(Errors(absl::StrCat(kValidCustom, kEvaluation, "stages: [replicate, evaluate]\n")),
+  EXPECT_THAT(Errors(absl::StrCat(kValidCustom, kEvaluationSection, "stages: [replicate, evaluate]\n")),
               ElementsAre(HasSubstr("the stage evaluate needs a model")));
   EXPECT_THAT(Errors(kNoSeeds), ElementsAre(HasSubstr("f: replicate: nothing would be trained")));
 }

@@ -39,19 +39,19 @@ TEST(Space, KeepsEveryKindOfRangeInFileOrder) {
   EXPECT_THAT(std::get<Choice>(space[5].second).values, ElementsAre(1024, "auto"));
 }
 
-struct Refused {
+struct RefusedSweep {
   const char* space;
   const char* error;  // part of the only one
 };
 
-class SpaceError : public testing::TestWithParam<Refused> {};
+class SpaceError : public testing::TestWithParam<RefusedSweep> {};
 
 TEST_P(SpaceError, IsReportedOnce) {
   EXPECT_THAT(Errors(Sweep(GetParam().space)), ElementsAre(HasSubstr(GetParam().error)))
       << GetParam().space;
 }
 
-const Refused kRefused[] = {
+const RefusedSweep kRefused[] = {
     {"{}", "f:7: sweep.space: is empty"},
     {"[a]", "sweep.space: expected a section"},
     {"{training.lr: {choice: [1]}}",

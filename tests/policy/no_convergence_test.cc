@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-Verdict Judge(const RunHistory& history, NoConvergenceSpec spec = {}) {
+Verdict JudgeLosses(const RunHistory& history, NoConvergenceSpec spec = {}) {
   return NoConvergencePolicy(spec).Evaluate(history, absl::UnixEpoch());
 }
 
@@ -79,7 +79,7 @@ TEST(LossTrend, OnlyTheLastTenCountForTheTrend) {
 }
 
 TEST(NoConvergence, FlatRunIsAborted) {
-  const Verdict v = Judge(CurveHistory(1000, [](int64_t s) { return 2 * Ripple(s); }));
+  const Verdict v = JudgeLosses(CurveHistory(1000, [](int64_t s) { return 2 * Ripple(s); }));
   ASSERT_EQ(v.kind, VerdictKind::kAbort) << v.reason;
   EXPECT_EQ(v.evidence->step, 1000);
   EXPECT_EQ(v.evidence->subject, "r-1");
@@ -92,40 +92,40 @@ TEST(NoConvergence, FlatRunIsAborted) {
 }
 
 TEST(NoConvergence, DivergingRunIsAborted) {
-  EXPECT_EQ(Judge(CurveHistory(1000, [](int64_t s) { return 12.8 + 0.012 * s; })).kind,
+  EXPECT_EQ(JudgeLosses(CurveHistory(1000, [](int64_t s) { return 12.8 + 0.012 * s; })).kind,
             VerdictKind::kAbort);
 }
 
 TEST(NoConvergence, LearningRunContinuesAndIsNeverLookedAtAgain) {
   // Falls by 30 % until step 1000, then everything is lost: the look at 1000 has decided.
   const auto loss = [](int64_t s) { return s <= 1000 ? 2 - 0.6 * s / 1000 : 9.0; };
-  EXPECT_EQ(Judge(CurveHistory(1000, loss)).kind, VerdictKind::kContinue);
-  EXPECT_EQ(Judge(CurveHistory(1900, loss)).kind, VerdictKind::kContinue);
+  EXPECT_EQ(JudgeLosses(CurveHistory(1000, loss)).kind, VerdictKind::kContinue);
+  EXPECT_EQ(JudgeLosses(CurveHistory(1900, loss)).kind, VerdictKind::kContinue);
 }
 
 TEST(NoConvergence, FallingRunIsUndecidedHoweverLittleItHasFallen) {
   const auto slow = [](int64_t s) { return 2 - 0.06 * s / 2000; };  // 3 % at the end
-  const Verdict v = Judge(CurveHistory(1000, slow));
+  const Verdict v = JudgeLosses(CurveHistory(1000, slow));
   EXPECT_EQ(v.kind, VerdictKind::kUndecided);
   EXPECT_THAT(v.reason, HasSubstr("still falling"));
 }
 
 TEST(NoConvergence, LooksOnlyFromAfterStepAndBeforeTheEnd) {
   const auto flat = [](int64_t s) { return 2 * Ripple(s); };
-  EXPECT_EQ(Judge(CurveHistory(950, flat)).kind, VerdictKind::kUndecided);
-  EXPECT_EQ(Judge(CurveHistory(2000, flat), {2000, 0.05}).kind, VerdictKind::kUndecided);
-  EXPECT_EQ(Judge(CurveHistory(1950, flat), {1950, 0.05}).kind, VerdictKind::kAbort);
+  EXPECT_EQ(JudgeLosses(CurveHistory(950, flat)).kind, VerdictKind::kUndecided);
+  EXPECT_EQ(JudgeLosses(CurveHistory(2000, flat), {2000, 0.05}).kind, VerdictKind::kUndecided);
+  EXPECT_EQ(JudgeLosses(CurveHistory(1950, flat), {1950, 0.05}).kind, VerdictKind::kAbort);
 }
 
 TEST(NoConvergence, UndecidedWithoutBaseOrWithTooFewValidations) {
   RunHistory no_base = CurveHistory(1000, [](int64_t) { return 2.0; });
   no_base.validations.erase(no_base.validations.begin());
-  EXPECT_THAT(Judge(no_base).reason, HasSubstr("step 0"));
-  EXPECT_EQ(Judge(RunHistory{}).kind, VerdictKind::kUndecided);
+  EXPECT_THAT(JudgeLosses(no_base).reason, HasSubstr("step 0"));
+  EXPECT_EQ(JudgeLosses(RunHistory{}).kind, VerdictKind::kUndecided);
   RunHistory zero = CurveHistory(1000, [](int64_t) { return 2.0; });
   zero.validations[0].loss = 0;
-  EXPECT_EQ(Judge(zero).kind, VerdictKind::kUndecided);
-  const Verdict few = Judge(CurveHistory(
+  EXPECT_EQ(JudgeLosses(zero).kind, VerdictKind::kUndecided);
+  const Verdict few = JudgeLosses(CurveHistory(
       1000, [](int64_t) { return 2.0; }, 250));
   EXPECT_EQ(few.kind, VerdictKind::kUndecided);
   EXPECT_THAT(few.reason, HasSubstr("4 validations, and at least 5"));
@@ -135,10 +135,10 @@ TEST(NoConvergence, NonFiniteValuesBelongToAnotherRule) {
   RunHistory history = CurveHistory(1000, [](int64_t s) { return 2 * Ripple(s); });
   for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     history.validations[7].loss = bad;
-    EXPECT_EQ(Judge(history).kind, VerdictKind::kUndecided);
+    EXPECT_EQ(JudgeLosses(history).kind, VerdictKind::kUndecided);
   }
   history.validations[0].loss = std::nan("");
-  EXPECT_EQ(Judge(history).kind, VerdictKind::kUndecided);
+  EXPECT_EQ(JudgeLosses(history).kind, VerdictKind::kUndecided);
 }
 
 TEST(NoConvergence, ThinningKeepsTheWindowShort) {
@@ -147,7 +147,7 @@ TEST(NoConvergence, ThinningKeepsTheWindowShort) {
   EXPECT_EQ(ThinningStride(1000, 1), 50);
   EXPECT_EQ(ThinningStride(100, 10), 1);
   EXPECT_EQ(ThinningStride(100, 0), 1);
-  const Verdict v = Judge(CurveHistory(
+  const Verdict v = JudgeLosses(CurveHistory(
       1000, [](int64_t s) { return 2 * Ripple(s); }, 5));
   ASSERT_EQ(v.kind, VerdictKind::kAbort);
   EXPECT_EQ(v.evidence->window_steps.size(), 21u);  // the base and every tenth of 200
@@ -158,7 +158,7 @@ TEST(NoConvergence, ThinningKeepsTheWindowShort) {
 TEST(NoConvergence, SweepTrialThatExplodes) {
   // The measured shape of a learning rate of 1.0: 12.8 before, 17 … 25 after; ten validations.
   const Verdict v =
-      Judge(HistoryOf({12.8, 17.3, 22.1, 24.8, 23.9, 24.1, 24.6, 23.8, 24.9, 24.2, 24.8}, 10, 1000),
+      JudgeLosses(HistoryOf({12.8, 17.3, 22.1, 24.8, 23.9, 24.1, 24.6, 23.8, 24.9, 24.2, 24.8}, 10, 1000),
             {100, 0.05});
   ASSERT_EQ(v.kind, VerdictKind::kAbort) << v.reason;
   EXPECT_LT(Evidence::Find(v.evidence->statistic, "best_reduction"), -0.3);

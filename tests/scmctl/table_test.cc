@@ -16,7 +16,7 @@ int Widest(const std::string& text) {
 }
 
 const Terminal kPipe{};
-Terminal Screen(int width, bool colour = false) { return {true, colour, width, 24}; }
+Terminal ScreenOf(int width, bool colour = false) { return {true, colour, width, 24}; }
 
 TEST(TableTest, ColumnsAreAlignedByColumnsOfTheScreen) {
   Table table({{"name"}, {"n", true}, {"text"}});
@@ -34,8 +34,8 @@ TEST(TableTest, APipeGetsEverythingAndATerminalWhatFits) {
   const std::string reason(300, 'x');
   table.Add({"r-1", reason});
   EXPECT_NE(table.Render(kPipe, "").find(reason), std::string::npos);
-  EXPECT_EQ(Widest(table.Render(Screen(80), "")), 80);
-  EXPECT_EQ(Widest(table.Render(Screen(200), "")), 200);
+  EXPECT_EQ(Widest(table.Render(ScreenOf(80), "")), 80);
+  EXPECT_EQ(Widest(table.Render(ScreenOf(200), "")), 200);
 }
 
 TEST(TableTest, LessImportantColumnsGoBeforeTheReasonBecomesUnreadable) {
@@ -44,11 +44,11 @@ TEST(TableTest, LessImportantColumnsGoBeforeTheReasonBecomesUnreadable) {
                {"second", false, false, false, 1},
                {"reason", false, true}});
   table.Add({"r-1", std::string(30, 'a'), std::string(30, 'b'), std::string(60, 'c')});
-  const std::string narrow = table.Render(Screen(60), "");
+  const std::string narrow = table.Render(ScreenOf(60), "");
   EXPECT_LE(Widest(narrow), 60);
   EXPECT_EQ(narrow.find("first to go"), std::string::npos) << narrow;
   EXPECT_NE(narrow.find("second"), std::string::npos) << narrow;
-  EXPECT_NE(table.Render(Screen(200), "").find("first to go"), std::string::npos);
+  EXPECT_NE(table.Render(ScreenOf(200), "").find("first to go"), std::string::npos);
 }
 
 TEST(TableTest, NoLineIsWiderThanTheTerminalWhateverIsInIt) {
@@ -57,7 +57,7 @@ TEST(TableTest, NoLineIsWiderThanTheTerminalWhateverIsInIt) {
       {"r-1", "12345678901234567890", "SUCCEEDED", "año 法律 año 法律 año", std::string(40, 'z')});
   table.Add({"r-2", "–", "ABORTED", "–", "–"});
   for (int width = 30; width <= 200; ++width) {
-    const std::string text = table.Render(Screen(width), "");
+    const std::string text = table.Render(ScreenOf(width), "");
     EXPECT_LE(Widest(text), width) << text;
   }
 }
@@ -72,7 +72,7 @@ TEST(TableTest, AColumnWithoutAnyValueIsLeftOut) {
 TEST(TableTest, ColourIsOnTheStateWordsOnlyAndTakesNoWidth) {
   Table table({{"id"}, {"state", false, false, true}, {"text"}});
   table.Add({"ABORTED", "ABORTED", "x"});
-  EXPECT_EQ(table.Render(Screen(80, true), ""),
+  EXPECT_EQ(table.Render(ScreenOf(80, true), ""),
             "id       state    text\nABORTED  \x1b[31mABORTED\x1b[0m  x\n");
 }
 

@@ -48,7 +48,7 @@ TEST(Safetensors, IntegersAreNotReadAsWeights) {
               HasSubstr("I64"));
 }
 
-struct Hostile {
+struct HostileFile {
   const char* name;
   std::string bytes;
   const char* message;
@@ -56,7 +56,7 @@ struct Hostile {
 
 TEST(Safetensors, RefusesHostileFiles) {
   const std::string f32 = R"({"dtype":"F32","shape":[4],"data_offsets":[0,16]})";
-  const Hostile cases[] = {
+  const HostileFile cases[] = {
       {"empty", "", "only 0 bytes"},
       {"short", "1234567", "only 7 bytes"},
       {"header over the limit", Bytes<uint64_t>(100'000'001), "over the limit"},
@@ -125,7 +125,7 @@ TEST(Safetensors, RefusesHostileFiles) {
        "without holes"},
       {"metadata is no text", SafetensorsBytes(R"({"__metadata__":{"a":1}})", ""), "__metadata__"},
   };
-  for (const Hostile& c : cases) {
+  for (const HostileFile& c : cases) {
     SCOPED_TRACE(c.name);
     const auto file = SafetensorsFile::Parse(c.bytes, "model.safetensors");
     ASSERT_EQ(file.status().code(), absl::StatusCode::kInvalidArgument);

@@ -25,7 +25,7 @@ struct Metadata {
   int adds_bos = -1;  // −1 = not there
 };
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> Make(const Metadata& m) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> MakeFromMetadata(const Metadata& m) {
   GgufBuilder builder;
   builder.String("tokenizer.ggml.model", m.model)
       .Strings("tokenizer.ggml.tokens", m.tokens)
@@ -52,7 +52,7 @@ TEST(TokenizerGguf, EncodesAsTheNamedPreTokenizer) {
                {"llama-bpe", {258, 261, 'n', ' ', '1', '2'}, true}};
   for (const auto& c : cases) {
     m.pre = c.pre;
-    const auto tokenizer = Make(m);
+    const auto tokenizer = MakeFromMetadata(m);
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     EXPECT_EQ(*(*tokenizer)->Encode("hola mun 12"), c.ids) << c.pre;
     EXPECT_EQ((*tokenizer)->adds_bos(), c.adds_bos) << c.pre;
@@ -74,7 +74,7 @@ TEST(TokenizerGguf, PreTokenizersDiffer) {
       {"smollm", {257, 256, ' ', '1'}}, {"gpt2", {257, 256, 262}}, {"llama3", {263, ' ', '1'}}};
   for (const auto& [pre, ids] : cases) {
     m.pre = pre;
-    const auto tokenizer = Make(m);
+    const auto tokenizer = MakeFromMetadata(m);
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     EXPECT_EQ(*(*tokenizer)->Encode("laho 1"), ids) << pre;
   }
@@ -85,7 +85,7 @@ TEST(TokenizerGguf, TokenTypes) {
   m.types[261] = 4;  // user-defined: " mu" is looked for in every text
   m.types[258] = 2;  // unknown: "hola" stands for no text
   m.merges = {"h o", "l a"};
-  const auto tokenizer = Make(m);
+  const auto tokenizer = MakeFromMetadata(m);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   EXPECT_EQ(*(*tokenizer)->Encode("<|a|>", true), Ids{262});
   EXPECT_EQ((*(*tokenizer)->Encode("<|a|>")).size(), 5u);
@@ -99,7 +99,7 @@ TEST(TokenizerGguf, StartTokenAsTheFileSays) {
     m.adds_bos = adds;
     for (const char* pre : {"smollm", "llama-bpe"}) {
       m.pre = pre;
-      EXPECT_EQ((*Make(m))->adds_bos(), adds == 1) << pre;
+      EXPECT_EQ((*MakeFromMetadata(m))->adds_bos(), adds == 1) << pre;
     }
   }
 }
@@ -134,7 +134,7 @@ TEST(TokenizerGguf, Refusals) {
     SCOPED_TRACE(c.name);
     Metadata m;
     c.change(m);
-    const auto tokenizer = Make(m);
+    const auto tokenizer = MakeFromMetadata(m);
     ASSERT_EQ(tokenizer.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(tokenizer.status().message()), HasSubstr("m.gguf"));
     EXPECT_THAT(std::string(tokenizer.status().message()), HasSubstr(c.message));

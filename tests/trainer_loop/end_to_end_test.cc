@@ -1,6 +1,7 @@
 // scm-trainer as a process: reports, commands, crash and resume, check, export, failures.
 #include <signal.h>
 
+#include <cstring>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -158,15 +159,45 @@ TEST_F(Trainer, StopWithoutACheckpointWritesNone) {
   EXPECT_TRUE(process.OfType("checkpoint").empty());
 }
 
+// Whether such a rate overflows depends on the instruction set's order of additions; what must hold
+// everywhere is that it ends by itself and that no number is hidden.
 TEST_F(Trainer, AbsurdLearningRateNeitherCrashesNorHangs) {
   Json spec = TinySpec(root(), "train", "absurd");
   spec["parameters"]["training"]["learning_rate"] = 1e12;
   spec["parameters"]["training"]["max_grad_norm"] = 0;
-  const auto reports = RunProtocol("scm-trainer", spec, ReportPath("absurd"), 1);
+  ProtocolProcess process("scm-trainer", spec, ReportPath("absurd"));
+  const int code = process.Wait();
+  const auto reports = process.Reports();
+  const auto validations = OfType(reports, "validation");
+  ASSERT_GE(validations.size(), 1u);
+  if (code == 0) {
+    ASSERT_EQ(reports.back()["type"], "done");
+    EXPECT_GT(validations.back()["metrics"]["validation_loss"].get<double>(),
+              validations.front()["metrics"]["validation_loss"].get<double>());
+  } else {
+    ASSERT_EQ(reports.back()["type"], "failed");
+    ASSERT_EQ(reports.back()["kind"], "diverged") << reports.back().dump();
+    const Json metrics = OfType(reports, "progress").back()["metrics"];
+    EXPECT_TRUE(metrics["train_loss"].is_string() || metrics["grad_norm"].is_string());
+  }
+}
+
+TEST_F(Trainer, NonFiniteLossIsReportedAndEndsTheRun) {
+  const std::string model = root() + "/nan-model";
+  testing::WriteTinyModel(model);
+  auto weights = ReadFile(model + "/model.safetensors");
+  ASSERT_TRUE(weights.ok()) << weights.status();
+  const uint32_t not_a_number = 0x7fc00000;
+  std::memcpy(weights->data() + weights->size() - 4, &not_a_number, 4);
+  ASSERT_TRUE(WriteFileAtomically(model + "/model.safetensors", *weights).ok());
+  Json spec = TinySpec(root(), "train", "nan");
+  spec["parameters"]["model"]["base"] = model;
+  const auto reports = RunProtocol("scm-trainer", spec, ReportPath("nan"), 1);
   ASSERT_EQ(reports.back()["type"], "failed");
-  ASSERT_EQ(reports.back()["kind"], "diverged") << reports.back().dump();
-  const Json metrics = OfType(reports, "progress").back()["metrics"];
-  EXPECT_TRUE(metrics["train_loss"].is_string() || metrics["grad_norm"].is_string());
+  EXPECT_EQ(reports.back()["kind"], "diverged") << reports.back().dump();
+  const auto validations = OfType(reports, "validation");
+  ASSERT_GE(validations.size(), 1u);
+  EXPECT_EQ(validations[0]["metrics"]["validation_loss"], "NaN");
 }
 
 TEST_F(Trainer, CheckReportsTheDataAndAShortTraining) {

@@ -22,7 +22,7 @@ namespace {
 constexpr char kIndex[] = "model.safetensors.index.json";
 constexpr size_t kMaxShards = 4096;
 
-absl::Status Refuse(absl::string_view where, absl::string_view problem) {
+absl::Status RefuseModel(absl::string_view where, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", problem));
 }
 
@@ -32,7 +32,7 @@ constexpr size_t kMaxConfigBytes = 2'000'000;
 absl::StatusOr<std::unique_ptr<MappedFile>> OpenConfigFile(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, MappedFile::Open(path));
   if (file->bytes().size() > kMaxConfigBytes) {
-    return Refuse(path, absl::StrCat("has ", file->bytes().size(), " bytes, expected at most ",
+    return RefuseModel(path, absl::StrCat("has ", file->bytes().size(), " bytes, expected at most ",
                                      kMaxConfigBytes));
   }
   return file;
@@ -43,7 +43,7 @@ absl::StatusOr<Json> ReadObject(const std::string& path) {
   if (!FileExists(path)) return Json::object();
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> file, OpenConfigFile(path));
   SCM_ASSIGN_OR_RETURN(Json json, ParseJson(file->bytes(), path));
-  if (!json.is_object()) return Refuse(path, "expected a JSON object");
+  if (!json.is_object()) return RefuseModel(path, "expected a JSON object");
   return json;
 }
 
@@ -138,20 +138,20 @@ class HuggingFaceModel : public ModelSource {
     SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> text, MappedFile::Open(Path(kIndex)));
     SCM_ASSIGN_OR_RETURN(const SortedJson index, ParseSortedJson(text->bytes(), Path(kIndex)));
     if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
-      return Refuse(Path(kIndex), "expected an object \"weight_map\"");
+      return RefuseModel(Path(kIndex), "expected an object \"weight_map\"");
     }
     std::set<std::string> names;
     for (const auto& [tensor, file] : index["weight_map"].items()) {
       const std::string name = file.is_string() ? file.get<std::string>() : "";
       if (name.empty() || name[0] == '.' || absl::StrContains(name, "/") ||
           absl::StrContains(name, std::string(1, '\0'))) {
-        return Refuse(Path(kIndex), absl::StrCat("tensor \"", tensor, "\" lies in ", file.dump(),
+        return RefuseModel(Path(kIndex), absl::StrCat("tensor \"", tensor, "\" lies in ", file.dump(),
                                                  ", expected the name of a file beside the index"));
       }
       names.insert(name);
       index_[tensor] = name;
     }
-    if (names.size() > kMaxShards) return Refuse(Path(kIndex), "names too many files");
+    if (names.size() > kMaxShards) return RefuseModel(Path(kIndex), "names too many files");
     for (const std::string& name : names) SCM_RETURN_IF_ERROR(OpenShard(name));
     return absl::OkStatus();
   }
@@ -160,12 +160,12 @@ class HuggingFaceModel : public ModelSource {
     for (const SafetensorsEntry& entry : shard.entries()) {
       const std::optional<DType> dtype = WeightType(entry.type);
       if (!dtype) {
-        return Refuse(shard.path(), absl::StrCat("tensor ", entry.name, " has type ",
+        return RefuseModel(shard.path(), absl::StrCat("tensor ", entry.name, " has type ",
                                                  SafetensorsTypeName(entry.type),
                                                  ", supported are F32, F16 and BF16"));
       }
       if (!places_.emplace(entry.name, Place{&shard, &entry}).second) {
-        return Refuse(shard.path(), absl::StrCat("tensor ", entry.name,
+        return RefuseModel(shard.path(), absl::StrCat("tensor ", entry.name,
                                                  " is in another file of the model as well"));
       }
       tensors_.push_back({entry.name, *dtype, entry.shape});
@@ -178,7 +178,7 @@ class HuggingFaceModel : public ModelSource {
     for (const auto& [tensor, file] : index_) {
       const auto it = places_.find(tensor);
       if (it == places_.end() || it->second.shard->path() != Path(file)) {
-        return Refuse(Path(kIndex),
+        return RefuseModel(Path(kIndex),
                       absl::StrCat("tensor ", tensor, " is not in ", file, " as the index says"));
       }
     }

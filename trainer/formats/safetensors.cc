@@ -29,13 +29,13 @@ constexpr TypeRow kTypes[] = {
     {SafetensorsType::kU8, "U8", 1},   {SafetensorsType::kBool, "BOOL", 1},
 };
 
-absl::Status Refuse(absl::string_view path, absl::string_view problem) {
+absl::Status RefuseFile(absl::string_view path, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", problem));
 }
 
 absl::Status RefuseTensor(absl::string_view path, absl::string_view name,
                           absl::string_view problem) {
-  return Refuse(path, absl::StrCat("tensor \"", name, "\": ", problem));
+  return RefuseFile(path, absl::StrCat("tensor \"", name, "\": ", problem));
 }
 
 // A non-negative integer that fits int64, or −1.
@@ -145,31 +145,31 @@ absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Parse(absl::st
 
 absl::Status SafetensorsFile::ParseHeader() {
   if (bytes_.size() < 8) {
-    return Refuse(path_, absl::StrCat("only ", bytes_.size(),
+    return RefuseFile(path_, absl::StrCat("only ", bytes_.size(),
                                       " bytes long: not a safetensors file, or cut off"));
   }
   uint64_t length;
   std::memcpy(&length, bytes_.data(), 8);
   if (length > kMaxHeader) {
-    return Refuse(path_, absl::StrCat("header length ", length, " is over the limit of ",
+    return RefuseFile(path_, absl::StrCat("header length ", length, " is over the limit of ",
                                       kMaxHeader, ": not a safetensors file"));
   }
   if (length > bytes_.size() - 8) {
-    return Refuse(path_, absl::StrCat("header of ", length, " bytes does not fit into a file of ",
+    return RefuseFile(path_, absl::StrCat("header of ", length, " bytes does not fit into a file of ",
                                       bytes_.size(), "; it may be cut off: copy it again"));
   }
   const absl::string_view header = bytes_.substr(8, length);
   if (header.empty() || header[0] != '{') {
-    return Refuse(path_, "the header does not begin with '{': not a safetensors file");
+    return RefuseFile(path_, "the header does not begin with '{': not a safetensors file");
   }
   SCM_ASSIGN_OR_RETURN(SortedJson json, ParseSortedJson(header, absl::StrCat(path_, " header")));
-  if (!json.is_object()) return Refuse(path_, "the header is not a JSON object");
+  if (!json.is_object()) return RefuseFile(path_, "the header is not a JSON object");
   const uint64_t data_begin = 8 + length, data_size = bytes_.size() - data_begin;
   for (const auto& [name, value] : json.items()) {
     if (name == "__metadata__") {
-      if (!value.is_object()) return Refuse(path_, "__metadata__ must map strings to strings");
+      if (!value.is_object()) return RefuseFile(path_, "__metadata__ must map strings to strings");
       for (const auto& [key, text] : value.items()) {
-        if (!text.is_string()) return Refuse(path_, "__metadata__ must map strings to strings");
+        if (!text.is_string()) return RefuseFile(path_, "__metadata__ must map strings to strings");
         metadata_[key] = text.get<std::string>();
       }
       continue;
@@ -194,7 +194,7 @@ absl::Status SafetensorsFile::ParseHeader() {
     by_name_[entries_[i].name] = i;
   }
   if (expected != bytes_.size()) {
-    return Refuse(path_, absl::StrCat("the tensors end at byte ", expected, ", but the file has ",
+    return RefuseFile(path_, absl::StrCat("the tensors end at byte ", expected, ", but the file has ",
                                       bytes_.size()));
   }
   return absl::OkStatus();

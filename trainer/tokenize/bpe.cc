@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kShort = 48;
 constexpr int32_t kNoRank = std::numeric_limits<int32_t>::max();
 
-std::string Quoted(absl::string_view bytes) {
+std::string QuotedBytes(absl::string_view bytes) {
   return absl::StrCat("\"", absl::Utf8SafeCHexEscape(bytes.substr(0, 100)), "\"");
 }
 
@@ -42,7 +42,7 @@ absl::Status Bpe::Init(absl::string_view what) {
     if (tokens[id].empty()) continue;
     if (!ids_.emplace(tokens[id], static_cast<int32_t>(id)).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(what, ": token ", Quoted(tokens[id]), " is in the vocabulary twice"));
+          absl::StrCat(what, ": token ", QuotedBytes(tokens[id]), " is in the vocabulary twice"));
     }
   }
   for (int byte = 0; byte < 256; ++byte) {
@@ -56,7 +56,7 @@ absl::Status Bpe::Init(absl::string_view what) {
     const int32_t l = Find(left), r = Find(right), id = Find(both);
     if (l < 0 || r < 0 || id < 0) {
       return absl::InvalidArgumentError(
-          absl::StrCat(what, ": merge ", rank, " (", Quoted(left), " ", Quoted(right),
+          absl::StrCat(what, ": merge ", rank, " (", QuotedBytes(left), " ", QuotedBytes(right),
                        ") names or makes a token that is not in the vocabulary"));
     }
     merges_[Key(l, r)] = {rank++, id};

@@ -98,7 +98,7 @@ class BpeTokenizer : public Tokenizer {
   bool adds_bos_;
 };
 
-absl::Status Refuse(absl::string_view what, absl::string_view problem) {
+absl::Status RefuseTokenizer(absl::string_view what, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": ", problem));
 }
 
@@ -107,13 +107,13 @@ absl::Status CheckAdded(const TokenizerParts& parts, int64_t limit, absl::string
   for (const AddedToken& token : parts.added) {
     const std::string name =
         absl::StrCat("added token \"", absl::Utf8SafeCHexEscape(token.content), "\"");
-    if (token.content.empty()) return Refuse(what, "an added token is empty");
+    if (token.content.empty()) return RefuseTokenizer(what, "an added token is empty");
     if (token.id < 0 || token.id >= limit) {
-      return Refuse(what, absl::StrCat(name, " has id ", token.id,
+      return RefuseTokenizer(what, absl::StrCat(name, " has id ", token.id,
                                        ", but the model's vocabulary has ", limit, " rows"));
     }
     if (!seen.emplace(token.content, token.id).second) {
-      return Refuse(what, absl::StrCat(name, " is there twice"));
+      return RefuseTokenizer(what, absl::StrCat(name, " is there twice"));
     }
   }
   return absl::OkStatus();
@@ -125,18 +125,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(TokenizerParts parts
                                                             const std::string& what) {
   const auto size = static_cast<int64_t>(parts.vocabulary.tokens.size());
   if (size > limit) {
-    return Refuse(
+    return RefuseTokenizer(
         what, absl::StrCat("the tokenizer has ", size, " tokens, but the model's vocabulary only ",
                            limit, ": they do not belong together"));
   }
   for (const int32_t id : {parts.bos, parts.eos}) {
     if (id < -1 || id >= limit) {
-      return Refuse(
+      return RefuseTokenizer(
           what, absl::StrCat("start or end token ", id, " lies outside the vocabulary of ", limit));
     }
   }
   if (parts.adds_bos && parts.bos < 0) {
-    return Refuse(what, "says that a start token is put before every text, but names none");
+    return RefuseTokenizer(what, "says that a start token is put before every text, but names none");
   }
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<Bpe> bpe, Bpe::Make(std::move(parts.vocabulary), what));
   SCM_RETURN_IF_ERROR(CheckAdded(parts, limit, what));

@@ -36,14 +36,14 @@ const std::vector<Known>& KnownPreTokenizers() {
 // tokenizer.ggml.token_type
 enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4 };
 
-absl::Status Refuse(const GgufFile& file, absl::string_view problem) {
+absl::Status RefuseTokenizer(const GgufFile& file, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(file.path(), ": ", problem));
 }
 
 absl::StatusOr<const Known*> FindPreTokenizer(const GgufFile& file) {
   SCM_ASSIGN_OR_RETURN(const std::string model, file.String("tokenizer.ggml.model"));
   if (model != "gpt2") {
-    return Refuse(file, absl::StrCat("tokenizer.ggml.model is \"", absl::Utf8SafeCHexEscape(model),
+    return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.model is \"", absl::Utf8SafeCHexEscape(model),
                                      "\", only byte-level BPE (\"gpt2\") is supported"));
   }
   SCM_ASSIGN_OR_RETURN(const std::string name, file.String("tokenizer.ggml.pre"));
@@ -52,7 +52,7 @@ absl::StatusOr<const Known*> FindPreTokenizer(const GgufFile& file) {
     if (name == known.name) return &known;
     names.push_back(known.name);
   }
-  return Refuse(file, absl::StrCat("tokenizer.ggml.pre is \"", absl::Utf8SafeCHexEscape(name),
+  return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.pre is \"", absl::Utf8SafeCHexEscape(name),
                                    "\", known are ", absl::StrJoin(names, ", "),
                                    "; use the model's Hugging Face directory instead"));
 }
@@ -64,13 +64,13 @@ absl::Status ReadTokens(const GgufFile& file, TokenizerParts& parts) {
     SCM_ASSIGN_OR_RETURN(types, file.Integers("tokenizer.ggml.token_type"));
   }
   if (types.size() != tokens.size()) {
-    return Refuse(file, absl::StrCat("tokenizer.ggml.token_type has ", types.size(),
+    return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.token_type has ", types.size(),
                                      " entries for ", tokens.size(), " tokens"));
   }
   parts.vocabulary.tokens.resize(tokens.size());
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (FirstInvalidUtf8(tokens[id]) != tokens[id].npos) {
-      return Refuse(file, absl::StrCat("tokenizer.ggml.tokens: token ", id, " is no valid UTF-8"));
+      return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.tokens: token ", id, " is no valid UTF-8"));
     }
     if (types[id] == kControl || types[id] == kUserDefined) {
       parts.added.push_back(
@@ -92,7 +92,7 @@ absl::Status ReadMerges(const GgufFile& file, TokenizerParts& parts) {
     const auto right =
         space == merges[i].npos ? std::nullopt : BytesFromMapped(merges[i].substr(space + 1));
     if (!left || !right || left->empty() || right->empty()) {
-      return Refuse(file, absl::StrCat("tokenizer.ggml.merges: entry ", i, " (\"",
+      return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.merges: entry ", i, " (\"",
                                        absl::Utf8SafeCHexEscape(merges[i].substr(0, 100)),
                                        "\") is not two byte-level tokens with a space between"));
     }
@@ -115,7 +115,7 @@ absl::StatusOr<TokenizerParts> TokenizerPartsFromGguf(const GgufFile& file) {
     const char* key = bos ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.eos_token_id";
     SCM_ASSIGN_OR_RETURN(const int64_t id, file.Integer(key, -1));
     if (id < -1 || id >= size) {
-      return Refuse(file, absl::StrCat(key, " is ", id, ", but there are ", size, " tokens"));
+      return RefuseTokenizer(file, absl::StrCat(key, " is ", id, ", but there are ", size, " tokens"));
     }
     (bos ? parts.bos : parts.eos) = static_cast<int32_t>(id);
   }

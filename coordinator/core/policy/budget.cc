@@ -6,11 +6,11 @@
 namespace scm {
 namespace {
 
-constexpr char kRule[] = "budget";
+constexpr char kBudgetRule[] = "budget";
 
 Evidence MakeEvidence(const BudgetSnapshot& snapshot, bool start, double cost) {
   Evidence e;
-  e.rule = kRule;
+  e.rule = kBudgetRule;
   e.subject = snapshot.experiment;
   e.confidence = "certain: money is added up, not estimated, except for what is still to be spent";
   e.window_steps = {0};
@@ -35,7 +35,7 @@ Verdict EvaluateBudget(const BudgetSnapshot& snapshot) {
     e.threshold = absl::StrCat("less than ", limit);
     return AbortVerdict(std::move(e), /*censored=*/true);
   }
-  Verdict verdict = ContinueVerdict(kRule, absl::StrCat(spent, " of ", limit, " is spent"));
+  Verdict verdict = ContinueVerdict(kBudgetRule, absl::StrCat(spent, " of ", limit, " is spent"));
   if (snapshot.forecast_p90 && *snapshot.forecast_p90 > snapshot.limit) {
     verdict.warning = absl::StrCat("the forecast (P90) of ",
                                    HumanMoney(*snapshot.forecast_p90, snapshot.currency),

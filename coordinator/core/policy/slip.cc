@@ -6,7 +6,7 @@
 namespace scm {
 namespace {
 
-constexpr char kRule[] = "slip";
+constexpr char kSlipRule[] = "slip";
 
 }  // namespace
 
@@ -16,7 +16,7 @@ absl::Duration ProjectedSlip(absl::CivilDay finish_by, absl::Time projected_fini
 
 Verdict EvaluateSlip(const SlipSnapshot& snapshot) {
   if (!snapshot.projected_finish) {
-    return UndecidedVerdict(kRule, "slip is undecided: the finish cannot be projected yet");
+    return UndecidedVerdict(kSlipRule, "slip is undecided: the finish cannot be projected yet");
   }
   const absl::Duration slip = ProjectedSlip(snapshot.finish_by, *snapshot.projected_finish);
   const absl::Duration limit = absl::Hours(24) * snapshot.max_slip_days;
@@ -24,7 +24,7 @@ Verdict EvaluateSlip(const SlipSnapshot& snapshot) {
   const std::string finish = Rfc3339(*snapshot.projected_finish);
   if (slip <= limit) {
     Verdict verdict =
-        ContinueVerdict(kRule, absl::StrCat("projected to finish at ", finish, ", due on ", day));
+        ContinueVerdict(kSlipRule, absl::StrCat("projected to finish at ", finish, ", due on ", day));
     if (slip > absl::ZeroDuration()) {
       verdict.warning = absl::StrCat("projected to finish ", HumanDuration(slip), " after ", day,
                                      "; ", HumanDuration(limit), " are permitted");
@@ -32,7 +32,7 @@ Verdict EvaluateSlip(const SlipSnapshot& snapshot) {
     return verdict;
   }
   Evidence e;
-  e.rule = kRule;
+  e.rule = kSlipRule;
   e.subject = snapshot.experiment;
   e.reason = absl::StrCat("slip: projected to finish ", HumanDuration(slip), " after ", day,
                           ", more than the permitted ", HumanDuration(limit));
