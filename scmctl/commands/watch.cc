@@ -114,13 +114,14 @@ int FollowExperiment(const App& app, Client& client, const std::string& id, bool
     std::fflush(stdout);
     last = status;
   });
-  if (IsInterrupted()) return Interrupted(id);
+  // The name may soon stand for another experiment.
+  const std::string resolved = StringAt(MemberAt(last, "experiment"), "id", id);
+  if (IsInterrupted()) return Interrupted(resolved);
   if (!ended.ok()) return Fail(ended);
   if (app.json()) {
     std::printf("%s\n", last.dump(2).c_str());
     return ExitCodeOf(last);
   }
-  const std::string resolved = StringAt(MemberAt(last, "experiment"), "id");
   const absl::StatusOr<Json> why = client.Query(v1::QueryRequest::WHY, resolved);
   std::printf("\n%s", RenderOutcome(last, why.value_or(Json()), app.terminal).c_str());
   PrintFiles(client, last, fetch_report);
