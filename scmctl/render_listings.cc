@@ -40,13 +40,13 @@ std::string RenderList(const Json& answer, const Terminal& terminal) {
 std::string RenderRuns(const Json& answer, const Terminal& terminal) {
   Table table({{"run"},
                {"stage"},
-               {"trial"},
+               {"trial", false, false, false, 3},
                {"seed", true},
                {"state", false, false, true},
                {"step", true},
                {"val.loss", true},
-               {"accuracy", true},
-               {"parameters"},
+               {"accuracy", true, false, false, 1},
+               {"parameters", false, false, false, 2},
                {"reason", false, true}});
   for (const Json& run : MemberAt(answer, "runs")) {
     const Json& latest = MemberAt(run, "latest");
