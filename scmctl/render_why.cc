@@ -58,8 +58,9 @@ std::string Certificate(const std::string& subject, const Json& c, int width) {
     absl::StrAppend(&evidence, " · checkpoint step ", Cell(MemberAt(checkpoint, "step")),
                     " sha256 ", StringAt(checkpoint, "sha256").substr(0, 8), "…");
   }
-  absl::StrAppend(&evidence, " · recompute: scmctl why ", StringAt(c, "id"), " --verify");
   Line(out, "Evidence", evidence, width);
+  // A line of its own: a command that is broken in two cannot be copied.
+  Line(out, "Recompute", absl::StrCat("scmctl why ", StringAt(c, "id"), " --verify"), width);
   return out;
 }
 
