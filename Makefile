@@ -39,9 +39,14 @@ bench: build  ## training speed beside peft
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) train-bench
 	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
 
-lint:  ## formatting, layers
+lint: build  ## formatting, layers, common defects
+	@scripts/setup.sh lint
 	@python3 scripts/check_layers.py
 	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
+	@cmake -S . -B $(BUILD)/lint -G Ninja -DSCM_UNITY=OFF > /dev/null
+	@git ls-files '*.cc' | grep -v -e '^trainer/cpu/' -e '^tests/' -e '^bench/' | \
+	  xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD)/lint --quiet \
+	    --extra-arg=-isystem$(CURDIR)/$(BUILD)/proto 2> /dev/null
 
 clean:  ## remove the build folder
 	@rm -rf $(BUILD) $(BUILD).log

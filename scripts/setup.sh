@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
-#   scripts/setup.sh packages | torch | model | parity
+#   scripts/setup.sh packages | torch | model | parity | lint
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '== %s\n' "$*" >&2; }
 
-packages() {
-  local wanted missing=()
-  wanted=$(grep -v '^#' scripts/packages.txt)
+packages() { install_packages "$(grep -v '^#' scripts/packages.txt)"; }
+
+lint() { install_packages "clang-format clang-tidy"; }
+
+install_packages() {
+  local wanted=$1 missing=()
   if ! command -v dpkg-query >/dev/null; then
     say "this system has no dpkg. Install the equivalents of these Debian packages, then run again:"
     echo "$wanted" >&2

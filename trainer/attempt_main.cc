@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "common/version.h"
 #include "trainer/torch_runtime.h"
 
 namespace scm {
@@ -51,7 +52,7 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
   std::string path;
   if (const char* spec = std::getenv("SCM_SPEC"); spec != nullptr) path = spec;
   app.add_option("SPEC", path, "path of the work order; default: SCM_SPEC");
-  app.set_version_flag("--version", absl::StrCat(program.name, " ", SCM_VERSION));
+  app.set_version_flag("--version", absl::StrCat(program.name, " ", kVersion));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

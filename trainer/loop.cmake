@@ -6,6 +6,5 @@ scm_library(scm_trainer_loop
        training_data.cc training_state.cc validation.cc
   PUBLIC_DEPS scm_common scm_model_files scm_corpus scm_model
   DEPS scm_torch Threads::Threads CLI11::CLI11)
-target_compile_definitions(scm_trainer_loop PRIVATE SCM_VERSION="${PROJECT_VERSION}")
 
 scm_binary(scm-trainer SRCS main.cc DEPS scm_trainer_loop scm_common)

@@ -16,7 +16,7 @@ Json Point(int step, const char* name, double value) {
   return {{"attempt", 1}, {"step", step}, {"name", name}, {"value", JsonNumber(value)}};
 }
 
-Json Curve(int seed, int last) {
+Json CurveJson(int seed, int last) {
   Json points = Json::array();
   for (int step = 0; step <= last; step += 50) {
     Philox rng(static_cast<uint64_t>(seed), "curve", static_cast<uint64_t>(step));
@@ -50,7 +50,7 @@ Json Run(const ExampleOptions& o, int seed) {
           {"seconds", 3600.0 * last / 2000},
           {"cost", 6.2 * last / 2000},
           {"chance", 0.25},
-          {"points", Curve(seed, last)},
+          {"points", CurveJson(seed, last)},
           {"best_checkpoint",
            {{"id", absl::StrCat("r-", seed, "/1900")}, {"step", 1900}, {"sha256", "ab12"}}},
           {"fallback", false}};

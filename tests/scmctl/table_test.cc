@@ -15,25 +15,25 @@ int Widest(const std::string& text) {
   return widest;
 }
 
-const Terminal kPipe{};
+const Terminal kNoTerminal{};
 Terminal ScreenOf(int width, bool colour = false) { return {true, colour, width, 24}; }
 
 TEST(TableTest, ColumnsAreAlignedByColumnsOfTheScreen) {
   Table table({{"name"}, {"n", true}, {"text"}});
   table.Add({"año", "7", "x"});
   table.Add({"plain", "1234", "y"});
-  EXPECT_EQ(table.Render(kPipe, ""), "name      n  text\naño       7  x\nplain  1234  y\n");
+  EXPECT_EQ(table.Render(kNoTerminal, ""), "name      n  text\naño       7  x\nplain  1234  y\n");
 }
 
 TEST(TableTest, NoRowsSayWhatToDo) {
-  EXPECT_EQ(Table({{"id"}}).Render(kPipe, "No runs yet."), "No runs yet.\n");
+  EXPECT_EQ(Table({{"id"}}).Render(kNoTerminal, "No runs yet."), "No runs yet.\n");
 }
 
 TEST(TableTest, APipeGetsEverythingAndATerminalWhatFits) {
   Table table({{"id"}, {"reason", false, true}});
   const std::string reason(300, 'x');
   table.Add({"r-1", reason});
-  EXPECT_NE(table.Render(kPipe, "").find(reason), std::string::npos);
+  EXPECT_NE(table.Render(kNoTerminal, "").find(reason), std::string::npos);
   EXPECT_EQ(Widest(table.Render(ScreenOf(80), "")), 80);
   EXPECT_EQ(Widest(table.Render(ScreenOf(200), "")), 200);
 }
@@ -66,7 +66,7 @@ TEST(TableTest, AColumnWithoutAnyValueIsLeftOut) {
   Table table({{"id"}, {"accuracy"}, {"loss"}});
   table.Add({"r-1", "–", "–"});
   table.Add({"r-2", "", "0"});
-  EXPECT_EQ(table.Render(kPipe, ""), "id   loss\nr-1  –\nr-2  0\n");
+  EXPECT_EQ(table.Render(kNoTerminal, ""), "id   loss\nr-1  –\nr-2  0\n");
 }
 
 TEST(TableTest, ColourIsOnTheStateWordsOnlyAndTakesNoWidth) {

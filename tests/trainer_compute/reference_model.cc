@@ -9,7 +9,7 @@
 namespace scm {
 namespace {
 
-const char* const kModules[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+const char* const kModuleNames[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                                 "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
                                 "mlp.down_proj"};
 
@@ -68,7 +68,7 @@ class Reference {
   }
 
   at::Tensor Linear(int64_t layer, int module, const at::Tensor& x, int64_t first_row) {
-    const std::string at = absl::StrCat("model.layers.", layer, ".", kModules[module]);
+    const std::string at = absl::StrCat("model.layers.", layer, ".", kModuleNames[module]);
     const at::Tensor y = at::mm(x, Weight(at + ".weight").t());
     const auto it = adapters_.find("base_model.model." + at);
     if (it == adapters_.end()) return y;
