@@ -10,8 +10,6 @@ scmctl submit samples/quickstart.yaml --follow || code=$?
 echo
 scmctl why quickstart | sed -n 1,60p
 echo
-scmctl report quickstart
-echo
 echo "Look around: scmctl status quickstart; scmctl runs quickstart; scmctl checkpoints ls quickstart"
 echo "Stop everything: scmctl local down"
 # A go and a no-go are both an answer; anything else is a failure of the quickstart.
