@@ -94,7 +94,7 @@ std::string FirstSentence(const Findings& findings, const TaskResult& task) {
   return text + ".";
 }
 
-std::string PText(double p) { return p < 0.001 ? "p < .001" : absl::StrFormat("p = %.3f", p); }
+std::string PInSentence(double p) { return p < 0.001 ? "p < .001" : absl::StrFormat("p = %.3f", p); }
 
 std::string SecondSentence(const TaskComparison* primary) {
   if (primary == nullptr) return "No primary comparison was named.";
@@ -109,7 +109,7 @@ std::string SecondSentence(const TaskComparison* primary) {
     return absl::StrCat(against, gain, ", which cannot be judged: ", d.cannot_be_judged, ".");
   }
   return absl::StrFormat("%s%s (95 %% interval %+.1f to %+.1f, %s).", against, gain, 100 * d.low,
-                         100 * d.high, PText(primary->p_value));
+                         100 * d.high, PInSentence(primary->p_value));
 }
 
 // What would turn a gate that is not met; "" where nothing can be computed.
