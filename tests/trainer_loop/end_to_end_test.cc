@@ -1,6 +1,7 @@
 // scm-trainer as a process: reports, commands, crash and resume, check, export, failures.
 #include <signal.h>
 
+#include <cmath>
 #include <cstring>
 #include <map>
 
@@ -172,8 +173,9 @@ TEST_F(Trainer, AbsurdLearningRateNeitherCrashesNorHangs) {
   ASSERT_GE(validations.size(), 1u);
   if (code == 0) {
     ASSERT_EQ(reports.back()["type"], "done");
-    EXPECT_GT(validations.back()["metrics"]["validation_loss"].get<double>(),
-              validations.front()["metrics"]["validation_loss"].get<double>());
+    // Finite, but nothing was learned: no better than guessing among the 256 tokens.
+    EXPECT_GE(validations.back()["metrics"]["validation_loss"].get<double>(),
+              std::log(256.0) - 1e-3);
   } else {
     ASSERT_EQ(reports.back()["type"], "failed");
     ASSERT_EQ(reports.back()["kind"], "diverged") << reports.back().dump();
