@@ -11,6 +11,7 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"

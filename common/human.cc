@@ -30,8 +30,8 @@ std::string HumanMoney(double amount, const std::string& currency) {
   const char* sign = amount < 0 ? "−" : "";
   // Sub-cent amounts keep two significant digits: a saving of 0.0004 is not 0.00.
   const double size = std::fabs(amount);
-  const std::string number = size > 0 && size < 0.01 ? absl::StrFormat("%.2g", size)
-                                                     : absl::StrFormat("%.2f", size);
+  const std::string number =
+      size > 0 && size < 0.01 ? absl::StrFormat("%.2g", size) : absl::StrFormat("%.2f", size);
   if (currency == "USD") return absl::StrCat(sign, "$", number);
   if (currency == "EUR") return absl::StrCat(sign, "€", number);
   return absl::StrCat(sign, number, " ", currency);

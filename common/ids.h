@@ -44,5 +44,4 @@ using CertificateId = Id<'c'>;
 using WorkerId = Id<'w'>;
 using LeaseId = Id<'l'>;
 
-
 }  // namespace scm

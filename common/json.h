@@ -13,8 +13,8 @@ namespace scm {
 
 // Ordered, so that files and listings keep the order in which they were written.
 using Json = nlohmann::ordered_json;
-// For files with thousands of keys (tokenizer.json, safetensors headers), where the linear look-up of
-// ordered members would take minutes. Members come sorted by key.
+// For files with thousands of keys (tokenizer.json, safetensors headers), where the linear look-up
+// of ordered members would take minutes. Members come sorted by key.
 using SortedJson = nlohmann::json;
 
 // INVALID_ARGUMENT with the byte position. `what` names the text in the message ("report line 3").

@@ -34,10 +34,10 @@ Philox::Philox(uint64_t root_seed, uint64_t purpose, uint64_t index)
 uint32_t Philox::Next32() {
   if (position_ % 4 == 0) {
     const uint64_t block = position_ / 4;
-    block_ = Philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
-                         static_cast<uint32_t>(purpose_index_),
-                         static_cast<uint32_t>(purpose_index_ >> 32)},
-                        key_);
+    block_ = Philox4x32(
+        {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+         static_cast<uint32_t>(purpose_index_), static_cast<uint32_t>(purpose_index_ >> 32)},
+        key_);
   }
   return block_[position_++ % 4];
 }

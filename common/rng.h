@@ -1,6 +1,7 @@
 // Philox 4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a
-// counter-based generator, so a stream is a pure function of (root seed, purpose, index) and results
-// do not depend on the number of threads. No std:: distribution is used: they differ by library.
+// counter-based generator, so a stream is a pure function of (root seed, purpose, index) and
+// results do not depend on the number of threads. No std:: distribution is used: they differ by
+// library.
 #pragma once
 
 #include <array>

@@ -6,8 +6,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define SCM_RETURN_IF_ERROR(expr)                      \
-  do {                                                 \
+#define SCM_RETURN_IF_ERROR(expr)                                              \
+  do {                                                                         \
     if (absl::Status scm_status = (expr); !scm_status.ok()) return scm_status; \
   } while (false)
 

@@ -6,8 +6,8 @@
 namespace scm {
 namespace {
 
-// Length of the longest prefix at `at` that could begin a well-formed character, and whether it is a
-// whole character.
+// Length of the longest prefix at `at` that could begin a well-formed character, and whether it is
+// a whole character.
 struct Step {
   size_t bytes;
   bool valid;

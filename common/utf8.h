@@ -12,8 +12,8 @@ namespace scm {
 // nothing above U+10FFFF), or npos.
 size_t FirstInvalidUtf8(absl::string_view text);
 
-// Each maximal ill-formed part becomes one U+FFFD, as the Unicode standard recommends (and as Rust's
-// from_utf8_lossy, which Hugging Face's decoder uses, does).
+// Each maximal ill-formed part becomes one U+FFFD, as the Unicode standard recommends (and as
+// Rust's from_utf8_lossy, which Hugging Face's decoder uses, does).
 std::string ReplaceInvalidUtf8(absl::string_view text);
 
 // Reads one code point at `at` of well-formed text and moves past it.

@@ -24,10 +24,10 @@ struct Item {
   std::vector<std::string> choices;  // at least two
   std::vector<int64_t> gold;         // ascending indices into `choices`; one unless multi_label
   bool multi_label = false;          // the file gives gold as a list; the same in a whole task
-  std::string cluster_id;            // items whose errors go together; the document's id if not given
-  std::string jurisdiction;          // the document's if not given
-  std::string as_of;                 // the document's if not given
-  std::optional<Split> split;        // overrides the split by document
+  std::string cluster_id;      // items whose errors go together; the document's id if not given
+  std::string jurisdiction;    // the document's if not given
+  std::string as_of;           // the document's if not given
+  std::optional<Split> split;  // overrides the split by document
   std::string file;
   int line = 0;
 };

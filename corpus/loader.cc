@@ -12,10 +12,10 @@
 #include "absl/strings/strip.h"
 #include "common/files.h"
 #include "common/json.h"
+#include "common/utf8.h"
 #include "corpus/corpus_digest.h"
 #include "corpus/corpus_files.h"
 #include "corpus/record.h"
-#include "common/utf8.h"
 #include "corpus/text.h"
 
 namespace scm {
@@ -142,7 +142,8 @@ void Loader::ReadLines(const std::string& file, LineReader reader) {
     if (text.find_first_not_of(" \t\r") == text.npos) continue;
     At(file, line);
     if (const size_t bad = FirstInvalidUtf8(text); bad != text.npos) {
-      Error("", absl::StrCat("not UTF-8 at byte ", bad + 1, " of the line; save the file as UTF-8"));
+      Error("",
+            absl::StrCat("not UTF-8 at byte ", bad + 1, " of the line; save the file as UTF-8"));
       continue;
     }
     const absl::StatusOr<Json> json = ParseJson(text, "line");
@@ -207,8 +208,8 @@ void Loader::ReadItem(const Json& object) {
   if (!id) return;
   const auto [place, first] = item_places_.emplace(*id, absl::StrCat(file_, ":", line_));
   if (!first) {
-    return record.Error("id", absl::StrCat("\"", *id, "\" is doubled; it stands at ",
-                                           place->second, " already"));
+    return record.Error(
+        "id", absl::StrCat("\"", *id, "\" is doubled; it stands at ", place->second, " already"));
   }
   if (!task || !document || !prompt || !choices || !gold) return;
   item.id = *id;
@@ -235,8 +236,9 @@ void Loader::ConnectItems() {
     if (item.jurisdiction.empty()) item.jurisdiction = document->jurisdiction;
     if (item.as_of.empty()) item.as_of = document->as_of;
     if (!document->jurisdiction.empty() && item.jurisdiction != document->jurisdiction) {
-      Warning("jurisdiction", absl::StrCat("\"", item.jurisdiction, "\" differs from \"",
-                                           document->jurisdiction, "\" of document ", document->id));
+      Warning("jurisdiction",
+              absl::StrCat("\"", item.jurisdiction, "\" differs from \"", document->jurisdiction,
+                           "\" of document ", document->id));
     }
   }
 }
@@ -247,10 +249,10 @@ void Loader::CheckTaskKinds() {
     const auto [it, first] = first_of_task.emplace(item.task, &item);
     if (first || it->second->multi_label == item.multi_label) continue;
     At(item.file, item.line);
-    Error("gold", absl::StrCat("is ", item.multi_label ? "a list" : "one index", " here and ",
-                               item.multi_label ? "one index" : "a list", " at ", it->second->file,
-                               ":", it->second->line, "; expected the same in all of task ",
-                               item.task));
+    Error("gold",
+          absl::StrCat("is ", item.multi_label ? "a list" : "one index", " here and ",
+                       item.multi_label ? "one index" : "a list", " at ", it->second->file, ":",
+                       it->second->line, "; expected the same in all of task ", item.task));
   }
 }
 
@@ -302,7 +304,8 @@ absl::StatusOr<Corpus> LoadCorpusOrError(const std::string& directory) {
     if (lines.size() == kShown) break;
     lines.push_back(FormatCorpusProblem(problem));
   }
-  const int64_t more = static_cast<int64_t>(load.errors.size() - lines.size()) + load.errors_left_out;
+  const int64_t more =
+      static_cast<int64_t>(load.errors.size() - lines.size()) + load.errors_left_out;
   if (more > 0) lines.push_back(absl::StrCat("and ", more, " more"));
   return absl::InvalidArgumentError(
       absl::StrCat("corpus ", directory, ":\n", absl::StrJoin(lines, "\n")));

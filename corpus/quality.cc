@@ -13,7 +13,8 @@ namespace {
 // An accepted error stays visible, as a warning that says so.
 void ApplyAcceptance(const Corpus& corpus, std::vector<Finding>* findings) {
   for (Finding& finding : *findings) {
-    if (finding.severity != Severity::kError || corpus.info.accept.count(finding.check) == 0) continue;
+    if (finding.severity != Severity::kError || corpus.info.accept.count(finding.check) == 0)
+      continue;
     finding.severity = Severity::kWarning;
     absl::StrAppend(&finding.message, " (accepted in corpus.json)");
   }

@@ -2,10 +2,10 @@
 // `scmctl validate`. Pure.
 //
 // Checks, by the name that corpus.json's "accept" may list (an accepted error becomes a warning):
-//   exact_duplicates   the same prompt and choices, ignoring case and spaces; across splits an error
-//   near_duplicates    prompts or documents of two splits with Jaccard ≥ 0.8 on 5-word shingles
-//   cluster_leakage    a cluster, or a document, in train and in test or validation: an error
-//   containment        a run of 13 words of a test prompt that also stands in training text
+//   exact_duplicates   the same prompt and choices, ignoring case and spaces; across splits an
+//   error near_duplicates    prompts or documents of two splits with Jaccard ≥ 0.8 on 5-word
+//   shingles cluster_leakage    a cluster, or a document, in train and in test or validation: an
+//   error containment        a run of 13 words of a test prompt that also stands in training text
 //   conflicting_labels the same question with different gold answers
 //   empty_split        no train, validation or test items where items are wanted: an error
 //   few_clusters       fewer than 10 test clusters, or 5 effective ones: nothing can be judged
@@ -48,7 +48,7 @@ struct QualityOptions {
   double near_duplicate = 0.8;     // Jaccard
   int64_t shingle_words = 5;
   int64_t containment_words = 13;
-  int64_t listed_subjects = 5;     // of each finding
+  int64_t listed_subjects = 5;  // of each finding
 };
 
 QualityReport CheckQuality(const Corpus& corpus, const SplitAssignment& assignment,

@@ -33,7 +33,8 @@ void FindFewClusters(const QualityInput& input, const std::string& task,
   const ItemSetStatistics test = SingleLabelStatistics(
       input.corpus, ItemsOf(input.corpus, input.assignment, Split::kTest, {task}));
   if (test.items == 0) return;
-  if (test.clusters >= kFewestClusters && test.effective_clusters >= kFewestEffectiveClusters) return;
+  if (test.clusters >= kFewestClusters && test.effective_clusters >= kFewestEffectiveClusters)
+    return;
   findings->push_back(MakeFinding(
       input, Severity::kWarning, "few_clusters",
       absl::StrFormat("task %s has %d test clusters (%.1f effective); below %d (%.0f effective) "
@@ -47,13 +48,14 @@ void FindMajority(const QualityInput& input, const std::string& task,
                   const std::vector<size_t>& items, std::vector<Finding>* findings) {
   const LabelShares shares = GoldShares(input.corpus, items);
   if (!shares.by_text || shares.majority <= kLargeMajority) return;
-  const size_t most = std::max_element(shares.counts.begin(), shares.counts.end()) -
-                      shares.counts.begin();
+  const size_t most =
+      std::max_element(shares.counts.begin(), shares.counts.end()) - shares.counts.begin();
   findings->push_back(MakeFinding(
       input, Severity::kWarning, "label_balance",
-      absl::StrFormat("task %s: %.0f %% of the items have the answer \"%s\"; always giving it scores "
-                      "as much",
-                      task, 100 * shares.majority, shares.labels[most]),
+      absl::StrFormat(
+          "task %s: %.0f %% of the items have the answer \"%s\"; always giving it scores "
+          "as much",
+          task, 100 * shares.majority, shares.labels[most]),
       {task}));
 }
 
@@ -99,9 +101,10 @@ void FindLengthCue(const QualityInput& input, const std::string& task,
   if (longest_is_gold - expected <= kPositionErrors * std::sqrt(variance)) return;
   findings->push_back(MakeFinding(
       input, Severity::kWarning, "lengths",
-      absl::StrFormat("task %s: the longest choice is the answer of %.0f items where about %.0f are "
-                      "expected; length gives answers away",
-                      task, longest_is_gold, expected),
+      absl::StrFormat(
+          "task %s: the longest choice is the answer of %.0f items where about %.0f are "
+          "expected; length gives answers away",
+          task, longest_is_gold, expected),
       {task}));
 }
 
@@ -109,9 +112,9 @@ void FindLengthCue(const QualityInput& input, const std::string& task,
 void ReportMissing(const QualityInput& input, const std::string& check, const std::string& what,
                    const std::vector<std::string>& ids, std::vector<Finding>* findings) {
   if (ids.empty()) return;
-  findings->push_back(MakeFinding(
-      input, Severity::kWarning, check,
-      absl::StrCat(ids.size(), " ", what, ", first ", ids.front()), ids));
+  findings->push_back(MakeFinding(input, Severity::kWarning, check,
+                                  absl::StrCat(ids.size(), " ", what, ", first ", ids.front()),
+                                  ids));
 }
 
 }  // namespace
@@ -125,11 +128,12 @@ void FindConflictingLabels(const QualityInput& input, std::vector<Finding>* find
     if (!is_first && it->second.second != gold) conflicting.push_back(item.id);
   }
   if (conflicting.empty()) return;
-  findings->push_back(MakeFinding(
-      input, Severity::kWarning, "conflicting_labels",
-      absl::StrCat(conflicting.size(), " items ask what another item asks and answer otherwise, first ",
-                   conflicting.front(), ": nobody can be right on both"),
-      conflicting));
+  findings->push_back(
+      MakeFinding(input, Severity::kWarning, "conflicting_labels",
+                  absl::StrCat(conflicting.size(),
+                               " items ask what another item asks and answer otherwise, first ",
+                               conflicting.front(), ": nobody can be right on both"),
+                  conflicting));
 }
 
 void FindEmptySplits(const QualityInput& input, std::vector<Finding>* findings) {
@@ -178,9 +182,10 @@ void FindMissingFields(const QualityInput& input, std::vector<Finding>* findings
     if (document.as_of.empty()) undated.push_back(document.id);
     if (document.language.empty()) without_language.push_back(document.id);
   }
-  ReportMissing(input, "as_of", "documents do not say for which day they were true (as_of)", undated,
+  ReportMissing(input, "as_of", "documents do not say for which day they were true (as_of)",
+                undated, findings);
+  ReportMissing(input, "language", "documents do not say their language", without_language,
                 findings);
-  ReportMissing(input, "language", "documents do not say their language", without_language, findings);
 }
 
 }  // namespace scm

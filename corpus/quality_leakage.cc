@@ -112,12 +112,13 @@ void ReportNear(const QualityInput& input, const std::string& what,
     if (subjects.empty()) continue;
     findings->push_back(MakeFinding(
         input, Severity::kWarning, "near_duplicates",
-        absl::StrFormat("%d of %d %s %s nearly repeat one of %s (Jaccard at least %.2g), closest %s "
-                        "and %s at %.2f: their score may be memory",
-                        subjects.size(), probes->second.ids.size(), SplitName(crossing.probe), what,
-                        SplitName(crossing.indexed), input.options.near_duplicate,
-                        probes->second.ids[closest.probe], indexed->second.ids[closest.match],
-                        closest.similarity),
+        absl::StrFormat(
+            "%d of %d %s %s nearly repeat one of %s (Jaccard at least %.2g), closest %s "
+            "and %s at %.2f: their score may be memory",
+            subjects.size(), probes->second.ids.size(), SplitName(crossing.probe), what,
+            SplitName(crossing.indexed), input.options.near_duplicate,
+            probes->second.ids[closest.probe], indexed->second.ids[closest.match],
+            closest.similarity),
         subjects));
   }
 }
@@ -185,17 +186,17 @@ void FindContainment(const QualityInput& input, std::vector<Finding>* findings) 
   for (size_t i = 0; i < input.corpus.items.size(); ++i) {
     if (input.assignment.items[i] != Split::kTest) continue;
     const Shingles own = runs(input.corpus.items[i].prompt);
-    const bool found = std::any_of(own.begin(), own.end(),
-                                   [&](uint64_t run) { return trained.count(run) > 0; });
+    const bool found =
+        std::any_of(own.begin(), own.end(), [&](uint64_t run) { return trained.count(run) > 0; });
     if (found) contained.push_back(input.corpus.items[i].id);
   }
   if (contained.empty()) return;
-  findings->push_back(MakeFinding(
-      input, Severity::kWarning, "containment",
-      absl::StrCat(contained.size(), " of ", input.assignment.CountItems(Split::kTest),
-                   " test prompts share a run of ", words, " words with training text, first ",
-                   contained.front()),
-      contained));
+  findings->push_back(
+      MakeFinding(input, Severity::kWarning, "containment",
+                  absl::StrCat(contained.size(), " of ", input.assignment.CountItems(Split::kTest),
+                               " test prompts share a run of ", words,
+                               " words with training text, first ", contained.front()),
+                  contained));
 }
 
 }  // namespace scm

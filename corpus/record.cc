@@ -115,9 +115,10 @@ std::optional<std::vector<std::string>> CorpusRecord::Texts(const std::string& k
   const Json* member = Find(key);
   if (member == nullptr || !member->is_array() || member->size() < smallest) {
     const size_t found = member != nullptr && member->is_array() ? member->size() : 0;
-    error_(key, member == nullptr      ? std::string("missing; expected a list of texts")
-                : !member->is_array() ? std::string("is no list; expected a list of texts")
-                                      : absl::StrCat("has ", found, "; expected at least ", smallest));
+    error_(key, member == nullptr ? std::string("missing; expected a list of texts")
+                : !member->is_array()
+                    ? std::string("is no list; expected a list of texts")
+                    : absl::StrCat("has ", found, "; expected at least ", smallest));
     return std::nullopt;
   }
   std::vector<std::string> texts;
@@ -149,8 +150,8 @@ std::optional<std::vector<int64_t>> CorpusRecord::Indices(const std::string& key
     return std::nullopt;
   }
   std::vector<int64_t> indices;
-  const std::vector<Json> elements = *list ? member->get<std::vector<Json>>()
-                                           : std::vector<Json>{*member};
+  const std::vector<Json> elements =
+      *list ? member->get<std::vector<Json>>() : std::vector<Json>{*member};
   for (const Json& element : elements) {
     const bool fits = element.is_number_unsigned()
                           ? element.get<uint64_t>() < static_cast<uint64_t>(bound)

@@ -57,7 +57,8 @@ Shingles MakeShingles(absl::string_view text, int64_t words) {
   const std::vector<std::string> all = FoldedWords(text);
   Shingles shingles;
   if (all.empty()) return shingles;
-  const size_t width = std::min<size_t>(all.size(), static_cast<size_t>(std::max<int64_t>(words, 1)));
+  const size_t width =
+      std::min<size_t>(all.size(), static_cast<size_t>(std::max<int64_t>(words, 1)));
   for (size_t first = 0; first + width <= all.size(); ++first) {
     std::string run;
     for (size_t i = first; i < first + width; ++i) {

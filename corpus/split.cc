@@ -59,7 +59,8 @@ std::vector<Group> MakeGroups(const Corpus& corpus, int64_t seed) {
   }
   std::vector<Group> groups;
   for (auto& [root, group] : by_root) {
-    group.draw = Philox(static_cast<uint64_t>(seed), absl::StrCat("corpus/split/", group.id)).Next64();
+    group.draw =
+        Philox(static_cast<uint64_t>(seed), absl::StrCat("corpus/split/", group.id)).Next64();
     groups.push_back(std::move(group));
   }
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
@@ -92,8 +93,10 @@ std::vector<size_t> ShareOut(const std::vector<Group>& groups, const double (&ra
     total += size;
     size_t neediest = 0;
     for (size_t s = 1; s < 3; ++s) {
-      const double lead = (ratios[s] * total - given[s]) - (ratios[neediest] * total - given[neediest]);
-      if (lead > 1e-9) neediest = s;  // the margin: ties go to the earlier split whatever the rounding
+      const double lead =
+          (ratios[s] * total - given[s]) - (ratios[neediest] * total - given[neediest]);
+      if (lead > 1e-9)
+        neediest = s;  // the margin: ties go to the earlier split whatever the rounding
     }
     given[neediest] += size;
     split_of.push_back(neediest);

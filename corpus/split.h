@@ -3,9 +3,9 @@
 // Documents are split whole, before anything is looked at in them, and documents that share a
 // cluster_id stay together, so that neither a document nor a cluster stands on both sides. Within a
 // jurisdiction documents are ordered by a Philox draw of (seed, id); along that order each goes to
-// the split that is furthest below its ratio; a split whose ratio is not zero gets at least one where
-// there are enough. So every jurisdiction is shared out by the ratios, the
-// result does not depend on the order of files or lines, and it depends on no run's seed.
+// the split that is furthest below its ratio; a split whose ratio is not zero gets at least one
+// where there are enough. So every jurisdiction is shared out by the ratios, the result does not
+// depend on the order of files or lines, and it depends on no run's seed.
 //
 // An item's own `split` wins over its document's.
 #pragma once

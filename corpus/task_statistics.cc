@@ -39,8 +39,8 @@ LabelShares GoldShares(const Corpus& corpus, const std::vector<size_t>& items) {
     for (const int64_t gold : item.gold) {
       size_t label = static_cast<size_t>(gold);
       if (shares.by_text) {
-        const auto at = std::lower_bound(shares.labels.begin(), shares.labels.end(),
-                                         item.choices[label]);
+        const auto at =
+            std::lower_bound(shares.labels.begin(), shares.labels.end(), item.choices[label]);
         label = static_cast<size_t>(at - shares.labels.begin());
       }
       ++shares.counts[label];

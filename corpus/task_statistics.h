@@ -19,14 +19,14 @@ struct ItemSetStatistics {
   // Expected accuracy of guessing: mean over items of min(1 / choices, rarest gold share of the
   // item's task). 0 without single-label items.
   double chance = 0;
-  double mean_cluster_size = 0;     // M = Σm² / Σm over clusters of m items
-  double design_effect = 1;         // 1 + kClusterCorrelation (M − 1)
-  double effective_clusters = 0;    // G* = (Σw)² / Σw², w = m · (1 + kClusterCorrelation (m − 1))
+  double mean_cluster_size = 0;  // M = Σm² / Σm over clusters of m items
+  double design_effect = 1;      // 1 + kClusterCorrelation (M − 1)
+  double effective_clusters = 0;  // G* = (Σw)² / Σw², w = m · (1 + kClusterCorrelation (m − 1))
 };
 
-// Of the single-label items among `items` (indices into corpus.items); multi-label ones are skipped,
-// since a share of correct answers means something else there. The gold shares are those within
-// `items`.
+// Of the single-label items among `items` (indices into corpus.items); multi-label ones are
+// skipped, since a share of correct answers means something else there. The gold shares are those
+// within `items`.
 ItemSetStatistics SingleLabelStatistics(const Corpus& corpus, const std::vector<size_t>& items);
 
 struct LabelShares {

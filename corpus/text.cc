@@ -47,11 +47,13 @@ void Append(uint32_t point, std::string* out) {
 uint32_t Lower(uint32_t point) {
   if (point >= 'A' && point <= 'Z') return point + 32;
   if (point >= 0xC0 && point <= 0xDE && point != 0xD7) return point + 32;  // Latin-1
-  if (point == 0x178) return 0xFF;                                          // Ÿ
+  if (point == 0x178) return 0xFF;                                         // Ÿ
   // Latin Extended-A pairs: even capitals, but odd ones in two stretches.
-  const bool odd_capitals = (point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17E);
+  const bool odd_capitals =
+      (point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17E);
   if (odd_capitals) return point % 2 == 1 ? point + 1 : point;
-  const bool even_capitals = (point >= 0x100 && point <= 0x137) || (point >= 0x14A && point <= 0x177);
+  const bool even_capitals =
+      (point >= 0x100 && point <= 0x137) || (point >= 0x14A && point <= 0x177);
   if (even_capitals && point != 0x130 && point != 0x131) return point % 2 == 0 ? point + 1 : point;
   return point;
 }

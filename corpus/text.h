@@ -14,7 +14,8 @@ namespace scm {
 // Number of code points of well-formed UTF-8.
 int64_t CodePoints(absl::string_view text);
 
-// Lower case (ASCII, Latin-1, Latin Extended-A), runs of white space as one space, none at the ends.
+// Lower case (ASCII, Latin-1, Latin Extended-A), runs of white space as one space, none at the
+// ends.
 std::string Fold(absl::string_view text);
 
 // The words of Fold(text): runs of anything that is neither space nor punctuation.

@@ -51,8 +51,8 @@ bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted);
 ModelScores MakeScores(const std::vector<TestTask>& tasks,
                        const std::vector<LlamaModel::RowScore>& scores);
 
-// Mean of ln(choices) over all gold answers of trained tasks: what a model that guesses among the choices loses an
-// answer.
+// Mean of ln(choices) over all gold answers of trained tasks: what a model that guesses among the
+// choices loses an answer.
 double AnswerChanceLoss(const std::vector<TestTask>& tasks);
 
 }  // namespace scm

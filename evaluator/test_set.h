@@ -16,8 +16,8 @@ struct TestTask {
   std::string name;
   bool multi_label = false;
   std::vector<const Item*> items;  // of the corpus, in its order
-  // Whether its items were trained: the loss reduction is about these tasks only, since on others the
-  // answers' format was never learned.
+  // Whether its items were trained: the loss reduction is about these tasks only, since on others
+  // the answers' format was never learned.
   bool trained = true;
 };
 

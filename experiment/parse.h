@@ -28,7 +28,7 @@ struct ParsedExperiment {
   std::optional<ExperimentSpec> spec;  // present iff there is no error
   std::vector<Diagnostic> errors;      // every error of the file, in file order
   std::vector<Diagnostic> warnings;
-  std::vector<NamedInput> inputs;     // with check_paths only; also when there are errors
+  std::vector<NamedInput> inputs;  // with check_paths only; also when there are errors
 };
 
 struct ParseOptions {

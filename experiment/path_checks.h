@@ -1,5 +1,5 @@
-// Whether the files that a spec names are there and of the right kind. What is in them is looked at by
-// whoever submits (scmctl) and by the stage `check`.
+// Whether the files that a spec names are there and of the right kind. What is in them is looked at
+// by whoever submits (scmctl) and by the stage `check`.
 #pragma once
 
 #include <vector>

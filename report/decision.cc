@@ -94,7 +94,9 @@ std::string FirstSentence(const Findings& findings, const TaskResult& task) {
   return text + ".";
 }
 
-std::string PInSentence(double p) { return p < 0.001 ? "p < .001" : absl::StrFormat("p = %.3f", p); }
+std::string PInSentence(double p) {
+  return p < 0.001 ? "p < .001" : absl::StrFormat("p = %.3f", p);
+}
 
 std::string SecondSentence(const TaskComparison* primary) {
   if (primary == nullptr) return "No primary comparison was named.";

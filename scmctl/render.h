@@ -17,8 +17,8 @@ std::string RenderWhy(const Json& answer, const Terminal& terminal);
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal);
 std::string RenderWorkers(const Json& answer, const Terminal& terminal);
 
-// The live view of `watch`: header, runs with bars, what else happens, the latest aborts. No line is
-// wider and there are no more lines than the terminal has; what does not fit is counted.
+// The live view of `watch`: header, runs with bars, what else happens, the latest aborts. No line
+// is wider and there are no more lines than the terminal has; what does not fit is counted.
 std::string RenderLive(const Json& status, const Terminal& terminal);
 // What a pipe gets instead: a line for every change between two answers ("" if nothing changed).
 std::string RenderChanges(const Json& before, const Json& now);

@@ -1,14 +1,15 @@
 // The compute core as the training loop and the evaluator see it: a Llama-architecture model with a
-// frozen base and LoRA adapters, with a hand-written forward and backward pass. One owner, one thread
-// (the kernels inside use the OpenMP threads of the process). No Python, no Protobuf, no autograd.
+// frozen base and LoRA adapters, with a hand-written forward and backward pass. One owner, one
+// thread (the kernels inside use the OpenMP threads of the process). No Python, no Protobuf, no
+// autograd.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
 #include "trainer/llama_config.h"
@@ -40,7 +41,8 @@ struct Batch {
   int64_t rows = 0, length = 0;
   std::vector<int32_t> tokens;    // rows × length
   std::vector<int32_t> segments;  // rows × length
-  // Target of position i is labels[i] (already shifted: the NEXT token), or −100 where no loss is taken.
+  // Target of position i is labels[i] (already shifted: the NEXT token), or −100 where no loss is
+  // taken.
   std::vector<int32_t> labels;
 };
 
@@ -65,8 +67,8 @@ class LlamaModel {
   virtual absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
                                                uint64_t dropout_seed, int64_t step,
                                                int64_t micro_step) = 0;
-  // Forward only, no dropout. Log-likelihood of labels per row: out[row] = Σ log p over its labelled
-  // positions; and per row whether every labelled position was the arg-max (greedy match).
+  // Forward only, no dropout. Log-likelihood of labels per row: out[row] = Σ log p over its
+  // labelled positions; and per row whether every labelled position was the arg-max (greedy match).
   struct RowScore {
     double log_likelihood = 0;
     int64_t labels = 0;
@@ -82,8 +84,8 @@ class LlamaModel {
 
 class ModelSource;  // trainer/model_source.h
 
-// Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and keeps
-// it in `precision`. `source` is not needed afterwards.
+// Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and
+// keeps it in `precision`. `source` is not needed afterwards.
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const ModelSource& source,
                                                            Precision precision,
                                                            const std::string& device);

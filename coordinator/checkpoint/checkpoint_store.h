@@ -24,7 +24,7 @@ struct StoredFile {
 
 // What manifest.json holds beside the files.
 struct Manifest {
-  std::string id;    // "r-3/100" or "k-9/report"
+  std::string id;  // "r-3/100" or "k-9/report"
   int64_t attempt = 0;
   int64_t epoch = 0;  // of the lease that wrote it
   int64_t step = 0;   // checkpoints only
@@ -43,8 +43,8 @@ struct CommittedBlob {
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
-  // Pieces of a file in order. INVALID_ARGUMENT: not in the manifest, or not at the expected offset;
-  // RESOURCE_EXHAUSTED: disk full.
+  // Pieces of a file in order. INVALID_ARGUMENT: not in the manifest, or not at the expected
+  // offset; RESOURCE_EXHAUSTED: disk full.
   virtual absl::Status Append(absl::string_view path, int64_t offset, absl::string_view data) = 0;
   // Checks sizes and digests, fsyncs files, manifest and directories, renames without replacing.
   // ALREADY_EXISTS if an equal blob is in place is NOT an error: the existing one is returned.

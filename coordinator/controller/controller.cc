@@ -32,15 +32,12 @@ struct Controller::Impl {
         sessions(&context),
         stages(&context),
         policies(&context, &stages),
-        reports(&context,
-                {[this](const RunId& run) { AfterValidation(run); },
-                 [this](const RunId& run, int64_t step, const std::string& metric, double value) {
-                   policies.NonFinite(run, step, metric, value);
-                 }}),
-        dispatcher(&context, {[this](const TaskId& task) { return policies.MayStart(task); },
-                              [this](const Task& task) {
-                                return WriteReportData(context, task);
-                              }}) {}
+        reports(&context, {[this](const RunId& run) { AfterValidation(run); },
+                           [this](const RunId& run, int64_t step, const std::string& metric,
+                                  double value) { policies.NonFinite(run, step, metric, value); }}),
+        dispatcher(&context,
+                   {[this](const TaskId& task) { return policies.MayStart(task); },
+                    [this](const Task& task) { return WriteReportData(context, task); }}) {}
 
   void AfterValidation(const RunId& run) {
     context.cluster.runs.Mutate(run).best_step =

@@ -50,8 +50,9 @@ class Controller {
   void Handle(const Input& input, absl::Time now, Done done);
   // What time alone brings: expiries, retries, stalls, budget, slip, scheduling.
   void Tick(absl::Time now);
-  // Commits what Handle and Tick changed, then answers, publishes and sends. RESOURCE_EXHAUSTED: the
-  // disk is full; nothing was answered and the next Flush tries again. Any other error is fatal.
+  // Commits what Handle and Tick changed, then answers, publishes and sends. RESOURCE_EXHAUSTED:
+  // the disk is full; nothing was answered and the next Flush tries again. Any other error is
+  // fatal.
   absl::Status Flush(absl::Time now);
 
   // The latest published state. This one alone may be called from any thread.

@@ -88,8 +88,8 @@ bool ControllerLoop::store_full() const {
   return store_full_ || no_room_;
 }
 
-absl::Status ControllerLoop::Round(std::deque<Item> inputs,
-                                   std::deque<std::function<void()>> reads, bool full) {
+absl::Status ControllerLoop::Round(std::deque<Item> inputs, std::deque<std::function<void()>> reads,
+                                   bool full) {
   for (const auto& read : reads) read();
   for (Item& item : inputs) {
     controller_->Handle(item.input, clock_->Now(), std::move(item.done));
@@ -102,10 +102,9 @@ void ControllerLoop::Run() {
   std::unique_lock lock(mutex_);
   while (true) {
     // A full disk is tried again at a fixed pace: what waits in the queue must not make it spin.
-    wake_.wait_for(lock, absl::ToChronoMilliseconds(store_full_ ? kFullRetry : options_.tick),
-                   [this] {
-                     return stopping_ || !reads_.empty() || (!queue_.empty() && !store_full_);
-                   });
+    wake_.wait_for(
+        lock, absl::ToChronoMilliseconds(store_full_ ? kFullRetry : options_.tick),
+        [this] { return stopping_ || !reads_.empty() || (!queue_.empty() && !store_full_); });
     std::deque<std::function<void()>> reads;
     reads.swap(reads_);
     std::deque<Item> inputs;

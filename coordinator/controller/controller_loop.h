@@ -20,18 +20,19 @@ class ControllerLoop {
   struct Options {
     size_t queue_limit = 100000;
     absl::Duration tick = absl::Milliseconds(200);
-    // Called when the store fails for another reason than a full disk. The default ends the process:
-    // a restart recovers what was committed.
+    // Called when the store fails for another reason than a full disk. The default ends the
+    // process: a restart recovers what was committed.
     std::function<void(absl::Status)> on_fatal;
-    // Asked once a round: whether the disk has so little room that no checkpoint would be taken. Then
-    // users are refused as with a full store, although small commits may still find room in the log.
+    // Asked once a round: whether the disk has so little room that no checkpoint would be taken.
+    // Then users are refused as with a full store, although small commits may still find room in
+    // the log.
     std::function<bool()> no_room;
   };
   ControllerLoop(Controller* controller, Clock* clock, Options options);
   ~ControllerLoop();
 
-  // `done` is called on the controller's thread after the commit; UNAVAILABLE at once when the queue
-  // or (for user inputs) the disk is full.
+  // `done` is called on the controller's thread after the commit; UNAVAILABLE at once when the
+  // queue or (for user inputs) the disk is full.
   void Post(Input input, Controller::Done done = nullptr);
   // Blocking form for RPC threads.
   absl::StatusOr<Reply> Call(Input input);

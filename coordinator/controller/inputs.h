@@ -70,8 +70,8 @@ struct GoodbyeInput {
 struct LinkLostInput {
   int64_t link = 0;
 };
-// A blob is complete in the checkpoint store; its row makes it exist. Answered with FAILED_PRECONDITION
-// when the lease is stale.
+// A blob is complete in the checkpoint store; its row makes it exist. Answered with
+// FAILED_PRECONDITION when the lease is stale.
 struct BlobInput {
   LeaseRef lease;
   bool checkpoint = true;  // else an artifact
@@ -114,8 +114,8 @@ struct DrainOutput {
 using Output = std::variant<RegisteredOutput, GrantOutput, CommandOutput, AckOutput, RevokeOutput,
                             DrainOutput>;
 
-// Where outputs go. Called on the controller's thread after the commit; must not block. A link that is
-// gone swallows what it is given: the worker registers again and everything is derived anew.
+// Where outputs go. Called on the controller's thread after the commit; must not block. A link that
+// is gone swallows what it is given: the worker registers again and everything is derived anew.
 class WorkerLinks {
  public:
   virtual ~WorkerLinks() = default;

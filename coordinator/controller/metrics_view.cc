@@ -13,8 +13,8 @@ Json MetricsView(const Snapshot& snapshot, const RunId& run,
     bool superseded = false;
     if (found != snapshot.runs->end()) {
       for (const auto& [attempt, step] : found->second->resumes) {
-        superseded = superseded || (attempt > row.metric.attempt &&
-                                    (row.metric.step > step || step == 0));
+        superseded =
+            superseded || (attempt > row.metric.attempt && (row.metric.step > step || step == 0));
       }
     }
     if (superseded) continue;

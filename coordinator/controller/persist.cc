@@ -27,8 +27,9 @@ Id IdAt(const Json& json, const char* key) {
 }
 
 absl::Status BadState(const char* what, const Json& json) {
-  return absl::DataLossError(absl::StrCat(what, " ", StringAt(json, "id"), " in the store: state \"",
-                                          StringAt(json, "state"), "\" is unknown"));
+  return absl::DataLossError(absl::StrCat(what, " ", StringAt(json, "id"),
+                                          " in the store: state \"", StringAt(json, "state"),
+                                          "\" is unknown"));
 }
 
 Json OptionalJson(const std::optional<double>& value) {
@@ -126,9 +127,9 @@ absl::StatusOr<Experiment> ExperimentFromJson(const Json& json) {
   ParsedExperiment parsed =
       ParseExperiment(MemberAt(json, "spec").dump(), {.base_directory = "/", .check_paths = false});
   if (!parsed.spec) {
-    return absl::DataLossError(absl::StrCat("experiment ", e.id.str(), " in the store: its spec ",
-                                            parsed.errors.empty() ? "is unreadable"
-                                                                  : parsed.errors[0].message));
+    return absl::DataLossError(
+        absl::StrCat("experiment ", e.id.str(), " in the store: its spec ",
+                     parsed.errors.empty() ? "is unreadable" : parsed.errors[0].message));
   }
   e.spec = std::make_shared<ExperimentSpec>(*std::move(parsed.spec));
   SCM_RETURN_IF_ERROR(StagesFromJson(MemberAt(json, "stages"), e.stages));
@@ -299,11 +300,14 @@ Json ToJson(const Worker& w) {
     gpus.push_back(
         {{"index", gpu.index}, {"model", gpu.model}, {"memory_bytes", gpu.memory_bytes}});
   }
-  return {{"id", w.id.str()},     {"instance", w.instance},
-          {"host", w.host},       {"version", w.version},
+  return {{"id", w.id.str()},
+          {"instance", w.instance},
+          {"host", w.host},
+          {"version", w.version},
           {"state", WorkerStateName(w.state)},
           {"standing", WorkerStateName(w.standing)},
-          {"cpus", w.cpus},       {"gpus", gpus},
+          {"cpus", w.cpus},
+          {"gpus", gpus},
           {"last_seen", TimeJson(w.last_seen)},
           {"strikes", w.strikes}};
 }
@@ -331,33 +335,37 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
 }
 
 Json ToJson(const CheckpointRecord& c) {
-  return {{"id", c.id},         {"run", c.run.str()}, {"attempt", c.attempt}, {"step", c.step},
-          {"sha256", c.sha256}, {"path", c.path},     {"bytes", c.bytes},     {"files", c.files},
-          {"deleted", c.deleted},
-          {"committed_at", TimeJson(c.committed_at)}};
+  return {{"id", c.id},           {"run", c.run.str()},
+          {"attempt", c.attempt}, {"step", c.step},
+          {"sha256", c.sha256},   {"path", c.path},
+          {"bytes", c.bytes},     {"files", c.files},
+          {"deleted", c.deleted}, {"committed_at", TimeJson(c.committed_at)}};
 }
 
 absl::StatusOr<CheckpointRecord> CheckpointFromJson(const Json& json) {
-  return CheckpointRecord{StringAt(json, "id"),          IdAt<RunId>(json, "run"),
-                          IntegerAt(json, "attempt", 0), IntegerAt(json, "step", 0),
-                          StringAt(json, "sha256"),      StringAt(json, "path"),
-                          IntegerAt(json, "bytes", 0),   MemberAt(json, "files"),
-                          BoolAt(json, "deleted", false),
-                          TimeAt(json, "committed_at")};
+  return CheckpointRecord{StringAt(json, "id"),           IdAt<RunId>(json, "run"),
+                          IntegerAt(json, "attempt", 0),  IntegerAt(json, "step", 0),
+                          StringAt(json, "sha256"),       StringAt(json, "path"),
+                          IntegerAt(json, "bytes", 0),    MemberAt(json, "files"),
+                          BoolAt(json, "deleted", false), TimeAt(json, "committed_at")};
 }
 
 Json ToJson(const ArtifactRecord& a) {
-  return {{"id", a.id},         {"task", a.task.str()}, {"experiment", a.experiment.str()},
-          {"name", a.name},     {"sha256", a.sha256},   {"path", a.path},
-          {"attempt", a.attempt}, {"bytes", a.bytes},   {"files", a.files}};
+  return {{"id", a.id},           {"task", a.task.str()}, {"experiment", a.experiment.str()},
+          {"name", a.name},       {"sha256", a.sha256},   {"path", a.path},
+          {"attempt", a.attempt}, {"bytes", a.bytes},     {"files", a.files}};
 }
 
 absl::StatusOr<ArtifactRecord> ArtifactFromJson(const Json& json) {
-  return ArtifactRecord{StringAt(json, "id"),          IdAt<TaskId>(json, "task"),
+  return ArtifactRecord{StringAt(json, "id"),
+                        IdAt<TaskId>(json, "task"),
                         IdAt<ExperimentId>(json, "experiment"),
-                        StringAt(json, "name"),        StringAt(json, "sha256"),
-                        StringAt(json, "path"),        IntegerAt(json, "attempt", 0),
-                        IntegerAt(json, "bytes", 0),   MemberAt(json, "files")};
+                        StringAt(json, "name"),
+                        StringAt(json, "sha256"),
+                        StringAt(json, "path"),
+                        IntegerAt(json, "attempt", 0),
+                        IntegerAt(json, "bytes", 0),
+                        MemberAt(json, "files")};
 }
 
 Json ToJson(const CertificateRecord& c) {

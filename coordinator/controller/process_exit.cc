@@ -17,8 +17,8 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
   if (type == "done" && exit_code == 0) {
     exited.how = ExitClass::kDone;
     exited.summary = MemberAt(task.ending, "summary");
-    exited.message = BoolAt(exited.summary, "stopped_early", false) ? "stopped early: converged"
-                                                                    : "finished";
+    exited.message =
+        BoolAt(exited.summary, "stopped_early", false) ? "stopped early: converged" : "finished";
     return exited;
   }
   if (type == "stopped" && exit_code == 0) {
@@ -37,10 +37,9 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
   }
   exited.how = ExitClass::kInfrastructure;
   // The worker knows more than the exit code where it ended the program itself.
-  exited.message =
-      !input.message.empty()
-          ? input.message
-          : absl::StrCat("the program ended without a last word (", ExitText(exit_code), ")");
+  exited.message = !input.message.empty() ? input.message
+                                          : absl::StrCat("the program ended without a last word (",
+                                                         ExitText(exit_code), ")");
   return exited;
 }
 

@@ -22,7 +22,8 @@ absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, StateStore& store, const
                          store.ReadMetrics(run.str(), after, kPage));
     if (rows.empty()) break;
     after = rows.back().row;
-    Json page = MetricsView(snapshot, run, rows);  // named: a loop over its part would not keep it alive
+    Json page =
+        MetricsView(snapshot, run, rows);  // named: a loop over its part would not keep it alive
     for (Json& point : page["points"]) points.push_back(std::move(point));
   }
   std::stable_sort(points.begin(), points.end(), [](const Json& a, const Json& b) {
@@ -35,7 +36,8 @@ Json BestCheckpoint(const Snapshot& snapshot, const Run& run) {
   if (!run.best_step) return nullptr;
   const auto found = snapshot.checkpoints->find(absl::StrCat(run.id.str(), "/", *run.best_step));
   if (found == snapshot.checkpoints->end()) return nullptr;
-  return {{"id", found->second->id}, {"step", found->second->step}, {"sha256", found->second->sha256}};
+  return {
+      {"id", found->second->id}, {"step", found->second->step}, {"sha256", found->second->sha256}};
 }
 
 double SecondsOf(const Snapshot& snapshot, const Task& task) {
@@ -108,29 +110,27 @@ absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
   const bool ended = experiment.ended_at != absl::InfinitePast();
   SCM_ASSIGN_OR_RETURN(const Json runs, RunsOf(snapshot, store, id));
   SCM_ASSIGN_OR_RETURN(const Json events, EventsOf(store, id));
-  return Json{
-      {"version", 1},
-      {"experiment",
-       {{"id", id.str()},
-        {"name", experiment.name},
-        {"state", StateName(experiment.state)},
-        {"submitted_at", Rfc3339(experiment.submitted_at)},
-        {"finished_at", ended ? Json(Rfc3339(experiment.ended_at)) : Json(nullptr)},
-        {"spec", SpecToJson(*experiment.spec)},
-        {"digests", experiment.spec->digests},
-        {"scm_version", version}}},
-      {"cost", CostOf(snapshot, experiment, certificates)},
-      {"stages", stages},
-      {"runs", runs},
-      {"certificates", certificates},
-      {"events", events}};
+  return Json{{"version", 1},
+              {"experiment",
+               {{"id", id.str()},
+                {"name", experiment.name},
+                {"state", StateName(experiment.state)},
+                {"submitted_at", Rfc3339(experiment.submitted_at)},
+                {"finished_at", ended ? Json(Rfc3339(experiment.ended_at)) : Json(nullptr)},
+                {"spec", SpecToJson(*experiment.spec)},
+                {"digests", experiment.spec->digests},
+                {"scm_version", version}}},
+              {"cost", CostOf(snapshot, experiment, certificates)},
+              {"stages", stages},
+              {"runs", runs},
+              {"certificates", certificates},
+              {"events", events}};
 }
 
 absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Task& task) {
-  SCM_ASSIGN_OR_RETURN(const Json data,
-                       MakeReportData(context.cluster.View(context.now),
-                                      *context.dependencies.store, task.experiment,
-                                      context.options.version));
+  SCM_ASSIGN_OR_RETURN(const Json data, MakeReportData(context.cluster.View(context.now),
+                                                       *context.dependencies.store, task.experiment,
+                                                       context.options.version));
   const std::string text = data.dump();
   constexpr char kFile[] = "report_data.json";
   Manifest manifest;
@@ -145,7 +145,13 @@ absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Ta
   SCM_RETURN_IF_ERROR(writer->Append(kFile, 0, text));
   SCM_ASSIGN_OR_RETURN(const CommittedBlob blob, writer->Commit());
   context.cluster.artifacts.Insert(
-      blob.id, {blob.id, task.id, task.experiment, name, blob.sha256, blob.path, manifest.attempt,
+      blob.id, {blob.id,
+                task.id,
+                task.experiment,
+                name,
+                blob.sha256,
+                blob.path,
+                manifest.attempt,
                 blob.bytes,
                 {{{"path", kFile}, {"bytes", text.size()}, {"sha256", manifest.files[0].sha256}}}});
   return blob.id;

@@ -47,8 +47,8 @@ void ReportHandler::Line(const TaskId& id, absl::string_view line) {
   const absl::StatusOr<Json> report = ParseJson(line, "report");
   if (!report.ok() || !report->is_object()) {
     context_.Event(task.experiment, id.str(), "bad_report",
-                   absl::StrCat("a report of attempt ", task.attempts, " is not a JSON object: ",
-                                std::string(line.substr(0, 200))));
+                   absl::StrCat("a report of attempt ", task.attempts,
+                                " is not a JSON object: ", std::string(line.substr(0, 200))));
     return;
   }
   const std::string type = StringAt(*report, "type");

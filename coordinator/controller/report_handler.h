@@ -10,8 +10,8 @@ namespace scm {
 
 class ReportHandler {
  public:
-  // `on_validation` is called after a validation was recorded, `on_non_finite` when a training loss or
-  // gradient norm is NaN or infinite; both may stop the run.
+  // `on_validation` is called after a validation was recorded, `on_non_finite` when a training loss
+  // or gradient norm is NaN or infinite; both may stop the run.
   struct Hooks {
     std::function<void(const RunId&)> on_validation;
     std::function<void(const RunId&, int64_t step, const std::string& metric, double value)>

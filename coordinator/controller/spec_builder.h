@@ -16,7 +16,7 @@ struct SpecInput {
   std::string kind;  // "checkpoint", "evaluation", "report_data"
   std::string run;   // "" where there is none
   int64_t seed = 0, step = 0;
-  std::string id;    // of the blob
+  std::string id;  // of the blob
 };
 
 struct SpecParts {

@@ -296,8 +296,8 @@ void StageDriver::EndExperiment(const ExperimentId& id) {
   context_.Event(id, id.str(), "experiment_ended", absl::StrCat(StateName(state), ": ", reason));
 }
 
-void StageDriver::StopExperiment(const ExperimentId& id, StopReason reason,
-                                 const std::string& rule, const std::string& text) {
+void StageDriver::StopExperiment(const ExperimentId& id, StopReason reason, const std::string& rule,
+                                 const std::string& text) {
   const std::optional<StopReason> before = context_.cluster.experiments.Find(id)->stopping;
   if (before && StopRank(reason) <= StopRank(*before)) return;  // the earlier stop holds
   Experiment& experiment = Mutable(id);

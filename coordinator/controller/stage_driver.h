@@ -1,5 +1,6 @@
-// Moves experiments through their stages: starts each one's tasks, asks the searcher, records gates,
-// decides the outcome. Controller's thread only; called whenever something of an experiment changed.
+// Moves experiments through their stages: starts each one's tasks, asks the searcher, records
+// gates, decides the outcome. Controller's thread only; called whenever something of an experiment
+// changed.
 #pragma once
 
 #include <string>

@@ -50,17 +50,16 @@ std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, St
 SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
                         const std::vector<RankedTrial>& ranking) {
   SweepOutcome outcome;
-  const auto survivors =
-      std::count_if(ranking.begin(), ranking.end(), [](const RankedTrial& trial) {
-        return trial.end == TrialEnd::kCompleted && trial.step > 0;
-      });
+  const auto survivors = std::count_if(
+      ranking.begin(), ranking.end(),
+      [](const RankedTrial& trial) { return trial.end == TrialEnd::kCompleted && trial.step > 0; });
   for (const RankedTrial& trial : ranking) {
     if (trial.end != TrialEnd::kCompleted || trial.step == 0) continue;
     outcome.winner = trial.trial;
-    outcome.reason = absl::StrCat(
-        trial.trial.str(), " wins with ", sweep.metric, " ", HumanNumber(trial.value, 4),
-        " at step ", trial.step, " (", ParametersText(cluster.trials.Find(trial.trial)->parameters),
-        "); ", survivors, " of ", ranking.size(), " trials survived");
+    outcome.reason = absl::StrCat(trial.trial.str(), " wins with ", sweep.metric, " ",
+                                  HumanNumber(trial.value, 4), " at step ", trial.step, " (",
+                                  ParametersText(cluster.trials.Find(trial.trial)->parameters),
+                                  "); ", survivors, " of ", ranking.size(), " trials survived");
     return outcome;
   }
   outcome.reason = absl::StrCat("none of ", ranking.size(), " trials survived");

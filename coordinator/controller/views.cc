@@ -123,9 +123,9 @@ double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
 
 absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
-  if (snapshot.experiments->contains(ExperimentId(text)) ||
-      snapshot.runs->contains(RunId(text)) || snapshot.tasks->contains(TaskId(text)) ||
-      snapshot.trials->contains(TrialId(text)) || snapshot.workers->contains(WorkerId(text)) ||
+  if (snapshot.experiments->contains(ExperimentId(text)) || snapshot.runs->contains(RunId(text)) ||
+      snapshot.tasks->contains(TaskId(text)) || snapshot.trials->contains(TrialId(text)) ||
+      snapshot.workers->contains(WorkerId(text)) ||
       snapshot.certificates->contains(CertificateId(text)) ||
       snapshot.checkpoints->contains(text) || snapshot.artifacts->contains(text)) {
     return text;
@@ -138,9 +138,10 @@ absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_vie
   }
   if (!latest.empty()) return latest;
   const std::string near = Suggest(id, names);
-  return absl::NotFoundError(absl::StrCat(
-      "nothing has the id or name \"", id, "\"",
-      near.empty() ? "; `scmctl ls` lists the experiments" : absl::StrCat(". Did you mean ", near, "?")));
+  return absl::NotFoundError(absl::StrCat("nothing has the id or name \"", id, "\"",
+                                          near.empty()
+                                              ? "; `scmctl ls` lists the experiments"
+                                              : absl::StrCat(". Did you mean ", near, "?")));
 }
 
 Json ListView(const Snapshot& snapshot) {

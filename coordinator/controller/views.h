@@ -26,7 +26,8 @@ absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view
 Json WorkersView(const Snapshot& snapshot);
 // Free and total slots, and measured seconds a step by (experiment name, model, resources).
 Json InventoryView(const Snapshot& snapshot);
-// {"artifacts": [{"id","name","task","kind","sha256","bytes","files"}], "adapters": [checkpoint ids]}
+// {"artifacts": [{"id","name","task","kind","sha256","bytes","files"}], "adapters": [checkpoint
+// ids]}
 absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id);
 // Points that are shown: rows of an attempt beyond the step from which a later one resumed are not.
 Json MetricsView(const Snapshot& snapshot, const RunId& run, const std::vector<StoredMetric>& rows);

@@ -19,13 +19,13 @@ const CertificateRecord* CertificateOf(const Snapshot& snapshot, const RunId& ru
 }
 
 Json CertificateReason(const CertificateRecord& certificate) {
-  return {{"at", MemberAt(certificate.body, "at")},
-          {"subject", certificate.run.empty() ? certificate.experiment.str()
-                                              : certificate.run.str()},
-          {"rule", MemberAt(certificate.body, "rule")},
-          {"verdict", MemberAt(certificate.body, "verdict")},
-          {"text", MemberAt(certificate.body, "reason")},
-          {"certificate", certificate.body}};
+  return {
+      {"at", MemberAt(certificate.body, "at")},
+      {"subject", certificate.run.empty() ? certificate.experiment.str() : certificate.run.str()},
+      {"rule", MemberAt(certificate.body, "rule")},
+      {"verdict", MemberAt(certificate.body, "verdict")},
+      {"text", MemberAt(certificate.body, "reason")},
+      {"certificate", certificate.body}};
 }
 
 // Why a task is in its state: the waiting reason of a pending one, else what its last change said.
@@ -47,7 +47,8 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
 }
 
 void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
-  // A run that finished before its abort reached it has a certificate, but not one that explains it.
+  // A run that finished before its abort reached it has a certificate, but not one that explains
+  // it.
   const bool ended_by_rule = task.state == State::kAborted || task.state == State::kStopping;
   const CertificateRecord* certificate =
       ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
@@ -60,14 +61,14 @@ void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
 void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json& reasons) {
   const absl::Time at =
       experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
-  reasons.push_back({{"at", TextOrNullJson(Rfc3339(at))},
-                     {"subject", experiment.id.str()},
-                     {"rule", TextOrNullJson(experiment.stop_rule)},
-                     {"verdict", StateName(experiment.state)},
-                     {"text", absl::StrCat(StateName(experiment.state),
-                                           experiment.reason.empty() ? "" : ": ",
-                                           experiment.reason)},
-                     {"certificate", nullptr}});
+  reasons.push_back(
+      {{"at", TextOrNullJson(Rfc3339(at))},
+       {"subject", experiment.id.str()},
+       {"rule", TextOrNullJson(experiment.stop_rule)},
+       {"verdict", StateName(experiment.state)},
+       {"text", absl::StrCat(StateName(experiment.state), experiment.reason.empty() ? "" : ": ",
+                             experiment.reason)},
+       {"certificate", nullptr}});
   for (const auto& [id, certificate] : *snapshot.certificates) {
     if (certificate->experiment == experiment.id && certificate->run.empty()) {
       reasons.push_back(CertificateReason(*certificate));
@@ -105,14 +106,14 @@ absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
              c != snapshot.certificates->end()) {
     reasons.push_back(CertificateReason(*c->second));
   } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
-    reasons.push_back({{"at", TextOrNullJson(Rfc3339(w->second->last_seen))},
-                       {"subject", text},
-                       {"rule", nullptr},
-                       {"verdict", WorkerStateName(w->second->state)},
-                       {"text", absl::StrCat(WorkerStateName(w->second->state), ": ",
-                                             w->second->strikes, " strikes, last seen ",
-                                             Rfc3339(w->second->last_seen))},
-                       {"certificate", nullptr}});
+    reasons.push_back(
+        {{"at", TextOrNullJson(Rfc3339(w->second->last_seen))},
+         {"subject", text},
+         {"rule", nullptr},
+         {"verdict", WorkerStateName(w->second->state)},
+         {"text", absl::StrCat(WorkerStateName(w->second->state), ": ", w->second->strikes,
+                               " strikes, last seen ", Rfc3339(w->second->last_seen))},
+         {"certificate", nullptr}});
   } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
     reasons.push_back({{"at", nullptr},
                        {"subject", text},

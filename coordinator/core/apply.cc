@@ -13,16 +13,14 @@ constexpr absl::Duration kFirstRetryDelay = absl::Seconds(1);
 constexpr absl::Duration kLongestRetryDelay = absl::Minutes(5);
 
 absl::Status Refuse(const Task& task, const char* event) {
-  return absl::FailedPreconditionError(
-      absl::StrCat(event, " is not possible for ", task.id.str(), ", which is ",
-                   StateName(task.state)));
+  return absl::FailedPreconditionError(absl::StrCat(event, " is not possible for ", task.id.str(),
+                                                    ", which is ", StateName(task.state)));
 }
 
 // Books the lease's time and money, and gives it up.
 void ReleaseLease(Task& task, const ApplyContext& context) {
   if (!task.lease) return;
-  const double seconds =
-      std::max(0.0, absl::ToDoubleSeconds(context.now - task.lease->granted_at));
+  const double seconds = std::max(0.0, absl::ToDoubleSeconds(context.now - task.lease->granted_at));
   task.seconds += seconds;
   task.cost += seconds * context.cost_per_second;
   task.lease.reset();
@@ -139,8 +137,8 @@ struct Transition {
         End(task, State::kFailed, event.message, context);
         break;
       case ExitClass::kStopped:
-        // Nobody here asked: its worker is going down. Free if it saved something; otherwise it counts,
-        // so that a program that only ever stops cannot go on for ever.
+        // Nobody here asked: its worker is going down. Free if it saved something; otherwise it
+        // counts, so that a program that only ever stops cannot go on for ever.
         if (task.progressed) {
           End(task, State::kPending, event.message, context);
         } else {

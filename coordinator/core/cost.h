@@ -19,9 +19,10 @@ struct HeldResources {
 
 // Money an hour of these resources costs. A GPU model takes the rate of its own name, else of the
 // longest key of budget.gpu_hour that its name contains (so "H200" prices "NVIDIA H200 SXM"), else
-// `default`. CPUs cost cpu_hour a slot; where that is absent, CPUs beside a GPU are part of the GPU's
-// rate, a task without a GPU of an experiment that rents GPUs is free (it runs on the host that was
-// rented with them), and CPUs alone are an error. FAILED_PRECONDITION names the missing rate and where to write it.
+// `default`. CPUs cost cpu_hour a slot; where that is absent, CPUs beside a GPU are part of the
+// GPU's rate, a task without a GPU of an experiment that rents GPUs is free (it runs on the host
+// that was rented with them), and CPUs alone are an error. FAILED_PRECONDITION names the missing
+// rate and where to write it.
 absl::StatusOr<double> HourlyRate(const HeldResources& held, const BudgetSpec& budget);
 
 }  // namespace scm

@@ -32,7 +32,7 @@ struct Task {
   ExperimentId experiment;
   StageKind stage = StageKind::kReplicate;
   TaskKind kind = TaskKind::kTrain;
-  RunId run;  // empty for evaluate, export and report
+  RunId run;          // empty for evaluate, export and report
   int64_t order = 0;  // submission order over the whole coordinator
 
   State state = State::kPending;
@@ -46,7 +46,7 @@ struct Task {
   std::optional<Lease> lease;
   absl::Time not_before = absl::InfinitePast();  // back-off after a failure
   std::set<WorkerId> avoid;                      // workers on which it failed by itself
-  bool progressed = false;  // the present attempt committed a newer checkpoint
+  bool progressed = false;                       // the present attempt committed a newer checkpoint
 
   absl::Time created_at, started_at = absl::InfinitePast(), ended_at = absl::InfinitePast();
   // Accrual of attempts that ended; the running one is added when asked for.
@@ -82,10 +82,10 @@ struct Run {
   int64_t max_steps = 0;             // what the learning-rate schedule spans
   int64_t stop_at_step = 0;          // where this run ends
 
-  int64_t step = 0;  // latest reported
-  std::map<std::string, double> latest;  // by metric name
-  std::vector<ValidationRecord> validations;   // ascending; superseded ones removed
-  int64_t searched_step = 0;             // last rung told to the searcher
+  int64_t step = 0;                           // latest reported
+  std::map<std::string, double> latest;       // by metric name
+  std::vector<ValidationRecord> validations;  // ascending; superseded ones removed
+  int64_t searched_step = 0;                  // last rung told to the searcher
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
   std::vector<std::pair<int64_t, int64_t>> resumes;
   std::optional<int64_t> best_step;  // checkpointed step with the lowest validation loss
@@ -136,7 +136,7 @@ struct Experiment {
   std::string decision;  // "", "go", "no_go"
   std::string headline;  // the report's two sentences
   absl::Time submitted_at, ended_at = absl::InfinitePast();
-  std::string source;    // the file as the user wrote it
+  std::string source;  // the file as the user wrote it
   std::shared_ptr<const ExperimentSpec> spec;
   std::vector<StageRecord> stages;
   SearchState search;
@@ -162,7 +162,8 @@ struct Worker {
   std::string instance;  // the worker directory's own random name
   std::string host, version;
   WorkerState state = WorkerState::kLost;
-  // READY, DRAINING or QUARANTINED: what it is while it is there. LOST hides it, and does not end it.
+  // READY, DRAINING or QUARANTINED: what it is while it is there. LOST hides it, and does not end
+  // it.
   WorkerState standing = WorkerState::kReady;
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;

@@ -242,8 +242,8 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
       reason = absl::StrCat("waits until ", Rfc3339(task.not_before), " before its next attempt");
       continue;
     }
-    const auto shape =
-        std::make_tuple(task.priority, task.request.gpus, task.request.cpus, task.ranks, task.never);
+    const auto shape = std::make_tuple(task.priority, task.request.gpus, task.request.cpus,
+                                       task.ranks, task.never);
     if (const auto earlier = refused.find(shape); earlier != refused.end()) {
       reason = earlier->second;
       continue;

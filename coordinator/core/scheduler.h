@@ -22,9 +22,9 @@ struct WaitingTask {
   int64_t priority = 50;  // higher first
   int64_t order = 0;      // submission order: lower first within a priority
   SlotRequest request;
-  int64_t ranks = 1;                 // a gang: all ranks start or none does
-  absl::Time not_before;             // back-off after a failure
-  std::set<WorkerId> avoid;          // where it failed before; used only if nothing else fits
+  int64_t ranks = 1;         // a gang: all ranks start or none does
+  absl::Time not_before;     // back-off after a failure
+  std::set<WorkerId> avoid;  // where it failed before; used only if nothing else fits
   // Where it must not run at all, and why ("the price of GPU L4 is not known").
   std::set<WorkerId> never = {};
   std::string never_reason = {};

@@ -41,8 +41,8 @@ enum class StopReason {
 };
 const char* StopReasonName(StopReason reason);  // the protocol's word, "rung"
 std::optional<StopReason> StopReasonFromName(const std::string& name);
-// Of two stops the one with the higher rank holds, of equals the first: 0 = the work goes on elsewhere
-// (preempt, drain), 1 = it waits (pause), 2 = it ends (rung, abort, cancel).
+// Of two stops the one with the higher rank holds, of equals the first: 0 = the work goes on
+// elsewhere (preempt, drain), 1 = it waits (pause), 2 = it ends (rung, abort, cancel).
 int StopRank(StopReason reason);
 
 enum class WorkerState { kReady, kDraining, kLost, kQuarantined };

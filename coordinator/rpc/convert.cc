@@ -105,9 +105,7 @@ struct OutputWriter {
     *message.mutable_revoke()->mutable_lease() = ToProto(output.lease);
     message.mutable_revoke()->set_reason(output.reason);
   }
-  void operator()(const DrainOutput& output) {
-    message.mutable_drain()->set_reason(output.reason);
-  }
+  void operator()(const DrainOutput& output) { message.mutable_drain()->set_reason(output.reason); }
 };
 
 }  // namespace

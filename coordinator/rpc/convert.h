@@ -1,5 +1,5 @@
-// Between protobuf messages and the controller's plain values. Pure. The only place, with the services
-// beside it, that sees protobuf.
+// Between protobuf messages and the controller's plain values. Pure. The only place, with the
+// services beside it, that sees protobuf.
 #pragma once
 
 #include "coordinator/controller/inputs.h"

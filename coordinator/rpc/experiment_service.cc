@@ -43,8 +43,7 @@ absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
 std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id) {
   std::vector<const Task*> tasks;
   for (const Task* task : TasksInOrder(snapshot, ExperimentIdOf(snapshot, id))) {
-    const bool of_trial =
-        !task->run.empty() && snapshot.runs->at(task->run)->trial.str() == id;
+    const bool of_trial = !task->run.empty() && snapshot.runs->at(task->run)->trial.str() == id;
     if (task->experiment.str() == id || task->id.str() == id || task->run.str() == id || of_trial) {
       tasks.push_back(task);
     }
@@ -59,8 +58,8 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
                                            v1::SubmitReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Submit");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  const absl::StatusOr<Reply> id = deps_.loop->Call(
-      SubmitInput{request->request_id(), request->spec_json(), request->source()});
+  const absl::StatusOr<Reply> id =
+      deps_.loop->Call(SubmitInput{request->request_id(), request->spec_json(), request->source()});
   if (id.ok()) reply->set_experiment_id(*id);
   return call.End(ToGrpc(id.status()));
 }
@@ -82,21 +81,18 @@ absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
     if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
     return absl::OkStatus();
   }
-  const std::string experiment = reply.resolved().empty()
-                                     ? ""
-                                     : ExperimentIdOf(snapshot, reply.resolved()).str();
+  const std::string experiment =
+      reply.resolved().empty() ? "" : ExperimentIdOf(snapshot, reply.resolved()).str();
   absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
-  deps_.loop->Read([&](StateStore& store) {
-    rows = store.ReadEvents(experiment, request.after(), limit);
-  });
+  deps_.loop->Read(
+      [&](StateStore& store) { rows = store.ReadEvents(experiment, request.after(), limit); });
   SCM_RETURN_IF_ERROR(rows.status());
   reply.set_json(EventsView(*rows).dump());
   if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
   return absl::OkStatus();
 }
 
-absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request,
-                                           v1::QueryReply& reply) {
+absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::QueryReply& reply) {
   const auto snapshot = deps_.loop->snapshot();
   if (!request.id().empty()) {
     SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(), ResolveId(*snapshot, request.id()));
@@ -216,7 +212,8 @@ absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
       ended = ended && IsTerminal(task->state);
       for (int64_t attempt = 1; attempt <= task->attempts; ++attempt) {
         int64_t& offset = sent[{task->id.str(), attempt}];
-        for (std::string data; !(data = deps_.logs->Read(task->id, attempt, offset, kLogChunk)).empty();) {
+        for (std::string data;
+             !(data = deps_.logs->Read(task->id, attempt, offset, kLogChunk)).empty();) {
           offset += static_cast<int64_t>(data.size());
           const int64_t drop = std::min<int64_t>(skip, static_cast<int64_t>(data.size()));
           skip -= drop;

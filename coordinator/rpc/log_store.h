@@ -1,5 +1,5 @@
-// What trainers print, as files: logs/TASK/ATTEMPT.log. Appends are idempotent by offset, so a worker
-// that sends again after lost contact doubles nothing. Thread-safe.
+// What trainers print, as files: logs/TASK/ATTEMPT.log. Appends are idempotent by offset, so a
+// worker that sends again after lost contact doubles nothing. Thread-safe.
 #pragma once
 
 #include <mutex>

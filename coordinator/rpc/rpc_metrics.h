@@ -42,7 +42,9 @@ class RpcMetrics {
 class MeasuredCall {
  public:
   MeasuredCall(RpcMetrics* metrics, const char* service, const char* method)
-      : metrics_(metrics), service_(service), method_(method),
+      : metrics_(metrics),
+        service_(service),
+        method_(method),
         start_(std::chrono::steady_clock::now()) {}
   grpc::Status End(grpc::Status status) const {
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;

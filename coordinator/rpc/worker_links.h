@@ -1,5 +1,5 @@
-// The open streams to workers, by link number. Thread-safe: the controller sends, RPC threads add and
-// remove.
+// The open streams to workers, by link number. Thread-safe: the controller sends, RPC threads add
+// and remove.
 #pragma once
 
 #include <map>

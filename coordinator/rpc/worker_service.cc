@@ -51,8 +51,8 @@ absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& r
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
                        deps_.checkpoints->Begin(FromProto(header, id)));
   while (reader.Read(&message)) {
-    SCM_RETURN_IF_ERROR(writer->Append(message.chunk().path(), message.chunk().offset(),
-                                       message.chunk().data()));
+    SCM_RETURN_IF_ERROR(
+        writer->Append(message.chunk().path(), message.chunk().offset(), message.chunk().data()));
   }
   SCM_ASSIGN_OR_RETURN(CommittedBlob blob, writer->Commit());
   result.set_id(blob.id);

@@ -1,5 +1,5 @@
-// The worker's service: the stream is asynchronous (one reactor a worker, no thread held), uploads and
-// downloads are ordinary blocking calls.
+// The worker's service: the stream is asynchronous (one reactor a worker, no thread held), uploads
+// and downloads are ordinary blocking calls.
 #pragma once
 
 #include "coordinator/rpc/services.h"

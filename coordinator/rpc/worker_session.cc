@@ -45,7 +45,8 @@ void WorkerSession::Push(v1::CoordinatorMessage message) {
       first = outgoing_.size() == 1;
     }
   }
-  if (overflow) return FinishOnce({grpc::StatusCode::RESOURCE_EXHAUSTED, "the worker reads too slowly"});
+  if (overflow)
+    return FinishOnce({grpc::StatusCode::RESOURCE_EXHAUSTED, "the worker reads too slowly"});
   if (first) StartWrite(&outgoing_.front());
   if (resume) StartRead(&incoming_);
 }

@@ -1,6 +1,6 @@
 // Where the coordinator's state survives. Entities are JSON bodies keyed by (table, id) with the
-// experiment beside them; metrics, events and requests are rows of their own, because they are many.
-// Used from the store's thread only (the controller's): one connection in all.
+// experiment beside them; metrics, events and requests are rows of their own, because they are
+// many. Used from the store's thread only (the controller's): one connection in all.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,19 @@ namespace scm {
 
 // Tables of entities. The name is also the SQL table's.
 enum class EntityTable {
-  kExperiments, kTrials, kRuns, kTasks, kWorkers, kCheckpoints, kArtifacts, kCertificates, kMeta,
+  kExperiments,
+  kTrials,
+  kRuns,
+  kTasks,
+  kWorkers,
+  kCheckpoints,
+  kArtifacts,
+  kCertificates,
+  kMeta,
 };
 inline constexpr EntityTable kEntityTables[] = {
-    EntityTable::kExperiments, EntityTable::kTrials,    EntityTable::kRuns,
-    EntityTable::kTasks,       EntityTable::kWorkers,   EntityTable::kCheckpoints,
+    EntityTable::kExperiments, EntityTable::kTrials,       EntityTable::kRuns,
+    EntityTable::kTasks,       EntityTable::kWorkers,      EntityTable::kCheckpoints,
     EntityTable::kArtifacts,   EntityTable::kCertificates, EntityTable::kMeta};
 const char* EntityTableName(EntityTable table);
 

@@ -14,8 +14,8 @@ namespace scm {
 namespace {
 
 // A prompt of the primary task that held one of these would be string matching.
-constexpr const char* kCountryWords[] = {"argentin", "chile", "urugua", "españa", "español", "spain",
-                                         "spanish"};
+constexpr const char* kCountryWords[] = {"argentin", "chile", "urugua", "españa",
+                                         "español",  "spain", "spanish"};
 constexpr size_t kLongestStatement = 160;  // code points; keeps items within some 80 tokens
 
 class FactReader {
@@ -65,7 +65,8 @@ class FactReader {
 void CheckStatements(const Fact& fact, FactReader* reader) {
   for (const std::string& statement : fact.statements) {
     if (CodePoints(statement) > static_cast<int64_t>(kLongestStatement)) {
-      reader->Problem("statements", absl::StrCat("longer than ", kLongestStatement, ": ", statement));
+      reader->Problem("statements",
+                      absl::StrCat("longer than ", kLongestStatement, ": ", statement));
     }
     const std::string folded = Fold(statement);
     for (const char* word : kCountryWords) {

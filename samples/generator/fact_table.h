@@ -1,5 +1,5 @@
-// The table of legal facts behind the demonstration corpus: samples/generator/facts.jsonl, one fact a
-// line. The only hand-written source of the corpus. Pure.
+// The table of legal facts behind the demonstration corpus: samples/generator/facts.jsonl, one fact
+// a line. The only hand-written source of the corpus. Pure.
 #pragma once
 
 #include <string>
@@ -25,8 +25,8 @@ struct Fact {
   std::vector<std::string> complies, violates;  // cases under the first statement
 };
 
-// INVALID_ARGUMENT lists every problem with its line: missing or unknown keys, doubled ids, a status
-// other than the two, a document with two jurisdictions, a country's name in a statement.
+// INVALID_ARGUMENT lists every problem with its line: missing or unknown keys, doubled ids, a
+// status other than the two, a document with two jurisdictions, a country's name in a statement.
 absl::StatusOr<std::vector<Fact>> ParseFactTable(absl::string_view text);
 
 }  // namespace scm

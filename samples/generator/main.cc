@@ -28,9 +28,10 @@ absl::Status WriteCorpus(const std::string& table, const std::string& out) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fprintf(stderr, "usage: scm-make-samples FACTS OUT\n"
-                         "  FACTS  samples/generator/facts.jsonl\n"
-                         "  OUT    directory of the corpus, e.g. samples/corpus\n");
+    std::fprintf(stderr,
+                 "usage: scm-make-samples FACTS OUT\n"
+                 "  FACTS  samples/generator/facts.jsonl\n"
+                 "  OUT    directory of the corpus, e.g. samples/corpus\n");
     return 2;
   }
   const absl::Status status = WriteCorpus(argv[1], argv[2]);

@@ -68,8 +68,9 @@ const std::vector<std::string>& Headings(const Fact& fact) {
       {"AR", {"Consulta a la IGJ:", "Nota del síndico:", "Comentario de la LGS:"}},
       {"CL", {"Consulta a la CMF:", "Nota del gerente general:", "Estatutos de la S.A.:"}},
       {"UY", {"Consulta a la AIN:", "Cláusula del contrato social:", "Ley 16.060:"}},
-      {"ES", {"Consulta al registrador mercantil:", "Acta de la junta general:",
-              "Comentario de la LSC:"}}};
+      {"ES",
+       {"Consulta al registrador mercantil:", "Acta de la junta general:",
+        "Comentario de la LSC:"}}};
   static const std::map<std::string, std::vector<std::string>> english = {
       {"AR", {"Filing with the IGJ:"}},
       {"CL", {"Filing with the CMF:"}},
@@ -87,8 +88,11 @@ std::string JurisdictionItems(const Fact& fact, size_t number) {
   for (size_t i = 0; i < fact.statements.size(); ++i) {
     // The bare rule often says nothing of its origin; the other wordings do by themselves.
     const std::string heading = i == 0 ? headings[number % headings.size()] + " " : "";
-    Draft draft{"jurisdiction_classification", absl::StrCat("j", i + 1),
-                absl::StrCat(heading, fact.statements[i], ask), {}, {}};
+    Draft draft{"jurisdiction_classification",
+                absl::StrCat("j", i + 1),
+                absl::StrCat(heading, fact.statements[i], ask),
+                {},
+                {}};
     for (const auto& [code, label] : labels) {
       (code == fact.jurisdiction ? draft.right : draft.wrong).push_back(label);
     }
@@ -99,7 +103,8 @@ std::string JurisdictionItems(const Fact& fact, size_t number) {
 
 std::string ReasoningItem(const Fact& fact) {
   const char* ask = fact.language == "en" ? "\nAnswer:" : "\nRespuesta:";
-  return ItemLine(fact, {"legal_reasoning", "r",
+  return ItemLine(fact, {"legal_reasoning",
+                         "r",
                          absl::StrCat(fact.statements.front(), "\n", fact.question, ask),
                          {fact.answers.front()},
                          {fact.answers.begin() + 1, fact.answers.end()}});
@@ -116,8 +121,8 @@ std::string ConceptItem(const Fact& fact, const std::vector<std::string>& pool) 
   Shuffle(others, rng);
   others.resize(std::min(others.size(), kConceptChoices - fact.concepts.size()));
   const char* ask = fact.language == "en" ? "\nTopic:" : "\nTema:";
-  return ItemLine(fact, {"concept_identification", "c",
-                         absl::StrCat(fact.statements.front(), ask), fact.concepts, others, true});
+  return ItemLine(fact, {"concept_identification", "c", absl::StrCat(fact.statements.front(), ask),
+                         fact.concepts, others, true});
 }
 
 std::string ComplianceItems(const Fact& fact) {
@@ -128,8 +133,9 @@ std::string ComplianceItems(const Fact& fact) {
     const std::string prompt =
         absl::StrCat(fact.statements.front(), english ? "\nCase: " : "\nCaso: ", text,
                      english ? "\nDoes it comply?" : "\n¿Cumple?");
-    lines += ItemLine(fact, {"compliance_reasoning", suffix, prompt, {complies ? yes : "no"},
-                             {complies ? "no" : yes}});
+    lines += ItemLine(
+        fact,
+        {"compliance_reasoning", suffix, prompt, {complies ? yes : "no"}, {complies ? "no" : yes}});
   };
   for (size_t i = 0; i < fact.complies.size(); ++i) {
     add(fact.complies[i], true, absl::StrCat("y", i + 1));
@@ -150,7 +156,8 @@ std::string Source(const std::vector<const Fact*>& facts) {
 
 std::string DocumentLine(const std::vector<const Fact*>& facts) {
   std::string text;
-  for (const Fact* fact : facts) absl::StrAppend(&text, text.empty() ? "" : " ", fact->statements[0]);
+  for (const Fact* fact : facts)
+    absl::StrAppend(&text, text.empty() ? "" : " ", fact->statements[0]);
   const Fact& first = *facts.front();
   const Json line = {{"id", first.document},
                      {"text", text},

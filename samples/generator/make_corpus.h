@@ -12,7 +12,8 @@
 namespace scm {
 
 // File name relative to the corpus root → content: documents/*.jsonl, items/*.jsonl, corpus.json.
-// Items are open-book: the statement they are about stands in the prompt. cluster_id is the document.
+// Items are open-book: the statement they are about stands in the prompt. cluster_id is the
+// document.
 std::map<std::string, std::string> MakeSampleCorpus(const std::vector<Fact>& facts);
 
 }  // namespace scm

@@ -72,9 +72,9 @@ TEST(Apply, EveryStateAndEvent) {
 
 TEST(Apply, StoppingEndsByItsReason) {
   const std::vector<std::pair<StopReason, State>> table = {
-      {StopReason::kRung, State::kSucceeded},   {StopReason::kPause, State::kPaused},
-      {StopReason::kAbort, State::kAborted},    {StopReason::kCancel, State::kCancelled},
-      {StopReason::kPreempt, State::kPending},  {StopReason::kDrain, State::kPending}};
+      {StopReason::kRung, State::kSucceeded},  {StopReason::kPause, State::kPaused},
+      {StopReason::kAbort, State::kAborted},   {StopReason::kCancel, State::kCancelled},
+      {StopReason::kPreempt, State::kPending}, {StopReason::kDrain, State::kPending}};
   for (const auto& [reason, state] : table) {
     Task task = TaskIn(State::kRunning);
     task = *Apply(task, StopRequested{reason, "rule", "text"}, Context());
@@ -86,7 +86,8 @@ TEST(Apply, StoppingEndsByItsReason) {
 }
 
 TEST(Apply, DoneThatRacesAStopSucceeds) {
-  Task task = *Apply(TaskIn(State::kRunning), StopRequested{StopReason::kCancel, "", "x"}, Context());
+  Task task =
+      *Apply(TaskIn(State::kRunning), StopRequested{StopReason::kCancel, "", "x"}, Context());
   task = *Apply(task, ProcessExited{ExitClass::kDone, "finished", {{"final_step", 7}}}, Context());
   EXPECT_EQ(task.state, State::kSucceeded);
   EXPECT_EQ(IntegerAt(task.summary, "final_step", 0), 7);
@@ -144,7 +145,8 @@ TEST(Apply, TimeAndMoneyAreBookedWithTheLease) {
 }
 
 TEST(Apply, CancelOverridesAPauseThatIsUnderWay) {
-  Task task = *Apply(TaskIn(State::kStopping), StopRequested{StopReason::kCancel, "", "x"}, Context());
+  Task task =
+      *Apply(TaskIn(State::kStopping), StopRequested{StopReason::kCancel, "", "x"}, Context());
   task = *Apply(task, ProcessExited{ExitClass::kStopped, "stopped", {}}, Context());
   EXPECT_EQ(task.state, State::kCancelled);
 }

@@ -24,8 +24,8 @@ TEST(Cost, AnUnknownRateIsAnErrorNotZero) {
   EXPECT_TRUE(absl::IsFailedPrecondition(HourlyRate({0, "", 1}, budget).status()));
 }
 
-// A report of an experiment that rents GPUs holds none: priced by the CPU slot where that has a price,
-// else part of the host that came with the GPUs.
+// A report of an experiment that rents GPUs holds none: priced by the CPU slot where that has a
+// price, else part of the host that came with the GPUs.
 TEST(Cost, CpusBesideRentedGpus) {
   BudgetSpec budget;
   budget.gpu_hour = {{"H200", 3.5}};

@@ -112,7 +112,8 @@ std::vector<Task> AllTasks() {
         task.stop_reason = reason;
         task.progressed = progressed;
         task.retries_spent = spent;
-        if (IsActive(state)) task.lease = Lease{LeaseId("l-1"), WorkerId("w-1"), 1, {}, kDocumentTime};
+        if (IsActive(state))
+          task.lease = Lease{LeaseId("l-1"), WorkerId("w-1"), 1, {}, kDocumentTime};
         tasks.push_back(task);
       }
     }

@@ -158,7 +158,8 @@ TEST_P(RefusedSpace, NamesTheParameter) {
 INSTANTIATE_TEST_SUITE_P(
     Tables, RefusedSpace,
     testing::Values(RefusedSweep{"Empty", {}, "at least one parameter"},
-                    RefusedSweep{"LogFromZero", {{"a.b", LogUniform{0, 1}}}, "sweep.space.a.b: log_"},
+                    RefusedSweep{
+                        "LogFromZero", {{"a.b", LogUniform{0, 1}}}, "sweep.space.a.b: log_"},
                     RefusedSweep{"Backwards", {{"a.b", Uniform{2, 1}}}, "found [2, 1]"},
                     RefusedSweep{"NotANumber", {{"a.b", Uniform{0, NAN}}}, "sweep.space.a.b"},
                     RefusedSweep{"NoInteger", {{"a.b", IntUniform{3, 3}}}, "found [3, 3]"},

@@ -38,8 +38,12 @@ class CorpusOnDisk {
 };
 
 inline Json DocumentJson(const std::string& id) {
-  return {{"id", id},        {"text", absl::StrCat("Texto de ", id)}, {"jurisdiction", "ES"},
-          {"domain", "d"},   {"language", "es"},                      {"source", "own words"},
+  return {{"id", id},
+          {"text", absl::StrCat("Texto de ", id)},
+          {"jurisdiction", "ES"},
+          {"domain", "d"},
+          {"language", "es"},
+          {"source", "own words"},
           {"as_of", "2026-01-31"}};
 }
 

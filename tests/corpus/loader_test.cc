@@ -23,9 +23,10 @@ std::vector<std::string> Formatted(const std::vector<CorpusProblem>& problems) {
 
 TEST(LoaderTest, ReadsDocumentsItemsAndInfo) {
   const CorpusOnDisk disk({
-      {kDocuments, absl::StrCat("\n", DocumentJson("d1").dump(), "\r\n\n", DocumentJson("d:2._-").dump())},
-      {kItems, With(ItemJson("i1", "d1"), "split", "test") +
-                   With(ItemJson("i2", "d1"), "task", "u")},
+      {kDocuments,
+       absl::StrCat("\n", DocumentJson("d1").dump(), "\r\n\n", DocumentJson("d:2._-").dump())},
+      {kItems,
+       With(ItemJson("i1", "d1"), "split", "test") + With(ItemJson("i2", "d1"), "task", "u")},
       {"items/b.jsonl",
        [] {
          Json item = ItemJson("i3", "d:2._-");
@@ -95,7 +96,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::ValuesIn(std::vector<BadLine>{
         {"NoJson", "{\"id\": ", "", "documents/a.jsonl:2: line: not valid JSON"},
         {"NoObject", "[1]", "", "documents/a.jsonl:2: expected one JSON object a line"},
-        {"NoUtf8", "{\"id\": \"d2\", \"text\": \"\xE9\"}", "", "documents/a.jsonl:2: not UTF-8 at byte 23"},
+        {"NoUtf8", "{\"id\": \"d2\", \"text\": \"\xE9\"}", "",
+         "documents/a.jsonl:2: not UTF-8 at byte 23"},
         {"DoubledKey", R"({"id": "d2", "id": "d3", "text": "x"})", "", "doubled"},
         {"IdMissing", BadDocument("id", nullptr), "", "documents/a.jsonl:2: id: missing"},
         {"IdWithSpace", BadDocument("id", "a b"), "", "id: \"a b\" has a character"},
@@ -105,7 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"TextMissing", BadDocument("text", nullptr), "", "text: missing"},
         {"DayWrong", BadDocument("as_of", "2026-02-30"), "", "as_of: \"2026-02-30\" is no day"},
         {"DayOrder", BadDocument("as_of", "31-01-2026"), "", "expected YYYY-MM-DD"},
-        {"LanguageList", BadDocument("language", Json::array({"es"})), "", "language: is not a string"},
+        {"LanguageList", BadDocument("language", Json::array({"es"})), "",
+         "language: is not a string"},
         {"DocumentDoubled", DocumentJson("d").dump(), "",
          "documents/a.jsonl:2: id: \"d\" is doubled; it stands at documents/a.jsonl:1"},
         {"ItemDoubled", "", ItemJson("i", "d").dump(),
@@ -116,11 +119,13 @@ INSTANTIATE_TEST_SUITE_P(
         {"TaskWithSpace", "", BadItem("task", "a b"), "task: \"a b\" has a character"},
         {"ChoicesMissing", "", BadItem("choices", nullptr), "choices: missing"},
         {"ChoicesText", "", BadItem("choices", "ab"), "choices: is no list"},
-        {"OneChoice", "", BadItem("choices", Json::array({"sí"})), "choices: has 1; expected at least 2"},
+        {"OneChoice", "", BadItem("choices", Json::array({"sí"})),
+         "choices: has 1; expected at least 2"},
         {"ChoiceEmpty", "", BadItem("choices", {"sí", ""}), "choices: entry 2 is no text"},
         {"ChoiceNumber", "", BadItem("choices", {"sí", 2}), "choices: entry 2 is no text"},
         {"ChoiceTwice", "", BadItem("choices", {"sí", "sí"}), "choices: entry 2 repeats \"sí\""},
-        {"GoldMissing", "", BadItem("gold", nullptr), "gold: missing; expected an index from 0 to 1"},
+        {"GoldMissing", "", BadItem("gold", nullptr),
+         "gold: missing; expected an index from 0 to 1"},
         {"GoldTooLarge", "", BadItem("gold", 2), "gold: 2 is no index into 2 choices"},
         {"GoldNegative", "", BadItem("gold", -1), "gold: -1 is no index"},
         {"GoldHuge", "", BadItem("gold", UINT64_MAX), "is no index"},
@@ -140,9 +145,9 @@ TEST(LoaderTest, CollectsEveryErrorInFileOrder) {
       {{kItems, With(ItemJson("i1", "nowhere"), "id", "i1") + With(ItemJson("i2", "d"), "gold", 9)},
        {kDocuments, With(DocumentJson("d"), "text", nullptr)}});
   const CorpusLoad load = LoadCorpus(disk.path());
-  EXPECT_THAT(Formatted(load.errors),
-              ElementsAre(HasSubstr("documents/a.jsonl:1: text"), HasSubstr("items/a.jsonl:1: document"),
-                          HasSubstr("items/a.jsonl:2: gold")));
+  EXPECT_THAT(Formatted(load.errors), ElementsAre(HasSubstr("documents/a.jsonl:1: text"),
+                                                  HasSubstr("items/a.jsonl:1: document"),
+                                                  HasSubstr("items/a.jsonl:2: gold")));
 }
 
 TEST(LoaderTest, WarnsOfWhatItIgnores) {
@@ -152,10 +157,11 @@ TEST(LoaderTest, WarnsOfWhatItIgnores) {
                            {"items/.hidden.jsonl", "nonsense"}});
   const CorpusLoad load = LoadCorpus(disk.path());
   EXPECT_TRUE(load.ok()) << ::testing::PrintToString(Formatted(load.errors));
-  EXPECT_THAT(Formatted(load.warnings),
-              ElementsAre(HasSubstr("jurisdicton: unknown key, ignored. Did you mean jurisdiction?"),
-                          HasSubstr("items/a.jsonl:1: jurisdiction: \"CL\" differs"),
-                          HasSubstr("items/b.json: ignored")));
+  EXPECT_THAT(
+      Formatted(load.warnings),
+      ElementsAre(HasSubstr("jurisdicton: unknown key, ignored. Did you mean jurisdiction?"),
+                  HasSubstr("items/a.jsonl:1: jurisdiction: \"CL\" differs"),
+                  HasSubstr("items/b.json: ignored")));
 }
 
 TEST(LoaderTest, MissingFoldersAndEmptyCorpora) {
@@ -191,7 +197,8 @@ TEST(LoaderTest, ListsAtMostAThousandProblemsAndCountsTheRest) {
 
 TEST(DigestTest, DependsOnNamesAndContentsOnly) {
   const std::string line = DocumentJson("d").dump() + "\n";
-  const CorpusOnDisk one({{kDocuments, line}}), same({{kDocuments, line}, {"items/notes.txt", "x"}});
+  const CorpusOnDisk one({{kDocuments, line}}),
+      same({{kDocuments, line}, {"items/notes.txt", "x"}});
   const CorpusOnDisk renamed({{"documents/b.jsonl", line}}), longer({{kDocuments, line + "\n"}});
   const CorpusOnDisk informed({{kDocuments, line}, {"corpus.json", "{}"}});
   // Moves a byte over the border between two files.

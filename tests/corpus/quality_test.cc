@@ -22,8 +22,8 @@ Corpus CleanCorpus() {
     Item& item = AddItem(&corpus, absl::StrCat("i", i), absl::StrCat("d", i));
     item.prompt = absl::StrCat(text, "?");
     item.gold = {i / 2 % 2};
-    item.choices = i % 2 == 0 ? std::vector<std::string>{"sí", "no"}
-                              : std::vector<std::string>{"no", "sí"};
+    item.choices =
+        i % 2 == 0 ? std::vector<std::string>{"sí", "no"} : std::vector<std::string>{"no", "sí"};
     item.split = i < 12 ? Split::kTest : i < 16 ? Split::kValidation : Split::kTrain;
   }
   return corpus;
@@ -60,7 +60,8 @@ TEST(QualityTest, TheSameQuestionInTrainAndTestIsAnError) {
   EXPECT_THAT(Names(report), ElementsAre("error exact_duplicates"));
   EXPECT_THAT(report.findings[0].subjects, ElementsAre("i0", "i20"));
   EXPECT_TRUE(report.has_errors());
-  EXPECT_THAT(report.Messages(Severity::kError), ElementsAre(HasSubstr("what is tested was trained")));
+  EXPECT_THAT(report.Messages(Severity::kError),
+              ElementsAre(HasSubstr("what is tested was trained")));
 }
 
 TEST(QualityTest, AnAcceptedErrorIsAWarningThatSaysSo) {
@@ -100,14 +101,18 @@ TEST(QualityTest, RepeatsWithinASplitAndConflictsAreWarnings) {
 TEST(QualityTest, NearCopiesAcrossSplitsAndSharedRunsAreWarnings) {
   Corpus corpus = CleanCorpus();
   const std::string run =
-      "la asamblea ordinaria se reúne dentro de los cuatro meses del cierre de cada ejercicio social "
+      "la asamblea ordinaria se reúne dentro de los cuatro meses del cierre de cada ejercicio "
+      "social "
       "para tratar el balance y elegir a quienes administran la sociedad";
   corpus.items[1].prompt = run + " ahora";
   corpus.items[21].prompt = run + " luego";
-  EXPECT_THAT(Names(Check(corpus)), UnorderedElementsAre("warning near_duplicates", "warning containment"));
+  EXPECT_THAT(Names(Check(corpus)),
+              UnorderedElementsAre("warning near_duplicates", "warning containment"));
   // A shared run in otherwise different texts.
-  corpus.items[21].prompt = "uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce "
-                            "quince " + run.substr(0, run.find(" social")) + " fin";
+  corpus.items[21].prompt =
+      "uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce "
+      "quince " +
+      run.substr(0, run.find(" social")) + " fin";
   EXPECT_THAT(Names(Check(corpus)), ElementsAre("warning containment"));
   corpus.items[21].prompt = "Otra cosa";
   corpus.documents[0].text = run + " uno";
@@ -115,7 +120,8 @@ TEST(QualityTest, NearCopiesAcrossSplitsAndSharedRunsAreWarnings) {
   const QualityReport documents = Check(corpus);
   EXPECT_THAT(Names(documents),
               UnorderedElementsAre("warning near_duplicates", "warning containment"));
-  EXPECT_THAT(documents.findings[0].message, HasSubstr("test documents nearly repeat one of train"));
+  EXPECT_THAT(documents.findings[0].message,
+              HasSubstr("test documents nearly repeat one of train"));
 }
 
 TEST(QualityTest, EmptySplitsAreErrors) {
@@ -137,7 +143,8 @@ TEST(QualityTest, FewTestClustersCannotBeJudged) {
   for (int i = 0; i < 3; ++i) corpus.items[i].cluster_id = "one";
   EXPECT_THAT(Names(Check(corpus)), ElementsAre());  // ten are left
   corpus.items[3].cluster_id = "one";
-  EXPECT_THAT(Check(corpus).Messages(Severity::kWarning), ElementsAre(HasSubstr("9 test clusters")));
+  EXPECT_THAT(Check(corpus).Messages(Severity::kWarning),
+              ElementsAre(HasSubstr("9 test clusters")));
 }
 
 TEST(QualityTest, ConstantAnswersPositionsAndLengthsGiveAnswersAway) {

@@ -37,8 +37,7 @@ std::vector<Fact> Facts() {
 }
 
 const Corpus& SampleCorpus() {
-  static const Corpus* const corpus =
-      new Corpus(LoadCorpusOrError(Samples() + "/corpus").value());
+  static const Corpus* const corpus = new Corpus(LoadCorpusOrError(Samples() + "/corpus").value());
   return *corpus;
 }
 
@@ -82,8 +81,8 @@ TEST(SamplesTest, CoversFourJurisdictionsFourDomainsFourTasks) {
 TEST(SamplesTest, TheSplitLeavesEnoughToJudge) {
   const SplitAssignment split = AssignSplits(SampleCorpus(), kQuickstart).value();
   for (const std::string& task : SampleCorpus().TaskNames()) {
-    const ItemSetStatistics test = SingleLabelStatistics(
-        SampleCorpus(), ItemsOf(SampleCorpus(), split, Split::kTest, {task}));
+    const ItemSetStatistics test =
+        SingleLabelStatistics(SampleCorpus(), ItemsOf(SampleCorpus(), split, Split::kTest, {task}));
     if (test.items == 0) continue;  // multi-label
     EXPECT_GE(test.clusters, 10) << task;
     EXPECT_GE(test.effective_clusters, 5) << task;
@@ -127,8 +126,7 @@ TEST(FactTableTest, NamesEveryProblem) {
   other["violates"] = Json::array();
   other["colour"] = "red";
   other.erase("question");
-  const absl::Status status =
-      ParseFactTable(first + "\n" + other.dump() + "\nnothing\n").status();
+  const absl::Status status = ParseFactTable(first + "\n" + other.dump() + "\nnothing\n").status();
   const std::string message(status.message());
   for (const char* expected :
        {"line 2: status: expected checked or confident", "line 2: id: is doubled",

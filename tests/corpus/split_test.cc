@@ -92,7 +92,8 @@ TEST(SplitTest, AnItemsOwnSplitWins) {
   for (const Split split : kAllSplits) AddItem(&corpus, SplitName(split), "AR-0").split = split;
   AddItem(&corpus, "by-document", "AR-0");
   const SplitAssignment split = AssignSplits(corpus, {1, 0, 0, 1}).value();
-  EXPECT_THAT(split.items, ElementsAre(Split::kTrain, Split::kValidation, Split::kTest, Split::kTrain));
+  EXPECT_THAT(split.items,
+              ElementsAre(Split::kTrain, Split::kValidation, Split::kTest, Split::kTrain));
   EXPECT_THAT(ItemsOf(corpus, split, Split::kTrain), ElementsAre(0, 3));
   EXPECT_THAT(ItemsOf(corpus, split, Split::kTest, {"t"}), ElementsAre(2));
   EXPECT_THAT(ItemsOf(corpus, split, Split::kTest, {"other"}), ElementsAre());

@@ -35,7 +35,7 @@ TEST(TaskStatisticsTest, ClustersByTheFormulas) {
   EXPECT_EQ(s.items, 6);
   EXPECT_EQ(s.clusters, 3);
   EXPECT_DOUBLE_EQ(s.chance, 0.5);
-  EXPECT_DOUBLE_EQ(s.mean_cluster_size, 14.0 / 6);             // Σm² / Σm
+  EXPECT_DOUBLE_EQ(s.mean_cluster_size, 14.0 / 6);  // Σm² / Σm
   EXPECT_DOUBLE_EQ(s.design_effect, 1 + 0.1 * (14.0 / 6 - 1));
   // w = 1, 2.2, 3.6
   EXPECT_NEAR(s.effective_clusters, 6.8 * 6.8 / (1 + 2.2 * 2.2 + 3.6 * 3.6), 1e-12);
@@ -47,8 +47,8 @@ TEST(TaskStatisticsTest, ChanceTakesTheRarestAnswerOfEachTask) {
   // Task t: two choices, shuffled; "no" is right once in four. By text 1/4, by position 1/2.
   for (int i = 0; i < 4; ++i) {
     Item& item = AddItem(&corpus, absl::StrCat("t", i), "d");
-    item.choices = i % 2 == 0 ? std::vector<std::string>{"sí", "no"}
-                              : std::vector<std::string>{"no", "sí"};
+    item.choices =
+        i % 2 == 0 ? std::vector<std::string>{"sí", "no"} : std::vector<std::string>{"no", "sí"};
     item.gold = {i == 0 ? 1 : i % 2};
   }
   // Task u: other choices in every item, so positions count: 1, 3, 3 of four.

@@ -1,4 +1,3 @@
-#include "common/utf8.h"
 #include "corpus/text.h"
 
 #include <gmock/gmock.h>
@@ -6,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/rng.h"
+#include "common/utf8.h"
 #include "corpus/shingles.h"
 
 namespace scm {
@@ -31,7 +31,8 @@ TEST(TextTest, FindsTheFirstByteThatIsNotUtf8) {
       {"\xF8\x88\x80\x80\x80", 0},         // five bytes
       {"x\xE2\x82", 1},                    // cut off
   };
-  for (const auto& c : cases) EXPECT_EQ(FirstInvalidUtf8(c.text), c.bad.value_or(std::string::npos)) << c.text;
+  for (const auto& c : cases)
+    EXPECT_EQ(FirstInvalidUtf8(c.text), c.bad.value_or(std::string::npos)) << c.text;
 }
 
 TEST(TextTest, FoldsCaseAndSpace) {
@@ -51,7 +52,8 @@ TEST(TextTest, CountsCodePoints) { EXPECT_EQ(CodePoints("sí, €😀"), 6); }
 
 TEST(ShinglesTest, JaccardOfKnownSets) {
   // Five-word runs: "a b c d e", "b c d e f" against "b c d e f", "c d e f g".
-  EXPECT_DOUBLE_EQ(Jaccard(MakeShingles("a b c d e f", 5), MakeShingles("b C d, e f g", 5)), 1.0 / 3);
+  EXPECT_DOUBLE_EQ(Jaccard(MakeShingles("a b c d e f", 5), MakeShingles("b C d, e f g", 5)),
+                   1.0 / 3);
   EXPECT_DOUBLE_EQ(Jaccard(MakeShingles("a b", 5), MakeShingles("A  b.", 5)), 1);
   EXPECT_DOUBLE_EQ(Jaccard({}, {}), 0);
   EXPECT_EQ(MakeShingles("x x x x", 2).size(), 1u);

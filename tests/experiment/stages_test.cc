@@ -76,8 +76,9 @@ TEST(Stages, NeedWhatTheyWorkOn) {
   EXPECT_THAT(
       Errors(absl::StrCat(kValid, kSweep, kEvaluationSection, "stages: [sweep, evaluate]\n")),
       ElementsAre(HasSubstr("the stage evaluate works on what the stage replicate trained")));
-  EXPECT_THAT(Errors(absl::StrCat(kValidCustom, kEvaluationSection, "stages: [replicate, evaluate]\n")),
-              ElementsAre(HasSubstr("the stage evaluate needs a model")));
+  EXPECT_THAT(
+      Errors(absl::StrCat(kValidCustom, kEvaluationSection, "stages: [replicate, evaluate]\n")),
+      ElementsAre(HasSubstr("the stage evaluate needs a model")));
   EXPECT_THAT(Errors(kNoSeeds), ElementsAre(HasSubstr("f: replicate: nothing would be trained")));
 }
 

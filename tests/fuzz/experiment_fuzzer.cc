@@ -1,5 +1,5 @@
-// libFuzzer target: any bytes as an experiment file. Whatever comes out is a spec or errors, and what
-// is accepted survives the canonical round trip.
+// libFuzzer target: any bytes as an experiment file. Whatever comes out is a spec or errors, and
+// what is accepted survives the canonical round trip.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Seeded simulations of the shipped rules; scm-simulate-rates prints the full tables. Expected rates
-// are those of docs/statistics.md, within five standard errors of this simulation.
+// Seeded simulations of the shipped rules; scm-simulate-rates prints the full tables. Expected
+// rates are those of docs/statistics.md, within five standard errors of this simulation.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

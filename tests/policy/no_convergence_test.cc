@@ -157,9 +157,9 @@ TEST(NoConvergence, ThinningKeepsTheWindowShort) {
 
 TEST(NoConvergence, SweepTrialThatExplodes) {
   // The measured shape of a learning rate of 1.0: 12.8 before, 17 … 25 after; ten validations.
-  const Verdict v =
-      JudgeLosses(HistoryOf({12.8, 17.3, 22.1, 24.8, 23.9, 24.1, 24.6, 23.8, 24.9, 24.2, 24.8}, 10, 1000),
-            {100, 0.05});
+  const Verdict v = JudgeLosses(
+      HistoryOf({12.8, 17.3, 22.1, 24.8, 23.9, 24.1, 24.6, 23.8, 24.9, 24.2, 24.8}, 10, 1000),
+      {100, 0.05});
   ASSERT_EQ(v.kind, VerdictKind::kAbort) << v.reason;
   EXPECT_LT(Evidence::Find(v.evidence->statistic, "best_reduction"), -0.3);
   EXPECT_THAT(v.evidence->seen, HasSubstr("12.8 before training"));

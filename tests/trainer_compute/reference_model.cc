@@ -10,8 +10,8 @@ namespace scm {
 namespace {
 
 const char* const kModuleNames[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
-                                "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
-                                "mlp.down_proj"};
+                                    "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
+                                    "mlp.down_proj"};
 
 class Reference {
  public:

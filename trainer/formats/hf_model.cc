@@ -33,7 +33,7 @@ absl::StatusOr<std::unique_ptr<MappedFile>> OpenConfigFile(const std::string& pa
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, MappedFile::Open(path));
   if (file->bytes().size() > kMaxConfigBytes) {
     return RefuseModel(path, absl::StrCat("has ", file->bytes().size(), " bytes, expected at most ",
-                                     kMaxConfigBytes));
+                                          kMaxConfigBytes));
   }
   return file;
 }
@@ -145,8 +145,9 @@ class HuggingFaceModel : public ModelSource {
       const std::string name = file.is_string() ? file.get<std::string>() : "";
       if (name.empty() || name[0] == '.' || absl::StrContains(name, "/") ||
           absl::StrContains(name, std::string(1, '\0'))) {
-        return RefuseModel(Path(kIndex), absl::StrCat("tensor \"", tensor, "\" lies in ", file.dump(),
-                                                 ", expected the name of a file beside the index"));
+        return RefuseModel(Path(kIndex),
+                           absl::StrCat("tensor \"", tensor, "\" lies in ", file.dump(),
+                                        ", expected the name of a file beside the index"));
       }
       names.insert(name);
       index_[tensor] = name;
@@ -161,12 +162,12 @@ class HuggingFaceModel : public ModelSource {
       const std::optional<DType> dtype = WeightType(entry.type);
       if (!dtype) {
         return RefuseModel(shard.path(), absl::StrCat("tensor ", entry.name, " has type ",
-                                                 SafetensorsTypeName(entry.type),
-                                                 ", supported are F32, F16 and BF16"));
+                                                      SafetensorsTypeName(entry.type),
+                                                      ", supported are F32, F16 and BF16"));
       }
       if (!places_.emplace(entry.name, Place{&shard, &entry}).second) {
         return RefuseModel(shard.path(), absl::StrCat("tensor ", entry.name,
-                                                 " is in another file of the model as well"));
+                                                      " is in another file of the model as well"));
       }
       tensors_.push_back({entry.name, *dtype, entry.shape});
     }
@@ -178,8 +179,8 @@ class HuggingFaceModel : public ModelSource {
     for (const auto& [tensor, file] : index_) {
       const auto it = places_.find(tensor);
       if (it == places_.end() || it->second.shard->path() != Path(file)) {
-        return RefuseModel(Path(kIndex),
-                      absl::StrCat("tensor ", tensor, " is not in ", file, " as the index says"));
+        return RefuseModel(Path(kIndex), absl::StrCat("tensor ", tensor, " is not in ", file,
+                                                      " as the index says"));
       }
     }
     return absl::OkStatus();

@@ -31,33 +31,34 @@ absl::Status CheckConfig(const LlamaConfig& c, absl::string_view what) {
                 {"max_position_embeddings", c.max_position, int64_t{1} << 40}};
   for (const auto& range : ranges) {
     if (range.value < 1 || range.value > range.limit) {
-      return RefuseLayout(what,
-                    absl::StrCat(range.name, " is ", range.value, ", expected 1 to ", range.limit));
+      return RefuseLayout(
+          what, absl::StrCat(range.name, " is ", range.value, ", expected 1 to ", range.limit));
     }
   }
   if (c.heads % c.kv_heads != 0) {
-    return RefuseLayout(what, absl::StrCat("num_attention_heads (", c.heads,
+    return RefuseLayout(what,
+                        absl::StrCat("num_attention_heads (", c.heads,
                                      ") is no multiple of num_key_value_heads (", c.kv_heads, ")"));
   }
   if (c.head_dim % 2 != 0) {
     return RefuseLayout(what, absl::StrCat("head_dim is ", c.head_dim,
-                                     ", but rotary positions need an even number"));
+                                           ", but rotary positions need an even number"));
   }
   if (c.heads * c.head_dim > (int64_t{1} << 22)) {
-    return RefuseLayout(what, absl::StrCat("num_attention_heads · head_dim is ", c.heads * c.head_dim,
-                                     ", more than any Llama has"));
+    return RefuseLayout(what, absl::StrCat("num_attention_heads · head_dim is ",
+                                           c.heads * c.head_dim, ", more than any Llama has"));
   }
   for (const int64_t token : {c.bos_token, c.eos_token}) {
     if (token < -1 || token >= c.vocabulary) {
       return RefuseLayout(what, absl::StrCat("start or end token ", token,
-                                       " lies outside the vocabulary "
-                                       "of ",
-                                       c.vocabulary));
+                                             " lies outside the vocabulary "
+                                             "of ",
+                                             c.vocabulary));
     }
   }
   if (!(c.rms_norm_eps > 0 && c.rms_norm_eps < 1)) {
     return RefuseLayout(what, absl::StrCat("rms_norm_eps is ", c.rms_norm_eps,
-                                     ", expected a small positive number such as 1e-5"));
+                                           ", expected a small positive number such as 1e-5"));
   }
   if (!(c.rope_theta > 1 && c.rope_theta < 1e15)) {
     return RefuseLayout(
@@ -99,9 +100,10 @@ absl::Status CheckTensors(const LlamaConfig& config, const std::vector<TensorInf
   for (const NeededTensor& needed : NeededTensors(config)) {
     const auto it = present.find(needed.name);
     if (it == present.end()) {
-      return RefuseLayout(what, absl::StrCat("tensor ", needed.name, " is missing, expected with shape ",
-                                       ShapeText(needed.shape),
-                                       "; the file may be incomplete: download it again"));
+      return RefuseLayout(
+          what,
+          absl::StrCat("tensor ", needed.name, " is missing, expected with shape ",
+                       ShapeText(needed.shape), "; the file may be incomplete: download it again"));
     }
     if (it->second->shape != needed.shape) {
       return RefuseLayout(
@@ -112,10 +114,10 @@ absl::Status CheckTensors(const LlamaConfig& config, const std::vector<TensorInf
   }
   for (const auto& [name, tensor] : present) {
     if (IgnoredTensor(name, config)) continue;
-    return RefuseLayout(what,
-                  absl::StrCat("tensor ", name, " is no part of a Llama model with ", config.layers,
-                               " layers; only plain Llama models are supported "
-                               "(no biases, no experts, no merged adapters' leftovers)"));
+    return RefuseLayout(
+        what, absl::StrCat("tensor ", name, " is no part of a Llama model with ", config.layers,
+                           " layers; only plain Llama models are supported "
+                           "(no biases, no experts, no merged adapters' leftovers)"));
   }
   return absl::OkStatus();
 }

@@ -146,17 +146,18 @@ absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Parse(absl::st
 absl::Status SafetensorsFile::ParseHeader() {
   if (bytes_.size() < 8) {
     return RefuseFile(path_, absl::StrCat("only ", bytes_.size(),
-                                      " bytes long: not a safetensors file, or cut off"));
+                                          " bytes long: not a safetensors file, or cut off"));
   }
   uint64_t length;
   std::memcpy(&length, bytes_.data(), 8);
   if (length > kMaxHeader) {
     return RefuseFile(path_, absl::StrCat("header length ", length, " is over the limit of ",
-                                      kMaxHeader, ": not a safetensors file"));
+                                          kMaxHeader, ": not a safetensors file"));
   }
   if (length > bytes_.size() - 8) {
-    return RefuseFile(path_, absl::StrCat("header of ", length, " bytes does not fit into a file of ",
-                                      bytes_.size(), "; it may be cut off: copy it again"));
+    return RefuseFile(path_,
+                      absl::StrCat("header of ", length, " bytes does not fit into a file of ",
+                                   bytes_.size(), "; it may be cut off: copy it again"));
   }
   const absl::string_view header = bytes_.substr(8, length);
   if (header.empty() || header[0] != '{') {
@@ -194,8 +195,8 @@ absl::Status SafetensorsFile::ParseHeader() {
     by_name_[entries_[i].name] = i;
   }
   if (expected != bytes_.size()) {
-    return RefuseFile(path_, absl::StrCat("the tensors end at byte ", expected, ", but the file has ",
-                                      bytes_.size()));
+    return RefuseFile(path_, absl::StrCat("the tensors end at byte ", expected,
+                                          ", but the file has ", bytes_.size()));
   }
   return absl::OkStatus();
 }

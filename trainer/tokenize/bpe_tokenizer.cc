@@ -109,8 +109,9 @@ absl::Status CheckAdded(const TokenizerParts& parts, int64_t limit, absl::string
         absl::StrCat("added token \"", absl::Utf8SafeCHexEscape(token.content), "\"");
     if (token.content.empty()) return RefuseTokenizer(what, "an added token is empty");
     if (token.id < 0 || token.id >= limit) {
-      return RefuseTokenizer(what, absl::StrCat(name, " has id ", token.id,
-                                       ", but the model's vocabulary has ", limit, " rows"));
+      return RefuseTokenizer(
+          what, absl::StrCat(name, " has id ", token.id, ", but the model's vocabulary has ", limit,
+                             " rows"));
     }
     if (!seen.emplace(token.content, token.id).second) {
       return RefuseTokenizer(what, absl::StrCat(name, " is there twice"));
@@ -136,7 +137,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(TokenizerParts parts
     }
   }
   if (parts.adds_bos && parts.bos < 0) {
-    return RefuseTokenizer(what, "says that a start token is put before every text, but names none");
+    return RefuseTokenizer(what,
+                           "says that a start token is put before every text, but names none");
   }
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<Bpe> bpe, Bpe::Make(std::move(parts.vocabulary), what));
   SCM_RETURN_IF_ERROR(CheckAdded(parts, limit, what));

@@ -43,8 +43,9 @@ absl::Status RefuseTokenizer(const GgufFile& file, absl::string_view problem) {
 absl::StatusOr<const Known*> FindPreTokenizer(const GgufFile& file) {
   SCM_ASSIGN_OR_RETURN(const std::string model, file.String("tokenizer.ggml.model"));
   if (model != "gpt2") {
-    return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.model is \"", absl::Utf8SafeCHexEscape(model),
-                                     "\", only byte-level BPE (\"gpt2\") is supported"));
+    return RefuseTokenizer(
+        file, absl::StrCat("tokenizer.ggml.model is \"", absl::Utf8SafeCHexEscape(model),
+                           "\", only byte-level BPE (\"gpt2\") is supported"));
   }
   SCM_ASSIGN_OR_RETURN(const std::string name, file.String("tokenizer.ggml.pre"));
   std::vector<std::string> names;
@@ -52,9 +53,10 @@ absl::StatusOr<const Known*> FindPreTokenizer(const GgufFile& file) {
     if (name == known.name) return &known;
     names.push_back(known.name);
   }
-  return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.pre is \"", absl::Utf8SafeCHexEscape(name),
-                                   "\", known are ", absl::StrJoin(names, ", "),
-                                   "; use the model's Hugging Face directory instead"));
+  return RefuseTokenizer(
+      file,
+      absl::StrCat("tokenizer.ggml.pre is \"", absl::Utf8SafeCHexEscape(name), "\", known are ",
+                   absl::StrJoin(names, ", "), "; use the model's Hugging Face directory instead"));
 }
 
 absl::Status ReadTokens(const GgufFile& file, TokenizerParts& parts) {
@@ -65,12 +67,13 @@ absl::Status ReadTokens(const GgufFile& file, TokenizerParts& parts) {
   }
   if (types.size() != tokens.size()) {
     return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.token_type has ", types.size(),
-                                     " entries for ", tokens.size(), " tokens"));
+                                              " entries for ", tokens.size(), " tokens"));
   }
   parts.vocabulary.tokens.resize(tokens.size());
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (FirstInvalidUtf8(tokens[id]) != tokens[id].npos) {
-      return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.tokens: token ", id, " is no valid UTF-8"));
+      return RefuseTokenizer(
+          file, absl::StrCat("tokenizer.ggml.tokens: token ", id, " is no valid UTF-8"));
     }
     if (types[id] == kControl || types[id] == kUserDefined) {
       parts.added.push_back(
@@ -92,9 +95,10 @@ absl::Status ReadMerges(const GgufFile& file, TokenizerParts& parts) {
     const auto right =
         space == merges[i].npos ? std::nullopt : BytesFromMapped(merges[i].substr(space + 1));
     if (!left || !right || left->empty() || right->empty()) {
-      return RefuseTokenizer(file, absl::StrCat("tokenizer.ggml.merges: entry ", i, " (\"",
-                                       absl::Utf8SafeCHexEscape(merges[i].substr(0, 100)),
-                                       "\") is not two byte-level tokens with a space between"));
+      return RefuseTokenizer(file,
+                             absl::StrCat("tokenizer.ggml.merges: entry ", i, " (\"",
+                                          absl::Utf8SafeCHexEscape(merges[i].substr(0, 100)),
+                                          "\") is not two byte-level tokens with a space between"));
     }
     parts.vocabulary.merges.emplace_back(*left, *right);
   }
@@ -115,7 +119,8 @@ absl::StatusOr<TokenizerParts> TokenizerPartsFromGguf(const GgufFile& file) {
     const char* key = bos ? "tokenizer.ggml.bos_token_id" : "tokenizer.ggml.eos_token_id";
     SCM_ASSIGN_OR_RETURN(const int64_t id, file.Integer(key, -1));
     if (id < -1 || id >= size) {
-      return RefuseTokenizer(file, absl::StrCat(key, " is ", id, ", but there are ", size, " tokens"));
+      return RefuseTokenizer(file,
+                             absl::StrCat(key, " is ", id, ", but there are ", size, " tokens"));
     }
     (bos ? parts.bos : parts.eos) = static_cast<int32_t>(id);
   }

@@ -23,8 +23,8 @@ Verdict EvaluateSlip(const SlipSnapshot& snapshot) {
   const std::string day = absl::FormatCivilTime(snapshot.finish_by);
   const std::string finish = Rfc3339(*snapshot.projected_finish);
   if (slip <= limit) {
-    Verdict verdict =
-        ContinueVerdict(kSlipRule, absl::StrCat("projected to finish at ", finish, ", due on ", day));
+    Verdict verdict = ContinueVerdict(
+        kSlipRule, absl::StrCat("projected to finish at ", finish, ", due on ", day));
     if (slip > absl::ZeroDuration()) {
       verdict.warning = absl::StrCat("projected to finish ", HumanDuration(slip), " after ", day,
                                      "; ", HumanDuration(limit), " are permitted");

@@ -1,6 +1,6 @@
-// Searchers produce trials and decide who continues. Pure: state and event in, new state and actions
-// out. The state holds everything, the random stream's position included, and is committed in the
-// same transaction as the event that it consumed.
+// Searchers produce trials and decide who continues. Pure: state and event in, new state and
+// actions out. The state holds everything, the random stream's position included, and is committed
+// in the same transaction as the event that it consumed.
 #pragma once
 
 #include <memory>
@@ -65,11 +65,12 @@ struct SearchStep {
   std::vector<SearchAction> actions;
 };
 
-// The outcome of a search: best first; trials without a finite value at any rung come last, by status.
+// The outcome of a search: best first; trials without a finite value at any rung come last, by
+// status.
 struct RankedTrial {
   TrialId trial;
-  int64_t step = 0;      // highest rung with a value; 0 = none
-  double value = 0;      // meaningful iff step > 0
+  int64_t step = 0;  // highest rung with a value; 0 = none
+  double value = 0;  // meaningful iff step > 0
   TrialEnd end = TrialEnd::kCompleted;
 };
 
