@@ -295,11 +295,11 @@ class Live(unittest.TestCase):
         expected = {("ScmLossNotFinite", nan)}
         for run in self.runs():
             # An increase shows only to who scraped before and after it; these runs lasted seconds.
-            series = self.prometheus.query_range(
+            values = lambda: {value for series in self.prometheus.query_range(
                 f'scm_run_aborts_total{{run="{run["id"]}",rule="{run["rule"]}"}}', self.began,
-                time.time(), 0.5)
+                time.time(), 0.5) for _, value in series["values"]}
             if run["rule"]:
-                self.assertEqual({value for _, value in series[0]["values"]}, {"0", "1"}, run)
+                until(lambda: values() == {"0", "1"}, what=f"the abort of {run['id']} in Prometheus")
                 expected.add(("ScmRunAborted", run["id"]))
         self.assertEqual(len(expected), 3)
         until(lambda: expected <= alerts(), what="the alerts on both aborts")
