@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/files.h"
+#include "common/loopback.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "scm/v1/experiment.grpc.pb.h"
@@ -27,11 +28,6 @@ constexpr std::chrono::milliseconds kInterruptPoll(50);
 constexpr char kHowToStart[] =
     "Is it running? `scmctl local up` starts one on this machine; --coordinator HOST:PORT or "
     "SCM_COORDINATOR names another.";
-
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
-         absl::StartsWith(address, "[::1]:");
-}
 
 // What the gRPC library itself says when the other side is gone; other UNAVAILABLE answers are the
 // coordinator's own words ("the disk is full").

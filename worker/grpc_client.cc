@@ -4,8 +4,10 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/loopback.h"
 #include "common/status_macros.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -168,6 +170,10 @@ class GrpcClient : public GrpcClientBase {
 
 }  // namespace
 
+bool IsOnThisHost(absl::string_view address) {
+  return absl::StartsWith(address, "unix:") || IsLoopback(absl::AsciiStrToLower(address));
+}
+
 absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientOptions& options) {
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   if (!options.tls_ca.empty()) {
@@ -175,7 +181,7 @@ absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientO
     grpc::SslCredentialsOptions ssl;
     ssl.pem_root_certs = pem;
     credentials = grpc::SslCredentials(ssl);
-  } else if (IsLoopback(options.coordinator)) {
+  } else if (IsOnThisHost(options.coordinator)) {
     credentials = grpc::InsecureChannelCredentials();
   } else {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -26,8 +26,8 @@ class GrpcClientBase : public CoordinatorClient {
 // INVALID_ARGUMENT: no TLS to an address that is not this host's own; or an unreadable file.
 absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientOptions& options);
 
-// Whether HOST:PORT names this host by a loopback address, or a unix socket. Names other than
-// "localhost" are not resolved and do not count. Pure.
-bool IsLoopback(absl::string_view address);
+// Whether the coordinator is on this host: a loopback address (common/loopback.h; host names know
+// no case), or a unix socket. Pure.
+bool IsOnThisHost(absl::string_view address);
 
 }  // namespace scm

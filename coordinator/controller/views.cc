@@ -12,8 +12,6 @@
 namespace scm {
 namespace {
 
-Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Json TimeOrNull(absl::Time time) { return TextOrNull(Rfc3339(time)); }
 
 Json NumberOrNull(const std::optional<double>& value) {
@@ -102,6 +100,8 @@ absl::Status NotFound(const char* what, absl::string_view id) {
 }
 
 }  // namespace
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 double AccruedCost(const Snapshot& snapshot, const Task& task) {
   if (!task.lease) return task.cost;

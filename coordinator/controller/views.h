@@ -13,6 +13,9 @@
 
 namespace scm {
 
+// A text that is not known is null, never "".
+Json TextOrNull(const std::string& text);
+
 // What an id or a name stands for: itself if it exists, else the latest experiment of that name.
 // NOT_FOUND suggests near names.
 absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id);

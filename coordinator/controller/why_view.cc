@@ -8,8 +8,6 @@
 namespace scm {
 namespace {
 
-Json TextOrNullJson(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 const CertificateRecord* CertificateOf(const Snapshot& snapshot, const RunId& run) {
   const CertificateRecord* found = nullptr;
   for (const auto& [id, certificate] : *snapshot.certificates) {
@@ -38,9 +36,9 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
     }
   }
   const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
-  return {{"at", TextOrNullJson(Rfc3339(at))},
+  return {{"at", TextOrNull(Rfc3339(at))},
           {"subject", task.run.empty() ? task.id.str() : task.run.str()},
-          {"rule", TextOrNullJson(task.rule)},
+          {"rule", TextOrNull(task.rule)},
           {"verdict", StateName(task.state)},
           {"text", absl::StrCat(StateName(task.state), text.empty() ? "" : ": ", text)},
           {"certificate", nullptr}};
@@ -62,9 +60,9 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
   const absl::Time at =
       experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
   reasons.push_back(
-      {{"at", TextOrNullJson(Rfc3339(at))},
+      {{"at", TextOrNull(Rfc3339(at))},
        {"subject", experiment.id.str()},
-       {"rule", TextOrNullJson(experiment.stop_rule)},
+       {"rule", TextOrNull(experiment.stop_rule)},
        {"verdict", StateName(experiment.state)},
        {"text", absl::StrCat(StateName(experiment.state), experiment.reason.empty() ? "" : ": ",
                              experiment.reason)},
@@ -76,7 +74,7 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
   }
   for (const StageRecord& stage : experiment.stages) {
     if (stage.gate.empty()) continue;
-    reasons.push_back({{"at", TextOrNullJson(Rfc3339(stage.ended_at))},
+    reasons.push_back({{"at", TextOrNull(Rfc3339(stage.ended_at))},
                        {"subject", StageName(stage.kind)},
                        {"rule", "gate"},
                        {"verdict", stage.gate},
@@ -107,7 +105,7 @@ absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
     reasons.push_back(CertificateReason(*c->second));
   } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
     reasons.push_back(
-        {{"at", TextOrNullJson(Rfc3339(w->second->last_seen))},
+        {{"at", TextOrNull(Rfc3339(w->second->last_seen))},
          {"subject", text},
          {"rule", nullptr},
          {"verdict", WorkerStateName(w->second->state)},

@@ -1,9 +1,9 @@
 #include "coordinator/rpc/server.h"
 
-#include <arpa/inet.h>
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/loopback.h"
 #include "coordinator/rpc/experiment_service.h"
 #include "coordinator/rpc/worker_service.h"
 
@@ -63,14 +63,6 @@ class Server final : public RpcServer {
 };
 
 }  // namespace
-
-bool IsLoopback(const std::string& address) {
-  const std::string host = address.substr(0, address.rfind(':'));
-  if (host == "localhost" || host == "[::1]") return true;
-  // 127.0.0.0/8 in four numbers; "127.evil.example" is a name.
-  in_addr parsed;
-  return inet_pton(AF_INET, host.c_str(), &parsed) == 1 && (ntohl(parsed.s_addr) >> 24) == 127;
-}
 
 absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(const ServerOptions& options,
                                                           const ServiceDependencies& dependencies) {

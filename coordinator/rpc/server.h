@@ -29,7 +29,4 @@ class RpcServer {
 absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(const ServerOptions& options,
                                                           const ServiceDependencies& dependencies);
 
-// Whether HOST:PORT can be reached from this machine only.
-bool IsLoopback(const std::string& address);
-
 }  // namespace scm

@@ -3,7 +3,7 @@
 #include <CivetServer.h>
 
 #include "absl/strings/str_cat.h"
-#include "coordinator/rpc/server.h"
+#include "common/loopback.h"
 
 namespace scm {
 namespace {

@@ -74,6 +74,17 @@ TEST(ClientTest, AnOlderCoordinatorIsNamed) {
   EXPECT_THAT(std::string(answer.status().message()), HasSubstr("older than this scmctl"));
 }
 
+TEST(ClientTest, ATokenNeverGoesInPlainTextToAnotherHost) {
+  // The second is a name that anyone can register.
+  for (const char* address : {"10.0.0.1:7070", "127.evil.example:7070"}) {
+    ClientOptions options;
+    options.coordinator = address;
+    const auto client = Connect(options);
+    EXPECT_EQ(client.status().code(), absl::StatusCode::kInvalidArgument) << address;
+    EXPECT_THAT(std::string(client.status().message()), HasSubstr("--tls-ca")) << address;
+  }
+}
+
 TEST(ClientTest, NobodyAtTheAddressSaysHowToStartOneAndIsLostContact) {
   std::string address;
   {

@@ -67,12 +67,12 @@ TEST(GpuTest, HonoursCudaVisibleDevices) {
 TEST(AddressTest, OnlyThisHostCountsAsLoopback) {
   for (const char* address : {"127.0.0.1:7070", "127.8.9.10:1", "localhost:7070", "LOCALHOST:1",
                               "[::1]:7070", "unix:/run/scm.sock"}) {
-    EXPECT_TRUE(IsLoopback(address)) << address;
+    EXPECT_TRUE(IsOnThisHost(address)) << address;
   }
   for (const char* address :
        {"10.0.0.1:7070", "coordinator:7070", "127.evil.example:7070", "127.0.0.1.example:7070",
         "127.0.0.999:1", "[::2]:7070", "localhost.example:1", "0.0.0.0:7070", ""}) {
-    EXPECT_FALSE(IsLoopback(address)) << address;
+    EXPECT_FALSE(IsOnThisHost(address)) << address;
   }
 }
 
