@@ -25,7 +25,7 @@ quickstart: setup $(BUILD)/build.ninja  ## run the sample experiment, from the d
 
 test: build  ## every test but parity and chaos
 	@scripts/setup.sh model
-	@$(CTEST) -LE chaos
+	@$(CTEST) -j $(JOBS) -LE chaos
 
 test-parity: build  ## against transformers, peft and others
 	@scripts/setup.sh model parity

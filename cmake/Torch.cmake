@@ -15,6 +15,8 @@ endif()
 add_library(scm_torch INTERFACE)
 target_include_directories(scm_torch SYSTEM INTERFACE ${SCM_TORCH_DIR}/include
                            ${SCM_TORCH_DIR}/include/torch/csrc/api/include)
+# Headers include the operators they need, not all of them: a third of the time to parse.
+target_compile_definitions(scm_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 target_link_directories(scm_torch INTERFACE ${SCM_TORCH_DIR}/lib)
 set(torch_libraries torch torch_cpu c10)
 if(EXISTS ${SCM_TORCH_DIR}/lib/libtorch_cuda.so)

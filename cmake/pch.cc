@@ -1,1 +1,1 @@
-// Exists so that the precompiled header has a target of its own.
+// Exists so that each precompiled header has a target of its own.

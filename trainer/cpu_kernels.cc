@@ -1,6 +1,6 @@
 // Kernels on the CPU: converts tensors to plain matrices and calls the table of the instruction
 // set.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "trainer/kernels.h"
 

@@ -1,6 +1,9 @@
 // The backward pass over a frozen base: no gradient of a base weight is formed, nothing is saved
 // for one, and the pass ends at the lowest adapter. Normalised inputs are computed again.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 

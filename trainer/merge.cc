@@ -1,7 +1,7 @@
 #include "trainer/merge.h"
 
-#include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include <memory>
 #include <vector>

@@ -1,6 +1,7 @@
 #include "trainer/tensor_file.h"
 
-#include <ATen/Functions.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"

@@ -86,6 +86,45 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
   }
 }
 
+// What its state means for the work, and how it may be changed.
+std::string WorkerText(const Worker& worker) {
+  const std::string undo =
+      absl::StrCat("; `scmctl workers drain --undo ", worker.id.str(), "` takes it back");
+  switch (worker.state) {
+    case WorkerState::kReady:
+      return worker.strikes == 0
+                 ? "it takes new work"
+                 : absl::StrCat(
+                       "it takes new work; attempts in a row that ended by themselves without a "
+                       "newer checkpoint: ",
+                       worker.strikes);
+    case WorkerState::kDraining:
+      return absl::StrCat("what it runs moves after a checkpoint, and it gets nothing new", undo);
+    case WorkerState::kQuarantined:
+      return absl::StrCat(worker.strikes,
+                          " attempts in a row ended by themselves without a newer checkpoint; it "
+                          "gets nothing new",
+                          undo);
+    case WorkerState::kLost:
+      return absl::StrCat("no word from it since ", Rfc3339(worker.last_seen),
+                          "; what it ran goes on elsewhere, and any word from it brings it back");
+  }
+  return "";
+}
+
+void AddWorker(const Snapshot& snapshot, const Worker& worker, Json& reasons) {
+  reasons.push_back(
+      {{"at", TextOrNull(Rfc3339(worker.last_seen))},
+       {"subject", worker.id.str()},
+       {"rule", nullptr},
+       {"verdict", WorkerStateName(worker.state)},
+       {"text", absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(worker))},
+       {"certificate", nullptr}});
+  for (const auto& [id, task] : *snapshot.tasks) {
+    if (task->lease && task->lease->worker == worker.id) AddTask(snapshot, *task, reasons);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
@@ -104,14 +143,7 @@ absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
              c != snapshot.certificates->end()) {
     reasons.push_back(CertificateReason(*c->second));
   } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
-    reasons.push_back(
-        {{"at", TextOrNull(Rfc3339(w->second->last_seen))},
-         {"subject", text},
-         {"rule", nullptr},
-         {"verdict", WorkerStateName(w->second->state)},
-         {"text", absl::StrCat(WorkerStateName(w->second->state), ": ", w->second->strikes,
-                               " strikes, last seen ", Rfc3339(w->second->last_seen))},
-         {"certificate", nullptr}});
+    AddWorker(snapshot, *w->second, reasons);
   } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
     reasons.push_back({{"at", nullptr},
                        {"subject", text},

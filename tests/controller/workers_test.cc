@@ -47,6 +47,35 @@ TEST(Workers, TheLastOneLeavesQuarantineWhenTheOtherIsLost) {
   EXPECT_EQ(h.StateOf(first), "READY");
 }
 
+// The text of `why` for an id, its reasons one a line.
+std::string WhyText(Harness& h, const std::string& id) {
+  std::string text;
+  const Json why = *WhyView(*h.snapshot(), id);
+  for (const Json& reason : why.at("reasons")) {
+    absl::StrAppend(&text, reason.at("text").get<std::string>(), "\n");
+  }
+  return text;
+}
+
+TEST(Workers, WhySaysWhatTheStateMeansAndWhatRunsThere) {
+  Harness h;
+  const WorkerId w = h.AddWorker(4), other = h.AddWorker(4);
+  h.Submit(TestFile("replicate", "retries: {max: 50}\n"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).front();
+  h.Started(task);
+  const WorkerId holder = h.TaskAt(task)->lease->worker;
+  EXPECT_THAT(WhyText(h, holder.str()), HasSubstr("READY: it takes new work\nRUNNING"));
+  FailOn(h, w, 1);
+  EXPECT_THAT(WhyText(h, w.str()), HasSubstr("without a newer checkpoint: 1"));
+  FailOn(h, w, 2);
+  EXPECT_THAT(WhyText(h, w.str()), HasSubstr("QUARANTINED: 3 attempts in a row"));
+  EXPECT_TRUE(h.Control(ControlVerb::kDrain, other.str()).ok());
+  EXPECT_THAT(WhyText(h, other.str()), HasSubstr("`scmctl workers drain --undo w-"));
+  h.Silence(w);
+  h.Advance(absl::Seconds(60));
+  EXPECT_THAT(WhyText(h, w.str()), HasSubstr("LOST: no word from it since "));
+}
+
 TEST(Workers, ACheckpointBreaksTheRowOfStrikes) {
   Harness h;
   const WorkerId w = h.AddWorker(1);

@@ -1,7 +1,9 @@
 // AdamW against its published formula in double precision, and gradient clipping.
 #include "trainer/adamw.h"
 
-#include <ATen/Functions.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 #include <limits>

@@ -1,6 +1,7 @@
 #include "tests/trainer_loop/fakes.h"
 
-#include <ATen/Functions.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 #include <cstring>

@@ -1,7 +1,9 @@
 // Adapters, checkpoints and merged models on disk, with the real model.
 #include "common/files.h"
 
-#include <ATen/Functions.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/sub.h>
 
 #include <cmath>
 #include <memory>

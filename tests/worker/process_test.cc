@@ -161,7 +161,7 @@ class ProcessTest : public testing::Test {
 };
 
 TEST_F(ProcessTest, SurvivesBeingKilled) {
-  Serve(FakeSpec({{"step_ms", 10}}, 60, 20));
+  Serve(FakeSpec({{"step_ms", 10}}, 300, 100));
   StartWorker();
   WaitForReport("\"step\":5,");
   Kill(SIGKILL);
@@ -174,7 +174,7 @@ TEST_F(ProcessTest, SurvivesBeingKilled) {
     EXPECT_EQ(s.registrations[0].instance(), s.registrations[1].instance());
     EXPECT_EQ(s.registrations[1].live_size(), 1) << "found its attempt again";
     EXPECT_EQ(s.reports.find("\"started\""), s.reports.rfind("\"started\""));
-    EXPECT_EQ(s.steps, (std::set<int64_t>{20, 40, 60}));
+    EXPECT_EQ(s.steps, (std::set<int64_t>{100, 200, 300}));
   });
 }
 
