@@ -1,5 +1,8 @@
 // scmctl: the user's command. Only this file exits.
+#include <iostream>
+
 #include "scmctl/app.h"
+#include "scmctl/usage.h"
 
 int main(int argc, char** argv) {
   scm::App app;
@@ -10,7 +13,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::RuntimeError& outcome) {
     return outcome.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return root->exit(error) == 0 ? scm::kExitOk : scm::kExitUsage;
+    if (error.get_exit_code() == 0) return root->exit(error);  // --help
+    std::cerr << scm::UsageMessage(*root, error);
+    return scm::kExitUsage;
   }
   return scm::kExitOk;
 }

@@ -24,6 +24,8 @@ absl::Status OutOfMemory(absl::string_view what) {
 
 absl::StatusOr<std::string> PrepareTorch(const JobResources& resources) {
   if (resources.cpus > 0) at::set_num_threads(static_cast<int>(resources.cpus));
+  // A setting of each thread, inherited by those that are made later: the pool of kernels, too.
+  at::globalContext().setFlushDenormal(true);
   if (resources.gpus.empty()) return std::string("cpu");
   if (at::globalContext().hasCUDA()) return std::string("cuda:0");
   return absl::InvalidArgumentError(
