@@ -32,7 +32,7 @@ test-parity: build  ## against transformers, peft and others
 	@python3 tests/parity/run.py --bin-dir $(BUILD)/bin
 
 test-chaos: build  ## the long rounds of killed processes
-	@$(CTEST) -L chaos
+	@$(CTEST) --verbose -L chaos
 
 bench: build  ## training speed beside peft
 	@scripts/setup.sh parity

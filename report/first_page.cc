@@ -80,14 +80,16 @@ void Gates(const Findings& findings, Pages& pages) {
 void Curves(const Findings& findings, Pages& pages) {
   if (findings.loss_curves.empty() && findings.accuracy_curves.empty()) return;
   pages.Heading("Learning curves");
-  std::vector<ReferenceLine> chance;
-  if (std::isfinite(findings.chance_line)) chance.push_back({"chance", findings.chance_line});
+  std::vector<ReferenceLine> floor;
+  if (std::isfinite(findings.chance_line)) floor.push_back({"rarest answer", findings.chance_line});
   pages.Figure(
       "Loss on the validation documents, one line a seed. A cross ends a run that was cut "
       "short.",
       LineChart("validation loss", findings.loss_curves, {}), kLossTable);
-  pages.Figure("Accuracy on the validation items, one line a seed; dotted: what guessing gives.",
-               LineChart("validation accuracy", findings.accuracy_curves, chance), kAccuracyTable);
+  pages.Figure(
+      "Accuracy on the validation items, one line a seed; dotted: the least that guessing gives, "
+      "always naming the rarest answer, with which the rule below_random compares.",
+      LineChart("validation accuracy", findings.accuracy_curves, floor), kAccuracyTable);
 }
 
 IntervalRow::Style StyleOf(const Estimate& estimate, bool strong) {

@@ -3,6 +3,7 @@ ones byte for byte, and no accepted metric row is lost or doubled."""
 import os
 import random
 import signal
+import time
 import unittest
 
 from mini_cluster import ROUNDS, SEED, ManualCluster, MiniCluster, experiment, run_tests
@@ -62,8 +63,16 @@ class Faults(unittest.TestCase):
         except ProcessLookupError:
             pass  # it ended by itself just now
 
-    def test_killed_processes_change_nothing(self):
+    def rounds(self):
+        """The numbers of the rounds; says how far it is, and how long the rest may take."""
+        began = time.monotonic()
         for number in range(ROUNDS):
+            left = (time.monotonic() - began) / max(number, 1) * (ROUNDS - number)
+            print(f"round {number + 1} of {ROUNDS}" + (f", {left:.0f} s left" if number else ""), flush=True)
+            yield number
+
+    def test_killed_processes_change_nothing(self):
+        for number in self.rounds():
             for kind in ("trainer", "shim", "worker", "coordinator"):
                 with self.subTest(kind=kind, round=number):
                     identifier = self.begin(f"{kind}-{number}")
@@ -72,7 +81,7 @@ class Faults(unittest.TestCase):
                     self.finish(identifier)
 
     def test_killed_process_groups_change_nothing(self):
-        for number in range(ROUNDS):
+        for number in self.rounds():
             for kinds in (("trainer",), ("shim", "worker"),
                           ("worker", "worker", "coordinator", "trainer", "shim")):
                 with self.subTest(kinds=kinds, round=number):

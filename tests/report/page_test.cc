@@ -101,7 +101,7 @@ TEST(PageTest, EveryFigureHasItsTable) {
   for (const std::string& figure : figures) EXPECT_THAT(tables, Contains(figure));
 }
 
-TEST(PageTest, CurvesShowEverySeedAndTheLevelOfChance) {
+TEST(PageTest, CurvesShowEverySeedAndTheLeastThatGuessingGives) {
   const ReportDocument document = Document({});
   int charts = 0;
   for (const Block& block : document.blocks) {
@@ -113,7 +113,7 @@ TEST(PageTest, CurvesShowEverySeedAndTheLevelOfChance) {
       EXPECT_THAT(block.svg, HasSubstr(std::string(">") + seed + "<"));
     }
     if (block.svg.find("accuracy") != std::string::npos) {
-      EXPECT_THAT(block.svg, HasSubstr("chance 0.25"));
+      EXPECT_THAT(block.svg, HasSubstr("rarest answer 0.25"));
     }
   }
   EXPECT_EQ(charts, 2);
