@@ -23,16 +23,40 @@ extern char** environ;
 namespace scm {
 namespace {
 
-// Field 22 of /proc/PID/stat: start time in ticks since boot; "" if there is no such process, or it
-// is a zombie.
+// The words of /proc/PID/stat after the name: state, parent, …
+std::vector<std::string> StatFields(const std::string& stat) {
+  const size_t name_end = stat.rfind(')');
+  if (name_end == stat.npos) return {};
+  return absl::StrSplit(stat.substr(name_end + 2), ' ');
+}
+
+// A killed process lives on for a moment, longer on a busy machine: it has not met the signal yet
+// (SigPnd, ShdPnd), or is on its way out (PF_EXITING). Who took it for running would not start it
+// again.
+bool IsEnding(const std::vector<std::string>& fields, const std::string& status) {
+  constexpr uint64_t kExiting = 0x4, kKill = 1ull << (SIGKILL - 1);
+  uint64_t flags = 0;
+  if (fields[0] == "Z" || fields[0] == "X") return true;
+  if (absl::SimpleAtoi(fields[6], &flags) && (flags & kExiting) != 0) return true;
+  for (const absl::string_view line : absl::StrSplit(status, '\n')) {
+    uint64_t pending = 0;
+    const std::vector<absl::string_view> words = absl::StrSplit(line, '\t');
+    if (words.size() == 2 && (words[0] == "SigPnd:" || words[0] == "ShdPnd:") &&
+        absl::SimpleHexAtoi(words[1], &pending) && (pending & kKill) != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Start time in ticks since boot; "" if there is no such process, or it is ending.
 std::string StartTime(pid_t pid) {
+  // The status first: what is not pending any more shows in the flags.
+  const auto status = ReadFile(absl::StrCat("/proc/", pid, "/status"));
   const auto stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
-  if (!stat.ok()) return "";
-  const size_t name_end = stat->rfind(')');
-  if (name_end == stat->npos) return "";
-  const std::vector<std::string> fields = absl::StrSplit(stat->substr(name_end + 2), ' ');
-  if (fields.size() < 20 || fields[0] == "Z") return "";
-  return fields[19];
+  if (!status.ok() || !stat.ok()) return "";
+  const std::vector<std::string> fields = StatFields(*stat);
+  return fields.size() < 20 || IsEnding(fields, *status) ? "" : fields[19];
 }
 
 }  // namespace

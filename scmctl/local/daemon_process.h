@@ -16,7 +16,7 @@ namespace scm {
 absl::StatusOr<pid_t> StartDaemon(const std::vector<std::string>& argv, const std::string& log,
                                   const std::string& pid_file);
 
-// The living process behind a pid file, or 0.
+// The living process behind a pid file, or 0; one that was killed counts as gone at once.
 pid_t FindDaemon(const std::string& pid_file);
 
 // SIGTERM, and SIGKILL after `patience`; waits until it is gone.
