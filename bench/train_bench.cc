@@ -12,6 +12,7 @@
 
 #include "common/files.h"
 #include "common/json.h"
+#include "common/resident_memory.h"
 #include "common/status_macros.h"
 #include "trainer/adamw.h"
 #include "trainer/model.h"
@@ -41,13 +42,6 @@ absl::StatusOr<std::vector<Batch>> ReadBatches(const std::string& path) {
     batches.push_back(std::move(batch));
   }
   return batches;
-}
-
-int64_t PeakRssBytes() {
-  const absl::StatusOr<std::string> status = ReadFileAt("/proc/self/status", 0, 1 << 16);
-  if (!status.ok()) return 0;
-  const size_t at = status->find("VmHWM:");
-  return at == std::string::npos ? 0 : std::stoll(status->substr(at + 6)) * 1024;
 }
 
 class Bench {
@@ -81,7 +75,7 @@ class Bench {
                 {"tokens", tokens},
                 {"losses", losses},
                 {"grad_norms", norms},
-                {"peak_rss", PeakRssBytes()}};
+                {"peak_rss", PeakResidentBytes()}};
   }
 
  private:

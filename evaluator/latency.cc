@@ -1,15 +1,5 @@
 #include "evaluator/latency.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "common/files.h"
 #include "common/status_macros.h"
 #include "evaluator/scores.h"
 #include "trainer/packing.h"
@@ -48,27 +38,6 @@ absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const T
     if (plan.go_on && !plan.go_on()) return absl::CancelledError("measuring was interrupted");
   }
   return samples;
-}
-
-bool ResetPeakResidentBytes() {
-  const int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool done = write(fd, "5", 1) == 1;
-  close(fd);
-  return done;
-}
-
-int64_t PeakResidentBytes() {
-  // Files in /proc have no size, so they are read by position.
-  const absl::StatusOr<std::string> status = ReadFileAt("/proc/self/status", 0, 1 << 16);
-  if (!status.ok()) return 0;
-  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
-    if (!absl::ConsumePrefix(&line, "VmHWM:")) continue;
-    absl::ConsumeSuffix(&line, "kB");
-    int64_t kilobytes = 0;
-    if (absl::SimpleAtoi(absl::StripAsciiWhitespace(line), &kilobytes)) return kilobytes * 1024;
-  }
-  return 0;
 }
 
 }  // namespace scm

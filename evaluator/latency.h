@@ -29,9 +29,4 @@ absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const T
                                                    const LatencyPlan& plan, LlamaModel* model,
                                                    Clock* clock);
 
-// Forgets the largest resident size so far, where the system allows it (Linux); false where not.
-bool ResetPeakResidentBytes();
-// Largest resident size of this process so far in bytes; 0 where the system does not tell.
-int64_t PeakResidentBytes();
-
 }  // namespace scm

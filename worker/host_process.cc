@@ -1,42 +1,15 @@
 #include "worker/host_process.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <optional>
+
+#include "common/process_stat.h"
 
 namespace scm {
 namespace {
-
-std::string ReadSmallFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return "";
-  char buffer[2048];
-  const ssize_t n = read(fd, buffer, sizeof buffer);
-  close(fd);
-  return n > 0 ? std::string(buffer, n) : "";
-}
-
-struct ProcessStat {
-  char state = 0;
-  pid_t parent = 0, session = 0;
-  long long start_time = -1;
-};
-
-// False if there is no such process.
-bool ReadStat(pid_t pid, ProcessStat& stat) {
-  const std::string text = ReadSmallFile("/proc/" + std::to_string(pid) + "/stat");
-  // The command name may hold spaces and parentheses: fields are counted from its last ')'.
-  const size_t end = text.rfind(')');
-  if (end == std::string::npos) return false;
-  return sscanf(text.c_str() + end + 1,
-                " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-                &stat.state, &stat.parent, &stat.session, &stat.start_time) == 4;
-}
 
 template <typename Predicate>
 std::vector<pid_t> FindProcesses(Predicate wanted) {
@@ -45,10 +18,9 @@ std::vector<pid_t> FindProcesses(Predicate wanted) {
   if (proc == nullptr) return found;
   while (const dirent* entry = readdir(proc)) {
     const pid_t pid = static_cast<pid_t>(std::atoi(entry->d_name));
-    ProcessStat stat;
-    if (pid > 0 && ReadStat(pid, stat) && stat.state != 'Z' && wanted(pid, stat)) {
-      found.push_back(pid);
-    }
+    if (pid <= 0) continue;
+    const std::optional<ProcessStat> stat = ReadProcessStat(pid);
+    if (stat && stat->state != 'Z' && wanted(pid, *stat)) found.push_back(pid);
   }
   closedir(proc);
   return found;
@@ -69,9 +41,9 @@ std::string BootId() {
 }
 
 int64_t ProcessStartTime(pid_t pid, bool zombies) {
-  ProcessStat stat;
-  if (pid <= 0 || !ReadStat(pid, stat)) return -1;
-  return !zombies && (stat.state == 'Z' || stat.state == 'X') ? -1 : stat.start_time;
+  const std::optional<ProcessStat> stat = pid > 0 ? ReadProcessStat(pid) : std::nullopt;
+  if (!stat) return -1;
+  return !zombies && (stat->state == 'Z' || stat->state == 'X') ? -1 : stat->start_time;
 }
 
 bool IsAlive(const ProcessIdentity& process) {

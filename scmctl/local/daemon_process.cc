@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "common/files.h"
 #include "common/json.h"
+#include "common/process_stat.h"
 #include "common/status_macros.h"
 
 extern char** environ;
@@ -23,21 +24,11 @@ extern char** environ;
 namespace scm {
 namespace {
 
-// The words of /proc/PID/stat after the name: state, parent, …
-std::vector<std::string> StatFields(const std::string& stat) {
-  const size_t name_end = stat.rfind(')');
-  if (name_end == stat.npos) return {};
-  return absl::StrSplit(stat.substr(name_end + 2), ' ');
-}
-
 // A killed process lives on for a moment, longer on a busy machine: it has not met the signal yet
-// (SigPnd, ShdPnd), or is on its way out (PF_EXITING). Who took it for running would not start it
-// again.
-bool IsEnding(const std::vector<std::string>& fields, const std::string& status) {
-  constexpr uint64_t kExiting = 0x4, kKill = 1ull << (SIGKILL - 1);
-  uint64_t flags = 0;
-  if (fields[0] == "Z" || fields[0] == "X") return true;
-  if (absl::SimpleAtoi(fields[6], &flags) && (flags & kExiting) != 0) return true;
+// (SigPnd, ShdPnd), or is on its way out. Who took it for running would not start it again.
+bool IsEnding(const ProcessStat& stat, const std::string& status) {
+  constexpr uint64_t kKill = 1ull << (SIGKILL - 1);
+  if (stat.state == 'Z' || stat.state == 'X' || stat.exiting) return true;
   for (const absl::string_view line : absl::StrSplit(status, '\n')) {
     uint64_t pending = 0;
     const std::vector<absl::string_view> words = absl::StrSplit(line, '\t');
@@ -52,11 +43,9 @@ bool IsEnding(const std::vector<std::string>& fields, const std::string& status)
 // Start time in ticks since boot; "" if there is no such process, or it is ending.
 std::string StartTime(pid_t pid) {
   // The status first: what is not pending any more shows in the flags.
-  const auto status = ReadFile(absl::StrCat("/proc/", pid, "/status"));
-  const auto stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
-  if (!status.ok() || !stat.ok()) return "";
-  const std::vector<std::string> fields = StatFields(*stat);
-  return fields.size() < 20 || IsEnding(fields, *status) ? "" : fields[19];
+  const std::string status = ReadSmallFile(absl::StrCat("/proc/", pid, "/status"));
+  const std::optional<ProcessStat> stat = ReadProcessStat(pid);
+  return !stat || IsEnding(*stat, status) ? "" : absl::StrCat(stat->start_time);
 }
 
 }  // namespace
