@@ -49,6 +49,20 @@ std::vector<double> NextCount(const AccuracyDesign& design, int64_t x) {
   return out;
 }
 
+int64_t LooksOf(const AccuracyDesign& design) {
+  return LooksOfBelowRandom(BelowRandomSpec{}, design.max_steps, design.eval_steps);
+}
+// By number of right answers.
+std::vector<bool> FlaggedCounts(const AccuracyDesign& design) {
+  std::vector<bool> flagged;
+  for (int64_t correct = 0; correct <= design.items; ++correct) {
+    const ChanceLook look = LookAtChance({correct, design.items, design.chance, design.deff});
+    flagged.push_back(look.probability <=
+                      BelowRandomSpec{}.false_abort / static_cast<double>(LooksOf(design)));
+  }
+  return flagged;
+}
+
 }  // namespace
 
 CoverageRates Coverage(const AnswerDesign& design, const Repeat& repeat, int resamples) {
@@ -144,20 +158,13 @@ double BelowRandom(const AccuracyDesign& design, const Repeat& repeat) {
 }
 
 double ExactBelowRandom(const AccuracyDesign& design) {
-  const BelowRandomSpec spec;
-  const int64_t looks = LooksOfBelowRandom(spec, design.max_steps, design.eval_steps);
-  const size_t states = static_cast<size_t>(design.items) + 1;
-  std::vector<bool> flagged(states);
+  const std::vector<bool> flagged = FlaggedCounts(design);
+  const size_t states = flagged.size();
   std::vector<std::vector<double>> next;
-  for (size_t x = 0; x < states; ++x) {
-    const int64_t correct = static_cast<int64_t>(x);
-    const ChanceLook look = LookAtChance({correct, design.items, design.chance, design.deff});
-    flagged[x] = look.probability <= spec.false_abort / static_cast<double>(looks);
-    next.push_back(NextCount(design, correct));
-  }
+  for (size_t x = 0; x < states; ++x) next.push_back(NextCount(design, static_cast<int64_t>(x)));
   std::vector<double> alive = BinomialPmf(design.items, design.accuracy);
   double aborted = 0;
-  for (int64_t look = 1; look < looks; ++look) {
+  for (int64_t look = 1; look < LooksOf(design); ++look) {
     std::vector<double> then(states, 0);
     for (size_t x = 0; x < states; ++x) {
       for (size_t y = 0; y < states; ++y) {
@@ -165,6 +172,27 @@ double ExactBelowRandom(const AccuracyDesign& design) {
       }
     }
     alive = std::move(then);
+  }
+  return aborted;
+}
+
+double ExactBelowRandomOfFixedItems(const AccuracyDesign& design) {
+  const std::vector<bool> flagged = FlaggedCounts(design);
+  const auto fixed = std::llround(design.keep * static_cast<double>(design.items));
+  const std::vector<double> of_fixed = BinomialPmf(fixed, design.accuracy);
+  const std::vector<double> of_others = BinomialPmf(design.items - fixed, design.accuracy);
+  double aborted = 0;
+  for (size_t x = 0; x < of_fixed.size(); ++x) {
+    double flag = 0;  // at one look, given the fixed items; looks are then independent
+    for (size_t y = 0; y < of_others.size(); ++y) flag += flagged[x + y] ? of_others[y] : 0;
+    double calm = 1 - flag, once = flag, twice = 0;
+    for (int64_t look = 1; look < LooksOf(design); ++look) {
+      twice += once * flag;
+      const double before = calm;
+      calm = (before + once) * (1 - flag);
+      once = before * flag;
+    }
+    aborted += of_fixed[x] * twice;
   }
   return aborted;
 }

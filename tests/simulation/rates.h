@@ -50,4 +50,8 @@ double BelowRandom(const AccuracyDesign& design, const Repeat& repeat);
 // distribution over all looks is computed. Cost grows with the cube of the items.
 double ExactBelowRandom(const AccuracyDesign& design);
 
+// The same where `design.keep` is the share of items whose answer never changes, and the others are
+// answered anew at every look: what a model does that is sure of most items.
+double ExactBelowRandomOfFixedItems(const AccuracyDesign& design);
+
 }  // namespace scm::simulation

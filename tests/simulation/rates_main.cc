@@ -101,8 +101,8 @@ void PrintNoConvergence(const Repeat& repeat) {
 
 void PrintBelowRandom(const Repeat& repeat) {
   std::printf("\nbelow_random: share of runs aborted, after step 500, false_abort .001\n");
-  std::printf("%9s %7s %6s %6s %10s %12s\n", "accuracy", "chance", "items", "deff", "simulated",
-              "computed");
+  std::printf("%9s %7s %6s %6s %10s %12s %14s\n", "accuracy", "chance", "items", "deff",
+              "simulated", "computed", "fixed answers");
   const AccuracyDesign designs[] = {{.accuracy = .25, .chance = .25, .items = 100},
                                     {.accuracy = .25, .chance = .25, .items = 400},
                                     {.accuracy = .5, .chance = .5, .items = 200},
@@ -110,9 +110,9 @@ void PrintBelowRandom(const Repeat& repeat) {
                                     {.accuracy = .15, .chance = .25, .items = 400},
                                     {.accuracy = .20, .chance = .25, .items = 1000}};
   for (const AccuracyDesign& design : designs) {
-    std::printf("%9.2f %7.2f %6d %6.2f %10.6f %12.3g\n", design.accuracy, design.chance,
+    std::printf("%9.2f %7.2f %6d %6.2f %10.6f %12.3g %14.3g\n", design.accuracy, design.chance,
                 static_cast<int>(design.items), design.deff, BelowRandom(design, repeat),
-                ExactBelowRandom(design));
+                ExactBelowRandom(design), ExactBelowRandomOfFixedItems(design));
   }
 }
 
