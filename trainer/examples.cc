@@ -52,7 +52,7 @@ absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokeni
   std::vector<TokenExample> examples;
   examples.reserve(choices.size());
   for (const std::string& choice : choices) {
-    SCM_ASSIGN_OR_RETURN(const std::vector<int32_t> joint,
+    SCM_ASSIGN_OR_RETURN(std::vector<int32_t> joint,
                          tokenizer.Encode(absl::StrCat(prompt, " ", choice)));
     if (joint.size() <= context_tokens.size()) {
       return absl::InvalidArgumentError(
@@ -60,8 +60,8 @@ absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokeni
     }
     TokenExample example;
     example.answer_start = static_cast<int64_t>(context_tokens.size()) + (start_token ? 1 : 0);
-    if (start_token) example.tokens.push_back(tokenizer.bos_token());
-    example.tokens.insert(example.tokens.end(), joint.begin(), joint.end());
+    if (start_token) joint.insert(joint.begin(), tokenizer.bos_token());
+    example.tokens = std::move(joint);
     SCM_RETURN_IF_ERROR(FitLength(max_length, start_token, &example));
     examples.push_back(std::move(example));
   }

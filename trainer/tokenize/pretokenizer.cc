@@ -19,13 +19,6 @@ constexpr char kSpace[] =
 constexpr size_t kMaxPattern = 4096, kMaxPatterns = 8;
 constexpr uint32_t kMatchLimit = 200'000'000, kHeapLimitKib = 65536;
 
-struct FreeMatchData {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-struct FreeMatchContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-
 }  // namespace
 
 absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern) {
@@ -106,6 +99,13 @@ class PreTokenizer::Pattern {
 
 // The scratch memory of one call of Split.
 class PreTokenizer::Matcher {
+  struct FreeMatchData {
+    void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+  };
+  struct FreeMatchContext {
+    void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+  };
+
  public:
   Matcher(const std::vector<std::unique_ptr<Pattern>>& patterns,
           absl::FunctionRef<void(absl::string_view)> piece)
