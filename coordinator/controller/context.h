@@ -19,6 +19,9 @@
 namespace scm {
 
 struct ControllerContext {
+  ControllerContext(ControllerOptions the_options, ControllerDependencies the_dependencies)
+      : options(std::move(the_options)), dependencies(the_dependencies) {}
+
   ControllerOptions options;
   ControllerDependencies dependencies;
   Cluster cluster;
@@ -28,7 +31,10 @@ struct ControllerContext {
   std::map<WorkerId, int64_t> links;                // where a worker's outputs go
   std::map<TaskId, absl::Time> lease_deadlines;     // of active tasks
   std::map<WorkerId, absl::Time> worker_deadlines;  // of workers that are not LOST
-  std::map<TaskId, std::string> waiting_reasons;    // of the scheduler's last decision
+  // Granted by an earlier process of the coordinator, and no word of them since: they may never have
+  // been sent.
+  std::set<LeaseId> unsent_grants;
+  std::map<TaskId, std::string> waiting_reasons;  // of the scheduler's last decision
   std::set<ExperimentId> touched;                   // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows

@@ -28,7 +28,7 @@ constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
 
 struct Controller::Impl {
   explicit Impl(ControllerOptions options, ControllerDependencies dependencies)
-      : context{.options = std::move(options), .dependencies = dependencies},
+      : context(std::move(options), dependencies),
         sessions(&context),
         stages(&context),
         policies(&context, &stages),

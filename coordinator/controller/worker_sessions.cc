@@ -64,8 +64,13 @@ void WorkerSessions::Register(const RegisterInput& input) {
   }
   for (const TaskId& task : context_.cluster.HeldBy(id)) {
     if (alive.contains(task)) continue;
-    context_.Transition(task, LeaseExpired{absl::StrCat(id.str(), " no longer runs it"), false})
-        .IgnoreError();
+    const Task& held = *context_.cluster.tasks.Find(task);
+    const bool unsent =
+        held.state == State::kAssigned && context_.unsent_grants.contains(held.lease->id);
+    const std::string message =
+        unsent ? absl::StrCat("the coordinator restarted before ", id.str(), " was told of it")
+               : absl::StrCat(id.str(), " no longer runs it");
+    context_.Transition(task, LeaseExpired{message, unsent}).IgnoreError();
   }
   context_.Send(id, answer);
   for (const TaskId& task_id : alive) {
@@ -185,7 +190,10 @@ void WorkerSessions::RestartTerms() {
   const absl::Time deadline =
       context_.now + context_.options.lease_ttl + context_.options.lease_margin;
   for (const TaskId& id : context_.cluster.open_tasks()) {
-    if (context_.cluster.tasks.Find(id)->lease) context_.lease_deadlines[id] = deadline;
+    const Task& task = *context_.cluster.tasks.Find(id);
+    if (!task.lease) continue;
+    context_.lease_deadlines[id] = deadline;
+    if (task.state == State::kAssigned) context_.unsent_grants.insert(task.lease->id);
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kLost) context_.worker_deadlines[id] = deadline;

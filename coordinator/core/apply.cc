@@ -159,8 +159,7 @@ struct Transition {
       FinishStop(task, context);
       return absl::OkStatus();
     }
-    // Never started, or stopped in good order: nothing is spent.
-    if (event.orderly || task.state == State::kAssigned) {
+    if (event.orderly) {
       End(task, State::kPending, event.message, context);
     } else {
       RetryOrFail(task, event.message, context);

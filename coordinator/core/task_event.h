@@ -32,7 +32,8 @@ struct ProcessExited {
   std::string message;
   Json summary;  // kDone
 };
-// Loss of the worker or of the lease; `orderly` when the worker said goodbye first.
+// Loss of the worker or of the lease; `orderly` when nothing failed: the worker said goodbye first,
+// or a restarted coordinator cannot know that its grant ever left.
 struct LeaseExpired {
   std::string message;
   bool orderly = false;

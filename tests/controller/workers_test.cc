@@ -92,6 +92,34 @@ TEST(Workers, ACheckpointBreaksTheRowOfStrikes) {
   EXPECT_EQ(h.WorkerAt(w)->strikes, 0);
 }
 
+TEST(Workers, ADaemonThatDiesAtEveryGrantFailsTheTaskInTheEnd) {
+  Harness h;
+  const WorkerId w = h.AddWorker(1);
+  const ExperimentId e = h.Submit(TestFile("replicate", "retries: {max: 2}\n"));
+  for (int i = 0; i < 200 && h.StateOf(e) == "RUNNING"; ++i) {
+    h.Return(w, {});  // without what it was granted
+    h.Advance(absl::Seconds(5));
+  }
+  EXPECT_EQ(h.StateOf(e), "FAILED");
+  EXPECT_THAT(h.TaskAt(h.Tasks(StageKind::kReplicate).at(0))->reason,
+              HasSubstr("no longer runs it; gave up after 2 retries"));
+}
+
+// Killed between the commit of a grant and its message, the coordinator finds a worker that never
+// heard of it: nobody failed.
+TEST(Workers, AGrantThatWasNeverSentCostsNoRetry) {
+  Harness h;
+  const WorkerId w = h.AddWorker(4);
+  h.Submit(TestFile("replicate"));
+  h.Restart();
+  h.Return(w, {});
+  for (const TaskId& task : h.Tasks(StageKind::kReplicate)) {
+    EXPECT_EQ(h.StateOf(task), "ASSIGNED");
+    EXPECT_EQ(h.TaskAt(task)->attempts, 2);
+    EXPECT_EQ(h.TaskAt(task)->retries_spent, 0);
+  }
+}
+
 TEST(Workers, BeingKilledAfterAStopIsNoStrike) {
   Harness h;
   const WorkerId w = h.AddWorker(4);

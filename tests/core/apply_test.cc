@@ -102,7 +102,7 @@ TEST(Apply, ExitsByKind) {
   for (const auto& [how, state] : table) {
     const Task task = *Apply(TaskIn(State::kRunning), ProcessExited{how, "why", {}}, Context());
     EXPECT_EQ(task.state, state);
-    if (how == ExitClass::kDiverged) EXPECT_EQ(task.rule, "non_finite");
+    EXPECT_EQ(task.rule, how == ExitClass::kDiverged ? "non_finite" : "");
   }
 }
 
@@ -129,6 +129,17 @@ TEST(Apply, ProgressForgivesEarlierFailures) {
   task = *Apply(task, ProcessExited{ExitClass::kInfrastructure, "killed", {}}, Context());
   EXPECT_EQ(task.state, State::kPending);
   EXPECT_EQ(task.retries_spent, 1);
+}
+
+// A daemon that dies at every grant must not be asked for ever.
+TEST(Apply, ALossBeforeTheStartSpendsARetryToo) {
+  Task task = TaskIn(State::kPending);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    task = *Apply(task, LeaseGranted{TestLease()}, Context());
+    task = *Apply(task, LeaseExpired{"no word", false}, Context());
+    EXPECT_EQ(task.retries_spent, attempt);
+  }
+  EXPECT_EQ(task.state, State::kFailed);
 }
 
 TEST(Apply, AnOrderlyLossSpendsNoRetry) {
