@@ -96,6 +96,8 @@ Snapshot Cluster::Publish(absl::Time now) {
   snapshot.checkpoints = checkpoints.Publish();
   snapshot.artifacts = artifacts.Publish();
   snapshot.certificates = certificates.Publish();
+  snapshot.tasks_of = tasks_of_.Publish();
+  snapshot.open_tasks = open_tasks_.Publish();
   return snapshot;
 }
 
@@ -109,14 +111,16 @@ Snapshot Cluster::View(absl::Time now) const {
           checkpoints.Share(),
           artifacts.Share(),
           certificates.Share(),
+          tasks_of_.Share(),
+          open_tasks_.Share(),
           {},
           false};
 }
 
 Task& Cluster::AddTask(Task task) {
   const TaskId id = task.id;
-  tasks_of_[task.experiment].push_back(id);
-  if (!IsTerminal(task.state)) open_tasks_.insert(id);
+  tasks_of_.Own()[task.experiment].push_back(id);
+  if (!IsTerminal(task.state)) open_tasks_.Own().insert(id);
   return tasks.Insert(id, std::move(task));
 }
 
@@ -127,14 +131,14 @@ Trial& Cluster::AddTrial(Trial trial) {
 }
 
 void Cluster::SetTask(Task task) {
-  if (IsTerminal(task.state)) open_tasks_.erase(task.id);
+  if (IsTerminal(task.state)) open_tasks_.Own().erase(task.id);
   const TaskId id = task.id;
   tasks.Mutate(id) = std::move(task);
 }
 
 std::vector<TaskId> Cluster::HeldBy(const WorkerId& worker) const {
   std::vector<TaskId> held;
-  for (const TaskId& id : open_tasks_) {
+  for (const TaskId& id : *open_tasks_) {
     const Task& task = *tasks.Find(id);
     if (task.lease && task.lease->worker == worker) held.push_back(id);
   }
@@ -149,8 +153,8 @@ const std::vector<TrialId>& Cluster::TrialsOf(const ExperimentId& id) const {
 
 std::vector<const Task*> Cluster::TasksOf(const ExperimentId& id) const {
   std::vector<const Task*> list;
-  const auto found = tasks_of_.find(id);
-  if (found == tasks_of_.end()) return list;
+  const auto found = tasks_of_->find(id);
+  if (found == tasks_of_->end()) return list;
   for (const TaskId& task : found->second) list.push_back(tasks.Find(task));
   return list;
 }
@@ -204,10 +208,10 @@ absl::Status Cluster::Restore(const StoredState& stored) {
   for (const auto& [request, answer] : stored.requests) requests[request] = answer;
   last_event_ = stored.last_event;
   for (const auto& [id, task] : tasks.all()) {
-    tasks_of_[task->experiment].push_back(id);
-    if (!IsTerminal(task->state)) open_tasks_.insert(id);
+    tasks_of_.Own()[task->experiment].push_back(id);
+    if (!IsTerminal(task->state)) open_tasks_.Own().insert(id);
   }
-  for (auto& [id, list] : tasks_of_) {
+  for (auto& [id, list] : tasks_of_.Own()) {
     std::sort(list.begin(), list.end(), [this](const TaskId& a, const TaskId& b) {
       return tasks.Find(a)->order < tasks.Find(b)->order;
     });

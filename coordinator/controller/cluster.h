@@ -14,6 +14,32 @@
 
 namespace scm {
 
+// A value that snapshots share: copied on the first change after it was published.
+template <typename T>
+class Shared {
+ public:
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return value_.get(); }
+  T& Own() {
+    if (!owned_) {
+      value_ = std::make_shared<T>(*value_);
+      owned_ = true;
+    }
+    return *value_;
+  }
+  // As it is now, for a look within one call; it changes with the next Own.
+  std::shared_ptr<const T> Share() const { return value_; }
+  // What is changed from now on is a copy.
+  std::shared_ptr<const T> Publish() {
+    owned_ = false;
+    return value_;
+  }
+
+ private:
+  std::shared_ptr<T> value_ = std::make_shared<T>();
+  bool owned_ = true;
+};
+
 template <typename Id, typename T>
 class Table {
  public:
@@ -27,12 +53,12 @@ class Table {
   T& Mutate(const Id& id) {
     dirty_.insert(id);
     if (fresh_.insert(id).second) {
-      Own()[id] = std::make_shared<T>(*map_->at(id));
+      map_.Own()[id] = std::make_shared<T>(*map_->at(id));
     }
     return const_cast<T&>(*map_->at(id));  // the copy made above, which nobody else has seen
   }
   T& Insert(const Id& id, T value) {
-    Own()[id] = std::make_shared<T>(std::move(value));
+    map_.Own()[id] = std::make_shared<T>(std::move(value));
     dirty_.insert(id);
     fresh_.insert(id);
     return const_cast<T&>(*map_->at(id));
@@ -41,29 +67,20 @@ class Table {
   // What changed since the last ClearDirty.
   const std::set<Id>& dirty() const { return dirty_; }
   void ClearDirty() { dirty_.clear(); }
-  // The present map, for a look within one call; it changes with the next Insert or Mutate.
-  std::shared_ptr<const Map> Share() const { return map_; }
-  // What was changed is from now on shared with snapshots.
+  std::shared_ptr<const Map> Share() const { return map_.Share(); }
   std::shared_ptr<const Map> Publish() {
     fresh_.clear();
-    owned_ = false;
-    return map_;
+    return map_.Publish();
   }
 
  private:
-  Map& Own() {
-    if (!owned_) {
-      map_ = std::make_shared<Map>(*map_);
-      owned_ = true;
-    }
-    return *map_;
-  }
-
-  std::shared_ptr<Map> map_ = std::make_shared<Map>();
-  bool owned_ = true;
+  Shared<Map> map_;
   std::set<Id> dirty_;
   std::set<Id> fresh_;  // copied since the last Publish: nobody else has seen them
 };
+
+// In order of submission.
+using TasksOfExperiments = std::map<ExperimentId, std::vector<TaskId>>;
 
 // Everything that queries read. Immutable.
 struct Snapshot {
@@ -76,6 +93,9 @@ struct Snapshot {
   std::shared_ptr<const Table<std::string, CheckpointRecord>::Map> checkpoints;
   std::shared_ptr<const Table<std::string, ArtifactRecord>::Map> artifacts;
   std::shared_ptr<const Table<CertificateId, CertificateRecord>::Map> certificates;
+  // Indices, so that no query passes over the tasks of experiments that ended long ago.
+  std::shared_ptr<const TasksOfExperiments> tasks_of;
+  std::shared_ptr<const std::set<TaskId>> open_tasks;  // not terminal
   // Why waiting tasks wait, from the scheduler's last decision.
   std::map<TaskId, std::string> waiting_reasons;
   bool store_full = false;  // the disk is full: nothing new is accepted
@@ -113,7 +133,7 @@ class Cluster {
   // After a transition.
   void SetTask(Task task);
   // Not terminal; in id order.
-  const std::set<TaskId>& open_tasks() const { return open_tasks_; }
+  const std::set<TaskId>& open_tasks() const { return *open_tasks_; }
   // Open tasks under a lease on this worker.
   std::vector<TaskId> HeldBy(const WorkerId& worker) const;
   // In order of creation.
@@ -133,9 +153,9 @@ class Cluster {
   absl::Status Restore(const StoredState& stored);
 
  private:
-  std::map<ExperimentId, std::vector<TaskId>> tasks_of_;
+  Shared<TasksOfExperiments> tasks_of_;
   std::map<ExperimentId, std::vector<TrialId>> trials_of_;
-  std::set<TaskId> open_tasks_;
+  Shared<std::set<TaskId>> open_tasks_;
   std::map<char, int64_t> counters_;
   bool counters_dirty_ = false;
   int64_t last_event_ = 0;

@@ -1,7 +1,5 @@
 #include "coordinator/controller/snapshot_index.h"
 
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -32,13 +30,11 @@ ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id) {
 }
 
 std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const ExperimentId& id) {
-  std::vector<const Task*> found;
-  for (const auto& [key, task] : *snapshot.tasks) {
-    if (task->experiment == id) found.push_back(task.get());
-  }
-  std::sort(found.begin(), found.end(),
-            [](const Task* a, const Task* b) { return a->order < b->order; });
-  return found;
+  std::vector<const Task*> list;
+  const auto found = snapshot.tasks_of->find(id);
+  if (found == snapshot.tasks_of->end()) return list;
+  for (const TaskId& task : found->second) list.push_back(snapshot.tasks->at(task).get());
+  return list;
 }
 
 std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id) {

@@ -120,8 +120,9 @@ void AddWorker(const Snapshot& snapshot, const Worker& worker, Json& reasons) {
        {"verdict", WorkerStateName(worker.state)},
        {"text", absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(worker))},
        {"certificate", nullptr}});
-  for (const auto& [id, task] : *snapshot.tasks) {
-    if (task->lease && task->lease->worker == worker.id) AddTask(snapshot, *task, reasons);
+  for (const TaskId& id : *snapshot.open_tasks) {
+    const Task& task = *snapshot.tasks->at(id);
+    if (task.lease && task.lease->worker == worker.id) AddTask(snapshot, task, reasons);
   }
 }
 

@@ -41,8 +41,7 @@ class StateMaker {
     run.stop_at_step = 60;
     task.run = run.id;
     const RunId id = run.id;
-    const TaskId task_id = task.id;
-    cluster_.tasks.Insert(task_id, std::move(task));
+    cluster_.AddTask(std::move(task));
     cluster_.runs.Insert(id, std::move(run));
     return id;
   }
