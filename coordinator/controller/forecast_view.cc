@@ -78,6 +78,14 @@ StepsAhead StepsOf(const ExperimentSpec& spec, const Run& run) {
   return {static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step)), 0};
 }
 
+// What is left of an evaluation, as the steps that would take as long.
+StepsAhead EvaluationLeft(const Task& task, double steps) {
+  const double done = task.progress_total > 0 ? static_cast<double>(task.progress) /
+                                                    static_cast<double>(task.progress_total)
+                                              : 0;
+  return {steps * std::max(0.0, 1 - done), 0};
+}
+
 // Tasks of a stage that has not begun.
 StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
   StageAhead stage;
@@ -96,29 +104,67 @@ StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
   return stage;
 }
 
+// Of the run's own attempts; nullopt before its first step.
+std::optional<double> OwnSecondsPerStep(const Snapshot& snapshot, const Run& run) {
+  const double seconds = LeasedSeconds(*snapshot.tasks->at(run.task), snapshot.at);
+  if (run.step <= 0 || seconds <= 0) return std::nullopt;
+  return seconds / static_cast<double>(run.step);
+}
+
+std::optional<double> ExperimentSecondsPerStep(const Snapshot& snapshot, const ExperimentId& id) {
+  const std::optional<Pace> pace = ExperimentPace(snapshot, TasksInOrder(snapshot, id));
+  if (!pace) return std::nullopt;
+  return pace->seconds_per_step;
+}
+
+double StepsLeft(const Run& run) {
+  return static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step));
+}
+
 // Seconds that the slots are taken by what other experiments have in front of this one.
 double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t first_order) {
   double seconds = 0;
   const int64_t priority = mine.spec->resources.priority;
-  for (const auto& [id, task] : *snapshot.tasks) {
-    if (task->experiment == mine.id || IsTerminal(task->state) || task->state == State::kPaused) {
-      continue;
-    }
+  std::map<ExperimentId, std::optional<double>> paces;  // of whole experiments, each looked up once
+  for (const TaskId& id : *snapshot.open_tasks) {
+    const Task* task = snapshot.tasks->at(id).get();
+    if (task->experiment == mine.id || task->run.empty() || task->state == State::kPaused) continue;
     const int64_t theirs = snapshot.experiments->at(task->experiment)->spec->resources.priority;
     if (theirs < priority || (theirs == priority && task->order > first_order)) continue;
-    seconds += ForecastTask(snapshot, *task).seconds.value_or(0);
+    const Run& run = *snapshot.runs->at(task->run);
+    std::optional<double> pace = OwnSecondsPerStep(snapshot, run);
+    if (!pace) {
+      const auto [found, is_new] = paces.try_emplace(task->experiment);
+      if (is_new) found->second = ExperimentSecondsPerStep(snapshot, task->experiment);
+      pace = found->second;
+    }
+    seconds += pace.value_or(0) * StepsLeft(run);
   }
   return seconds;
 }
 
 }  // namespace
 
+std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const ExperimentId& id) {
+  double seconds = 0, models = 0;
+  for (const Task* task : TasksInOrder(snapshot, id)) {
+    if (task->kind != TaskKind::kEvaluate || !task->part) continue;
+    const double done = task->state == State::kSucceeded ? 1
+                        : task->progress_total > 0
+                            ? static_cast<double>(task->progress) /
+                                  static_cast<double>(task->progress_total)
+                            : 0;
+    if (done <= 0) continue;
+    seconds += LeasedSeconds(*task, snapshot.at);
+    models += done;
+  }
+  if (models <= 0) return std::nullopt;
+  return seconds / models;
+}
+
 std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run) {
-  const double seconds = LeasedSeconds(*snapshot.tasks->at(run.task), snapshot.at);
-  if (run.step > 0 && seconds > 0) return seconds / static_cast<double>(run.step);
-  const std::optional<Pace> pace = ExperimentPace(snapshot, TasksInOrder(snapshot, run.experiment));
-  if (!pace) return std::nullopt;
-  return pace->seconds_per_step;
+  const std::optional<double> own = OwnSecondsPerStep(snapshot, run);
+  return own ? own : ExperimentSecondsPerStep(snapshot, run.experiment);
 }
 
 TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
@@ -127,7 +173,7 @@ TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
   const Run& run = *snapshot.runs->at(task.run);
   const std::optional<double> pace = SecondsPerStep(snapshot, run);
   if (!pace) return forecast;
-  forecast.seconds = *pace * static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step));
+  forecast.seconds = *pace * StepsLeft(run);
   forecast.cost = *forecast.seconds * RateOf(snapshot, task);
   return forecast;
 }
@@ -145,6 +191,7 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
   input.pace = *pace;
   input.save_steps = static_cast<double>(spec.training.save_steps);
   std::map<StageKind, StageAhead> open;
+  const std::optional<double> evaluation = SecondsPerEvaluation(snapshot, id);
   double rate = 0, accrued = 0;
   int64_t first_order = std::numeric_limits<int64_t>::max();
   for (const Task* task : tasks) {
@@ -156,6 +203,8 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
     first_order = std::min(first_order, task->order);
     if (!task->run.empty()) {
       open[task->stage].tasks.push_back(StepsOf(spec, *snapshot.runs->at(task->run)));
+    } else if (evaluation && task->kind == TaskKind::kEvaluate) {
+      open[task->stage].tasks.push_back(EvaluationLeft(*task, *evaluation / pace->seconds_per_step));
     }
   }
   for (const StageRecord& stage : experiment.stages) {

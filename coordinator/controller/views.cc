@@ -78,6 +78,7 @@ Json TaskJson(const Snapshot& snapshot, const Task& task) {
           {"kind", TaskKindName(task.kind)},
           {"stage", StageName(task.stage)},
           {"run", TextOrNull(task.run.str())},
+          {"scores", task.part ? Json(task.part->name) : Json(nullptr)},
           {"state", StateName(task.state)},
           {"attempts", task.attempts},
           {"worker", WorkerOf(task)},
@@ -115,9 +116,7 @@ double AccruedCost(const Snapshot& snapshot, const Task& task) {
 
 double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
   double total = 0;
-  for (const auto& [id, task] : *snapshot.tasks) {
-    if (task->experiment == experiment) total += AccruedCost(snapshot, *task);
-  }
+  for (const Task* task : TasksInOrder(snapshot, experiment)) total += AccruedCost(snapshot, *task);
   return total;
 }
 
@@ -253,8 +252,9 @@ Json WorkersView(const Snapshot& snapshot) {
                       {"utilization_ratio", gpu.utilization},
                       {"memory_used_bytes", gpu.memory_used}});
     }
-    for (const auto& [task_id, task] : *snapshot.tasks) {
-      if (task->lease && task->lease->worker == id) tasks.push_back(task_id.str());
+    for (const TaskId& task : *snapshot.open_tasks) {
+      const std::optional<Lease>& lease = snapshot.tasks->at(task)->lease;
+      if (lease && lease->worker == id) tasks.push_back(task.str());
     }
     list.push_back({{"id", id.str()},
                     {"instance", worker->instance},
@@ -270,13 +270,16 @@ Json WorkersView(const Snapshot& snapshot) {
 }
 
 Json InventoryView(const Snapshot& snapshot) {
-  Json measured = Json::array();
+  Json measured = Json::array(), evaluated = Json::array();
   for (const auto& [id, e] : *snapshot.experiments) {
+    if (const auto seconds = SecondsPerEvaluation(snapshot, id); seconds && e->spec->model) {
+      evaluated.push_back({{"model", e->spec->model->base}, {"seconds", *seconds}});
+    }
     for (const Task* task : TasksInOrder(snapshot, id)) {
       if (task->run.empty()) continue;
       const Run& run = *snapshot.runs->at(task->run);
-      const auto pace = SecondsPerStep(snapshot, run);
-      if (!pace || run.step == 0) continue;
+      const auto pace = run.step > 0 ? SecondsPerStep(snapshot, run) : std::nullopt;
+      if (!pace) continue;
       measured.push_back({{"experiment", e->name},
                           {"model", e->spec->model ? Json(e->spec->model->base) : Json(nullptr)},
                           {"batch_size", e->spec->training.batch_size},
@@ -287,6 +290,7 @@ Json InventoryView(const Snapshot& snapshot) {
   }
   Json view = WorkersView(snapshot);
   view["measured"] = measured;
+  view["evaluated"] = evaluated;
   return view;
 }
 

@@ -27,7 +27,8 @@ absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id);
 absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id);
 absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view run);
 Json WorkersView(const Snapshot& snapshot);
-// Free and total slots, and measured seconds a step by (experiment name, model, resources).
+// Free and total slots, measured seconds a step by (experiment name, model, resources), and seconds
+// that the evaluation of one model took.
 Json InventoryView(const Snapshot& snapshot);
 // {"artifacts": [{"id","name","task","kind","sha256","bytes","files"}], "adapters": [checkpoint
 // ids]}

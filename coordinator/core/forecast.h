@@ -12,8 +12,8 @@
 //  * rung survival: under stopping ASHA with trials in exchangeable order, the j-th arrival at a
 //  rung
 //    goes on with probability max(⌊j/η⌋, 1)/j, independently of the others.
-// P50 is the mean, P90 the mean plus 1.2816 standard deviations (normal approximation). Evaluation,
-// export and report are not counted: no speed of theirs is known before they run.
+// P50 is the mean, P90 the mean plus 1.2816 standard deviations (normal approximation). Export and
+// report are not counted, evaluation from its first items on: no speed of theirs is known before.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "coordinator/core/policy/below_random.h"
-#include "coordinator/core/policy/no_convergence.h"
 #include "corpus/loader.h"
 #include "corpus/split.h"
 #include "corpus/task_statistics.h"
@@ -40,26 +39,9 @@ void WarnBelowRandom(const ExperimentSpec& spec, const Corpus& corpus,
                                   " effective validation items, there are ", effective));
 }
 
-void WarnNoConvergence(const ExperimentSpec& spec, Json& warnings) {
-  if (!spec.abort.no_convergence) return;
-  const int64_t after = spec.abort.no_convergence->after_step;
-  const int64_t kept =
-      after / (spec.training.eval_steps * ThinningStride(after, spec.training.eval_steps));
-  if (kept < 5) {
-    warnings.push_back(absl::StrCat("no_convergence stays undecided at step ", after,
-                                    ": it needs 5 "
-                                    "validations, there are ",
-                                    kept));
-  } else if (kept < 8) {
-    warnings.push_back(absl::StrCat("no_convergence has ", kept, " validations at step ", after,
-                                    "; 8 are needed to detect divergence"));
-  }
-}
-
 }  // namespace
 
 Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
-  WarnNoConvergence(spec, warnings);
   const int seeds = static_cast<int>(spec.replicate.seeds.size());
   Json statistics = {
       {"seeds", seeds},

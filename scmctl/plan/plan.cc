@@ -82,6 +82,26 @@ std::optional<double> PaceOf(const ExperimentSpec& spec, const PlanInventory& in
   return pace;
 }
 
+// What one task of each kind takes; nullopt where nothing has measured it. Export and report are
+// never known before.
+struct Speeds {
+  std::optional<double> step, evaluation;
+
+  std::optional<double> Task(StageKind stage, double steps) const {
+    if (stage == StageKind::kEvaluate) return evaluation;
+    if (stage == StageKind::kExport || stage == StageKind::kReport || !step) return std::nullopt;
+    return steps * *step;
+  }
+};
+
+std::optional<double> EvaluationOf(const ExperimentSpec& spec, const PlanInventory& inventory) {
+  std::optional<double> seconds;
+  for (const PlanInventory::Evaluated& one : inventory.evaluated) {
+    if (spec.model && one.model == spec.model->base) seconds = one.seconds;
+  }
+  return seconds;
+}
+
 // Wall seconds of tasks of these lengths on `slots` equal places, longest first.
 double ListSchedule(std::vector<double> seconds, int64_t slots) {
   std::sort(seconds.rbegin(), seconds.rend());
@@ -90,8 +110,8 @@ double ListSchedule(std::vector<double> seconds, int64_t slots) {
   return *std::max_element(busy.begin(), busy.end());
 }
 
-Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
-                const Placement* placement, Json* cost, Json* finish) {
+Json StagesJson(const ExperimentSpec& spec, const Speeds& speeds, const Placement* placement,
+                Json* cost, Json* finish) {
   const size_t stages = spec.stages.size();
   std::vector<std::vector<double>> money(stages), ends(stages);
   std::vector<double> total_money, total_wall;
@@ -101,10 +121,11 @@ Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
     Philox rng(1, "plan", draw);
     work = DrawWork(spec, trials, rng);
     double wall = 0, sum = 0;
-    for (size_t s = 0; pace && placement && s < stages; ++s) {
+    for (size_t s = 0; speeds.step && placement && s < stages; ++s) {
       std::vector<double> seconds;
       for (const double steps : work[s].steps) {
-        seconds.push_back(steps * *pace * std::exp(kSpeedSpread * rng.Normal()));
+        const double spread = std::exp(kSpeedSpread * rng.Normal());
+        seconds.push_back(speeds.Task(work[s].stage, steps).value_or(0) * spread);
       }
       wall += ListSchedule(seconds, placement->slots);
       double stage_money = 0;
@@ -116,17 +137,18 @@ Json StagesJson(const ExperimentSpec& spec, const std::optional<double>& pace,
     total_money.push_back(sum);
     total_wall.push_back(wall);
   }
-  const bool known = pace && placement;
+  const bool known = speeds.step && placement;
   const bool priced = known && placement->hourly;
   Json list = Json::array();
   for (size_t s = 0; s < stages; ++s) {
     double longest = 0;
     for (const double steps : work[s].steps) longest = std::max(longest, steps);
+    const bool timed = known && speeds.Task(work[s].stage, 0);
     list.push_back({{"name", StageName(work[s].stage)},
                     {"tasks", work[s].tasks},
                     {"steps", longest > 0 ? Json(std::llround(longest)) : Json(nullptr)},
-                    {"cost", priced ? QuantilesJson(money[s]) : Json(nullptr)},
-                    {"ends", known ? QuantilesJson(ends[s]) : Json(nullptr)}});
+                    {"cost", timed && priced ? QuantilesJson(money[s]) : Json(nullptr)},
+                    {"ends", timed ? QuantilesJson(ends[s]) : Json(nullptr)}});
   }
   if (priced) {
     *cost = QuantilesJson(total_money);
@@ -173,25 +195,34 @@ PlanInventory InventoryFromJson(const Json& answer) {
                                   IntegerAt(m, "batch_size", 0), IntegerAt(m, "gpus", 0),
                                   IntegerAt(m, "cpus", 0), NumberAt(m, "seconds_per_step", 0)});
   }
+  for (const Json& e : MemberAt(answer, "evaluated")) {
+    inventory.evaluated.push_back({StringAt(e, "model"), NumberAt(e, "seconds", 0)});
+  }
   return inventory;
 }
 
 Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
   Json warnings = Json::array(), missing = Json::array();
   std::optional<Placement> placement;
-  std::optional<double> pace;
+  Speeds speeds;
   if (inventory == nullptr) {
     missing.push_back("a coordinator: placement, cost and finish need its workers and speeds");
   } else {
     placement = Place(spec, *inventory);
-    pace = PaceOf(spec, *inventory);
-    if (!pace) {
+    speeds = {PaceOf(spec, *inventory), EvaluationOf(spec, *inventory)};
+    const bool evaluates = std::find(spec.stages.begin(), spec.stages.end(),
+                                     StageKind::kEvaluate) != spec.stages.end();
+    if (!speeds.step) {
       missing.push_back("a measured speed: run the `check` stage once for cost and finish");
+    } else if (evaluates && !speeds.evaluation) {
+      missing.push_back(
+          "how long an evaluation takes, which is known once this model was evaluated; cost and "
+          "finish leave it out");
     }
   }
   const bool placed = placement && placement->slots > 0;
   Json cost, finish;
-  const Json stages = StagesJson(spec, pace, placed ? &*placement : nullptr, &cost, &finish);
+  const Json stages = StagesJson(spec, speeds, placed ? &*placement : nullptr, &cost, &finish);
   int64_t tasks = 0;
   for (const Json& stage : stages) tasks += IntegerAt(stage, "tasks", 0);
   Json rungs = Json::array();

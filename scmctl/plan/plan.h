@@ -27,6 +27,11 @@ struct PlanInventory {
     double seconds_per_step = 0;
   };
   std::vector<Measured> measured;  // latest last
+  struct Evaluated {
+    std::string model;
+    double seconds = 0;  // one model of its experiment
+  };
+  std::vector<Evaluated> evaluated;  // latest last
 };
 
 // From the coordinator's answer to INVENTORY.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/core/evaluation_parts.h"
 #include "coordinator/core/search/sampling.h"
 
 namespace scm {
@@ -59,6 +60,9 @@ std::vector<StageWork> DrawWork(const ExperimentSpec& spec, int64_t trials, Phil
       one.steps = DrawSweepSteps(spec, trials, rng);
     } else if (stage == StageKind::kReplicate) {
       one.steps.assign(spec.replicate.seeds.size(), static_cast<double>(spec.training.max_steps));
+    } else if (stage == StageKind::kEvaluate) {
+      const std::vector<TrainedSeed> seeds(spec.replicate.seeds.size());
+      one.steps.assign(EvaluationParts(spec, /*fallback=*/false, seeds).size(), 0);
     }
     one.tasks = static_cast<int64_t>(one.steps.size());
     work.push_back(std::move(one));

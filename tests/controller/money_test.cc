@@ -158,5 +158,37 @@ TEST(Forecast, CountsTheStagesAhead) {
   EXPECT_GT(*forecast.finish_p90, *forecast.finish_p50);
 }
 
+TEST(Forecast, CountsAnEvaluationFromItsFirstItemsOn) {
+  Harness h;
+  h.AddWorker(2);
+  const ExperimentId e = h.Submit(TestFile("replicate, evaluate"));
+  // Three seeds on two slots; then the base and three seeds.
+  for (const TaskId& task : h.Tasks(StageKind::kReplicate)) {
+    h.Advance(absl::Seconds(40));
+    h.Train(task, 1);
+  }
+  const std::vector<TaskId> tasks = h.Tasks(StageKind::kEvaluate);
+  ASSERT_EQ(tasks.size(), 4u);
+  const auto left = [&] {
+    return absl::ToDoubleSeconds(*ForecastExperiment(*h.snapshot(), e).finish_p50 - h.now);
+  };
+  h.Started(tasks.at(0));
+  h.Started(tasks.at(1));
+  EXPECT_EQ(left(), 0);  // nothing is known of it yet
+  EXPECT_EQ(SecondsPerEvaluation(*h.snapshot(), e), std::nullopt);
+  h.Advance(absl::Seconds(30));
+  for (const size_t i : {0, 1}) {
+    h.Report(tasks.at(i), {{"type", "progress"}, {"step", 50}, {"metrics", {{"total", 100}}}});
+  }
+  // 60 s each; half of two and all of two others, on two slots.
+  EXPECT_THAT(*SecondsPerEvaluation(*h.snapshot(), e), DoubleNear(60, 1e-6));
+  EXPECT_THAT(left(), DoubleNear(90, 1e-6));
+  h.Advance(absl::Seconds(30));
+  h.Finish(tasks.at(0));
+  h.Finish(tasks.at(1));
+  EXPECT_THAT(*SecondsPerEvaluation(*h.snapshot(), e), DoubleNear(60, 1e-6));
+  EXPECT_THAT(left(), DoubleNear(60, 1e-6));
+}
+
 }  // namespace
 }  // namespace scm

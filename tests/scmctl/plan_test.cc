@@ -149,5 +149,31 @@ TEST(PlanTest, TheTableFitsItsWidth) {
   EXPECT_THAT(text, HasSubstr("of $2.00"));
 }
 
+// What is not known is not zero: a stage that nothing has timed has no cost.
+TEST(PlanTest, AnEvaluationCostsWhatTheLastOfItsModelDid) {
+  ExperimentSpec spec = Spec("", kMoney);
+  spec.stages = {StageKind::kReplicate, StageKind::kEvaluate, StageKind::kReport};
+  spec.model.emplace();
+  spec.model->base = "/m.gguf";
+  spec.evaluation.emplace();
+  PlanInventory inventory = Inventory(2);
+  inventory.measured = {{"p", "/m.gguf", 4, 0, 1, 2.0}};
+  const Json unknown = MakePlan(spec, &inventory);
+  EXPECT_EQ(unknown["stages"][1]["tasks"], 6);  // the base and five seeds
+  for (const int stage : {1, 2}) {
+    EXPECT_TRUE(unknown["stages"][stage]["cost"].is_null());
+    EXPECT_TRUE(unknown["stages"][stage]["ends"].is_null());
+  }
+  EXPECT_THAT(unknown["missing"].dump(), HasSubstr("how long an evaluation takes"));
+  inventory.evaluated = {{"/other.gguf", 1.0}, {"/m.gguf", 600.0}};
+  const Json known = MakePlan(spec, &inventory);
+  EXPECT_NEAR(NumberAt(known["stages"][1]["cost"], "p50", 0), 6 * 600 * 0.5 / 3600, 0.03);
+  EXPECT_NEAR(NumberAt(known["stages"][1]["ends"], "p50", 0) -
+                  NumberAt(known["stages"][0]["ends"], "p50", 0),
+              3 * 600, 200);  // three rounds of two
+  EXPECT_TRUE(known["stages"][2]["cost"].is_null());
+  EXPECT_EQ(known["missing"], Json::array());
+}
+
 }  // namespace
 }  // namespace scm
