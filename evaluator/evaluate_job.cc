@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/files.h"
+#include "common/resident_memory.h"
 #include "common/status_macros.h"
 #include "evaluator/evaluation_file.h"
 #include "evaluator/latency.h"
@@ -47,6 +48,7 @@ class Evaluator {
  private:
   absl::Status LoadTests();
   absl::Status EvaluateBaseAndSeeds();
+  absl::Status EvaluateBase(LoadedModel* loaded);
   absl::Status EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded);
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
   absl::StatusOr<LoadedModel> Load(const std::string& path);
@@ -54,6 +56,10 @@ class Evaluator {
   absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded, int64_t samples);
   bool ReportItems(int64_t scored);
   int64_t ItemsToScore() const;
+  bool ScoresBase() const { return !spec_.evaluate || spec_.evaluate->base; }
+  bool MeasuresLatency() const { return !spec_.evaluate || spec_.evaluate->latency; }
+  std::vector<JobInput> Checkpoints() const;
+  std::vector<BaselineSpec> Baselines() const;
   std::string BaseName() const;
   std::string SeedName(const JobInput& input) const;
   const TestTask& LatencyTask() const;
@@ -128,13 +134,33 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
   return loaded;
 }
 
+std::vector<JobInput> Evaluator::Checkpoints() const {
+  std::vector<JobInput> checkpoints;
+  for (const JobInput& input : spec_.inputs) {
+    if (input.kind == "checkpoint") checkpoints.push_back(input);
+  }
+  return checkpoints;
+}
+
+// Those to be scored here, without the one that lends its name to the base.
+std::vector<BaselineSpec> Evaluator::Baselines() const {
+  std::vector<BaselineSpec> baselines;
+  for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
+    if (baseline.name == BaseName()) continue;
+    if (!spec_.evaluate || std::find(spec_.evaluate->baselines.begin(),
+                                     spec_.evaluate->baselines.end(),
+                                     baseline.name) != spec_.evaluate->baselines.end()) {
+      baselines.push_back(baseline);
+    }
+  }
+  return baselines;
+}
+
 // Of all models that are run; predictions cost nothing.
 int64_t Evaluator::ItemsToScore() const {
-  int64_t models = 1;
-  for (const JobInput& input : spec_.inputs) models += input.kind == "checkpoint";
-  for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
-    models += baseline.predictions.empty() && baseline.model != spec_.model;
-  }
+  int64_t models = ScoresBase() ? 1 : 0;
+  models += static_cast<int64_t>(Checkpoints().size());
+  for (const BaselineSpec& baseline : Baselines()) models += baseline.predictions.empty();
   return models * CountItems(evaluation_.tasks);
 }
 
@@ -190,25 +216,33 @@ absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, Loaded
   return absl::OkStatus();
 }
 
-absl::Status Evaluator::EvaluateBaseAndSeeds() {
-  SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
+absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
   EvaluatedModel base;
   base.name = BaseName();
   base.kind = EvaluatedModel::Kind::kBase;
-  loaded.model->EnableAdapters(false);
-  // Before any batch is scored, so that the peak is that of single answers.
-  peak_rss_bytes_ = PeakResidentBytes();
-  const bool fresh = ResetPeakResidentBytes();
-  SCM_ASSIGN_OR_RETURN(base.latency_ms, Latency(loaded, kBaseLatencySamples));
-  if (fresh) evaluation_.inference_peak_rss_bytes = PeakResidentBytes();
+  loaded->model->EnableAdapters(false);
+  if (MeasuresLatency()) {
+    // Before any batch is scored, so that the peak is that of single answers.
+    peak_rss_bytes_ = PeakResidentBytes();
+    const bool fresh = ResetPeakResidentBytes();
+    SCM_ASSIGN_OR_RETURN(base.latency_ms, Latency(*loaded, kBaseLatencySamples));
+    if (fresh) evaluation_.inference_peak_rss_bytes = PeakResidentBytes();
+  }
   Log("scoring the base");
-  SCM_ASSIGN_OR_RETURN(base.scores, Score(loaded));
+  SCM_ASSIGN_OR_RETURN(base.scores, Score(*loaded));
   evaluation_.models.push_back(std::move(base));
-  bool first = true;
-  for (const JobInput& input : spec_.inputs) {
-    if (input.kind != "checkpoint") continue;
-    SCM_RETURN_IF_ERROR(EvaluateSeed(input, first, &loaded));
-    first = false;
+  return absl::OkStatus();
+}
+
+absl::Status Evaluator::EvaluateBaseAndSeeds() {
+  const std::vector<JobInput> checkpoints = Checkpoints();
+  if (!ScoresBase() && checkpoints.empty()) return absl::OkStatus();
+  SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
+  if (ScoresBase()) SCM_RETURN_IF_ERROR(EvaluateBase(&loaded));
+  bool measure = MeasuresLatency();
+  for (const JobInput& input : checkpoints) {
+    SCM_RETURN_IF_ERROR(EvaluateSeed(input, measure, &loaded));
+    measure = false;
   }
   evaluation_.peak_rss_bytes = std::max(peak_rss_bytes_, PeakResidentBytes());
   evaluation_.model_bytes = loaded.bytes;
@@ -248,8 +282,7 @@ absl::Status Evaluator::Run() {
   SCM_RETURN_IF_ERROR(LoadTests());
   SCM_ASSIGN_OR_RETURN(device_, PrepareTorch(spec_.resources));
   SCM_RETURN_IF_ERROR(EvaluateBaseAndSeeds());
-  for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
-    if (baseline.name == evaluation_.models[0].name) continue;
+  for (const BaselineSpec& baseline : Baselines()) {
     SCM_RETURN_IF_ERROR(EvaluateBaseline(baseline));
   }
   const std::string path = absl::StrCat(spec_.work_dir, "/evaluation.json");

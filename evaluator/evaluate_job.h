@@ -1,5 +1,5 @@
-// The job kind "evaluate": base, seeds and baselines on the test items, from the work order to the
-// artifact "evaluation" (evaluation.json).
+// The job kind "evaluate": models on the test items, from the work order to the artifact
+// "evaluation" (evaluation.json). The work order says which: all of an experiment, or a part.
 #pragma once
 
 #include "absl/status/status.h"

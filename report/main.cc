@@ -1,5 +1,5 @@
-// scm-report: the report task of an experiment (docs/trainer-protocol.md), or by hand from two
-// files.
+// scm-report: the report task of an experiment (docs/trainer-protocol.md), or by hand from its
+// evidence.
 
 #include <unistd.h>
 
@@ -11,6 +11,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 #include "common/version.h"
+#include "report/merge_evaluations.h"
 #include "report/render.h"
 
 namespace scm {
@@ -21,19 +22,27 @@ absl::StatusOr<Json> ReadJson(const std::string& path) {
   return ParseJson(text, path);
 }
 
-absl::StatusOr<Json> WriteReport(const std::string& data_path, const std::string& evaluation_path,
+absl::StatusOr<Json> WriteReport(const std::string& data_path,
+                                 const std::vector<std::string>& evaluation_paths,
                                  const std::string& directory) {
   SCM_ASSIGN_OR_RETURN(const Json data, ReadJson(data_path));
-  Json evaluation;
-  if (!evaluation_path.empty()) {
-    SCM_ASSIGN_OR_RETURN(evaluation, ReadJson(evaluation_path));
+  std::vector<Json> parts;
+  for (const std::string& path : evaluation_paths) {
+    SCM_ASSIGN_OR_RETURN(parts.emplace_back(), ReadJson(path));
   }
+  SCM_ASSIGN_OR_RETURN(const Json evaluation, report::MergeEvaluations(parts));
   SCM_ASSIGN_OR_RETURN(const RenderedReport report,
                        RenderReport(data, evaluation.is_null() ? nullptr : &evaluation));
   SCM_RETURN_IF_ERROR(MakeDirectories(directory));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.json", report.json));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.md", report.markdown));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.html", report.html));
+  // The evidence beside it: from these two the report can be made again.
+  SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report_data.json", data.dump() + "\n"));
+  if (!evaluation.is_null()) {
+    SCM_RETURN_IF_ERROR(
+        WriteFileAtomically(directory + "/evaluation.json", evaluation.dump() + "\n"));
+  }
   return report.summary;
 }
 
@@ -48,15 +57,16 @@ void Say(const Json& line) {
 
 absl::StatusOr<Json> CarryOut(const std::string& spec_path, std::string* directory) {
   SCM_ASSIGN_OR_RETURN(const Json spec, ReadJson(spec_path));
-  std::string data, evaluation;
+  std::string data;
+  std::vector<std::string> evaluations;
   for (const Json& input : MemberAt(spec, "inputs")) {
     const std::string kind = StringAt(input, "kind"), dir = StringAt(input, "dir");
     if (kind == "report_data") data = dir + "/report_data.json";
-    if (kind == "evaluation") evaluation = dir + "/evaluation.json";
+    if (kind == "evaluation") evaluations.push_back(dir + "/evaluation.json");
   }
   if (data.empty()) return absl::InvalidArgumentError("SCM_SPEC has no input of kind report_data");
   *directory = StringAt(spec, "work_dir") + "/report";
-  return WriteReport(data, evaluation, *directory);
+  return WriteReport(data, evaluations, *directory);
 }
 
 int RunTask(const std::string& spec_path) {
@@ -74,8 +84,9 @@ int RunTask(const std::string& spec_path) {
   return 0;
 }
 
-int RunByHand(const std::string& data, const std::string& evaluation, const std::string& out) {
-  const absl::StatusOr<Json> summary = WriteReport(data, evaluation, out);
+int RunByHand(const std::string& data, const std::vector<std::string>& evaluations,
+              const std::string& out) {
+  const absl::StatusOr<Json> summary = WriteReport(data, evaluations, out);
   if (!summary.ok()) {
     std::fprintf(stderr, "scm-report: %s\n", std::string(summary.status().message()).c_str());
     return 2;
@@ -91,12 +102,15 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Computes and writes the report of an experiment. A worker starts it with SCM_SPEC.");
   app.set_version_flag("--version", scm::kVersion);
-  std::string data, evaluation, out = "report";
+  std::string data, out = "report";
+  std::vector<std::string> evaluations;
   app.add_option("--data", data, "report_data.json");
-  app.add_option("--evaluation", evaluation, "evaluation.json");
+  app.add_option("--evaluation", evaluations,
+                 "evaluation.json; repeat it for one that was made in parts")
+      ->allow_extra_args(false);
   app.add_option("--out", out, "Directory to write")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (!data.empty()) return scm::RunByHand(data, evaluation, out);
+  if (!data.empty()) return scm::RunByHand(data, evaluations, out);
   if (const char* spec = std::getenv("SCM_SPEC"); spec != nullptr) return scm::RunTask(spec);
   std::fprintf(stderr, "scm-report: pass --data FILE, or set SCM_SPEC\n");
   return 2;

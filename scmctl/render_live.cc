@@ -109,7 +109,10 @@ std::vector<std::string> TaskLines(const Json& status, const Terminal& terminal)
   for (const Json& task : MemberAt(status, "tasks")) {
     const std::string state = StringAt(task, "state");
     if (!MemberAt(task, "run").is_null() || state == "SUCCEEDED") continue;
-    const std::string head = absl::StrCat(StringAt(task, "kind"), " ", StringAt(task, "id"), "  ");
+    std::string head = absl::StrCat(StringAt(task, "kind"), " ", StringAt(task, "id"), "  ");
+    if (const std::string scores = StringAt(task, "scores"); !scores.empty()) {
+      absl::StrAppend(&head, scores, "  ");
+    }
     std::string tail;
     const double total = NumberAt(task, "progress_total", 0);
     if (total > 0) {

@@ -94,6 +94,16 @@ void ParseInputs(const Fields& root, FieldProblems* problems, JobSpec* spec) {
   }
 }
 
+void ParseEvaluate(const Fields& root, JobSpec* spec) {
+  if (!root.Has("evaluate")) return;
+  const Fields fields = root.Object("evaluate");
+  EvaluateJob job;
+  job.base = fields.Boolean("base", job.base);
+  job.baselines = fields.Texts("baselines", {});
+  job.latency = fields.Boolean("latency", job.latency);
+  spec->evaluate = std::move(job);
+}
+
 void ParseResources(const Fields& fields, JobResources* resources) {
   resources->cpus = fields.Integer("cpus", 0, 0, 4096);
   const Json& gpus = fields.Raw("gpus");
@@ -202,6 +212,7 @@ absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& 
   ParseParameters(root.Object("parameters"), &problems, &spec);
   ParseSteps(root, &spec);
   ParseInputs(root, &problems, &spec);
+  ParseEvaluate(root, &spec);
   spec.work_dir = root.RequiredText("work_dir");
   ParseResources(root.Object("resources"), &spec.resources);
   SCM_RETURN_IF_ERROR(problems.ToStatus(what));

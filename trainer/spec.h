@@ -27,6 +27,13 @@ struct JobInput {
   std::string dir;
 };
 
+// Which models an evaluate task scores besides the checkpoints among its inputs.
+struct EvaluateJob {
+  bool base = true;
+  std::vector<std::string> baselines;  // names
+  bool latency = true;                 // time single answers: of the base, and of the first input
+};
+
 struct ResumePoint {
   int64_t step = 0;
   std::string dir;
@@ -66,6 +73,7 @@ struct JobSpec {
   int64_t save_steps = 0, eval_steps = 0;
   std::optional<ResumePoint> resume_from;
   std::vector<JobInput> inputs;
+  std::optional<EvaluateJob> evaluate;  // none = the base and every baseline
   std::string work_dir;
   JobResources resources;
 };

@@ -110,10 +110,9 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
   std::vector<SpecInput> inputs;
   if (task.kind == TaskKind::kCheck || task.kind == TaskKind::kTrain) return inputs;
   if (task.kind == TaskKind::kReport) {
-    for (const auto& [id, artifact] : context_.cluster.artifacts.all()) {
-      if (artifact->experiment == task.experiment && artifact->name == "evaluation") {
-        inputs.push_back({"evaluation", "", 0, 0, id});
-      }
+    for (const Task* evaluated : context_.cluster.TasksOf(task.experiment)) {
+      const std::string id = absl::StrCat(evaluated->id.str(), "/evaluation");
+      if (context_.cluster.artifacts.Find(id)) inputs.push_back({"evaluation", "", 0, 0, id});
     }
     SCM_ASSIGN_OR_RETURN(const std::string data, hooks_.make_report_data(task));
     inputs.push_back({"report_data", "", 0, 0, data});
@@ -126,7 +125,9 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
       return BestLoss(*a) < BestLoss(*b);
     })};
   }
-  for (const Run* run : runs) inputs.push_back(BestCheckpointInput(*run));
+  for (const Run* run : runs) {
+    if (!task.part || task.part->run == run->id) inputs.push_back(BestCheckpointInput(*run));
+  }
   return inputs;
 }
 

@@ -49,6 +49,28 @@ Json LeaseJson(const std::optional<Lease>& lease) {
           {"granted_at", TimeJson(lease->granted_at)}};
 }
 
+Json PartJson(const std::optional<EvaluationPart>& part) {
+  if (!part) return nullptr;
+  return {{"name", part->name},
+          {"base", part->base},
+          {"run", part->run.str()},
+          {"baselines", part->baselines},
+          {"latency", part->latency}};
+}
+
+std::optional<EvaluationPart> PartFromJson(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  EvaluationPart part;
+  part.name = StringAt(json, "name");
+  part.base = BoolAt(json, "base", false);
+  part.run = IdAt<RunId>(json, "run");
+  for (const Json& name : MemberAt(json, "baselines")) {
+    part.baselines.push_back(name.get<std::string>());
+  }
+  part.latency = BoolAt(json, "latency", false);
+  return part;
+}
+
 std::optional<Lease> LeaseFromJson(const Json& json) {
   if (!json.is_object()) return std::nullopt;
   Lease lease;
@@ -231,6 +253,7 @@ Json ToJson(const Task& t) {
           {"kind", TaskKindName(t.kind)},
           {"run", t.run.str()},
           {"order", t.order},
+          {"part", PartJson(t.part)},
           {"state", StateName(t.state)},
           {"stop_reason", ReasonJson(t.stop_reason)},
           {"rule", t.rule},
@@ -268,6 +291,7 @@ absl::StatusOr<Task> TaskFromJson(const Json& json) {
   t.state = *state;
   t.run = IdAt<RunId>(json, "run");
   t.order = IntegerAt(json, "order", 0);
+  t.part = PartFromJson(MemberAt(json, "part"));
   t.stop_reason = StopReasonFromName(StringAt(json, "stop_reason"));
   t.rule = StringAt(json, "rule");
   t.reason = StringAt(json, "reason");

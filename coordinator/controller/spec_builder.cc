@@ -20,6 +20,11 @@ Json InputsJson(const std::vector<SpecInput>& inputs) {
   return list;
 }
 
+Json EvaluateJson(const std::optional<EvaluationPart>& part) {
+  if (!part) return nullptr;
+  return {{"base", part->base}, {"baselines", part->baselines}, {"latency", part->latency}};
+}
+
 }  // namespace
 
 absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
@@ -56,6 +61,7 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
       {"eval_steps", training.eval_steps},
       {"resume_from", resume_json},
       {"inputs", InputsJson(parts.inputs)},
+      {"evaluate", EvaluateJson(parts.task->part)},
       {"work_dir", ""},
       {"resources",
        {{"cpus", spec.resources.cpus},

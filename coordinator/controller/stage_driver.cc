@@ -90,15 +90,17 @@ void StageDriver::StartStage(const ExperimentId& id, StageRecord& stage) {
     case StageKind::kReplicate:
       return StartReplicate(id, /*fallback=*/false);
     case StageKind::kEvaluate:
-      return StartSingle(id, kind, TaskKind::kEvaluate);
+      return StartEvaluate(id);
     case StageKind::kExport:
-      return StartSingle(id, kind, TaskKind::kExport);
+      AddTask(id, kind, TaskKind::kExport);
+      return;
     case StageKind::kReport:
-      return StartSingle(id, kind, TaskKind::kReport);
+      AddTask(id, kind, TaskKind::kReport);
+      return;
   }
 }
 
-void StageDriver::StartSingle(const ExperimentId& id, StageKind stage, TaskKind kind) {
+Task& StageDriver::AddTask(const ExperimentId& id, StageKind stage, TaskKind kind) {
   Task task;
   task.id = context_.cluster.NewId<TaskId>();
   task.experiment = id;
@@ -106,7 +108,7 @@ void StageDriver::StartSingle(const ExperimentId& id, StageKind stage, TaskKind 
   task.kind = kind;
   task.order = context_.cluster.NextOrder();
   task.created_at = context_.now;
-  context_.cluster.AddTask(task);
+  return context_.cluster.AddTask(task);
 }
 
 RunId StageDriver::AddRun(const ExperimentId& id, StageKind stage, TaskKind kind, int64_t seed,
@@ -150,6 +152,17 @@ void StageDriver::StartReplicate(const ExperimentId& id, bool fallback) {
   for (const int64_t seed : experiment.spec->replicate.seeds) {
     AddRun(id, StageKind::kReplicate, TaskKind::kTrain, seed, experiment.winner, 0,
            experiment.winner_trial, fallback);
+  }
+}
+
+void StageDriver::StartEvaluate(const ExperimentId& id) {
+  const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
+  const auto runs = ConvergedReplicates(context_.cluster.View(context_.now), id);
+  std::vector<TrainedSeed> seeds;
+  for (const Run* run : runs) seeds.push_back({run->id, run->seed});
+  const bool fallback = !runs.empty() && runs.front()->fallback;
+  for (const EvaluationPart& part : EvaluationParts(spec, fallback, seeds)) {
+    AddTask(id, StageKind::kEvaluate, TaskKind::kEvaluate).part = part;
   }
 }
 
@@ -231,8 +244,13 @@ void StageDriver::EndStage(const ExperimentId& id, StageRecord& stage) {
     case StageKind::kReplicate:
       EndReplicate(id, stage);
       break;
-    default:
-      EndSingle(id, stage);
+    default: {
+      const TasksOutcome outcome = JudgeTasks(context_.cluster, id, stage.kind);
+      stage.state = outcome.state;
+      stage.gate = outcome.state == State::kSucceeded ? "passed" : "failed";
+      stage.reason = outcome.reason;
+      if (stage.kind == StageKind::kReport) TakeDecision(id, stage);
+    }
   }
   if (stage.state == State::kRunning) return;  // the fallback model was started
   context_.Event(id, id.str(), "stage_ended",
@@ -270,15 +288,12 @@ void StageDriver::EndReplicate(const ExperimentId& id, StageRecord& stage) {
   stage.reason = outcome.reason;
 }
 
-void StageDriver::EndSingle(const ExperimentId& id, StageRecord& stage) {
+void StageDriver::TakeDecision(const ExperimentId& id, StageRecord& stage) {
   const Task* task = nullptr;
   for (const Task* candidate : context_.cluster.TasksOf(id)) {
     if (candidate->stage == stage.kind) task = candidate;
   }
-  stage.state = task->state;
-  stage.gate = task->state == State::kSucceeded ? "passed" : "failed";
-  stage.reason = task->reason;
-  if (stage.kind != StageKind::kReport || task->state != State::kSucceeded) return;
+  if (task->state != State::kSucceeded) return;
   const std::string decision = StringAt(task->summary, "decision");
   Experiment& experiment = Mutable(id);
   experiment.decision = decision;

@@ -36,14 +36,15 @@ class StageDriver {
   void StartCheck(const ExperimentId& id);
   void StartSweep(const ExperimentId& id);
   void StartReplicate(const ExperimentId& id, bool fallback);
-  void StartSingle(const ExperimentId& id, StageKind stage, TaskKind kind);
+  void StartEvaluate(const ExperimentId& id);
+  Task& AddTask(const ExperimentId& id, StageKind stage, TaskKind kind);
   RunId AddRun(const ExperimentId& id, StageKind stage, TaskKind kind, int64_t seed,
                const Json& parameters, int64_t stop_at_step, const TrialId& trial, bool fallback);
   void TellSearcher(const ExperimentId& id, const SearchEvent& event);
   void TellExits(const ExperimentId& id);
   void EndSweep(const ExperimentId& id, StageRecord& stage);
   void EndReplicate(const ExperimentId& id, StageRecord& stage);
-  void EndSingle(const ExperimentId& id, StageRecord& stage);
+  void TakeDecision(const ExperimentId& id, StageRecord& stage);
   Experiment& Mutable(const ExperimentId& id) { return context_.cluster.experiments.Mutate(id); }
 
   ControllerContext& context_;

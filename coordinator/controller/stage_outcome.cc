@@ -93,6 +93,32 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
   return outcome;
 }
 
+TasksOutcome JudgeTasks(const Cluster& cluster, const ExperimentId& id, StageKind stage) {
+  std::vector<const Task*> tasks;
+  for (const Task* task : cluster.TasksOf(id)) {
+    if (task->stage == stage) tasks.push_back(task);
+  }
+  TasksOutcome outcome;
+  for (const State bad : {State::kCancelled, State::kAborted, State::kFailed}) {
+    for (const Task* task : tasks) {
+      if (task->state == bad) outcome.state = bad;
+    }
+  }
+  if (tasks.size() == 1) {
+    outcome.reason = tasks.front()->reason;
+    return outcome;
+  }
+  std::vector<std::string> losses;
+  for (const Task* task : tasks) {
+    if (task->state == State::kSucceeded) continue;
+    losses.push_back(absl::StrCat(task->part ? task->part->name : task->id.str(), " ",
+                                  StateName(task->state), ", ", task->reason));
+  }
+  outcome.reason = absl::StrCat(tasks.size() - losses.size(), " of ", tasks.size(), " tasks succeeded",
+                                losses.empty() ? "" : ": ", absl::StrJoin(losses, "; "));
+  return outcome;
+}
+
 std::pair<State, std::string> JudgeExperiment(const Experiment& experiment) {
   for (const State bad : {State::kFailed, State::kAborted, State::kCancelled}) {
     for (const StageRecord& stage : experiment.stages) {

@@ -30,6 +30,13 @@ struct ReplicateOutcome {
 };
 ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id);
 
+// Of a stage that needs every one of its tasks: check, evaluate, export, report.
+struct TasksOutcome {
+  State state = State::kSucceeded;  // of the task that ended worst
+  std::string reason;               // its own for a single task
+};
+TasksOutcome JudgeTasks(const Cluster& cluster, const ExperimentId& id, StageKind stage);
+
 // State and reason of an experiment all of whose stages are over.
 std::pair<State, std::string> JudgeExperiment(const Experiment& experiment);
 

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/ids.h"
 #include "common/json.h"
+#include "coordinator/core/evaluation_parts.h"
 #include "coordinator/core/search/searcher.h"
 #include "coordinator/core/state.h"
 #include "experiment/spec.h"
@@ -34,6 +35,7 @@ struct Task {
   TaskKind kind = TaskKind::kTrain;
   RunId run;          // empty for evaluate, export and report
   int64_t order = 0;  // submission order over the whole coordinator
+  std::optional<EvaluationPart> part;  // of evaluate; none = every model
 
   State state = State::kPending;
   std::optional<StopReason> stop_reason;  // set when a stop was asked for

@@ -5,30 +5,39 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "report/merge_evaluations.h"
 #include "report/render.h"
 
 namespace scm {
 namespace {
 
-// The latest artifact of this name, or "".
-std::string ArtifactId(const Json& answer, const std::string& name) {
-  std::string id;
+// Of the artifacts of this name, in order of their tasks.
+std::vector<std::string> ArtifactIds(const Json& answer, const std::string& name) {
+  std::vector<std::string> ids;
   for (const Json& artifact : MemberAt(answer, "artifacts")) {
-    if (StringAt(artifact, "name") == name) id = StringAt(artifact, "id");
+    if (StringAt(artifact, "name") == name) ids.push_back(StringAt(artifact, "id"));
   }
-  return id;
+  return ids;
+}
+
+// Every model's answers, as far as they were scored; null without any.
+absl::StatusOr<Json> FetchEvaluation(Client& client, const Json& artifacts,
+                                     const std::string& directory) {
+  std::vector<Json> parts;
+  for (const std::string& id : ArtifactIds(artifacts, "evaluation")) {
+    const std::string part = absl::StrCat(directory, "/", id);
+    SCM_RETURN_IF_ERROR(client.Download(id, part));
+    SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(part + "/evaluation.json"));
+    SCM_ASSIGN_OR_RETURN(parts.emplace_back(), ParseJson(text, "evaluation.json"));
+  }
+  return report::MergeEvaluations(parts);
 }
 
 absl::Status RenderNow(Client& client, const std::string& id, const Json& artifacts,
                        const std::string& directory) {
   SCM_ASSIGN_OR_RETURN(const Json data, client.Query(v1::QueryRequest::REPORT_DATA, id));
-  Json evaluation;
-  if (const std::string artifact = ArtifactId(artifacts, "evaluation"); !artifact.empty()) {
-    SCM_RETURN_IF_ERROR(client.Download(artifact, directory + "/evaluation"));
-    SCM_ASSIGN_OR_RETURN(const std::string text,
-                         ReadFile(directory + "/evaluation/evaluation.json"));
-    SCM_ASSIGN_OR_RETURN(evaluation, ParseJson(text, "evaluation.json"));
-  }
+  SCM_ASSIGN_OR_RETURN(const Json evaluation,
+                       FetchEvaluation(client, artifacts, directory + "/parts"));
   SCM_ASSIGN_OR_RETURN(const RenderedReport report,
                        RenderReport(data, evaluation.is_null() ? nullptr : &evaluation));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.json", report.json));
@@ -46,10 +55,10 @@ absl::StatusOr<ReportFiles> FetchReport(Client& client, const Json& experiment,
   files.directory = AbsolutePath(directory, std::filesystem::current_path().string());
   SCM_ASSIGN_OR_RETURN(const Json artifacts, client.Query(v1::QueryRequest::REPORT, id));
   SCM_RETURN_IF_ERROR(MakeDirectories(files.directory));
-  const std::string report = ArtifactId(artifacts, "report");
-  files.interim = report.empty();
-  SCM_RETURN_IF_ERROR(report.empty() ? RenderNow(client, id, artifacts, files.directory)
-                                     : client.Download(report, files.directory));
+  const std::vector<std::string> reports = ArtifactIds(artifacts, "report");
+  files.interim = reports.empty();
+  SCM_RETURN_IF_ERROR(reports.empty() ? RenderNow(client, id, artifacts, files.directory)
+                                      : client.Download(reports.back(), files.directory));
   for (const Json& adapter : MemberAt(artifacts, "adapters")) {
     SCM_RETURN_IF_ERROR(client.Download(
         StringAt(adapter, "checkpoint"),

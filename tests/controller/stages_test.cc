@@ -6,8 +6,21 @@
 namespace scm {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
+
+// SCM_SPEC of every grant of this kind so far, in order.
+std::vector<Json> SpecsOf(const Harness& h, const std::string& kind) {
+  std::vector<Json> specs;
+  for (const auto& [link, output] : h.sent) {
+    const auto* grant = std::get_if<GrantOutput>(&output);
+    if (grant == nullptr) continue;
+    Json spec = *ParseJson(grant->spec_json, "spec");
+    if (StringAt(spec["task"], "kind") == kind) specs.push_back(std::move(spec));
+  }
+  return specs;
+}
 
 TEST(Stages, AFailedCheckFailsTheExperiment) {
   Harness h;
@@ -84,14 +97,59 @@ TEST(Stages, TheFallbackModelRunsWhenTheGateFails) {
   EXPECT_THAT(h.Gate(e, StageKind::kReplicate), HasSubstr("goes on with the fallback model"));
   for (size_t i = 3; i < 6; ++i) h.Train(all.at(i), 0.5);
   EXPECT_EQ(h.Gate(e, StageKind::kReplicate), "SUCCEEDED passed: 3 of 3 converged");
-  const auto* grant = std::get_if<GrantOutput>(&h.sent.back().second);
-  for (const auto& [link, output] : h.sent) {
-    if (const auto* g = std::get_if<GrantOutput>(&output)) grant = g;
+  std::set<std::string> scored;  // the fallback's runs, not the first model's
+  for (const Json& spec : SpecsOf(h, "evaluate")) {
+    EXPECT_EQ(spec["parameters"]["model"]["base"], "/larger.gguf");
+    for (const Json& input : spec["inputs"]) scored.insert(StringAt(input, "run"));
   }
-  ASSERT_NE(grant, nullptr);
-  const Json spec = *ParseJson(grant->spec_json, "spec");
-  EXPECT_EQ(StringAt(spec["task"], "kind"), "evaluate");
-  EXPECT_EQ(spec["inputs"].size(), 3u);  // the fallback's, not the first model's
+  std::set<std::string> trained;
+  for (size_t i = 3; i < 6; ++i) trained.insert(h.RunOf(all.at(i))->id.str());
+  EXPECT_EQ(scored, trained);
+}
+
+// Each model is a task of its own: the base with the predictions, every seed, every other model.
+TEST(Stages, EveryModelIsEvaluatedByATaskOfItsOwn) {
+  Harness h;
+  h.AddWorker(8);
+  std::string file = TestFile("replicate, evaluate, report");
+  file.replace(file.find("evaluation: {tasks: [a]}"), 24,
+               "evaluation: {tasks: [a], baselines: [{name: plain, model: /m.gguf}, {name: gpt, "
+               "predictions: /p.jsonl}, {name: other, model: /o.gguf}]}");
+  const ExperimentId e = h.Submit(file);
+  for (const TaskId& task : h.Tasks(StageKind::kReplicate)) h.Train(task, 1);
+  const std::vector<TaskId> tasks = h.Tasks(StageKind::kEvaluate);
+  std::vector<std::string> names;
+  for (const TaskId& task : tasks) names.push_back(h.TaskAt(task)->part->name);
+  EXPECT_THAT(names, ElementsAre("plain", "seed 11", "seed 12", "seed 13", "other"));
+  std::vector<std::string> evaluate;
+  std::vector<size_t> inputs;
+  for (const Json& spec : SpecsOf(h, "evaluate")) {
+    evaluate.push_back(spec["evaluate"].dump());
+    inputs.push_back(spec["inputs"].size());
+  }
+  EXPECT_THAT(evaluate, ElementsAre(R"({"base":true,"baselines":["gpt"],"latency":true})",
+                                    R"({"base":false,"baselines":[],"latency":true})",
+                                    R"({"base":false,"baselines":[],"latency":false})",
+                                    R"({"base":false,"baselines":[],"latency":false})",
+                                    R"({"base":false,"baselines":["other"],"latency":false})"));
+  EXPECT_THAT(inputs, ElementsAre(0u, 1u, 1u, 1u, 0u));
+  h.Restart();  // what each scores is remembered
+  EXPECT_EQ(h.TaskAt(tasks.at(2))->part->name, "seed 12");
+}
+
+// One evaluation that fails leaves the others their time, and the report gets what they found.
+TEST(Stages, AnEvaluationThatFailsIsNamedAndTheOthersGoOn) {
+  Harness h;
+  h.AddWorker(4);
+  const ExperimentId e = h.Submit(TestFile("replicate, evaluate"));
+  for (const TaskId& task : h.Tasks(StageKind::kReplicate)) h.Train(task, 1);
+  const std::vector<TaskId> tasks = h.Tasks(StageKind::kEvaluate);
+  for (const TaskId& task : tasks) h.Started(task);
+  h.Fail(tasks.at(2), "bad_input");
+  EXPECT_EQ(h.StateOf(e), "RUNNING");
+  for (const size_t i : {0, 1, 3}) h.Finish(tasks.at(i));
+  EXPECT_THAT(h.Gate(e, StageKind::kEvaluate),
+              StartsWith("FAILED failed: 3 of 4 tasks succeeded: seed 12 FAILED, "));
 }
 
 TEST(Stages, OneAbortedSeedIsNamedWithItsRule) {
@@ -155,8 +213,10 @@ TEST(Stages, ASilentEvaluationIsStalledAndEndsTheStage) {
   const ExperimentId e =
       h.Submit(TestFile("replicate, evaluate", "abort: {stalled: {minutes: 2}}\n"));
   for (const TaskId& task : h.Tasks(StageKind::kReplicate)) h.Train(task, 1);
-  const TaskId evaluate = h.Tasks(StageKind::kEvaluate).at(0);
-  h.Started(evaluate);
+  const std::vector<TaskId> tasks = h.Tasks(StageKind::kEvaluate);
+  for (const TaskId& task : tasks) h.Started(task);
+  for (size_t i = 1; i < tasks.size(); ++i) h.Finish(tasks.at(i));
+  const TaskId evaluate = tasks.at(0);
   h.Advance(absl::Seconds(90));
   h.Report(evaluate, {{"type", "progress"}, {"step", 5}, {"metrics", Json::object()}});
   h.Advance(absl::Seconds(90));
@@ -164,7 +224,7 @@ TEST(Stages, ASilentEvaluationIsStalledAndEndsTheStage) {
   h.Advance(absl::Seconds(40));
   EXPECT_EQ(h.StateOf(evaluate), "STOPPING");
   h.Exit(evaluate, 137);
-  EXPECT_THAT(h.Gate(e, StageKind::kEvaluate), StartsWith("ABORTED failed: stalled"));
+  EXPECT_THAT(h.Gate(e, StageKind::kEvaluate), StartsWith("ABORTED failed: 3 of 4 tasks succeeded: base ABORTED, stalled"));
   EXPECT_EQ(h.StateOf(e), "ABORTED");
 }
 

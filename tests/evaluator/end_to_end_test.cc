@@ -131,6 +131,50 @@ TEST_F(EvaluatorProcess, RepeatsItselfBitForBitInAnyOrderOfSeeds) {
   }
 }
 
+// What an experiment's evaluation is made of: the same bits as in one process, from tasks that know
+// one model each.
+TEST_F(EvaluatorProcess, PartsScoreLikeTheWhole) {
+  Json whole = Spec("evaluate", "whole");
+  whole["parameters"]["evaluation"]["baselines"] = {
+      {{"name", "other"}, {"model", root() + "/other"}},
+      {{"name", "gpt"}, {"predictions", root() + "/none.jsonl"}}};
+  RunProtocol("scm-evaluator", whole, root() + "/whole.jsonl");
+  const auto all = ParseJson(ReadFile(root() + "/whole/evaluation.json").value(), "whole");
+  const struct {
+    const char* name;
+    Json evaluate, inputs;
+    std::vector<std::string> models;
+    int64_t runs;  // models that are run
+  } parts[] = {
+      {"p0", {{"base", true}, {"baselines", {"gpt"}}}, Json::array(), {"base", "gpt"}, 1},
+      {"p1", {{"base", false}, {"latency", false}}, {whole["inputs"][1]}, {"seed 12"}, 1},
+      {"p2", {{"base", false}, {"baselines", {"other"}}}, Json::array(), {"other"}, 1},
+  };
+  for (const auto& part : parts) {
+    Json spec = whole;
+    spec["work_dir"] = absl::StrCat(root(), "/", part.name);
+    spec["evaluate"] = part.evaluate;
+    spec["inputs"] = part.inputs;
+    const auto reports = RunProtocol("scm-evaluator", spec, absl::StrCat(root(), "/", part.name, ".jsonl"));
+    ASSERT_EQ(reports.back()["type"], "done") << reports.back().dump();
+    const auto json = ParseJson(
+        ReadFile(absl::StrCat(root(), "/", part.name, "/evaluation.json")).value(), part.name);
+    ASSERT_TRUE(json.ok()) << json.status();
+    std::vector<std::string> names;
+    for (const Json& model : (*json)["models"]) names.push_back(StringAt(model, "name"));
+    EXPECT_EQ(names, part.models);
+    EXPECT_EQ((*json)["tasks"], (*all)["tasks"]);
+    for (const std::string& name : part.models) {
+      EXPECT_EQ(MemberAt((*json)["scores"], name), MemberAt((*all)["scores"], name)) << name;
+      EXPECT_EQ(MemberAt((*json)["loss"], name), MemberAt((*all)["loss"], name)) << name;
+    }
+    const Json last = OfType(reports, "progress").back();
+    EXPECT_EQ(last["metrics"]["total"].get<int64_t>(),
+              part.runs * reports.back()["summary"]["items"].get<int64_t>());
+    EXPECT_EQ((*json)["latency"].size(), part.name == std::string("p0") ? 1u : 0u);
+  }
+}
+
 // A kill leaves a half-written evaluation behind; the next attempt does not care.
 TEST_F(EvaluatorProcess, StartsAgainOverWhatAKilledAttemptLeft) {
   Json spec = Spec("evaluate", "again");

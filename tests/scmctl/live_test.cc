@@ -42,6 +42,7 @@ TEST(LiveTest, FitsEveryTerminal) {
   status["tasks"].push_back({{"id", "k-9"},
                              {"kind", "evaluate"},
                              {"run", nullptr},
+                             {"scores", "seed 11"},
                              {"state", "RUNNING"},
                              {"reason", std::string(200, 'y')},
                              {"progress", 3},
@@ -58,6 +59,7 @@ TEST(LiveTest, FitsEveryTerminal) {
   EXPECT_THAT(small, HasSubstr("more: scmctl runs e-3"));
   EXPECT_THAT(small, HasSubstr("RUNNING"));
   EXPECT_THAT(small, HasSubstr("scmctl why r-29"));
+  EXPECT_THAT(small, HasSubstr("evaluate k-9  seed 11  RUNNING"));
 }
 
 TEST(LiveTest, AWaitingRunSaysWhatItWaitsFor) {

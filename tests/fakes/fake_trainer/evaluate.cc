@@ -65,6 +65,17 @@ Json Losses(const Script& script, double per_label) {
   return {{"documents", documents}};
 }
 
+// Whether the work order asks for the base (`name` empty) or for this baseline.
+bool Asked(const Job& job, const std::string& name) {
+  const Json& part = MemberAt(job.spec, "evaluate");
+  if (!part.is_object()) return true;
+  if (name.empty()) return BoolAt(part, "base", true);
+  for (const Json& baseline : MemberAt(part, "baselines")) {
+    if (baseline == name) return true;
+  }
+  return false;
+}
+
 struct Model {
   Json description;
   std::string name;
@@ -81,10 +92,11 @@ std::vector<Model> Models(const Job& job) {
     const std::string name = StringAt(baseline, "name"), path = StringAt(baseline, "model");
     const bool is_base = !path.empty() && path == base;
     has_base = has_base || is_base;
+    if (!Asked(job, is_base ? "" : name)) continue;
     const char* kind = is_base ? "base" : path.empty() ? "predictions" : "model";
     models.push_back({{{"name", name}, {"kind", kind}}, name, job.script.base_accuracy, 2.0});
   }
-  if (!has_base) {
+  if (!has_base && Asked(job, "")) {
     models.insert(models.begin(),
                   {{{"name", "base"}, {"kind", "base"}}, "base", job.script.base_accuracy, 2.0});
   }
