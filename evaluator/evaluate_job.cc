@@ -147,9 +147,9 @@ std::vector<BaselineSpec> Evaluator::Baselines() const {
   std::vector<BaselineSpec> baselines;
   for (const BaselineSpec& baseline : spec_.evaluation.baselines) {
     if (baseline.name == BaseName()) continue;
-    if (!spec_.evaluate || std::find(spec_.evaluate->baselines.begin(),
-                                     spec_.evaluate->baselines.end(),
-                                     baseline.name) != spec_.evaluate->baselines.end()) {
+    if (!spec_.evaluate ||
+        std::find(spec_.evaluate->baselines.begin(), spec_.evaluate->baselines.end(),
+                  baseline.name) != spec_.evaluate->baselines.end()) {
       baselines.push_back(baseline);
     }
   }

@@ -54,9 +54,8 @@ absl::StatusOr<Json> MergeEvaluations(const std::vector<Json>& parts) {
     AddMemory(MemberAt(part, "memory"), memory);
     demonstration = demonstration || BoolAt(part, "demonstration", false);
   }
-  std::stable_sort(models.begin(), models.end(), [](const Json& a, const Json& b) {
-    return RankOfKind(a) < RankOfKind(b);
-  });
+  std::stable_sort(models.begin(), models.end(),
+                   [](const Json& a, const Json& b) { return RankOfKind(a) < RankOfKind(b); });
   for (const char* key : kByModel) {
     merged[key] = Json::object();
     for (const Json& model : models) {

@@ -31,11 +31,11 @@ struct ControllerContext {
   std::map<WorkerId, int64_t> links;                // where a worker's outputs go
   std::map<TaskId, absl::Time> lease_deadlines;     // of active tasks
   std::map<WorkerId, absl::Time> worker_deadlines;  // of workers that are not LOST
-  // Granted by an earlier process of the coordinator, and no word of them since: they may never have
-  // been sent.
+  // Granted by an earlier process of the coordinator, and no word of them since: they may never
+  // have been sent.
   std::set<LeaseId> unsent_grants;
   std::map<TaskId, std::string> waiting_reasons;  // of the scheduler's last decision
-  std::set<ExperimentId> touched;                   // whose stages are to be looked at again
+  std::set<ExperimentId> touched;                 // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
   bool shutting_down = false;                       // no grants any more

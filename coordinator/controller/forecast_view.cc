@@ -150,10 +150,9 @@ std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const Exper
   for (const Task* task : TasksInOrder(snapshot, id)) {
     if (task->kind != TaskKind::kEvaluate || !task->part) continue;
     const double done = task->state == State::kSucceeded ? 1
-                        : task->progress_total > 0
-                            ? static_cast<double>(task->progress) /
-                                  static_cast<double>(task->progress_total)
-                            : 0;
+                        : task->progress_total > 0       ? static_cast<double>(task->progress) /
+                                                         static_cast<double>(task->progress_total)
+                                                   : 0;
     if (done <= 0) continue;
     seconds += LeasedSeconds(*task, snapshot.at);
     models += done;
@@ -204,7 +203,8 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
     if (!task->run.empty()) {
       open[task->stage].tasks.push_back(StepsOf(spec, *snapshot.runs->at(task->run)));
     } else if (evaluation && task->kind == TaskKind::kEvaluate) {
-      open[task->stage].tasks.push_back(EvaluationLeft(*task, *evaluation / pace->seconds_per_step));
+      open[task->stage].tasks.push_back(
+          EvaluationLeft(*task, *evaluation / pace->seconds_per_step));
     }
   }
   for (const StageRecord& stage : experiment.stages) {

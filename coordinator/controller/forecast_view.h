@@ -1,6 +1,7 @@
-// What is still to come, from what was measured: seconds a step of the experiment's own runs, seconds
-// an evaluation, the slots that are there and what other experiments have in front. Pure functions of the state; the
-// arithmetic is core/forecast.h. Where nothing was measured yet, nothing is said.
+// What is still to come, from what was measured: seconds a step of the experiment's own runs,
+// seconds an evaluation, the slots that are there and what other experiments have in front. Pure
+// functions of the state; the arithmetic is core/forecast.h. Where nothing was measured yet,
+// nothing is said.
 #pragma once
 
 #include <optional>
@@ -13,8 +14,8 @@ namespace scm {
 // Measured over the run's attempts, else over other runs of the same experiment.
 std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run);
 
-// Leased seconds that the evaluation of one model of this experiment takes, from those that ended and
-// how far the others are; nullopt before the first items are scored.
+// Leased seconds that the evaluation of one model of this experiment takes, from those that ended
+// and how far the others are; nullopt before the first items are scored.
 std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const ExperimentId& id);
 
 struct TaskForecast {

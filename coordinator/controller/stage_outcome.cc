@@ -114,8 +114,9 @@ TasksOutcome JudgeTasks(const Cluster& cluster, const ExperimentId& id, StageKin
     losses.push_back(absl::StrCat(task->part ? task->part->name : task->id.str(), " ",
                                   StateName(task->state), ", ", task->reason));
   }
-  outcome.reason = absl::StrCat(tasks.size() - losses.size(), " of ", tasks.size(), " tasks succeeded",
-                                losses.empty() ? "" : ": ", absl::StrJoin(losses, "; "));
+  outcome.reason =
+      absl::StrCat(tasks.size() - losses.size(), " of ", tasks.size(), " tasks succeeded",
+                   losses.empty() ? "" : ": ", absl::StrJoin(losses, "; "));
   return outcome;
 }
 

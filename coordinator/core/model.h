@@ -33,8 +33,8 @@ struct Task {
   ExperimentId experiment;
   StageKind stage = StageKind::kReplicate;
   TaskKind kind = TaskKind::kTrain;
-  RunId run;          // empty for evaluate, export and report
-  int64_t order = 0;  // submission order over the whole coordinator
+  RunId run;                           // empty for evaluate, export and report
+  int64_t order = 0;                   // submission order over the whole coordinator
   std::optional<EvaluationPart> part;  // of evaluate; none = every model
 
   State state = State::kPending;

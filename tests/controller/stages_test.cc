@@ -224,7 +224,8 @@ TEST(Stages, ASilentEvaluationIsStalledAndEndsTheStage) {
   h.Advance(absl::Seconds(40));
   EXPECT_EQ(h.StateOf(evaluate), "STOPPING");
   h.Exit(evaluate, 137);
-  EXPECT_THAT(h.Gate(e, StageKind::kEvaluate), StartsWith("ABORTED failed: 3 of 4 tasks succeeded: base ABORTED, stalled"));
+  EXPECT_THAT(h.Gate(e, StageKind::kEvaluate),
+              StartsWith("ABORTED failed: 3 of 4 tasks succeeded: base ABORTED, stalled"));
   EXPECT_EQ(h.StateOf(e), "ABORTED");
 }
 

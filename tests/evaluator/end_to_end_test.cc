@@ -155,7 +155,8 @@ TEST_F(EvaluatorProcess, PartsScoreLikeTheWhole) {
     spec["work_dir"] = absl::StrCat(root(), "/", part.name);
     spec["evaluate"] = part.evaluate;
     spec["inputs"] = part.inputs;
-    const auto reports = RunProtocol("scm-evaluator", spec, absl::StrCat(root(), "/", part.name, ".jsonl"));
+    const auto reports =
+        RunProtocol("scm-evaluator", spec, absl::StrCat(root(), "/", part.name, ".jsonl"));
     ASSERT_EQ(reports.back()["type"], "done") << reports.back().dump();
     const auto json = ParseJson(
         ReadFile(absl::StrCat(root(), "/", part.name, "/evaluation.json")).value(), part.name);
