@@ -32,6 +32,8 @@ std::string CostText(const Json& experiment);
 std::string Cell(const Json& value, int digits = 4);
 // "RULE: REASON" of an aborted run; the rule alone is not said twice.
 std::string AbortText(const Json& run);
+// What a task does: "report", "evaluate seed 11".
+std::string TaskText(const Json& task);
 // RFC 3339 in UTC as local time with its zone.
 std::string LocalTime(const std::string& rfc3339);
 

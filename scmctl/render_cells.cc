@@ -23,6 +23,11 @@ std::string AbortText(const Json& run) {
   return rule.empty() || named ? reason : absl::StrCat(rule, ": ", reason);
 }
 
+std::string TaskText(const Json& task) {
+  const std::string scores = StringAt(task, "scores");
+  return absl::StrCat(StringAt(task, "kind"), scores.empty() ? "" : " ", scores);
+}
+
 std::string LocalTime(const std::string& rfc3339) {
   absl::Time time;
   std::string error;

@@ -55,7 +55,7 @@ std::vector<Entry> EntriesOf(const Json& status) {
     if (!MemberAt(task, "run").is_null()) continue;
     const std::string reason = StringAt(task, "reason"), state = StringAt(task, "state");
     entries.push_back({StringAt(task, "id"), state,
-                       absl::StrCat(StringAt(task, "kind"), " ", StringAt(task, "id"), " ", state,
+                       absl::StrCat(TaskText(task), " ", StringAt(task, "id"), " ", state,
                                     reason.empty() ? "" : ": ", reason)});
   }
   return entries;

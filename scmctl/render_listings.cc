@@ -91,7 +91,7 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
                {"reason", false, true}});
   for (const Json& task : MemberAt(answer, "tasks")) {
     if (!MemberAt(task, "run").is_null()) continue;
-    tasks.Add({Cell(MemberAt(task, "id")), Cell(MemberAt(task, "kind")),
+    tasks.Add({Cell(MemberAt(task, "id")), TaskText(task),
                Cell(MemberAt(task, "state")), Cell(MemberAt(task, "attempts")),
                Cell(MemberAt(task, "worker")), Cell(MemberAt(task, "reason"))});
   }

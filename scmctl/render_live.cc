@@ -109,10 +109,7 @@ std::vector<std::string> TaskLines(const Json& status, const Terminal& terminal)
   for (const Json& task : MemberAt(status, "tasks")) {
     const std::string state = StringAt(task, "state");
     if (!MemberAt(task, "run").is_null() || state == "SUCCEEDED") continue;
-    std::string head = absl::StrCat(StringAt(task, "kind"), " ", StringAt(task, "id"), "  ");
-    if (const std::string scores = StringAt(task, "scores"); !scores.empty()) {
-      absl::StrAppend(&head, scores, "  ");
-    }
+    const std::string head = absl::StrCat(TaskText(task), "  ", StringAt(task, "id"), "  ");
     std::string tail;
     const double total = NumberAt(task, "progress_total", 0);
     if (total > 0) {

@@ -41,23 +41,24 @@ ControllerLoop::~ControllerLoop() {
   }
 }
 
-void ControllerLoop::Post(Input input, Controller::Done done) {
-  absl::Status refused;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) {
-      refused = absl::UnavailableError("the coordinator is shutting down");
-    } else if ((store_full_ || no_room_) && FromUser(input)) {
-      refused = absl::UnavailableError(
-          "the coordinator's disk is full: free some space and try again; nothing was changed");
-    } else if (queue_.size() >= options_.queue_limit) {
-      refused = absl::UnavailableError("the coordinator is overloaded: try again");
-    } else {
-      queue_.push_back({std::move(input), std::move(done)});
-    }
+absl::Status ControllerLoop::Enqueue(Input& input, Controller::Done& done) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return absl::UnavailableError("the coordinator is shutting down");
+  if ((store_full_ || no_room_) && FromUser(input)) {
+    return absl::UnavailableError(
+        "the coordinator's disk is full: free some space and try again; nothing was changed");
   }
+  if (queue_.size() >= options_.queue_limit) {
+    return absl::UnavailableError("the coordinator is overloaded: try again");
+  }
+  queue_.push_back({std::move(input), std::move(done)});
+  return absl::OkStatus();
+}
+
+void ControllerLoop::Post(Input input, Controller::Done done) {
+  const absl::Status queued = Enqueue(input, done);
   wake_.notify_one();
-  if (!refused.ok() && done) done(refused);
+  if (!queued.ok() && done) done(queued);
 }
 
 absl::StatusOr<Reply> ControllerLoop::Call(Input input) {

@@ -47,6 +47,8 @@ class ControllerLoop {
     Controller::Done done;
   };
   void Run();
+  // Takes both only if it is OK; UNAVAILABLE says why not.
+  absl::Status Enqueue(Input& input, Controller::Done& done);
   // One round: reads, then (unless the disk is full) inputs and a tick, then the commit.
   absl::Status Round(std::deque<Item> inputs, std::deque<std::function<void()>> reads, bool full);
 

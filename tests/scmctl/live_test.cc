@@ -59,7 +59,7 @@ TEST(LiveTest, FitsEveryTerminal) {
   EXPECT_THAT(small, HasSubstr("more: scmctl runs e-3"));
   EXPECT_THAT(small, HasSubstr("RUNNING"));
   EXPECT_THAT(small, HasSubstr("scmctl why r-29"));
-  EXPECT_THAT(small, HasSubstr("evaluate k-9  seed 11  RUNNING"));
+  EXPECT_THAT(small, HasSubstr("evaluate seed 11  k-9  RUNNING"));
 }
 
 TEST(LiveTest, AWaitingRunSaysWhatItWaitsFor) {
