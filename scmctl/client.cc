@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/files.h"
+#include "common/grpc_environment.h"
 #include "common/loopback.h"
 #include "common/status_macros.h"
 #include "common/version.h"
@@ -326,6 +327,7 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& given) {
         " is another machine: pass --tls-ca FILE, so that the token does not travel in "
         "plain text"));
   }
+  MakeGrpcReconnectQuickly();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
   // Patience is counted in tries, one a second.

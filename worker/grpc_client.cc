@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/grpc_environment.h"
 #include "common/loopback.h"
 #include "common/status_macros.h"
 #include "grpcpp/create_channel.h"
@@ -175,6 +176,7 @@ bool IsOnThisHost(absl::string_view address) {
 }
 
 absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientOptions& options) {
+  MakeGrpcReconnectQuickly();
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   if (!options.tls_ca.empty()) {
     SCM_ASSIGN_OR_RETURN(const std::string pem, ReadFile(options.tls_ca));

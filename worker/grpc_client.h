@@ -23,7 +23,8 @@ class GrpcClientBase : public CoordinatorClient {
   virtual void CancelTransfers() = 0;
 };
 
-// INVALID_ARGUMENT: no TLS to an address that is not this host's own; or an unreadable file.
+// Before the process has other threads (common/grpc_environment.h). INVALID_ARGUMENT: no TLS to an
+// address that is not this host's own; or an unreadable file.
 absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientOptions& options);
 
 // Whether the coordinator is on this host: a loopback address (common/loopback.h; host names know

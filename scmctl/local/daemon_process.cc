@@ -89,13 +89,15 @@ pid_t FindDaemon(const std::string& pid_file) {
 void StopDaemon(const std::string& pid_file, absl::Duration patience) {
   constexpr absl::Duration kPoll = absl::Milliseconds(50);
   bool killed = false;
-  for (absl::Duration waited; const pid_t pid = FindDaemon(pid_file); waited += kPoll) {
+  absl::Duration waited;
+  for (pid_t pid = FindDaemon(pid_file); pid != 0; pid = FindDaemon(pid_file)) {
     if (waited == absl::ZeroDuration()) kill(pid, SIGTERM);
     if (waited >= patience && !killed) {
       kill(pid, SIGKILL);
       killed = true;
     }
     std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
+    waited += kPoll;
   }
   unlink(pid_file.c_str());
 }

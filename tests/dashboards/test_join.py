@@ -73,11 +73,11 @@ class Join(unittest.TestCase):
                 for word in (f"--{key}", value)]
 
     @classmethod
-    def start_coordinator(cls):
+    def start_coordinator(cls, **changes):
         log = cls.directory / "coordinator.log"
         with log.open("w") as out:
             cls.processes.append(subprocess.Popen(
-                [BIN / "scm-coordinator", *cls.coordinator_flags()], stdin=subprocess.DEVNULL,
+                [BIN / "scm-coordinator", *cls.coordinator_flags(**changes)], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT))
         found = until(lambda: re.search(r"serves port (\d+)", log.read_text()),
                       what="the coordinator")
@@ -128,6 +128,26 @@ class Join(unittest.TestCase):
         self.assertEqual(waited.returncode, 0, waited.stdout + waited.stderr)
         run = json.loads(self.scmctl("runs", identifier, "-o", "json").stdout)["runs"][0]
         self.assertEqual(run["state"], "SUCCEEDED")
+
+    def test_a_worker_is_back_before_its_leases_end(self):
+        """A coordinator that restarts costs no retry, over TLS neither."""
+        path = self.directory / "long.yaml"
+        path.write_text(experiment(name="long", seeds=(11,), max_steps=100000,
+                                   script="{step_ms: 50}"))
+        identifier = json.loads(self.scmctl("submit", path, "-o", "json").stdout)["experiment"]
+        run = lambda: json.loads(self.scmctl("runs", identifier, "-o", "json").stdout)["runs"][0]
+        until(lambda: run()["step"] > 5, what="the first steps")
+        coordinator, port = self.processes[0], self.coordinator.rpartition(":")[2]
+        coordinator.kill()
+        coordinator.wait()
+        # Leases end after 5 s and a margin of 5 s.
+        self.start_coordinator(listen=f"{self.serve}:{port}", lease_ttl_seconds=5)
+        self.processes[0] = self.processes.pop()
+        before = until(run, what="an answer")["step"]
+        until(lambda: run()["step"] > before, what="steps after the restart")
+        self.assertEqual(run()["attempts"], 1)
+        self.assertEqual(self.scmctl("cancel", identifier).returncode, 0)
+        self.scmctl("wait", identifier)
 
     # Refused at start.
 
@@ -226,6 +246,20 @@ class Join(unittest.TestCase):
         for path in self.secrets.iterdir():
             if path.suffix in (".key", ".token"):
                 self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
+    def test_an_authority_whose_key_was_put_away_is_kept(self):
+        secrets = make_secrets(self.directory / "kept", self.address)
+        authority = (secrets / "ca.crt").read_bytes()
+        (secrets / "ca.key").rename(self.directory / "ca.key")
+        make_secrets(secrets, self.address)
+        self.assertEqual((secrets / "ca.crt").read_bytes(), authority)
+        (secrets / "server.key").unlink()
+        with self.assertRaisesRegex(AssertionError, "bring them back"):
+            make_secrets(secrets, self.address)
+        (self.directory / "ca.key").rename(secrets / "ca.key")
+        make_secrets(secrets, self.address)
+        self.assertEqual((secrets / "ca.crt").read_bytes(), authority)
+        self.assertTrue((secrets / "server.key").is_file())
 
 
 if __name__ == "__main__":
