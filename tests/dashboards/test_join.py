@@ -138,8 +138,12 @@ class Join(unittest.TestCase):
         run = lambda: json.loads(self.scmctl("runs", identifier, "-o", "json").stdout)["runs"][0]
         until(lambda: run()["step"] > 5, what="the first steps")
         coordinator, port = self.processes[0], self.coordinator.rpartition(":")[2]
+        log = self.directory / "good.log"
+        known = len(log.read_text())
         coordinator.kill()
         coordinator.wait()
+        # Down for so long that the worker's connection is lost for good: it must make a new one.
+        until(lambda: "refused" in log.read_text()[known:].lower(), what="a call in vain")
         # Leases end after 5 s and a margin of 5 s.
         self.start_coordinator(listen=f"{self.serve}:{port}", lease_ttl_seconds=5)
         self.processes[0] = self.processes.pop()
