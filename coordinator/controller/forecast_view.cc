@@ -70,20 +70,24 @@ int64_t TrialsOf(const SweepSpec& sweep) {
   return static_cast<int64_t>(SamplePoints(sweep).size());
 }
 
+double StepsLeft(const Run& run) {
+  return static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step));
+}
+
 // Sweep: rung survival counted. Otherwise the steps that are left.
 StepsAhead StepsOf(const ExperimentSpec& spec, const Run& run) {
   if (run.stage == StageKind::kSweep && spec.sweep && !spec.sweep->rungs.empty()) {
     return TrialSteps(spec.sweep->rungs, TrialsOf(*spec.sweep), spec.sweep->eta, run.step);
   }
-  return {static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step)), 0};
+  return {StepsLeft(run), 0};
 }
 
-// What is left of an evaluation, as the steps that would take as long.
-StepsAhead EvaluationLeft(const Task& task, double steps) {
-  const double done = task.progress_total > 0 ? static_cast<double>(task.progress) /
-                                                    static_cast<double>(task.progress_total)
-                                              : 0;
-  return {steps * std::max(0.0, 1 - done), 0};
+// Of an evaluation's items.
+double ShareDone(const Task& task) {
+  if (task.state == State::kSucceeded) return 1;
+  if (task.progress_total <= 0) return 0;
+  return std::min(1.0,
+                  static_cast<double>(task.progress) / static_cast<double>(task.progress_total));
 }
 
 // Tasks of a stage that has not begun.
@@ -117,10 +121,6 @@ std::optional<double> ExperimentSecondsPerStep(const Snapshot& snapshot, const E
   return pace->seconds_per_step;
 }
 
-double StepsLeft(const Run& run) {
-  return static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step));
-}
-
 // Seconds that the slots are taken by what other experiments have in front of this one.
 double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t first_order) {
   double seconds = 0;
@@ -149,10 +149,7 @@ std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const Exper
   double seconds = 0, models = 0;
   for (const Task* task : TasksInOrder(snapshot, id)) {
     if (task->kind != TaskKind::kEvaluate || !task->part) continue;
-    const double done = task->state == State::kSucceeded ? 1
-                        : task->progress_total > 0       ? static_cast<double>(task->progress) /
-                                                         static_cast<double>(task->progress_total)
-                                                   : 0;
+    const double done = ShareDone(*task);
     if (done <= 0) continue;
     seconds += LeasedSeconds(*task, snapshot.at);
     models += done;
@@ -203,8 +200,9 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
     if (!task->run.empty()) {
       open[task->stage].tasks.push_back(StepsOf(spec, *snapshot.runs->at(task->run)));
     } else if (evaluation && task->kind == TaskKind::kEvaluate) {
-      open[task->stage].tasks.push_back(
-          EvaluationLeft(*task, *evaluation / pace->seconds_per_step));
+      // As the steps that would take as long.
+      const double steps = *evaluation / pace->seconds_per_step;
+      open[task->stage].tasks.push_back({steps * (1 - ShareDone(*task)), 0});
     }
   }
   for (const StageRecord& stage : experiment.stages) {
