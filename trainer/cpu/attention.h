@@ -20,8 +20,6 @@ struct AttentionScratch {
   Scratch rows, keys, values, queries, panels, grads, block_out, row_sums;
 };
 
-inline int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
 // Geometry of one unit. Key j of a query at own position i is visible when j ≤ prefix + i.
 struct Unit {
   const AttentionCall* call;

@@ -19,6 +19,9 @@ constexpr int64_t kStrip = kStripVectors * kLanes;
 
 constexpr int64_t kAhead = 6;  // rows, or vectors of a row, that packing fetches early
 
+inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t RoundUp(int64_t n, int64_t to) { return CeilDiv(n, to) * to; }
+
 inline int MaxThreads() { return omp_get_max_threads(); }
 
 // out[k] = from[k] · scale · mask, as fp32.
@@ -122,12 +125,11 @@ inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns,
 
 // c[kRows, NV · kLanes] (+)= A·B. A has rows `a_stride` apart and runs over `segments` pieces of
 // `length` columns that lie `a_jump` floats apart; B is one packed strip, contiguous over all
-// pieces. `next`, when not null, is the A of the next call and is fetched on the way.
+// pieces.
 template <int NV>
 __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int64_t length,
                                            int64_t segments, int64_t a_jump, const float* b,
-                                           float* c, int64_t c_stride, bool accumulate,
-                                           const char* next = nullptr, int64_t next_stride = 0) {
+                                           float* c, int64_t c_stride, bool accumulate) {
   VecF sum[kRows][NV];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -138,10 +140,8 @@ __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int
 #pragma GCC unroll 4
   for (int i = 0; i < (kRows + 2) / 3; ++i) row[i] = a + 3 * i * a_stride;
   for (int64_t s = 0; s < segments; ++s) {
+#pragma GCC unroll 4
     for (int64_t k = 0; k < length; ++k) {
-      if (k % 16 == 0 && next != nullptr) {
-        for (int r = 0; r < kRows; ++r) __builtin_prefetch(next + r * next_stride + k * 4, 0, 2);
-      }
       VecF x[NV];
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) x[v] = Load(b + v * kLanes);

@@ -1,0 +1,82 @@
+// How a matrix product is cut for the caches and for the threads: k into blocks and chunks, columns
+// into strips and parts, rows into tasks. The cut of k depends on the terms alone, so that an
+// element's sum has one order whatever the number of rows, columns and threads.
+#pragma once
+
+#include "trainer/cpu/functions.h"
+#include "trainer/cpu/pack.h"
+
+namespace scm {
+namespace SCM_ISA {
+
+// Sizes that leave room for a second hardware thread on the same core.
+constexpr int64_t kSliverFloats = 5 * 1024;     // one block of k of one strip of B, in L1
+constexpr int64_t kRowFloats = 64 * 1024;       // the rows of A of one task, in L2
+constexpr int64_t kPackedFloats = 1024 * 1024;  // the packed part of B, in the shared cache
+constexpr int64_t kChunkDepth = 1536;           // of k that lies packed at a time
+constexpr int64_t kTaskRows = 96;
+constexpr int64_t kTasksPerThread = 4;  // so that a thread that was held up does not hold up all
+
+// Columns [begin, begin + length) of A of one term.
+struct Block {
+  int64_t term, begin, length;
+};
+// Blocks [first, last), `depth` columns together: packed at the same time.
+struct Chunk {
+  int first, last;
+  int64_t depth;
+};
+
+struct GemmPlan {
+  static constexpr int kMaxBlocks = 1024;
+  Block blocks[kMaxBlocks];
+  Chunk chunks[kMaxBlocks];
+  int block_count, chunk_count;
+  int64_t deepest;              // depth of the deepest chunk
+  int64_t strips, part_strips;  // of all columns; of the columns packed at a time
+  int64_t task_rows, row_tasks;
+  int64_t column_tasks;  // into which a part's strips are cut
+};
+
+inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
+  plan->block_count = plan->chunk_count = 0;
+  plan->deepest = 0;
+  const int64_t most = GemmPlan::kMaxBlocks / c.term_count;
+  Chunk chunk{0, 0, 0};
+  for (int64_t t = 0; t < c.term_count; ++t) {
+    const int64_t k = c.terms[t].k;
+    int64_t pieces = CeilDiv(k, kSliverFloats / width);
+    pieces = pieces < 1 ? 1 : pieces < most ? pieces : most;
+    const int64_t length = RoundUp(CeilDiv(k, pieces), kLanes);
+    for (int64_t begin = 0; begin < k; begin += length) {
+      const int64_t here = k - begin < length ? k - begin : length;
+      if (chunk.last > chunk.first && chunk.depth + here > kChunkDepth) {
+        plan->chunks[plan->chunk_count++] = chunk;
+        chunk = {chunk.last, chunk.last, 0};
+      }
+      plan->blocks[plan->block_count++] = {t, begin, here};
+      ++chunk.last;
+      chunk.depth += here;
+      plan->deepest = chunk.depth > plan->deepest ? chunk.depth : plan->deepest;
+    }
+  }
+  plan->chunks[plan->chunk_count++] = chunk;
+}
+
+// `width` is the number of columns of a strip. Shares are equal, instead of a small last one.
+inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* plan) {
+  CutDepth(c, width, plan);
+  plan->strips = CeilDiv(c.n, width);
+  int64_t strips = kPackedFloats / (plan->deepest * width);
+  strips = strips < 1 ? 1 : strips;
+  plan->part_strips = CeilDiv(plan->strips, CeilDiv(plan->strips, strips));
+  int64_t rows = kRowFloats / plan->deepest / kRows * kRows;
+  rows = rows < 2 * kRows ? 2 * kRows : rows > kTaskRows ? kTaskRows : rows;
+  plan->task_rows = RoundUp(CeilDiv(c.m, CeilDiv(c.m, rows)), kRows);
+  plan->row_tasks = CeilDiv(c.m, plan->task_rows);
+  plan->column_tasks = CeilDiv(kTasksPerThread * threads, plan->row_tasks);
+  if (plan->column_tasks > plan->part_strips) plan->column_tasks = plan->part_strips;
+}
+
+}  // namespace SCM_ISA
+}  // namespace scm
