@@ -6,13 +6,19 @@
 #pragma once
 
 #include "trainer/cpu/functions.h"
-#include "trainer/cpu/pack.h"
+#include "trainer/cpu/tile.h"
 
 namespace scm {
 namespace SCM_ISA {
 
+#if defined(__AVX512F__)
 constexpr int kKeyVectors = 2;
+#else
+constexpr int kKeyVectors = 3;
+#endif
+constexpr int kDimVectors = 2;
 constexpr int64_t kKeys = kKeyVectors * kLanes;  // keys of one strip
+constexpr int64_t kDims = kDimVectors * kLanes;  // dimensions of one strip
 constexpr int64_t kBlock = 64;                   // queries of one block
 static_assert(kBlock % kRows == 0);
 
@@ -37,8 +43,8 @@ inline Unit MakeUnit(const AttentionCall& c, int64_t index) {
   u.padded_keys = RoundUp(u.keys, kKeys);
   u.strips = u.padded_keys / kKeys;
   u.d = c.head_dim;
-  u.padded_d = RoundUp(u.d, kKeys);
-  u.d_strips = u.padded_d / kKeys;
+  u.padded_d = RoundUp(u.d, kDims);
+  u.d_strips = u.padded_d / kDims;
   u.scale = 1.0f / __builtin_sqrtf(static_cast<float>(u.d));
   return u;
 }
@@ -91,11 +97,10 @@ inline int64_t VisibleStrips(const Unit& u, int64_t i) {
 inline void Scores(const Unit& u, int64_t i0, int64_t rows, const float* queries,
                    const float* packed, float* panels) {
   const int64_t all = VisibleStrips(u, i0 + rows - kRows);
-  for (int64_t r = 0; r < rows; r += kRows) {
-    const int64_t visible = VisibleStrips(u, i0 + r);
-    for (int64_t s = 0; s < all; ++s) {
+  for (int64_t s = 0; s < all; ++s) {
+    for (int64_t r = 0; r < rows; r += kRows) {
       float* out = panels + (s * kBlock + r) * kKeys;
-      if (s < visible) {
+      if (s < VisibleStrips(u, i0 + r)) {
         TileProduct<kKeyVectors>(queries + r * u.padded_d, u.padded_d, u.d, 1, 0,
                                  packed + s * u.d * kKeys, out, kKeys, false);
       } else {
@@ -105,15 +110,14 @@ inline void Scores(const Unit& u, int64_t i0, int64_t rows, const float* queries
   }
 }
 
-// out[rows, padded_d] = panels·packed, packed being [d strip][padded_keys][kKeys].
+// out[rows, padded_d] = panels·packed, packed being [d strip][padded_keys][kDims].
 inline void WeightedRows(const Unit& u, int64_t i0, int64_t rows, const float* panels,
                          const float* packed, float* out) {
-  for (int64_t r = 0; r < rows; r += kRows) {
-    const int64_t visible = VisibleStrips(u, i0 + r);
-    for (int64_t s = 0; s < u.d_strips; ++s) {
-      TileProduct<kKeyVectors>(panels + r * kKeys, kKeys, kKeys, visible, kBlock * kKeys,
-                               packed + s * u.padded_keys * kKeys, out + r * u.padded_d + s * kKeys,
-                               u.padded_d, false);
+  for (int64_t s = 0; s < u.d_strips; ++s) {
+    for (int64_t r = 0; r < rows; r += kRows) {
+      TileProduct<kDimVectors>(panels + r * kKeys, kKeys, kKeys, VisibleStrips(u, i0 + r),
+                               kBlock * kKeys, packed + s * u.padded_keys * kDims,
+                               out + r * u.padded_d + s * kDims, u.padded_d, false);
     }
   }
 }
@@ -171,7 +175,7 @@ inline void ForwardUnit(const Unit& u, AttentionScratch* scratch) {
   PackTransposed<kKeyVectors>(rows, u.padded_d, u.d, u.padded_keys, 1.0f, keys);
   rows = GatherRows(u, ValueColumn(u), &scratch->rows);
   float* values = scratch->values.Get(u.padded_keys * u.padded_d);
-  PackStraight<kKeyVectors>(rows, u.padded_d, u.padded_keys, u.padded_d, 1.0f, values);
+  PackStraight<kDimVectors>(rows, u.padded_d, u.padded_keys, u.padded_d, 1.0f, values);
   float* queries = scratch->queries.Get(kBlock * u.padded_d);
   float* panels = scratch->panels.Get(u.strips * kBlock * kKeys);
   float* out = scratch->block_out.Get(kBlock * u.padded_d);

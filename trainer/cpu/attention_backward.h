@@ -9,28 +9,18 @@ namespace SCM_ISA {
 
 struct BackwardScratch {
   AttentionScratch forward;
-  Scratch values_t, keys_straight, grad_panels, queries_t, grad_out, grad_out_t, grad_keys,
-      grad_values;
+  Scratch values_t, keys_straight, grad_panels, grad_out, grad_keys, grad_values;
 };
 
-// [rows, padded_d] → [d rounded up to kRows, kBlock]; columns beyond `rows` are zero.
-inline void TransposeBlock(const Unit& u, const float* from, int64_t rows, float* out) {
-  const int64_t d = RoundUp(u.d, kRows);
-  for (int64_t i = 0; i < d; ++i) {
-    for (int64_t r = 0; r < kBlock; ++r) {
-      out[i * kBlock + r] = r < rows && i < u.d ? from[r * u.padded_d + i] : 0.0f;
-    }
-  }
-}
-
-// sums[strip][d][kKeys] += leftᵀ·panels over the queries of the block.
-inline void AddTransposed(const Unit& u, int64_t strips, int64_t rows, const float* left_t,
+// sums[strip][d][kKeys] += leftᵀ·panels over the queries of the block; left is [rows, padded_d].
+inline void AddTransposed(const Unit& u, int64_t strips, int64_t rows, const float* left,
                           const float* panels, float* sums) {
   const int64_t d = RoundUp(u.d, kRows);
   for (int64_t s = 0; s < strips; ++s) {
     for (int64_t i = 0; i < d; i += kRows) {
-      TileProduct<kKeyVectors>(left_t + i * kBlock, kBlock, rows, 1, 0, panels + s * kBlock * kKeys,
-                               sums + (s * d + i) * kKeys, kKeys, true);
+      TileProduct<kKeyVectors, Layout::kColumnMajor>(left + i, u.padded_d, rows, 1, 0,
+                                                     panels + s * kBlock * kKeys,
+                                                     sums + (s * d + i) * kKeys, kKeys, true);
     }
   }
 }
@@ -77,7 +67,7 @@ inline Packed PackUnit(const Unit& u, BackwardScratch* scratch) {
   p.keys_t = scratch->forward.keys.Get(u.padded_keys * u.d);
   PackTransposed<kKeyVectors>(rows, u.padded_d, u.d, u.padded_keys, 1.0f, p.keys_t);
   p.keys = scratch->keys_straight.Get(u.padded_keys * u.padded_d);
-  PackStraight<kKeyVectors>(rows, u.padded_d, u.padded_keys, u.padded_d, 1.0f, p.keys);
+  PackStraight<kDimVectors>(rows, u.padded_d, u.padded_keys, u.padded_d, 1.0f, p.keys);
   rows = GatherRows(u, ValueColumn(u), &scratch->forward.rows);
   p.values_t = scratch->values_t.Get(u.padded_keys * u.d);
   PackTransposed<kKeyVectors>(rows, u.padded_d, u.d, u.padded_keys, 1.0f, p.values_t);
@@ -119,13 +109,8 @@ inline void BackwardBlock(const Unit& u, const Packed& p, int64_t head, int64_t 
   for (int64_t r = 0; r < count; ++r) {
     StoreRowTyped(c.grad_qkv, first + r, head * u.d, out + r * u.padded_d, u.d, u.scale);
   }
-  const int64_t transposed = RoundUp(u.d, kRows) * kBlock;
-  float* queries_t = scratch->queries_t.Get(transposed);
-  float* grad_out_t = scratch->grad_out_t.Get(transposed);
-  TransposeBlock(u, queries, rows, queries_t);
-  TransposeBlock(u, grad_out, rows, grad_out_t);
-  AddTransposed(u, strips, rows, queries_t, grads, p.grad_keys);
-  AddTransposed(u, strips, rows, grad_out_t, panels, p.grad_values);
+  AddTransposed(u, strips, rows, queries, grads, p.grad_keys);
+  AddTransposed(u, strips, rows, grad_out, panels, p.grad_values);
 }
 
 // sums[strip][d][kKeys] → rows of the output.

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "trainer/cpu/gemm_plan.h"
-#include "trainer/cpu/pack.h"
+#include "trainer/cpu/tile.h"
 
 namespace scm {
 namespace SCM_ISA {
@@ -22,20 +22,15 @@ struct GemmShared {
   Scratch packed_b, sums;
 };
 
-// Copies rows [row, row + rows) of a block of A as fp32, masked; missing rows are zero.
-inline void PrepareA(const GemmTerm& t, const Block& block, int64_t row, int64_t rows, float* out,
-                     int64_t stride) {
-  for (int64_t r = 0; r < kRows; ++r) {
-    float* to = out + r * stride;
-    if (r >= rows) {
-      for (int64_t k = 0; k < block.length; ++k) to[k] = 0;
-    } else if (t.a.type == Element::kFloat) {
-      CopyRow(static_cast<const float*>(t.a.data) + (row + r) * t.a.stride + block.begin,
-              block.length, t.a_dropout, row + r, block.begin, 1.0f, to);
-    } else {
-      CopyRow(static_cast<const BFloat16*>(t.a.data) + (row + r) * t.a.stride + block.begin,
-              block.length, t.a_dropout, row + r, block.begin, 1.0f, to);
-    }
+// Rows [row, row + rows) of a block of A as columns of kRows.
+inline void PackA(const GemmTerm& t, const Block& block, int64_t row, int64_t rows, float* out) {
+  const int64_t at = row * t.a.stride + block.begin;
+  if (t.a.type == Element::kFloat) {
+    PackColumns(static_cast<const float*>(t.a.data) + at, t.a.stride, rows, block.length,
+                t.a_dropout, row, block.begin, out);
+  } else {
+    PackColumns(static_cast<const BFloat16*>(t.a.data) + at, t.a.stride, rows, block.length,
+                t.a_dropout, row, block.begin, out);
   }
 }
 
@@ -119,7 +114,7 @@ struct Task {
   int64_t first_strip, last_strip;
 };
 
-// The task's rows as [block][row][block length].
+// The task's rows as [block][tile of kRows rows][column][kRows].
 inline void PackRows(const GemmCall& c, const GemmPlan& plan, const Task& task, float* out) {
   const Chunk& chunk = plan.chunks[task.chunk];
   const int64_t padded_rows = RoundUp(task.rows, kRows);
@@ -128,7 +123,7 @@ inline void PackRows(const GemmCall& c, const GemmPlan& plan, const Task& task, 
     float* to = out;
     for (int i = chunk.first; i < chunk.last; ++i) {
       const Block& block = plan.blocks[i];
-      PrepareA(c.terms[block.term], block, task.row + r, here, to + r * block.length, block.length);
+      PackA(c.terms[block.term], block, task.row + r, here, to + r * block.length);
       to += padded_rows * block.length;
     }
   }
@@ -144,8 +139,9 @@ inline void AddStrip(const GemmPlan& plan, const Task& task, const float* rows, 
   for (int i = chunk.first; i < chunk.last; ++i) {
     const int64_t length = plan.blocks[i].length;
     for (int64_t r = 0; r < task.rows; r += kRows) {
-      TileProduct<NV>(rows + r * length, length, length, 1, 0, strip, sums + r * kWidth, kWidth,
-                      task.chunk > 0 || i > chunk.first);
+      TileProduct<NV, Layout::kColumnMajor>(rows + r * length, kRows, length, 1, 0, strip,
+                                            sums + r * kWidth, kWidth,
+                                            task.chunk > 0 || i > chunk.first);
     }
     rows += padded_rows * length;
     strip += length * kWidth;

@@ -63,7 +63,8 @@ inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
   plan->chunks[plan->chunk_count++] = chunk;
 }
 
-// `width` is the number of columns of a strip. Shares are equal, instead of a small last one.
+// `width` is the number of columns of a strip. Shares are equal, instead of a small last one,
+// and so are those of the threads.
 inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* plan) {
   CutDepth(c, width, plan);
   plan->strips = CeilDiv(c.n, width);
@@ -72,7 +73,9 @@ inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* pl
   plan->part_strips = CeilDiv(plan->strips, CeilDiv(plan->strips, strips));
   int64_t rows = kRowFloats / plan->deepest / kRows * kRows;
   rows = rows < 2 * kRows ? 2 * kRows : rows > kTaskRows ? kTaskRows : rows;
-  plan->task_rows = RoundUp(CeilDiv(c.m, CeilDiv(c.m, rows)), kRows);
+  int64_t row_tasks = CeilDiv(c.m, rows);
+  if (row_tasks > 1) row_tasks = RoundUp(row_tasks, threads);
+  plan->task_rows = RoundUp(CeilDiv(c.m, row_tasks), kRows);
   plan->row_tasks = CeilDiv(c.m, plan->task_rows);
   plan->column_tasks = CeilDiv(kTasksPerThread * threads, plan->row_tasks);
   if (plan->column_tasks > plan->part_strips) plan->column_tasks = plan->part_strips;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "trainer/cpu/functions.h"
-#include "trainer/cpu/pack.h"
+#include "trainer/cpu/tile.h"
 
 namespace scm {
 namespace SCM_ISA {
@@ -13,16 +13,6 @@ constexpr int64_t kTokenBlock = 128;
 struct OuterScratch {
   Scratch a, b, sums;
 };
-
-// Aᵀ of tokens [t0, t0 + count) as [ceil(r / kRows) · kRows, count], scaled; missing rows are zero.
-inline void TransposeA(const OuterCall& c, int64_t t0, int64_t count, float* out) {
-  const int64_t rows = (c.r + kRows - 1) / kRows * kRows;
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t t = 0; t < count; ++t) {
-      out[r * kTokenBlock + t] = r < c.r ? c.a[(t0 + t) * c.r + r] * c.scale : 0.0f;
-    }
-  }
-}
 
 // One strip of mask ∘ B of the same tokens: [count, kStrip].
 template <typename T>
@@ -48,40 +38,42 @@ inline void AddOuter(const OuterCall& c, int64_t column, const float* sums) {
   for (int64_t r = 0; r < c.r; ++r) {
     for (int64_t i = 0; i < columns; ++i) {
       const int64_t at = c.out_transposed ? (column + i) * c.r + r : r * c.n + column + i;
-      c.out[at] += sums[r * kStrip + i];
+      c.out[at] += c.scale * sums[r * kStrip + i];
     }
   }
 }
 
+// A with rows of `padded` columns, the added ones zero.
+inline const float* PadA(const OuterCall& c, int64_t padded, Scratch* scratch) {
+  if (padded == c.r) return c.a;
+  float* out = scratch->Get(c.t * padded);
+  for (int64_t t = 0; t < c.t; ++t) {
+    for (int64_t r = 0; r < padded; ++r) out[t * padded + r] = r < c.r ? c.a[t * c.r + r] : 0.0f;
+  }
+  return out;
+}
+
 inline void Outer(const OuterCall& c) {
   if (c.t == 0 || c.n == 0 || c.r == 0) return;
-  const int64_t row_blocks = (c.r + kRows - 1) / kRows;
-  const int64_t strips = (c.n + kStrip - 1) / kStrip;
-  const int64_t token_blocks = (c.t + kTokenBlock - 1) / kTokenBlock;
-  const int64_t block_floats = row_blocks * kRows * kTokenBlock;
+  const int64_t padded = RoundUp(c.r, kRows), strips = CeilDiv(c.n, kStrip);
 #pragma omp parallel
   {
     static thread_local OuterScratch scratch;
-    float* a = scratch.a.Get(block_floats * token_blocks);
-    for (int64_t i = 0; i < token_blocks; ++i) {
-      const int64_t t0 = i * kTokenBlock;
-      TransposeA(c, t0, c.t - t0 < kTokenBlock ? c.t - t0 : kTokenBlock, a + i * block_floats);
-    }
+    const float* a = PadA(c, padded, &scratch.a);
     float* packed = scratch.b.Get(kTokenBlock * kStrip);
-    float* sums = scratch.sums.Get(row_blocks * kRows * kStrip);
+    float* sums = scratch.sums.Get(padded * kStrip);
 #pragma omp for schedule(dynamic, 1)
     for (int64_t strip = 0; strip < strips; ++strip) {
-      for (int64_t i = 0; i < token_blocks; ++i) {
-        const int64_t t0 = i * kTokenBlock;
+      for (int64_t t0 = 0; t0 < c.t; t0 += kTokenBlock) {
         const int64_t count = c.t - t0 < kTokenBlock ? c.t - t0 : kTokenBlock;
         if (c.b.type == Element::kFloat) {
           PackMasked<float>(c, t0, count, strip * kStrip, packed);
         } else {
           PackMasked<BFloat16>(c, t0, count, strip * kStrip, packed);
         }
-        for (int64_t r = 0; r < row_blocks; ++r) {
-          TileProduct<kStripVectors>(a + i * block_floats + r * kRows * kTokenBlock, kTokenBlock,
-                                     count, 1, 0, packed, sums + r * kRows * kStrip, kStrip, i > 0);
+        for (int64_t r = 0; r < padded; r += kRows) {
+          TileProduct<kStripVectors, Layout::kColumnMajor>(
+              a + t0 * padded + r, padded, count, 1, 0, packed, sums + r * kStrip, kStrip, t0 > 0);
         }
       }
       AddOuter(c, strip * kStrip, sums);

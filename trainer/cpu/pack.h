@@ -1,5 +1,4 @@
-// Building blocks of the matrix products: packing of strips, transposition in registers and the
-// register tile.
+// Packing for the matrix products, with transposition in registers.
 #pragma once
 
 #include "trainer/cpu/simd.h"
@@ -23,26 +22,6 @@ inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t RoundUp(int64_t n, int64_t to) { return CeilDiv(n, to) * to; }
 
 inline int MaxThreads() { return omp_get_max_threads(); }
-
-// out[k] = from[k] · scale · mask, as fp32.
-template <typename T>
-inline void CopyRow(const T* from, int64_t n, const Dropout& dropout, int64_t row, int64_t column,
-                    float scale, float* out) {
-  int64_t k = 0;
-  if (dropout.threshold != 0) {
-    const RowKeys keys = MakeRowKeys(dropout, row);
-    for (; k + kLanes <= n; k += kLanes) {
-      Store(out + k, Load(from + k) * scale * DropoutFactors(dropout, keys, column + k));
-    }
-    if (k < n) {
-      const VecF factors = DropoutFactors(dropout, keys, column + k);
-      StorePart(out + k, LoadPart(from + k, n - k) * scale * factors, n - k);
-    }
-    return;
-  }
-  for (; k + kLanes <= n; k += kLanes) Store(out + k, Load(from + k) * scale);
-  for (; k < n; ++k) out[k] = ToFloat(from[k]) * scale;
-}
 
 // Rows become columns, in place: log2(kLanes) rounds of interleaving row i with row i + kLanes / 2.
 inline VecI InterleaveIndex(int first) {
@@ -70,6 +49,51 @@ inline void Transpose(VecF* v) {
         v[2 * i] = w[2 * i];
         v[2 * i + 1] = w[2 * i + 1];
       }
+    }
+  }
+}
+
+// kRows rows of kLanes columns become kLanes columns of kRows, in place.
+inline void InterleaveRows(VecF* v) {
+  const VecI low = InterleaveIndex(0), high = InterleaveIndex(kLanes / 2);
+#pragma GCC unroll 4
+  for (int round = 1; round < kRows; round *= 2) {
+    VecF w[kRows];
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows / 2; ++i) {
+      w[2 * i] = __builtin_shuffle(v[i], v[i + kRows / 2], low);
+      w[2 * i + 1] = __builtin_shuffle(v[i], v[i + kRows / 2], high);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) v[i] = w[i];
+  }
+}
+
+// `rows` rows (at most kRows; the others are zero) of `length` columns, masked, as fp32 columns of
+// kRows. `from` lies at (row, column) of the matrix that the mask covers.
+template <typename T>
+inline void PackColumns(const T* from, int64_t stride, int64_t rows, int64_t length,
+                        const Dropout& dropout, int64_t row, int64_t column, float* out) {
+  RowKeys keys[kRows] = {};
+  for (int r = 0; r < kRows && dropout.threshold != 0; ++r) keys[r] = MakeRowKeys(dropout, row + r);
+  for (int64_t k = 0; k < length; k += kLanes) {
+    const int64_t left = length - k;
+    VecF v[kRows];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      v[r] = VecF{};
+      if (r < rows) {
+        const T* at = from + r * stride + k;
+        v[r] = left >= kLanes ? Load(at) : LoadPart(at, left);
+        if (dropout.threshold != 0) v[r] *= DropoutFactors(dropout, keys[r], column + k);
+      }
+    }
+    InterleaveRows(v);
+    if (left >= kLanes) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) Store(out + k * kRows + r * kLanes, v[r]);
+    } else {
+      for (int64_t i = 0; i < left * kRows; ++i) out[k * kRows + i] = v[i / kLanes][i % kLanes];
     }
   }
 }
@@ -119,50 +143,6 @@ inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns,
             left >= kLanes ? Load(from + c) : (left > 0 ? LoadPart(from + c, left) : VecF{});
         Store(out + c, x * scale);
       }
-    }
-  }
-}
-
-// c[kRows, NV · kLanes] (+)= A·B. A has rows `a_stride` apart and runs over `segments` pieces of
-// `length` columns that lie `a_jump` floats apart; B is one packed strip, contiguous over all
-// pieces.
-template <int NV>
-__attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int64_t length,
-                                           int64_t segments, int64_t a_jump, const float* b,
-                                           float* c, int64_t c_stride, bool accumulate) {
-  VecF sum[kRows][NV];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) sum[r][v] = VecF{};
-  }
-  const float* row[(kRows + 2) / 3];
-#pragma GCC unroll 4
-  for (int i = 0; i < (kRows + 2) / 3; ++i) row[i] = a + 3 * i * a_stride;
-  for (int64_t s = 0; s < segments; ++s) {
-#pragma GCC unroll 4
-    for (int64_t k = 0; k < length; ++k) {
-      VecF x[NV];
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) x[v] = Load(b + v * kLanes);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-        for (int v = 0; v < NV; ++v) sum[r][v] += x[v] * row[r / 3][(r % 3) * a_stride];
-      }
-#pragma GCC unroll 4
-      for (int i = 0; i < (kRows + 2) / 3; ++i) ++row[i];
-      b += NV * kLanes;
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < (kRows + 2) / 3; ++i) row[i] += a_jump - length;
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) {
-      float* to = c + r * c_stride + v * kLanes;
-      Store(to, accumulate ? Load(to) + sum[r][v] : sum[r][v]);
     }
   }
 }
