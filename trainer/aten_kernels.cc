@@ -101,9 +101,9 @@ class AtenKernels : public Kernels {
     dx.add_((g - wide * mean) * inverse);
   }
 
-  void Linear(const at::Tensor& x, const at::Tensor& w, const LoraTerm* lora,
+  void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
-    at::Tensor sum = Product(x, w.t());
+    at::Tensor sum = Product(x, w.plain.t());
     if (lora != nullptr) sum = Float(sum) + at::mm(lora->u, lora->b.t()) * lora->scale;
     if (residual.defined()) sum = sum + residual;
     y.copy_(sum);
@@ -111,7 +111,7 @@ class AtenKernels : public Kernels {
   void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) override {
     at::Tensor sum;
     for (const GradientTerm& term : terms) {
-      const at::Tensor part = Product(term.dy, term.w);
+      const at::Tensor part = Product(term.dy, term.w.plain);
       sum = sum.defined() ? sum + part : part;
     }
     dx.copy_(sum);

@@ -1,6 +1,7 @@
 // Kernels on the CPU: converts tensors to plain matrices and calls the table of the instruction
 // set.
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include "trainer/kernels.h"
 
@@ -35,11 +36,30 @@ class CpuKernels : public Kernels {
                          dx.mutable_data_ptr<float>());
   }
 
-  void Linear(const at::Tensor& x, const at::Tensor& w, const LoraTerm* lora,
+  void Pack(FrozenMatrix* w, bool backward) override {
+    const int64_t floats = f_.packed_floats(w->in, w->out);
+    const int64_t back_floats = f_.packed_floats(w->out, w->in);
+    if (!w->forward.defined()) {
+      // Half-precision weights stay as they are: packed they would take twice the memory.
+      if (w->plain.scalar_type() != at::kFloat || floats == 0 || back_floats == 0) return;
+      GemmTerm term;
+      term.b = In(w->plain);
+      term.b_transposed = true;
+      term.k = w->in;
+      w->forward = at::empty({floats}, at::kFloat);
+      f_.pack_matrix(term, w->out, w->forward.mutable_data_ptr<float>());
+      w->plain.reset();
+    }
+    if (!backward || w->backward.defined()) return;
+    w->backward = at::empty({back_floats}, at::kFloat);
+    f_.transpose_packed(w->in, w->out, w->forward.const_data_ptr<float>(),
+                        w->backward.mutable_data_ptr<float>());
+  }
+  void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
     GemmTerm terms[2];
     terms[0].a = In(x);
-    terms[0].b = In(w);
+    SetB(w.plain, w.forward, &terms[0]);
     terms[0].b_transposed = true;
     terms[0].k = x.size(1);
     if (lora != nullptr) {
@@ -49,13 +69,13 @@ class CpuKernels : public Kernels {
       terms[1].k = lora->u.size(1);
       terms[1].scale = lora->scale;
     }
-    Run(x.size(0), w.size(0), terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
+    Run(x.size(0), w.out, terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
   }
   void LinearBackward(const std::vector<GradientTerm>& pairs, at::Tensor& dx) override {
     std::vector<GemmTerm> terms(pairs.size());
     for (size_t i = 0; i < pairs.size(); ++i) {
       terms[i].a = In(pairs[i].dy);
-      terms[i].b = In(pairs[i].w);
+      SetB(pairs[i].w.plain, pairs[i].w.backward, &terms[i]);
       terms[i].k = pairs[i].dy.size(1);
     }
     Run(dx.size(0), dx.size(1), terms.data(), static_cast<int64_t>(terms.size()), at::Tensor(),
@@ -154,6 +174,13 @@ class CpuKernels : public Kernels {
   }
 
  private:
+  static void SetB(const at::Tensor& plain, const at::Tensor& packed, GemmTerm* term) {
+    if (packed.defined()) {
+      term->packed_b = packed.const_data_ptr<float>();
+    } else {
+      term->b = In(plain);
+    }
+  }
   void Run(int64_t m, int64_t n, const GemmTerm* terms, int64_t count, const at::Tensor& residual,
            const Dropout& dropout, at::Tensor& out) {
     GemmCall call;

@@ -10,12 +10,25 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "trainer/cpu/functions.h"
 #include "trainer/dropout.h"
 
 namespace scm {
+
+// A frozen matrix [out, in]. Kernels that read another form faster make it in Pack, and drop
+// `plain`.
+struct FrozenMatrix {
+  FrozenMatrix() = default;
+  FrozenMatrix(at::Tensor matrix)  // NOLINT: a plain tensor is one
+      : plain(std::move(matrix)), out(plain.size(0)), in(plain.size(1)) {}
+
+  at::Tensor plain;
+  at::Tensor forward, backward;  // for x·wᵀ and for dy·w
+  int64_t out = 0, in = 0;
+};
 
 // The low-rank part of one linear layer: scale · u·bᵀ, u = (mask ∘ x)·aᵀ.
 struct LoraTerm {
@@ -27,7 +40,7 @@ struct LoraTerm {
 // dx += dy·w; both may be several pairs that sum into one dx.
 struct GradientTerm {
   at::Tensor dy;  // [tokens, out]
-  at::Tensor w;   // [out, in]
+  FrozenMatrix w;
 };
 
 struct AttentionShape {
@@ -44,8 +57,11 @@ class Kernels {
   virtual void RmsNormBackward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
                                double eps, at::Tensor& dx) = 0;
 
+  // Brings w into the form that Linear, and with `backward` LinearBackward, read fastest. Costs
+  // memory and time once; called again it does nothing.
+  virtual void Pack(FrozenMatrix* /*w*/, bool /*backward*/) {}
   // y = residual + x·wᵀ + the low-rank part. `lora` may be null, `residual` undefined or y itself.
-  virtual void Linear(const at::Tensor& x, const at::Tensor& w, const LoraTerm* lora,
+  virtual void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
                       const at::Tensor& residual, at::Tensor& y) = 0;
   // dx = Σ terms (overwrites; any type).
   virtual void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) = 0;

@@ -118,15 +118,19 @@ void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, Lay
   kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.positions, cos_, sin_, true);
   const at::Tensor x = state->x.narrow(0, 0, n);
   at::Tensor grad_normed = work_.grad_normed.narrow(0, 0, n);
-  if (below) kernels_->LinearBackward({{grad_qkv, w.qkv}}, grad_normed);
+  const int64_t q = shape_.heads * d, kv = shape_.kv_heads * d;
+  const at::Tensor grad_q = grad_qkv.narrow(1, 0, q), grad_k = grad_qkv.narrow(1, q, kv);
+  const at::Tensor grad_v = grad_qkv.narrow(1, q + kv, kv);
+  if (below) {
+    kernels_->LinearBackward({{grad_q, w.q}, {grad_k, w.k}, {grad_v, w.v}}, grad_normed);
+  }
   if (qkv_adapters) {
     at::Tensor normed = work_.normed.narrow(0, 0, n);
     kernels_->RmsNorm(x, w.input_norm, config_.rms_norm_eps, normed);
-    const int64_t q = shape_.heads * d, kv = shape_.kv_heads * d;
     at::Tensor* dx = below ? &grad_normed : nullptr;
-    ProjectBackward(pass, layer, kQ, state, grad_qkv.narrow(1, 0, q), normed, dx);
-    ProjectBackward(pass, layer, kK, state, grad_qkv.narrow(1, q, kv), normed, dx);
-    ProjectBackward(pass, layer, kV, state, grad_qkv.narrow(1, q + kv, kv), normed, dx);
+    ProjectBackward(pass, layer, kQ, state, grad_q, normed, dx);
+    ProjectBackward(pass, layer, kK, state, grad_k, normed, dx);
+    ProjectBackward(pass, layer, kV, state, grad_v, normed, dx);
   }
   if (below) {
     kernels_->RmsNormBackward(grad_normed, x, w.input_norm, config_.rms_norm_eps, grad_x);

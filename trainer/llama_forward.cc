@@ -7,7 +7,7 @@
 namespace scm {
 
 void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
-                             const at::Tensor& x, const at::Tensor& w, const at::Tensor& residual,
+                             const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
                              at::Tensor& y) {
   const AdapterPair* pair = enabled_ ? Adapter(layer, module) : nullptr;
   if (pair == nullptr) {
@@ -24,19 +24,14 @@ void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, Lay
 
 void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* state,
                                 const at::Tensor& x) {
-  const at::Tensor& w = weights_.layers[static_cast<size_t>(layer)].qkv;
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   at::Tensor y = state->qkv.narrow(0, 0, x.size(0));
-  if (!enabled_ || !AnyAdapter(layer, {kQ, kK, kV})) {
-    kernels_->Linear(x, w, nullptr, at::Tensor(), y);
-    return;
-  }
   const int64_t q = shape_.heads * shape_.head_dim, kv = shape_.kv_heads * shape_.head_dim;
-  const int64_t begin[] = {0, q, q + kv}, size[] = {q, kv, kv};
-  for (int i = 0; i < 3; ++i) {
-    at::Tensor part = y.narrow(1, begin[i], size[i]);
-    Project(pass, layer, static_cast<Module>(kQ + i), state, x, w.narrow(0, begin[i], size[i]),
-            at::Tensor(), part);
-  }
+  at::Tensor queries = y.narrow(1, 0, q), keys = y.narrow(1, q, kv),
+             values = y.narrow(1, q + kv, kv);
+  Project(pass, layer, kQ, state, x, w.q, at::Tensor(), queries);
+  Project(pass, layer, kK, state, x, w.k, at::Tensor(), keys);
+  Project(pass, layer, kV, state, x, w.v, at::Tensor(), values);
 }
 
 void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* state,

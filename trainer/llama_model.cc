@@ -87,7 +87,18 @@ LlamaModelImpl::LlamaModelImpl(const LlamaConfig& config, LlamaWeights weights, 
       kernels_(std::move(kernels)),
       shape_{config.heads, config.kv_heads, config.head_dim},
       adapter_index_(static_cast<size_t>(config.layers * kModules), -1),
-      states_(static_cast<size_t>(config.layers)) {}
+      states_(static_cast<size_t>(config.layers)) {
+  PackWeights(false);
+}
+
+void LlamaModelImpl::PackWeights(bool backward) {
+  for (LayerWeights& w : weights_.layers) {
+    for (FrozenMatrix* matrix : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
+      kernels_->Pack(matrix, backward);
+    }
+  }
+  kernels_->Pack(&weights_.head, backward);
+}
 
 absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
   SCM_RETURN_IF_ERROR(CheckLora(config));
@@ -167,6 +178,7 @@ void LlamaModelImpl::ReserveForward(int64_t tokens) {
 void LlamaModelImpl::ReserveBackward(int64_t tokens) {
   ReserveForward(tokens);
   if (work_.grad_x.defined()) return;
+  PackWeights(true);
   const int64_t n = work_.capacity, q = shape_.heads * shape_.head_dim;
   work_.grad_act = Empty({n, config_.intermediate}, type_);
   work_.grad_qkv = Empty({n, q + 2 * shape_.kv_heads * shape_.head_dim}, type_);

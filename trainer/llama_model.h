@@ -72,6 +72,7 @@ class LlamaModelImpl : public LlamaModel {
   bool AnyAdapter(int64_t layer, std::initializer_list<Module> modules);
   at::Tensor Empty(std::initializer_list<int64_t> shape, at::ScalarType type) const;
   void Reserve(LayerState* state, int64_t tokens);
+  void PackWeights(bool backward);
   void ReserveForward(int64_t tokens);
   void ReserveBackward(int64_t tokens);
   void ReserveRotary(const TokenPlan& plan);
@@ -83,7 +84,8 @@ class LlamaModelImpl : public LlamaModel {
   at::Tensor Forward(const Pass& pass);
   void LayerForward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor& x_out);
   void Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
-               const at::Tensor& x, const at::Tensor& w, const at::Tensor& residual, at::Tensor& y);
+               const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
+               at::Tensor& y);
   void ProjectQkv(const Pass& pass, int64_t layer, LayerState* state, const at::Tensor& x);
 
   // llama_backward.cc

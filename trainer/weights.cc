@@ -16,15 +16,18 @@ class Loader {
 
   absl::Status Read(const std::string& name, std::vector<int64_t> shape, at::Tensor* out) {
     *out = at::empty(shape, options_);
-    return ReadInto(name, out);
-  }
-  absl::Status ReadInto(const std::string& name, at::Tensor* out) {
-    if (out->scalar_type() == at::kFloat && out->is_cpu() && out->is_contiguous()) {
+    if (out->scalar_type() == at::kFloat && out->is_cpu()) {
       return source_.ReadFloat32(name, out->mutable_data_ptr<float>());
     }
-    at::Tensor wide = at::empty(out->sizes(), at::kFloat);
+    at::Tensor wide = at::empty(shape, at::kFloat);
     SCM_RETURN_IF_ERROR(source_.ReadFloat32(name, wide.mutable_data_ptr<float>()));
     out->copy_(wide);
+    return absl::OkStatus();
+  }
+  absl::Status Read(const std::string& name, int64_t out, int64_t in, FrozenMatrix* matrix) {
+    at::Tensor plain;
+    SCM_RETURN_IF_ERROR(Read(name, {out, in}, &plain));
+    *matrix = FrozenMatrix(std::move(plain));
     return absl::OkStatus();
   }
 
@@ -35,18 +38,14 @@ class Loader {
     SCM_RETURN_IF_ERROR(Read(at + "input_layernorm.weight", {c.hidden}, &layer->input_norm));
     SCM_RETURN_IF_ERROR(
         Read(at + "post_attention_layernorm.weight", {c.hidden}, &layer->post_norm));
-    layer->qkv = at::empty({q + 2 * kv, c.hidden}, options_);
-    at::Tensor part = layer->qkv.narrow(0, 0, q);
-    SCM_RETURN_IF_ERROR(ReadInto(at + "self_attn.q_proj.weight", &part));
-    part = layer->qkv.narrow(0, q, kv);
-    SCM_RETURN_IF_ERROR(ReadInto(at + "self_attn.k_proj.weight", &part));
-    part = layer->qkv.narrow(0, q + kv, kv);
-    SCM_RETURN_IF_ERROR(ReadInto(at + "self_attn.v_proj.weight", &part));
-    SCM_RETURN_IF_ERROR(Read(at + "self_attn.o_proj.weight", {c.hidden, q}, &layer->o));
-    SCM_RETURN_IF_ERROR(
-        Read(at + "mlp.gate_proj.weight", {c.intermediate, c.hidden}, &layer->gate));
-    SCM_RETURN_IF_ERROR(Read(at + "mlp.up_proj.weight", {c.intermediate, c.hidden}, &layer->up));
-    return Read(at + "mlp.down_proj.weight", {c.hidden, c.intermediate}, &layer->down);
+    const std::string attention = at + "self_attn.", mlp = at + "mlp.";
+    SCM_RETURN_IF_ERROR(Read(attention + "q_proj.weight", q, c.hidden, &layer->q));
+    SCM_RETURN_IF_ERROR(Read(attention + "k_proj.weight", kv, c.hidden, &layer->k));
+    SCM_RETURN_IF_ERROR(Read(attention + "v_proj.weight", kv, c.hidden, &layer->v));
+    SCM_RETURN_IF_ERROR(Read(attention + "o_proj.weight", c.hidden, q, &layer->o));
+    SCM_RETURN_IF_ERROR(Read(mlp + "gate_proj.weight", c.intermediate, c.hidden, &layer->gate));
+    SCM_RETURN_IF_ERROR(Read(mlp + "up_proj.weight", c.intermediate, c.hidden, &layer->up));
+    return Read(mlp + "down_proj.weight", c.hidden, c.intermediate, &layer->down);
   }
 
  private:
@@ -65,9 +64,9 @@ absl::StatusOr<LlamaWeights> LoadWeights(const ModelSource& source, at::ScalarTy
       loader.Read("model.embed_tokens.weight", {c.vocabulary, c.hidden}, &w.embedding));
   SCM_RETURN_IF_ERROR(loader.Read("model.norm.weight", {c.hidden}, &w.norm));
   if (c.tied_embeddings) {
-    w.head = w.embedding;
+    w.head = FrozenMatrix(w.embedding);
   } else {
-    SCM_RETURN_IF_ERROR(loader.Read("lm_head.weight", {c.vocabulary, c.hidden}, &w.head));
+    SCM_RETURN_IF_ERROR(loader.Read("lm_head.weight", c.vocabulary, c.hidden, &w.head));
   }
   w.layers.resize(static_cast<size_t>(c.layers));
   for (int64_t i = 0; i < c.layers; ++i) {

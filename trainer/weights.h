@@ -6,21 +6,22 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "trainer/kernels.h"
 #include "trainer/model_source.h"
 
 namespace scm {
 
 struct LayerWeights {
   at::Tensor input_norm, post_norm;  // [hidden]
-  at::Tensor qkv;                    // [(heads + 2 kv_heads) · d, hidden]: q, k, v stacked
-  at::Tensor o;                      // [hidden, heads · d]
-  at::Tensor gate, up;               // [intermediate, hidden]
-  at::Tensor down;                   // [hidden, intermediate]
+  FrozenMatrix q, k, v;              // [heads or kv_heads · d, hidden]
+  FrozenMatrix o;                    // [hidden, heads · d]
+  FrozenMatrix gate, up;             // [intermediate, hidden]
+  FrozenMatrix down;                 // [hidden, intermediate]
 };
 
 struct LlamaWeights {
   at::Tensor embedding;  // [vocabulary, hidden]
-  at::Tensor head;       // the same tensor when tied
+  FrozenMatrix head;     // the same tensor when tied, until it is packed
   at::Tensor norm;
   std::vector<LayerWeights> layers;
 };

@@ -46,10 +46,12 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(info.param.isa) + (info.param.type == at::kFloat ? "_f32" : "_bf16");
     });
 
-// Shapes around the sizes of tiles and strips, and one deeper than a block of k.
+// Shapes around the sizes of tiles and strips, some deeper than a chunk of k, the last two wider
+// than a part of B.
 TEST_P(KernelsTest, Linear) {
-  const int64_t shapes[][3] = {{1, 1, 1},     {7, 5, 3},     {8, 48, 48},   {9, 49, 47},
-                               {65, 130, 97}, {3, 2100, 50}, {30, 64, 145}, {130, 4100, 20}};
+  const int64_t shapes[][3] = {{1, 1, 1},        {7, 5, 3},        {8, 48, 48},   {9, 49, 47},
+                               {65, 130, 97},    {3, 2100, 50},    {30, 64, 145}, {130, 4100, 20},
+                               {50, 1000, 2500}, {107, 3200, 1500}};
   for (const auto& s : shapes) {
     const int64_t m = s[0], k = s[1], n = s[2];
     const at::Tensor x = Random({m, k}, type_, 1), w = Random({n, k}, type_, 2);
@@ -78,6 +80,32 @@ TEST_P(KernelsTest, LinearBackward) {
     fast_->LinearBackward({{dy, w}, {dy2, w2}}, a);
     plain_->LinearBackward({{dy.to(at::kFloat), w.to(at::kFloat)}, {dy2, w2.to(at::kFloat)}}, b);
     EXPECT_LT(RelativeError(a, b), 2e-6) << m << " " << k << " " << n;
+  }
+}
+
+TEST_P(KernelsTest, PackedMatricesGiveTheSameBits) {
+  const int64_t shapes[][3] = {
+      {1, 40, 33}, {9, 49, 47}, {65, 130, 97}, {50, 1000, 2500}, {107, 3200, 1500}};
+  for (const auto& s : shapes) {
+    const int64_t m = s[0], in = s[1], out = s[2];
+    const at::Tensor x = Random({m, in}, type_, 1), dy = Random({m, out}, type_, 2);
+    const at::Tensor w = Random({out, in}, type_, 3), w2 = Random({5, in}, type_, 4);
+    LoraTerm lora{Random({m, 6}, at::kFloat, 5), Random({out, 6}, at::kFloat, 6), 0.7f};
+    FrozenMatrix packed(w), narrow(w2);
+    fast_->Pack(&narrow, true);
+    EXPECT_TRUE(narrow.plain.defined());
+    for (bool backward : {false, true, true}) fast_->Pack(&packed, backward);
+    EXPECT_EQ(packed.plain.defined(), type_ != at::kFloat);
+    at::Tensor y[2], dx[2];
+    for (int i = 0; i < 2; ++i) {
+      const FrozenMatrix& matrix = i == 0 ? FrozenMatrix(w) : packed;
+      y[i] = at::empty({m, out}, type_);
+      fast_->Linear(x, matrix, &lora, at::Tensor(), y[i]);
+      dx[i] = at::empty({m, in}, at::kFloat);
+      fast_->LinearBackward({{dy, matrix}, {dy.narrow(1, 0, 5), narrow}}, dx[i]);
+    }
+    EXPECT_TRUE(y[0].equal(y[1])) << m << " " << in << " " << out;
+    EXPECT_TRUE(dx[0].equal(dx[1])) << m << " " << in << " " << out;
   }
 }
 

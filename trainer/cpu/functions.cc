@@ -13,9 +13,21 @@ namespace scm {
 namespace SCM_ISA {
 
 const CpuFunctions* Table() {
-  static constexpr CpuFunctions kTable = {
-      SCM_STRING(SCM_ISA), Gemm,   Outer,          RmsNorm,      RmsNormBackward, Rope, Attention,
-      AttentionBackward,   SwiGlu, SwiGluBackward, CrossEntropy, LogSumExp};
+  static constexpr CpuFunctions kTable = {SCM_STRING(SCM_ISA),
+                                          Gemm,
+                                          PackedFloats,
+                                          PackMatrix,
+                                          TransposePacked,
+                                          Outer,
+                                          RmsNorm,
+                                          RmsNormBackward,
+                                          Rope,
+                                          Attention,
+                                          AttentionBackward,
+                                          SwiGlu,
+                                          SwiGluBackward,
+                                          CrossEntropy,
+                                          LogSumExp};
   return &kTable;
 }
 

@@ -27,6 +27,7 @@ struct Matrix {
 struct GemmTerm {
   ConstMatrix a, b;
   bool b_transposed = false;
+  const float* packed_b = nullptr;  // the same by pack_matrix; then b and scale are not read
   int64_t k = 0;
   float scale = 1;
   Dropout a_dropout;
@@ -72,6 +73,11 @@ struct AttentionCall {
 struct CpuFunctions {
   const char* name;
   void (*gemm)(const GemmCall&);
+  // Floats of a packed B [k, n]; 0 when it is too narrow to be packed ahead.
+  int64_t (*packed_floats)(int64_t k, int64_t n);
+  // Packs B [k, n] of a term; and Bᵀ [n, k] from packed B.
+  void (*pack_matrix)(const GemmTerm& term, int64_t n, float* out);
+  void (*transpose_packed)(int64_t k, int64_t n, const float* packed, float* out);
   void (*outer)(const OuterCall&);
   // y = x / rms(x) rounded to x's type, times w, rounded.
   void (*rms_norm)(int64_t rows, int64_t n, ConstMatrix x, ConstMatrix w, float eps, Matrix y);

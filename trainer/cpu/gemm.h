@@ -1,8 +1,9 @@
-// Matrix products: C = residual + mask ∘ Σ_t scale_t · A_t·B_t. All threads pack a part of B into
-// strips of kStrip columns, which stay in the shared cache. Then each task packs some rows of A,
-// which stay in its second-level cache, and passes by the strips: one block of k of one strip stays
-// in the first-level cache while register tiles of kRows × kStrip go down the rows (the loops of
-// Van Zee and van de Geijn, "BLIS", ACM TOMS 2015, after Goto and van de Geijn, "Anatomy of
+// Matrix products: C = residual + mask ∘ Σ_t scale_t · A_t·B_t. B comes in packed strips of kStrip
+// columns, packed once for a frozen matrix, else by all threads, a group of strips at a time; a
+// part of them stays in the shared cache. Each task packs some rows of A, which stay in its
+// second-level cache, and passes by the strips: one block of k of one strip stays in the
+// first-level cache while register tiles of kRows × kStrip go down the rows (the loops of Van Zee
+// and van de Geijn, "BLIS", ACM TOMS 2015, after Goto and van de Geijn, "Anatomy of
 // high-performance matrix multiplication", ACM TOMS 2008). Types are converted while packing, so
 // all arithmetic is fp32.
 #pragma once
@@ -16,10 +17,6 @@ namespace SCM_ISA {
 // One thread's packed rows, and its sums of one strip.
 struct GemmScratch {
   Scratch packed_a, sums;
-};
-// What the threads of a product share: packed B, and sums that wait for the next chunk of k.
-struct GemmShared {
-  Scratch packed_b, sums;
 };
 
 // Rows [row, row + rows) of a block of A as columns of kRows.
@@ -93,25 +90,26 @@ inline void FinishTile(const GemmCall& c, int64_t row, int64_t rows, int64_t col
   if (!f_in && !f_out) Finish<BFloat16, BFloat16>(c, row, rows, column, columns, tile, tile_stride);
 }
 
-// One strip of B from `column` on, over the whole depth of a chunk.
+// What is not packed yet of strip `strip` of B, over the whole depth of a chunk.
 template <int NV>
-inline void PackStrip(const GemmCall& c, const GemmPlan& plan, const Chunk& chunk, int64_t column,
+inline void PackStrip(const GemmCall& c, const GemmPlan& plan, const Chunk& chunk, int64_t strip,
                       float* out) {
   constexpr int64_t kWidth = NV * kLanes;
+  const int64_t column = strip * kWidth;
   const int64_t columns = c.n - column < kWidth ? c.n - column : kWidth;
   for (int i = chunk.first; i < chunk.last; ++i) {
     const Block& block = plan.blocks[i];
+    if (c.terms[block.term].packed_b != nullptr) continue;
     PackB<NV>(c.terms[block.term], block, column, columns, out);
     out += block.length * kWidth;
   }
 }
 
-// Some rows against some of the packed strips, for one chunk of k.
+// Some rows against strips [first_strip, last_strip) of a group, for one chunk of k.
 struct Task {
   int chunk;
   int64_t row, rows;
-  int64_t part_column;  // of the product, where the packed part begins
-  int64_t first_strip, last_strip;
+  int64_t group, first_strip, last_strip;
 };
 
 // The task's rows as [block][tile of kRows rows][column][kRows].
@@ -129,73 +127,95 @@ inline void PackRows(const GemmCall& c, const GemmPlan& plan, const Task& task, 
   }
 }
 
-// sums[rows, width of a strip] (+)= packed rows · one packed strip.
+// sums[rows, width of a strip] (+)= packed rows · strip `strip`, of which `loose` was packed now.
 template <int NV>
-inline void AddStrip(const GemmPlan& plan, const Task& task, const float* rows, const float* strip,
-                     float* sums) {
+inline void AddStrip(const GemmCall& c, const GemmPlan& plan, const Task& task, int64_t strip,
+                     const float* rows, const float* loose, float* sums) {
   constexpr int64_t kWidth = NV * kLanes;
   const Chunk& chunk = plan.chunks[task.chunk];
   const int64_t padded_rows = RoundUp(task.rows, kRows);
   for (int i = chunk.first; i < chunk.last; ++i) {
-    const int64_t length = plan.blocks[i].length;
+    const Block& block = plan.blocks[i];
+    const GemmTerm& term = c.terms[block.term];
+    const float* b = loose;
+    if (term.packed_b != nullptr) {
+      b = term.packed_b + (strip * term.k + block.begin) * kWidth;
+    } else {
+      loose += block.length * kWidth;
+    }
     for (int64_t r = 0; r < task.rows; r += kRows) {
-      TileProduct<NV, Layout::kColumnMajor>(rows + r * length, kRows, length, 1, 0, strip,
+      TileProduct<NV, Layout::kColumnMajor>(rows + r * block.length, kRows, block.length, 1, 0, b,
                                             sums + r * kWidth, kWidth,
                                             task.chunk > 0 || i > chunk.first);
     }
-    rows += padded_rows * length;
-    strip += length * kWidth;
+    rows += padded_rows * block.length;
   }
 }
 
-// `waiting` holds the sums of all rows and packed strips between chunks; null when there is one.
+// What the threads of one product share: what is packed now of a group of strips of B, and the
+// group's sums of all rows while they wait for the next chunk (null when there is one).
+struct GroupBuffers {
+  float *loose, *waiting;
+};
+
 template <int NV>
-inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task, const float* packed,
-                    float* waiting, GemmScratch* scratch) {
+inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
+                    const GroupBuffers& buffers, GemmScratch* scratch) {
   constexpr int64_t kWidth = NV * kLanes;
-  const int64_t depth = plan.chunks[task.chunk].depth;
+  const int64_t loose_floats = plan.chunks[task.chunk].loose * kWidth;
   float* rows = scratch->packed_a.Get(plan.task_rows * plan.deepest);
   float* own_sums = scratch->sums.Get(plan.task_rows * kWidth);
   PackRows(c, plan, task, rows);
   for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
     float* sums = own_sums;
-    if (waiting != nullptr) {
-      sums = waiting + (s * plan.row_tasks * plan.task_rows + task.row) * kWidth;
+    if (buffers.waiting != nullptr) {
+      sums = buffers.waiting + (s * plan.row_tasks * plan.task_rows + task.row) * kWidth;
     }
-    AddStrip<NV>(plan, task, rows, packed + s * depth * kWidth, sums);
+    const int64_t strip = task.group * plan.group_strips + s;
+    AddStrip<NV>(c, plan, task, strip, rows, buffers.loose + s * loose_floats, sums);
     if (task.chunk + 1 < plan.chunk_count) continue;
-    const int64_t column = task.part_column + s * kWidth, left = c.n - column;
+    const int64_t column = strip * kWidth, left = c.n - column;
     FinishTile(c, task.row, task.rows, column, left < kWidth ? left : kWidth, sums, kWidth);
   }
+}
+
+// Task `index` of a group of `strips`: the tasks of one part lie together.
+inline Task MakeTask(const GemmCall& c, const GemmPlan& plan, int64_t group, int64_t strips,
+                     int chunk, int64_t index) {
+  const int64_t tasks = plan.row_tasks * plan.column_tasks;
+  const int64_t begin = index / tasks * plan.part_strips, within = index % tasks;
+  const int64_t here = strips - begin < plan.part_strips ? strips - begin : plan.part_strips;
+  const int64_t column = within % plan.column_tasks;
+  Task task;
+  task.chunk = chunk;
+  task.row = within / plan.column_tasks * plan.task_rows;
+  task.rows = c.m - task.row < plan.task_rows ? c.m - task.row : plan.task_rows;
+  task.group = group;
+  task.first_strip = begin + column * here / plan.column_tasks;
+  task.last_strip = begin + (column + 1) * here / plan.column_tasks;
+  return task;
 }
 
 // The work of each thread: loops with a barrier at their end take turns between packing and
 // multiplying.
 template <int NV>
-inline void RunPlan(const GemmCall& c, const GemmPlan& plan, float* packed, float* waiting) {
-  constexpr int64_t kWidth = NV * kLanes;
+inline void RunPlan(const GemmCall& c, const GemmPlan& plan, const GroupBuffers& buffers) {
   static thread_local GemmScratch scratch;
-  for (int64_t first = 0; first < plan.strips; first += plan.part_strips) {
-    const int64_t left = plan.strips - first;
-    const int64_t strips = left < plan.part_strips ? left : plan.part_strips;
-    for (int chunk = 0; chunk < plan.chunk_count; ++chunk) {
-      const int64_t depth = plan.chunks[chunk].depth;
+  for (int64_t group = 0; group * plan.group_strips < plan.strips; ++group) {
+    const int64_t first = group * plan.group_strips, left = plan.strips - first;
+    const int64_t strips = left < plan.group_strips ? left : plan.group_strips;
+    const int64_t tasks = CeilDiv(strips, plan.part_strips) * plan.row_tasks * plan.column_tasks;
+    for (int i = 0; i < plan.chunk_count; ++i) {
+      const Chunk& chunk = plan.chunks[i];
+      if (chunk.loose > 0) {
 #pragma omp for schedule(dynamic, 1)
-      for (int64_t s = 0; s < strips; ++s) {
-        PackStrip<NV>(c, plan, plan.chunks[chunk], (first + s) * kWidth,
-                      packed + s * depth * kWidth);
+        for (int64_t s = 0; s < strips; ++s) {
+          PackStrip<NV>(c, plan, chunk, first + s, buffers.loose + s * chunk.loose * NV * kLanes);
+        }
       }
 #pragma omp for schedule(dynamic, 1)
-      for (int64_t t = 0; t < plan.row_tasks * plan.column_tasks; ++t) {
-        const int64_t row = t / plan.column_tasks * plan.task_rows, part = t % plan.column_tasks;
-        const int64_t rows = c.m - row < plan.task_rows ? c.m - row : plan.task_rows;
-        const Task task = {chunk,
-                           row,
-                           rows,
-                           first * kWidth,
-                           part * strips / plan.column_tasks,
-                           (part + 1) * strips / plan.column_tasks};
-        RunTask<NV>(c, plan, task, packed, waiting, &scratch);
+      for (int64_t t = 0; t < tasks; ++t) {
+        RunTask<NV>(c, plan, MakeTask(c, plan, group, strips, i, t), buffers, &scratch);
       }
     }
   }
@@ -204,18 +224,45 @@ inline void RunPlan(const GemmCall& c, const GemmPlan& plan, float* packed, floa
 template <int NV>
 inline void GemmOfStrips(const GemmCall& c) {
   if (c.m == 0 || c.n == 0) return;
-  constexpr int64_t kWidth = NV * kLanes;
   static thread_local GemmPlan plan;
-  static thread_local GemmShared shared;
-  MakePlan(c, kWidth, MaxThreads(), &plan);
+  static thread_local Scratch loose, waiting;
+  MakePlan(c, NV * kLanes, MaxThreads(), &plan);
   const GemmPlan& cut = plan;
-  float* packed = shared.packed_b.Get(cut.deepest * cut.part_strips * kWidth);
-  float* waiting = nullptr;
-  if (cut.chunk_count > 1) {
-    waiting = shared.sums.Get(cut.row_tasks * cut.task_rows * cut.part_strips * kWidth);
-  }
+  const int64_t columns = cut.group_strips * NV * kLanes;
+  GroupBuffers buffers = {loose.Get(cut.loosest * columns), nullptr};
+  if (cut.chunk_count > 1) buffers.waiting = waiting.Get(cut.row_tasks * cut.task_rows * columns);
 #pragma omp parallel
-  RunPlan<NV>(c, cut, packed, waiting);
+  RunPlan<NV>(c, cut, buffers);
+}
+
+// B packed once for many products, as strips of the widest kind over the whole of k. Zero floats:
+// such a matrix is too narrow for them.
+inline int64_t PackedFloats(int64_t k, int64_t n) {
+  return n <= 2 * kLanes ? 0 : RoundUp(n, kStrip) * k;
+}
+inline void PackMatrix(const GemmTerm& term, int64_t n, float* out) {
+  const Block all = {0, 0, term.k};
+  const int64_t strips = CeilDiv(n, kStrip);
+#pragma omp parallel for schedule(dynamic, 1)
+  for (int64_t s = 0; s < strips; ++s) {
+    const int64_t columns = n - s * kStrip < kStrip ? n - s * kStrip : kStrip;
+    PackB<kStripVectors>(term, all, s * kStrip, columns, out + s * kStrip * term.k);
+  }
+}
+// The packed form of Bᵀ [n, k] from that of B [k, n].
+inline void TransposePacked(int64_t k, int64_t n, const float* from, float* out) {
+  const int64_t strips = CeilDiv(k, kStrip);
+#pragma omp parallel for schedule(static)
+  for (int64_t s = 0; s < strips; ++s) {
+    float* strip = out + s * kStrip * n;
+    for (int64_t j = 0; j < n; ++j) {
+      const float* column = from + j / kStrip * kStrip * k + j % kStrip;
+      for (int64_t i = 0; i < kStrip; ++i) {
+        const int64_t row = s * kStrip + i;
+        strip[j * kStrip + i] = row < k ? column[row * kStrip] : 0.0f;
+      }
+    }
+  }
 }
 
 // Narrow products (the down projections of adapters) take narrow strips.

@@ -21,10 +21,11 @@ constexpr int64_t kTasksPerThread = 4;  // so that a thread that was held up doe
 struct Block {
   int64_t term, begin, length;
 };
-// Blocks [first, last), `depth` columns together: packed at the same time.
+// Blocks [first, last), `depth` columns together, of which `loose` are of terms whose B is not
+// packed yet.
 struct Chunk {
   int first, last;
-  int64_t depth;
+  int64_t depth, loose;
 };
 
 struct GemmPlan {
@@ -32,17 +33,19 @@ struct GemmPlan {
   Block blocks[kMaxBlocks];
   Chunk chunks[kMaxBlocks];
   int block_count, chunk_count;
-  int64_t deepest;              // depth of the deepest chunk
-  int64_t strips, part_strips;  // of all columns; of the columns packed at a time
+  int64_t deepest, loosest;  // chunk
+  int64_t strips;            // all columns
+  int64_t group_strips;      // packed at the same time
+  int64_t part_strips;       // of a group, that tasks of the same time share
   int64_t task_rows, row_tasks;
   int64_t column_tasks;  // into which a part's strips are cut
 };
 
 inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
   plan->block_count = plan->chunk_count = 0;
-  plan->deepest = 0;
+  plan->deepest = plan->loosest = 0;
   const int64_t most = GemmPlan::kMaxBlocks / c.term_count;
-  Chunk chunk{0, 0, 0};
+  Chunk chunk{0, 0, 0, 0};
   for (int64_t t = 0; t < c.term_count; ++t) {
     const int64_t k = c.terms[t].k;
     int64_t pieces = CeilDiv(k, kSliverFloats / width);
@@ -52,25 +55,38 @@ inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
       const int64_t here = k - begin < length ? k - begin : length;
       if (chunk.last > chunk.first && chunk.depth + here > kChunkDepth) {
         plan->chunks[plan->chunk_count++] = chunk;
-        chunk = {chunk.last, chunk.last, 0};
+        chunk = {chunk.last, chunk.last, 0, 0};
       }
       plan->blocks[plan->block_count++] = {t, begin, here};
       ++chunk.last;
       chunk.depth += here;
-      plan->deepest = chunk.depth > plan->deepest ? chunk.depth : plan->deepest;
+      if (c.terms[t].packed_b == nullptr) chunk.loose += here;
+      if (chunk.depth > plan->deepest) plan->deepest = chunk.depth;
+      if (chunk.loose > plan->loosest) plan->loosest = chunk.loose;
     }
   }
   plan->chunks[plan->chunk_count++] = chunk;
 }
 
-// `width` is the number of columns of a strip. Shares are equal, instead of a small last one,
-// and so are those of the threads.
+// Strips of `depth` that fit the shared cache, in equal shares of `all`.
+inline int64_t SharedStrips(int64_t all, int64_t depth, int64_t width) {
+  if (depth == 0) return all;
+  const int64_t most = kPackedFloats / (depth * width);
+  return most < 1 ? 1 : CeilDiv(all, CeilDiv(all, most));
+}
+
+// `width` is the number of columns of a strip. Shares are equal, instead of a small last one, and
+// so are those of the threads.
 inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* plan) {
   CutDepth(c, width, plan);
   plan->strips = CeilDiv(c.n, width);
-  int64_t strips = kPackedFloats / (plan->deepest * width);
-  strips = strips < 1 ? 1 : strips;
-  plan->part_strips = CeilDiv(plan->strips, CeilDiv(plan->strips, strips));
+  plan->part_strips = SharedStrips(plan->strips, plan->deepest, width);
+  plan->group_strips = plan->part_strips;
+  // Sums that wait for the next chunk are kept for a group: then it is one part.
+  if (plan->chunk_count == 1) {
+    plan->group_strips = SharedStrips(plan->strips, plan->loosest, width);
+    if (plan->part_strips > plan->group_strips) plan->part_strips = plan->group_strips;
+  }
   int64_t rows = kRowFloats / plan->deepest / kRows * kRows;
   rows = rows < 2 * kRows ? 2 * kRows : rows > kTaskRows ? kTaskRows : rows;
   int64_t row_tasks = CeilDiv(c.m, rows);
