@@ -34,7 +34,7 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<LlamaModel> model;
   TestExamples examples;
-  int64_t bytes = 0;  // of its weights in memory
+  int64_t bytes = 0;  // of its weights
 };
 
 class Evaluator {
@@ -71,8 +71,8 @@ class Evaluator {
   std::string device_;
   Corpus corpus_;  // before the items that point into it
   Evaluation evaluation_;
-  int64_t scored_ = 0;          // items, over all models
-  int64_t peak_rss_bytes_ = 0;  // before the peak was last forgotten
+  int64_t items_to_score_ = 0, scored_ = 0;  // over all models
+  int64_t peak_rss_bytes_ = 0;               // before the peak was last forgotten
 };
 
 absl::Status Evaluator::LoadTests() {
@@ -166,7 +166,7 @@ int64_t Evaluator::ItemsToScore() const {
 
 // Says how far the evaluation is; false when it is to stop.
 bool Evaluator::ReportItems(int64_t scored) {
-  const double step = static_cast<double>(scored), total = static_cast<double>(ItemsToScore());
+  const double step = static_cast<double>(scored), total = static_cast<double>(items_to_score_);
   return reporter_->Progress(scored, {{"items_scored", step}, {"total", total}}).ok() &&
          !commands_->stop().has_value();
 }
@@ -280,6 +280,7 @@ absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
 
 absl::Status Evaluator::Run() {
   SCM_RETURN_IF_ERROR(LoadTests());
+  items_to_score_ = ItemsToScore();
   SCM_ASSIGN_OR_RETURN(device_, PrepareTorch(spec_.resources));
   SCM_RETURN_IF_ERROR(EvaluateBaseAndSeeds());
   for (const BaselineSpec& baseline : Baselines()) {
