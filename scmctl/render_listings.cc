@@ -91,9 +91,9 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
                {"reason", false, true}});
   for (const Json& task : MemberAt(answer, "tasks")) {
     if (!MemberAt(task, "run").is_null()) continue;
-    tasks.Add({Cell(MemberAt(task, "id")), TaskText(task),
-               Cell(MemberAt(task, "state")), Cell(MemberAt(task, "attempts")),
-               Cell(MemberAt(task, "worker")), Cell(MemberAt(task, "reason"))});
+    tasks.Add({Cell(MemberAt(task, "id")), TaskText(task), Cell(MemberAt(task, "state")),
+               Cell(MemberAt(task, "attempts")), Cell(MemberAt(task, "worker")),
+               Cell(MemberAt(task, "reason"))});
   }
   absl::StrAppend(&out, "\n", tasks.Render(terminal, "No other tasks yet."));
   return out;
