@@ -9,6 +9,7 @@
 #pragma once
 
 #include "trainer/cpu/gemm_plan.h"
+#include "trainer/cpu/pack_matrix.h"
 #include "trainer/cpu/tile.h"
 
 namespace scm {
@@ -28,28 +29,6 @@ inline void PackA(const GemmTerm& t, const Block& block, int64_t row, int64_t ro
   } else {
     PackColumns(static_cast<const BFloat16*>(t.a.data) + at, t.a.stride, rows, block.length,
                 t.a_dropout, row, block.begin, out);
-  }
-}
-
-template <int NV, typename T>
-inline void PackTerm(const GemmTerm& t, const Block& block, int64_t column, int64_t columns,
-                     float* out) {
-  const T* b = static_cast<const T*>(t.b.data);
-  if (t.b_transposed) {
-    PackTransposed<NV>(b + column * t.b.stride + block.begin, t.b.stride, block.length, columns,
-                       t.scale, out);
-  } else {
-    PackStraight<NV>(b + block.begin * t.b.stride + column, t.b.stride, block.length, columns,
-                     t.scale, out);
-  }
-}
-template <int NV>
-inline void PackB(const GemmTerm& t, const Block& block, int64_t column, int64_t columns,
-                  float* out) {
-  if (t.b.type == Element::kFloat) {
-    PackTerm<NV, float>(t, block, column, columns, out);
-  } else {
-    PackTerm<NV, BFloat16>(t, block, column, columns, out);
   }
 }
 
@@ -165,7 +144,7 @@ inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
   const int64_t loose_floats = plan.chunks[task.chunk].loose * kWidth;
   float* rows = scratch->packed_a.Get(plan.task_rows * plan.deepest);
   float* own_sums = scratch->sums.Get(plan.task_rows * kWidth);
-  PackRows(c, plan, task, rows);
+  if (task.first_strip < task.last_strip) PackRows(c, plan, task, rows);
   for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
     float* sums = own_sums;
     if (buffers.waiting != nullptr) {
@@ -233,36 +212,6 @@ inline void GemmOfStrips(const GemmCall& c) {
   if (cut.chunk_count > 1) buffers.waiting = waiting.Get(cut.row_tasks * cut.task_rows * columns);
 #pragma omp parallel
   RunPlan<NV>(c, cut, buffers);
-}
-
-// B packed once for many products, as strips of the widest kind over the whole of k. Zero floats:
-// such a matrix is too narrow for them.
-inline int64_t PackedFloats(int64_t k, int64_t n) {
-  return n <= 2 * kLanes ? 0 : RoundUp(n, kStrip) * k;
-}
-inline void PackMatrix(const GemmTerm& term, int64_t n, float* out) {
-  const Block all = {0, 0, term.k};
-  const int64_t strips = CeilDiv(n, kStrip);
-#pragma omp parallel for schedule(dynamic, 1)
-  for (int64_t s = 0; s < strips; ++s) {
-    const int64_t columns = n - s * kStrip < kStrip ? n - s * kStrip : kStrip;
-    PackB<kStripVectors>(term, all, s * kStrip, columns, out + s * kStrip * term.k);
-  }
-}
-// The packed form of Bᵀ [n, k] from that of B [k, n].
-inline void TransposePacked(int64_t k, int64_t n, const float* from, float* out) {
-  const int64_t strips = CeilDiv(k, kStrip);
-#pragma omp parallel for schedule(static)
-  for (int64_t s = 0; s < strips; ++s) {
-    float* strip = out + s * kStrip * n;
-    for (int64_t j = 0; j < n; ++j) {
-      const float* column = from + j / kStrip * kStrip * k + j % kStrip;
-      for (int64_t i = 0; i < kStrip; ++i) {
-        const int64_t row = s * kStrip + i;
-        strip[j * kStrip + i] = row < k ? column[row * kStrip] : 0.0f;
-      }
-    }
-  }
 }
 
 // Narrow products (the down projections of adapters) take narrow strips.
