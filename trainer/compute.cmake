@@ -2,7 +2,7 @@
 # which of them runs is decided at start-up (trainer/cpu/dispatch.cc).
 set(cpu_objects)
 function(scm_cpu_kernels isa)
-  add_library(scm_cpu_${isa} OBJECT cpu/functions.cc)
+  add_library(scm_cpu_${isa} OBJECT ${CMAKE_SOURCE_DIR}/trainer/cpu/functions.cc)
   target_include_directories(scm_cpu_${isa} PRIVATE ${CMAKE_SOURCE_DIR})
   # O3 whatever the build type: without it the register tile lives in memory.
   target_compile_options(scm_cpu_${isa} PRIVATE ${SCM_WARNINGS} -O3 -ffp-contract=fast

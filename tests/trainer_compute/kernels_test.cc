@@ -4,6 +4,9 @@
 #include "tests/trainer_compute/support.h"
 
 namespace scm {
+namespace wide {
+const CpuFunctions* Table();  // trainer/cpu/functions.cc with SCM_WIDE
+}
 namespace {
 
 at::Tensor Random(std::initializer_list<int64_t> shape, at::ScalarType type, uint64_t seed) {
@@ -20,10 +23,14 @@ struct Setup {
   at::ScalarType type;
 };
 
+const CpuFunctions* TableOf(const std::string& isa) {
+  return isa == "wide" ? wide::Table() : CpuFunctionsByName(isa.c_str());
+}
+
 class KernelsTest : public ::testing::TestWithParam<Setup> {
  protected:
   void SetUp() override {
-    const CpuFunctions* table = CpuFunctionsByName(GetParam().isa);
+    const CpuFunctions* table = TableOf(GetParam().isa);
     if (table == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam().isa;
     EXPECT_STREQ(table->name, GetParam().isa);
     fast_ = MakeCpuKernels(table);
@@ -40,6 +47,7 @@ class KernelsTest : public ::testing::TestWithParam<Setup> {
 INSTANTIATE_TEST_SUITE_P(
     All, KernelsTest,
     ::testing::Values(Setup{"baseline", at::kFloat}, Setup{"baseline", at::kBFloat16},
+                      Setup{"wide", at::kFloat}, Setup{"wide", at::kBFloat16},
                       Setup{"avx2", at::kFloat}, Setup{"avx2", at::kBFloat16},
                       Setup{"avx512", at::kFloat}, Setup{"avx512", at::kBFloat16}),
     [](const auto& info) {

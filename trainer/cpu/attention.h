@@ -11,11 +11,7 @@
 namespace scm {
 namespace SCM_ISA {
 
-#if defined(__AVX512F__)
-constexpr int kKeyVectors = 2;
-#else
-constexpr int kKeyVectors = 3;
-#endif
+constexpr int kKeyVectors = kLanes == 16 ? 2 : 3;
 constexpr int kDimVectors = 2;
 constexpr int64_t kKeys = kKeyVectors * kLanes;  // keys of one strip
 constexpr int64_t kDims = kDimVectors * kLanes;  // dimensions of one strip

@@ -8,11 +8,8 @@ extern "C" int omp_get_max_threads(void);
 namespace scm {
 namespace SCM_ISA {
 
-#if defined(__AVX512F__)
-constexpr int kRows = 8;  // 8 × 48: 24 of 32 registers hold sums
-#else
-constexpr int kRows = 4;  // 4 × 3 vectors: 12 of 16 registers hold sums
-#endif
+// Rows of a register tile: its sums take 24 of AVX-512's 32 registers, else 12 of 16.
+constexpr int kRows = kLanes == 16 ? 8 : 4;
 constexpr int kStripVectors = 3;
 constexpr int64_t kStrip = kStripVectors * kLanes;
 

@@ -12,7 +12,8 @@
 namespace scm {
 namespace SCM_ISA {
 
-#if defined(__AVX512F__)
+// SCM_WIDE: as for AVX-512, in whatever registers there are, so that every machine can test it.
+#if defined(__AVX512F__) || defined(SCM_WIDE)
 constexpr int kLanes = 16;
 #elif defined(__AVX2__)
 constexpr int kLanes = 8;
