@@ -57,18 +57,21 @@ class CpuKernels : public Kernels {
   }
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
+    // The long product comes last: while it runs, what the results replace is fetched.
     GemmTerm terms[2];
-    terms[0].a = In(x);
-    SetB(w.plain, w.forward, &terms[0]);
-    terms[0].b_transposed = true;
-    terms[0].k = x.size(1);
+    GemmTerm* base = terms;
     if (lora != nullptr) {
-      terms[1].a = In(lora->u);
-      terms[1].b = In(lora->b);
-      terms[1].b_transposed = true;
-      terms[1].k = lora->u.size(1);
-      terms[1].scale = lora->scale;
+      terms[0].a = In(lora->u);
+      terms[0].b = In(lora->b);
+      terms[0].b_transposed = true;
+      terms[0].k = lora->u.size(1);
+      terms[0].scale = lora->scale;
+      base = terms + 1;
     }
+    base->a = In(x);
+    SetB(w.plain, w.forward, base);
+    base->b_transposed = true;
+    base->k = x.size(1);
     Run(x.size(0), w.out, terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
   }
   void LinearBackward(const std::vector<GradientTerm>& pairs, at::Tensor& dx) override {

@@ -12,15 +12,18 @@ struct BackwardScratch {
   Scratch values_t, keys_straight, grad_panels, grad_out, grad_keys, grad_values;
 };
 
-// sums[strip][d][kKeys] += leftᵀ·panels over the queries of the block; left is [rows, padded_d].
-inline void AddTransposed(const Unit& u, int64_t strips, int64_t rows, const float* left,
+// sums[strip][d][kKeys] += leftᵀ·panels over the queries of the block that see the strip; left is
+// [rows, padded_d].
+inline void AddTransposed(const Unit& u, int64_t i0, int64_t rows, const float* left,
                           const float* panels, float* sums) {
-  const int64_t d = RoundUp(u.d, kRows);
+  const int64_t d = RoundUp(u.d, kRows), strips = VisibleStrips(u, i0 + rows - kRows);
   for (int64_t s = 0; s < strips; ++s) {
+    const int64_t sees = s * kKeys - u.document.prefix_length - i0;  // the first query that does
+    const int64_t first = sees > 0 ? sees : 0;
     for (int64_t i = 0; i < d; i += kRows) {
-      TileProduct<kKeyVectors, Layout::kColumnMajor>(left + i, u.padded_d, rows, 1, 0,
-                                                     panels + s * kBlock * kKeys,
-                                                     sums + (s * d + i) * kKeys, kKeys, true);
+      TileProduct<kKeyVectors, Layout::kColumnMajor>(
+          left + first * u.padded_d + i, u.padded_d, rows - first, 1, 0,
+          panels + (s * kBlock + first) * kKeys, sums + (s * d + i) * kKeys, kKeys, true);
     }
   }
 }
@@ -109,8 +112,8 @@ inline void BackwardBlock(const Unit& u, const Packed& p, int64_t head, int64_t 
   for (int64_t r = 0; r < count; ++r) {
     StoreRowTyped(c.grad_qkv, first + r, head * u.d, out + r * u.padded_d, u.d, u.scale);
   }
-  AddTransposed(u, strips, rows, queries, grads, p.grad_keys);
-  AddTransposed(u, strips, rows, grad_out, panels, p.grad_values);
+  AddTransposed(u, i0, rows, queries, grads, p.grad_keys);
+  AddTransposed(u, i0, rows, grad_out, panels, p.grad_values);
 }
 
 // sums[strip][d][kKeys] → rows of the output.

@@ -84,6 +84,22 @@ inline void PackStrip(const GemmCall& c, const GemmPlan& plan, const Chunk& chun
   }
 }
 
+// Asks the memory for a tile's rows of the strip that begins at `column`: what the results replace,
+// and the residual. Addresses beyond the matrix do no harm.
+inline void FetchRow(ConstMatrix m, int64_t row, int64_t column) {
+  const int64_t size = m.type == Element::kFloat ? sizeof(float) : sizeof(BFloat16);
+  const char* at = static_cast<const char*>(m.data) + (row * m.stride + column) * size;
+  for (int64_t i = 0; i < kStrip * size; i += kLineBytes) __builtin_prefetch(at + i, 1);
+}
+inline void FetchResults(const GemmCall& c, int64_t row, int64_t column) {
+  for (int64_t r = row; r < row + kRows; ++r) {
+    FetchRow({c.out.data, c.out.type, c.out.stride}, r, column);
+    if (c.residual.data != nullptr && c.residual.data != c.out.data) {
+      FetchRow(c.residual, r, column);
+    }
+  }
+}
+
 // Some rows against strips [first_strip, last_strip) of a group, for one chunk of k.
 struct Task {
   int chunk;
@@ -106,28 +122,59 @@ inline void PackRows(const GemmCall& c, const GemmPlan& plan, const Task& task, 
   }
 }
 
+// Blocks of a strip as they are read: where one lies, and what is read after it.
+struct BlockData {
+  const float *now, *next;  // next is null at the task's end
+};
+
+// `loose` is what was packed now of the strip; `more`: another strip of the task follows.
+inline BlockData Locate(const GemmCall& c, const GemmPlan& plan, const Task& task, int i,
+                        int64_t width, int64_t strip, bool more, const float* loose) {
+  const Chunk& chunk = plan.chunks[task.chunk];
+  const Block& block = plan.blocks[i];
+  const GemmTerm& term = c.terms[block.term];
+  const bool packed = term.packed_b != nullptr;
+  const float* now = packed ? term.packed_b + (strip * term.k + block.begin) * width : loose;
+  if (i + 1 < chunk.last && plan.blocks[i + 1].term == block.term) {
+    return {now, now + block.length * width};
+  }
+  if (!more) return {now, nullptr};
+  // The term's first block in the next strip.
+  int64_t back = 0;
+  for (int j = i - 1; j >= chunk.first && plan.blocks[j].term == block.term; --j) {
+    back += plan.blocks[j].length;
+  }
+  return {now, now + ((packed ? term.k : chunk.loose) - back) * width};
+}
+
 // sums[rows, width of a strip] (+)= packed rows · strip `strip`, of which `loose` was packed now.
+// The tiles of one block leave the memory time to bring the next one. The last tile of some rows
+// leaves it time to bring what their results replace; then they are written.
 template <int NV>
 inline void AddStrip(const GemmCall& c, const GemmPlan& plan, const Task& task, int64_t strip,
-                     const float* rows, const float* loose, float* sums) {
+                     bool more, const float* rows, const float* loose, float* sums) {
   constexpr int64_t kWidth = NV * kLanes;
   const Chunk& chunk = plan.chunks[task.chunk];
-  const int64_t padded_rows = RoundUp(task.rows, kRows);
+  const int64_t tiles = CeilDiv(task.rows, kRows);
   for (int i = chunk.first; i < chunk.last; ++i) {
     const Block& block = plan.blocks[i];
-    const GemmTerm& term = c.terms[block.term];
-    const float* b = loose;
-    if (term.packed_b != nullptr) {
-      b = term.packed_b + (strip * term.k + block.begin) * kWidth;
-    } else {
-      loose += block.length * kWidth;
-    }
-    for (int64_t r = 0; r < task.rows; r += kRows) {
-      TileProduct<NV, Layout::kColumnMajor>(rows + r * block.length, kRows, block.length, 1, 0, b,
-                                            sums + r * kWidth, kWidth,
+    const BlockData b = Locate(c, plan, task, i, kWidth, strip, more, loose);
+    if (b.now == loose) loose += block.length * kWidth;
+    const bool last = i + 1 == chunk.last && task.chunk + 1 == plan.chunk_count;
+    const int64_t column = strip * kWidth;
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t r = t * kRows;
+      if (b.next != nullptr) FetchShare(b.next, block.length * kWidth, t, tiles);
+      if (last) FetchResults(c, task.row + r, column);
+      TileProduct<NV, Layout::kColumnMajor>(rows + r * block.length, kRows, block.length, 1, 0,
+                                            b.now, sums + r * kWidth, kWidth,
                                             task.chunk > 0 || i > chunk.first);
+      if (last) {
+        FinishTile(c, task.row + r, task.rows - r < kRows ? task.rows - r : kRows, column,
+                   c.n - column < kWidth ? c.n - column : kWidth, sums + r * kWidth, kWidth);
+      }
     }
-    rows += padded_rows * block.length;
+    rows += tiles * kRows * block.length;
   }
 }
 
@@ -151,10 +198,8 @@ inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
       sums = buffers.waiting + (s * plan.row_tasks * plan.task_rows + task.row) * kWidth;
     }
     const int64_t strip = task.group * plan.group_strips + s;
-    AddStrip<NV>(c, plan, task, strip, rows, buffers.loose + s * loose_floats, sums);
-    if (task.chunk + 1 < plan.chunk_count) continue;
-    const int64_t column = strip * kWidth, left = c.n - column;
-    FinishTile(c, task.row, task.rows, column, left < kWidth ? left : kWidth, sums, kWidth);
+    AddStrip<NV>(c, plan, task, strip, s + 1 < task.last_strip, rows,
+                 buffers.loose + s * loose_floats, sums);
   }
 }
 

@@ -13,7 +13,7 @@ namespace SCM_ISA {
 constexpr int64_t kSliverFloats = 5 * 1024;     // one block of k of one strip of B, in L1
 constexpr int64_t kRowFloats = 64 * 1024;       // the rows of A of one task, in L2
 constexpr int64_t kPackedFloats = 1024 * 1024;  // the packed part of B, in the shared cache
-constexpr int64_t kChunkDepth = 1536;           // of k that lies packed at a time
+constexpr int64_t kChunkDepth = 768;            // of k that lies packed at a time
 constexpr int64_t kTaskRows = 96;
 constexpr int64_t kTasksPerThread = 4;  // so that a thread that was held up does not hold up all
 

@@ -9,6 +9,7 @@ namespace scm {
 namespace SCM_ISA {
 
 constexpr int64_t kTokenBlock = 128;
+constexpr int64_t kOuterTasks = 2;  // of each thread
 
 struct OuterScratch {
   Scratch a, b, sums;
@@ -27,6 +28,7 @@ inline void PackMasked(const OuterCall& c, int64_t t0, int64_t count, int64_t co
     const RowKeys keys = MakeRowKeys(c.b_dropout, t0 + t);
     for (int64_t i = 0; i < kStrip; i += kLanes) {
       const int64_t left = columns - i;
+      __builtin_prefetch(b + kAhead * c.b.stride + i);
       const VecF x = left >= kLanes ? Load(b + i) : (left > 0 ? LoadPart(b + i, left) : VecF{});
       Store(out + i, x * DropoutFactors(c.b_dropout, keys, column + i));
     }
@@ -53,30 +55,43 @@ inline const float* PadA(const OuterCall& c, int64_t padded, Scratch* scratch) {
   return out;
 }
 
+// Columns of strips [first, last), token block after token block, so that what lies side by side
+// in a row of B is read together.
+inline void OuterStrips(const OuterCall& c, const float* a, int64_t padded, int64_t first,
+                        int64_t last, OuterScratch* scratch) {
+  float* packed = scratch->b.Get(kTokenBlock * kStrip);
+  float* sums = scratch->sums.Get((last - first) * padded * kStrip);
+  for (int64_t t0 = 0; t0 < c.t; t0 += kTokenBlock) {
+    const int64_t count = c.t - t0 < kTokenBlock ? c.t - t0 : kTokenBlock;
+    for (int64_t strip = first; strip < last; ++strip) {
+      if (c.b.type == Element::kFloat) {
+        PackMasked<float>(c, t0, count, strip * kStrip, packed);
+      } else {
+        PackMasked<BFloat16>(c, t0, count, strip * kStrip, packed);
+      }
+      for (int64_t r = 0; r < padded; r += kRows) {
+        TileProduct<kStripVectors, Layout::kColumnMajor>(
+            a + t0 * padded + r, padded, count, 1, 0, packed,
+            sums + ((strip - first) * padded + r) * kStrip, kStrip, t0 > 0);
+      }
+    }
+  }
+  for (int64_t strip = first; strip < last; ++strip) {
+    AddOuter(c, strip * kStrip, sums + (strip - first) * padded * kStrip);
+  }
+}
+
 inline void Outer(const OuterCall& c) {
   if (c.t == 0 || c.n == 0 || c.r == 0) return;
   const int64_t padded = RoundUp(c.r, kRows), strips = CeilDiv(c.n, kStrip);
+  const int64_t tasks = kOuterTasks * MaxThreads() < strips ? kOuterTasks * MaxThreads() : strips;
 #pragma omp parallel
   {
     static thread_local OuterScratch scratch;
     const float* a = PadA(c, padded, &scratch.a);
-    float* packed = scratch.b.Get(kTokenBlock * kStrip);
-    float* sums = scratch.sums.Get(padded * kStrip);
 #pragma omp for schedule(dynamic, 1)
-    for (int64_t strip = 0; strip < strips; ++strip) {
-      for (int64_t t0 = 0; t0 < c.t; t0 += kTokenBlock) {
-        const int64_t count = c.t - t0 < kTokenBlock ? c.t - t0 : kTokenBlock;
-        if (c.b.type == Element::kFloat) {
-          PackMasked<float>(c, t0, count, strip * kStrip, packed);
-        } else {
-          PackMasked<BFloat16>(c, t0, count, strip * kStrip, packed);
-        }
-        for (int64_t r = 0; r < padded; r += kRows) {
-          TileProduct<kStripVectors, Layout::kColumnMajor>(
-              a + t0 * padded + r, padded, count, 1, 0, packed, sums + r * kStrip, kStrip, t0 > 0);
-        }
-      }
-      AddOuter(c, strip * kStrip, sums);
+    for (int64_t i = 0; i < tasks; ++i) {
+      OuterStrips(c, a, padded, i * strips / tasks, (i + 1) * strips / tasks, &scratch);
     }
   }
 }

@@ -14,9 +14,19 @@ constexpr int kStripVectors = 3;
 constexpr int64_t kStrip = kStripVectors * kLanes;
 
 constexpr int64_t kAhead = 6;  // rows, or vectors of a row, that packing fetches early
+constexpr int64_t kLineBytes = 64;
 
 inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t RoundUp(int64_t n, int64_t to) { return CeilDiv(n, to) * to; }
+
+// Asks for part `index` of `parts` of what is read later, into the second-level cache. Hardware
+// follows a stream, but it does not see where the next one begins.
+inline void FetchShare(const float* data, int64_t floats, int64_t index, int64_t parts) {
+  constexpr int64_t kLine = kLineBytes / static_cast<int64_t>(sizeof(float));
+  const int64_t share = RoundUp(CeilDiv(floats, parts), kLine);
+  const int64_t end = (index + 1) * share < floats ? (index + 1) * share : floats;
+  for (int64_t i = index * share; i < end; i += kLine) __builtin_prefetch(data + i, 0, 2);
+}
 
 inline int MaxThreads() { return omp_get_max_threads(); }
 
@@ -81,6 +91,7 @@ inline void PackColumns(const T* from, int64_t stride, int64_t rows, int64_t len
       v[r] = VecF{};
       if (r < rows) {
         const T* at = from + r * stride + k;
+        __builtin_prefetch(at + kRows * stride, 0, 2);
         v[r] = left >= kLanes ? Load(at) : LoadPart(at, left);
         if (dropout.threshold != 0) v[r] *= DropoutFactors(dropout, keys[r], column + k);
       }
