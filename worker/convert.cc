@@ -54,6 +54,7 @@ struct Fill {
       to.set_utilization_ratio(sample.utilization_ratio);
       to.set_memory_used_bytes(sample.memory_used_bytes);
     }
+    out.set_leaving(message.leaving);
   }
   void operator()(const ReportBatch& message) {
     v1::ReportBatch& out = *proto.mutable_reports();

@@ -145,7 +145,7 @@ void Daemon::OnGrant(const Grant& grant) {
 
 void Daemon::Renew() {
   next_renew_ = context_.clock->Steady() + renew_period_;
-  context_.client->Send(scm::Renew{LiveLeases(), gpu_samples_});
+  context_.client->Send(scm::Renew{LiveLeases(), gpu_samples_, shutting_down_});
   // Not the renewal but the session shows that the coordinator is there; a dead connection ends it
   // within the keep-alive's time.
   for (const auto& [id, attempt] : attempts_) attempt->RefreshDeadline();
@@ -194,6 +194,8 @@ void Daemon::Shutdown(const std::string& reason) {
   WorkerLog(absl::StrCat("shutting down (", reason, "): ", attempts_.size(), " attempts"));
   stop_deadline_ = context_.clock->Steady() + options_.shutdown_grace + kKillMargin;
   flush_deadline_ = stop_deadline_ + options_.shutdown_flush;
+  // First of all, or what these attempts give back would be granted here again.
+  if (session_.registered()) Renew();
   for (const auto& [id, attempt] : attempts_) attempt->StopLocally(options_.shutdown_grace);
 }
 

@@ -43,6 +43,7 @@ struct Register {
 struct Renew {
   std::vector<LeaseRef> leases;
   std::vector<GpuSample> gpus;
+  bool leaving = false;  // nothing new is to be granted here
 };
 
 struct ReportBatch {

@@ -98,6 +98,7 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
     }
   } else {
     lease_deadlines.erase(after.id);
+    if (before.lease) unsent_grants.erase(before.lease->id);
   }
   NoteStrike(before, after, event);
   if (before.state == after.state && !std::holds_alternative<StopRequested>(event)) return;

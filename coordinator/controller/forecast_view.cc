@@ -143,11 +143,10 @@ double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t fi
   return seconds;
 }
 
-}  // namespace
-
-std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const ExperimentId& id) {
+std::optional<double> EvaluationPace(const Snapshot& snapshot,
+                                     const std::vector<const Task*>& tasks) {
   double seconds = 0, models = 0;
-  for (const Task* task : TasksInOrder(snapshot, id)) {
+  for (const Task* task : tasks) {
     if (task->kind != TaskKind::kEvaluate || !task->part) continue;
     const double done = ShareDone(*task);
     if (done <= 0) continue;
@@ -156,6 +155,12 @@ std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const Exper
   }
   if (models <= 0) return std::nullopt;
   return seconds / models;
+}
+
+}  // namespace
+
+std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const ExperimentId& id) {
+  return EvaluationPace(snapshot, TasksInOrder(snapshot, id));
 }
 
 std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run) {
@@ -187,7 +192,7 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
   input.pace = *pace;
   input.save_steps = static_cast<double>(spec.training.save_steps);
   std::map<StageKind, StageAhead> open;
-  const std::optional<double> evaluation = SecondsPerEvaluation(snapshot, id);
+  const std::optional<double> evaluation = EvaluationPace(snapshot, tasks);
   double rate = 0, accrued = 0;
   int64_t first_order = std::numeric_limits<int64_t>::max();
   for (const Task* task : tasks) {

@@ -47,6 +47,7 @@ struct RenewInput {
   WorkerId worker;
   std::vector<LeaseRef> leases;
   std::vector<GpuRecord> gpus;  // utilisation samples by index
+  bool leaving = false;         // says goodbye once its attempts are saved
 };
 struct ReportsInput {
   WorkerId worker;

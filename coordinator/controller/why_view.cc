@@ -99,7 +99,11 @@ std::string WorkerText(const Worker& worker) {
                        "newer checkpoint: ",
                        worker.strikes);
     case WorkerState::kDraining:
-      return absl::StrCat("what it runs moves after a checkpoint, and it gets nothing new", undo);
+      return worker.standing == WorkerState::kDraining
+                 ? absl::StrCat("what it runs moves after a checkpoint, and it gets nothing new",
+                                undo)
+                 : "it goes down once what it runs has saved a checkpoint, and gets nothing new "
+                   "until it is back";
     case WorkerState::kQuarantined:
       return absl::StrCat(worker.strikes,
                           " attempts in a row ended by themselves without a newer checkpoint; it "

@@ -38,6 +38,7 @@ void WorkerSessions::Register(const RegisterInput& input) {
   context_.placement_changed = true;
   Seen(id);
   Worker& worker = context_.cluster.workers.Mutate(id);
+  worker.state = worker.standing;  // if it was leaving, it is back
   worker.host = input.host;
   worker.version = input.version;
   worker.cpus = input.cpus;
@@ -84,6 +85,7 @@ void WorkerSessions::Register(const RegisterInput& input) {
 void WorkerSessions::Renew(const RenewInput& input) {
   if (context_.cluster.workers.Find(input.worker) == nullptr) return;
   Seen(input.worker);
+  if (input.leaving) Leave(input.worker);
   if (!input.gpus.empty()) {
     Worker& worker = context_.cluster.workers.Mutate(input.worker);
     for (const GpuRecord& sample : input.gpus) {
@@ -102,6 +104,15 @@ void WorkerSessions::Renew(const RenewInput& input) {
       context_.Send(input.worker, RevokeOutput{lease, "the lease is no longer valid"});
     }
   }
+}
+
+void WorkerSessions::Leave(const WorkerId& id) {
+  if (context_.cluster.workers.Find(id)->state == WorkerState::kDraining) return;
+  // `standing` stays: this says nothing about the time after its return.
+  context_.cluster.workers.Mutate(id).state = WorkerState::kDraining;
+  context_.Event(ExperimentId(), id.str(), "worker_leaving",
+                 "goes down; what it runs is checkpointed first");
+  context_.ReleaseLastWorkers();
 }
 
 void WorkerSessions::Goodbye(const GoodbyeInput& input) {

@@ -26,6 +26,8 @@ class WorkerSessions {
  private:
   WorkerId FindOrCreate(const RegisterInput& input);
   void Seen(const WorkerId& id);
+  // It said that it goes down: nothing more is granted to it until it registers again.
+  void Leave(const WorkerId& id);
 
   ControllerContext& context_;
 };

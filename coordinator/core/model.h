@@ -164,8 +164,8 @@ struct Worker {
   std::string instance;  // the worker directory's own random name
   std::string host, version;
   WorkerState state = WorkerState::kLost;
-  // READY, DRAINING or QUARANTINED: what it is while it is there. LOST hides it, and does not end
-  // it.
+  // READY, DRAINING or QUARANTINED: what it is while it is there. LOST, and DRAINING while it goes
+  // down, hide it and do not end it.
   WorkerState standing = WorkerState::kReady;
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;

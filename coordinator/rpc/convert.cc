@@ -40,6 +40,7 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
     gpu.memory_used = sample.memory_used_bytes();
     input.gpus.push_back(gpu);
   }
+  input.leaving = proto.leaving();
   return input;
 }
 

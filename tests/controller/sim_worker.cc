@@ -44,6 +44,7 @@ void SimWorker::Crash() {
 
 void SimWorker::Shutdown() {
   if (!up_) return;
+  if (registered_) Send(RenewInput{id_, Live(), {}, /*leaving=*/true});
   if (registered_) Send(GoodbyeInput{id_, "the simulation wants it"});
   Crash();
 }

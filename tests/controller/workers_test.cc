@@ -209,6 +209,41 @@ TEST(Workers, StaleWordsChangeNothing) {
   EXPECT_TRUE(h.snapshot()->checkpoints->empty());
 }
 
+// What it gives back while it goes down must not be granted to it again: that would be an attempt
+// for nothing.
+TEST(Workers, OneThatLeavesGetsNothingMoreUntilItIsBack) {
+  Harness h;
+  const WorkerId w = h.AddWorker(4);
+  h.Submit(TestFile("replicate"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).at(0);
+  h.Started(task);
+  const LeaseRef lease = Harness::Ref(*h.TaskAt(task));
+  EXPECT_TRUE(h.Give(RenewInput{w, {lease}, {}, /*leaving=*/true}).ok());
+  EXPECT_EQ(h.StateOf(w), "DRAINING");
+  EXPECT_EQ(h.StateOf(task), "RUNNING");
+  EXPECT_TRUE(h.Give(GoodbyeInput{w, "shut down"}).ok());
+  h.Advance(absl::Seconds(5));
+  EXPECT_EQ(h.StateOf(task), "PENDING");
+  EXPECT_EQ(h.TaskAt(task)->attempts, 1);
+  h.Return(w, {});
+  EXPECT_EQ(h.StateOf(w), "READY");
+  EXPECT_EQ(h.StateOf(task), "ASSIGNED");
+  EXPECT_EQ(h.TaskAt(task)->attempts, 2);
+}
+
+// One that dies before its goodbye is no different.
+TEST(Workers, OneThatLeftWithoutAGoodbyeComesBackAsItWas) {
+  Harness h;
+  const WorkerId w = h.AddWorker(4);
+  EXPECT_TRUE(h.Give(RenewInput{w, {}, {}, /*leaving=*/true}).ok());
+  h.Return(w, {});
+  EXPECT_EQ(h.StateOf(w), "READY");
+  EXPECT_TRUE(h.Control(ControlVerb::kDrain, w.str()).ok());
+  EXPECT_TRUE(h.Give(RenewInput{w, {}, {}, /*leaving=*/true}).ok());
+  h.Return(w, {});
+  EXPECT_EQ(h.StateOf(w), "DRAINING");
+}
+
 TEST(Workers, AnOrderlyGoodbyeSpendsNoRetry) {
   Harness h;
   const WorkerId w = h.AddWorker(4);

@@ -89,8 +89,9 @@ void FakeCoordinator::Commit(const ReportBatch& batch) {
 
 bool FakeCoordinator::Send(WorkerMessage message) {
   if (!sink_) return false;
-  if (std::holds_alternative<Renew>(message)) {
+  if (const auto* renew = std::get_if<Renew>(&message)) {
     ++renewals;
+    leaving = leaving || renew->leaving;
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message)) {
     goodbyes.push_back(goodbye->reason);
   } else if (const auto* batch = std::get_if<ReportBatch>(&message)) {

@@ -47,6 +47,7 @@ class FakeCoordinator : public CoordinatorClient {
   std::vector<Register> registrations;
   std::vector<std::string> goodbyes;
   int renewals = 0, uploads = 0, downloads = 0, chunks = 0;
+  bool leaving = false;  // a worker said that it goes down
 
   void OpenSession(const Register& hello, Sink sink) override;
   bool Send(WorkerMessage message) override;

@@ -387,7 +387,11 @@ TEST_F(DaemonTest, CommandsOfAStaleEpochAreIgnored) {
 TEST_F(DaemonTest, ShutsDownInOrder) {
   const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 100000));
   StepUntilReported(lease, "\"step\":3");
+  EXPECT_FALSE(h.coordinator.leaving);
   h.daemon().Shutdown("terminated");
+  // Before anything comes back: it must not be granted here again.
+  EXPECT_TRUE(h.coordinator.leaving);
+  EXPECT_THAT(h.coordinator.lease(lease).ends, IsEmpty());
   ASSERT_TRUE(h.StepUntil([&] { return h.daemon().finished(); }, "the shutdown"));
   EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
   EXPECT_THAT(h.End(lease).message, HasSubstr("local shutdown"));
