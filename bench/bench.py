@@ -7,6 +7,10 @@ temporary directory; both programs train it (LoRA r16 on q, v, o, gate, dropout 
 batches. They take turns, a few steps each, so that a busy machine slows both alike; speeds are the
 medians of the turns. A side whose gradient norm is zero or whose loss does not fall fails the bench.
 Tokens are counted without padding.
+
+Between the turns the machine's arithmetic units are measured by themselves. A step needs a number of
+operations that follows from the model; its share of what they could do in that time says how far the
+ratio of the two sides can still grow on this CPU.
 """
 import argparse
 import json
@@ -19,6 +23,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VOCABULARY = 49152
+HIDDEN, INTERMEDIATE, LAYERS, HEADS, KV_HEADS, R = 576, 1536, 30, 9, 3, 16
 # name, rows, length, shortest row, labels a row (None: every position)
 CASES = {"full": (4, 512, 512, None), "short": (8, 64, 28, 4)}
 
@@ -28,8 +33,9 @@ def write_model(directory):
     from transformers import LlamaConfig, LlamaForCausalLM
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
-        num_attention_heads=9, num_key_value_heads=3, max_position_embeddings=8192,
+        vocab_size=VOCABULARY, hidden_size=HIDDEN, intermediate_size=INTERMEDIATE,
+        num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=KV_HEADS,
+        max_position_embeddings=8192,
         rms_norm_eps=1e-5, rope_theta=100000.0, tie_word_embeddings=True)
     LlamaForCausalLM(config).save_pretrained(directory)
 
@@ -57,6 +63,31 @@ def write_batches(path, case, count=2):
         json.dump({"rows": rows, "length": length, "batches": batches}, file)
 
 
+def operations_per_token(path):
+    """What a step must compute: products with the frozen weights forward and backward, attention on
+    what is visible, the adapters and their gradients; not what one may choose to compute again."""
+    with open(path) as file:
+        data = json.load(file)
+    kv = HIDDEN // HEADS * KV_HEADS
+    qkv = HIDDEN * (HIDDEN + 2 * kv)
+    layer = qkv + HIDDEN * HIDDEN + 3 * HIDDEN * INTERMEDIATE
+    # Nothing lies below the first layer's q, k and v.
+    base = 2 * (2 * LAYERS * layer - qkv)
+    adapters = [(HIDDEN, HIDDEN), (HIDDEN, kv), (HIDDEN, HIDDEN), (HIDDEN, INTERMEDIATE)]
+    lora = 2 * 3 * R * LAYERS * sum(i + o for i, o in adapters)
+    total = tokens = 0
+    for batch in data["batches"]:
+        labels = sum(label >= 0 for label in batch["labels"])
+        total += labels * 2 * 2 * HIDDEN * VOCABULARY
+        for row in range(data["rows"]):
+            length = data["length"]
+            n = sum(s >= 0 for s in batch["segments"][row * length:(row + 1) * length])
+            tokens += n
+            # Two products forward, five backward.
+            total += n * (base + lora) + LAYERS * 7 * 2 * HIDDEN * n * (n + 1) // 2
+    return total / tokens
+
+
 class Side:
     def __init__(self, name, command):
         self.name = name
@@ -79,6 +110,11 @@ class Side:
         if not warm_up:
             self.speeds.append(result["tokens"] / result["seconds"])
 
+    def peak_flops(self):
+        self.process.stdin.write("peak\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())["peak_flops"]
+
     def finish(self):
         self.process.stdin.close()
         self.process.wait()
@@ -98,22 +134,40 @@ def compare(args, model, batches, case, precision):
     steps = args.steps * (4 if case == "short" else 1)
     for side in sides:
         side.turn(1, warm_up=True)
+    peaks = []
     for i in range(args.rounds):
         for side in (sides if i % 2 == 0 else sides[::-1]):
             side.turn(steps)
+            peaks.append(sides[0].peak_flops())
     for side in sides:
         side.finish()
     ours, theirs = sides
     ratios = sorted(a / b for a, b in zip(ours.speeds, theirs.speeds))
+    peak = statistics.median(peaks)
+    shares = [statistics.median(side.speeds) * operations_per_token(batches) / peak if peak else None
+              for side in sides]
     return {"case": case, "precision": precision, "threads": args.threads,
             "scm_tokens_per_second": round(statistics.median(ours.speeds), 1),
             "peft_tokens_per_second": round(statistics.median(theirs.speeds), 1),
             "speed_ratio": round(statistics.median(ratios), 2),
             "speed_ratio_range": [round(ratios[0], 2), round(ratios[-1], 2)],
+            "peak_gflops": round(peak / 1e9, 1),
+            "scm_share_of_peak": peak and round(shares[0], 3),
+            "peft_share_of_peak": peak and round(shares[1], 3),
             "scm_peak_bytes": ours.peak, "peft_peak_bytes": theirs.peak,
             "memory_ratio": round(ours.peak / theirs.peak, 3),
             "scm_losses": [round(ours.losses[0], 4), round(ours.losses[-1], 4)],
             "peft_losses": [round(theirs.losses[0], 4), round(theirs.losses[-1], 4)]}
+
+
+def share_text(result):
+    if not result["peak_gflops"]:
+        return ""
+    text = (f"{result['scm_share_of_peak']:.0%} and {result['peft_share_of_peak']:.0%} of "
+            f"{result['peak_gflops']:.0f} fp32 GFLOP/s")
+    if result["precision"] == "fp32":
+        text += f", where {1 / result['peft_share_of_peak']:.2f} times is the most there is"
+    return text + "; "
 
 
 def main():
@@ -143,7 +197,8 @@ def main():
                           f"{r['peft_peak_bytes'] / 1e9:.2f} GB; {r['speed_ratio']:.2f} times as "
                           f"fast (turns {r['speed_ratio_range'][0]:.2f} to "
                           f"{r['speed_ratio_range'][1]:.2f}) at {r['memory_ratio']:.2f} of the "
-                          f"memory; loss {r['scm_losses'][0]} → {r['scm_losses'][1]}, "
+                          f"memory; "
+                          f"{share_text(r)}loss {r['scm_losses'][0]} → {r['scm_losses'][1]}, "
                           f"{r['peft_losses'][0]} → {r['peft_losses'][1]}", flush=True)
     if args.o == "json":
         print(json.dumps({"results": results}, indent=1))

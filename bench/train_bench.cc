@@ -1,7 +1,7 @@
 // One side of the training benchmark (bench/bench.py drives it next to peft_bench.py): loads a
 // model, then, for every line "N" on stdin, makes N optimiser steps over the given batches and
-// answers with one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. Ends at end of
-// input.
+// answers with one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. The line "peak"
+// asks for {"peak_flops"}. Ends at end of input.
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +10,7 @@
 #include <iostream>
 #include <string>
 
+#include "bench/peak_flops.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/resident_memory.h"
@@ -104,6 +105,10 @@ absl::Status Main(const Options& options) {
   Bench bench(options, std::move(model), std::move(batches));
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
+    if (line == "peak") {
+      std::cout << Json{{"peak_flops", PeakFlops(options.threads)}}.dump() << std::endl;
+      continue;
+    }
     SCM_ASSIGN_OR_RETURN(const Json result, bench.Run(std::stoll(line)));
     std::cout << result.dump() << std::endl;
   }

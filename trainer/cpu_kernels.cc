@@ -181,6 +181,7 @@ class CpuKernels : public Kernels {
     if (packed.defined()) {
       term->packed_b = packed.const_data_ptr<float>();
     } else {
+      TORCH_CHECK(plain.defined(), "this form of a packed matrix was not made: Pack it first");
       term->b = In(plain);
     }
   }

@@ -102,19 +102,19 @@ Snapshot Cluster::Publish(absl::Time now) {
 }
 
 Snapshot Cluster::View(absl::Time now) const {
-  return {now,
-          experiments.Share(),
-          trials.Share(),
-          runs.Share(),
-          tasks.Share(),
-          workers.Share(),
-          checkpoints.Share(),
-          artifacts.Share(),
-          certificates.Share(),
-          tasks_of_.Share(),
-          open_tasks_.Share(),
-          {},
-          false};
+  Snapshot snapshot;
+  snapshot.at = now;
+  snapshot.experiments = experiments.Share();
+  snapshot.trials = trials.Share();
+  snapshot.runs = runs.Share();
+  snapshot.tasks = tasks.Share();
+  snapshot.workers = workers.Share();
+  snapshot.checkpoints = checkpoints.Share();
+  snapshot.artifacts = artifacts.Share();
+  snapshot.certificates = certificates.Share();
+  snapshot.tasks_of = tasks_of_.Share();
+  snapshot.open_tasks = open_tasks_.Share();
+  return snapshot;
 }
 
 Task& Cluster::AddTask(Task task) {

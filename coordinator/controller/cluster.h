@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "coordinator/core/model.h"
 #include "coordinator/store/state_store.h"
 
@@ -43,7 +44,8 @@ class Shared {
 template <typename Id, typename T>
 class Table {
  public:
-  using Map = std::map<Id, std::shared_ptr<const T>>;
+  // Every commit that changes something copies it: nodes with many entries make that cheap.
+  using Map = absl::btree_map<Id, std::shared_ptr<const T>>;
 
   const T* Find(const Id& id) const {
     const auto it = map_->find(id);
@@ -79,6 +81,8 @@ class Table {
   std::set<Id> fresh_;  // copied since the last Publish: nobody else has seen them
 };
 
+using WaitingReasons = std::map<TaskId, std::string>;
+
 // In order of submission.
 using TasksOfExperiments = std::map<ExperimentId, std::vector<TaskId>>;
 
@@ -97,7 +101,7 @@ struct Snapshot {
   std::shared_ptr<const TasksOfExperiments> tasks_of;
   std::shared_ptr<const std::set<TaskId>> open_tasks;  // not terminal
   // Why waiting tasks wait, from the scheduler's last decision.
-  std::map<TaskId, std::string> waiting_reasons;
+  std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
   bool store_full = false;  // the disk is full: nothing new is accepted
 };
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -34,7 +35,8 @@ struct ControllerContext {
   // Granted by an earlier process of the coordinator, and no word of them since: they may never
   // have been sent.
   std::set<LeaseId> unsent_grants;
-  std::map<TaskId, std::string> waiting_reasons;  // of the scheduler's last decision
+  // Of the scheduler's last decision.
+  std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
   std::set<ExperimentId> touched;                 // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows

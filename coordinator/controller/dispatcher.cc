@@ -92,7 +92,7 @@ void Dispatcher::Schedule() {
   if (!context_.placement_changed && context_.now < next_look_) return;
   context_.placement_changed = false;
   next_look_ = context_.now + kLookPeriod;
-  context_.waiting_reasons.clear();
+  context_.waiting_reasons = std::make_shared<WaitingReasons>();
   if (context_.shutting_down) return;
   const SchedulerSnapshot snapshot = TakeSnapshot();
   if (snapshot.waiting.empty()) return;
@@ -103,7 +103,8 @@ void Dispatcher::Schedule() {
   for (const scm::Grant& grant : decision.grants) {
     if (hooks_.may_start(grant.task)) Grant(grant.task, grant.ranks.front());
   }
-  context_.waiting_reasons = std::move(decision.waiting_reasons);
+  context_.waiting_reasons =
+      std::make_shared<WaitingReasons>(std::move(decision.waiting_reasons));
 }
 
 absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {

@@ -20,8 +20,8 @@ Json NumberOrNull(const std::optional<double>& value) {
 
 std::string ReasonOf(const Snapshot& snapshot, const Task& task) {
   if (task.state == State::kPending) {
-    const auto waiting = snapshot.waiting_reasons.find(task.id);
-    if (waiting != snapshot.waiting_reasons.end()) {
+    const auto waiting = snapshot.waiting_reasons->find(task.id);
+    if (waiting != snapshot.waiting_reasons->end()) {
       return task.reason.empty() ? waiting->second
                                  : absl::StrCat(waiting->second, " (", task.reason, ")");
     }

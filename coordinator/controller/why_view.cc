@@ -30,8 +30,8 @@ Json CertificateReason(const CertificateRecord& certificate) {
 Json TaskReason(const Snapshot& snapshot, const Task& task) {
   std::string text = task.reason;
   if (task.state == State::kPending) {
-    const auto waiting = snapshot.waiting_reasons.find(task.id);
-    if (waiting != snapshot.waiting_reasons.end()) {
+    const auto waiting = snapshot.waiting_reasons->find(task.id);
+    if (waiting != snapshot.waiting_reasons->end()) {
       text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
     }
   }

@@ -187,8 +187,8 @@ class Harness : public WorkerLinks {
     return found;
   }
   std::string Waiting(const TaskId& id) const {
-    const auto found = snapshot()->waiting_reasons.find(id);
-    return found == snapshot()->waiting_reasons.end() ? "" : found->second;
+    const auto found = snapshot()->waiting_reasons->find(id);
+    return found == snapshot()->waiting_reasons->end() ? "" : found->second;
   }
   std::string Gate(const ExperimentId& id, StageKind kind) const {
     for (const StageRecord& stage : At(id)->stages) {

@@ -452,9 +452,9 @@ void SimCluster::Run() {
     if (last_ == nullptr) return;
     for (const auto& [id, task] : *last_->tasks) {
       if (IsTerminal(task->state)) continue;
-      const auto waiting = last_->waiting_reasons.find(id);
+      const auto waiting = last_->waiting_reasons->find(id);
       Problem(absl::StrCat(id.str(), " is ", StateName(task->state), ": ", task->reason, "; ",
-                           waiting == last_->waiting_reasons.end() ? "" : waiting->second));
+                           waiting == last_->waiting_reasons->end() ? "" : waiting->second));
     }
     for (const auto& [id, worker] : *last_->workers) Problem(ToJson(*worker).dump());
     for (const auto& [id, e] : *last_->experiments) {

@@ -117,6 +117,15 @@ TEST_P(KernelsTest, PackedMatricesGiveTheSameBits) {
   }
 }
 
+TEST_P(KernelsTest, AMatrixPackedForTheForwardPassAloneIsRefusedInTheOther) {
+  FrozenMatrix w(Random({100, 40}, type_, 1));
+  fast_->Pack(&w, false);
+  at::Tensor dx = at::empty({3, 40}, at::kFloat);
+  const at::Tensor dy = Random({3, 100}, type_, 2);
+  if (w.plain.defined()) return fast_->LinearBackward({{dy, w}}, dx);  // nothing was packed
+  EXPECT_THROW(fast_->LinearBackward({{dy, w}}, dx), c10::Error);
+}
+
 TEST_P(KernelsTest, LoraWithDropout) {
   for (int64_t r : {1, 8, 16, 19}) {
     const int64_t m = 141, in = 75, out = 52;
