@@ -37,7 +37,7 @@ struct ControllerContext {
   std::set<LeaseId> unsent_grants;
   // Of the scheduler's last decision.
   std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
-  std::set<ExperimentId> touched;                 // whose stages are to be looked at again
+  std::set<ExperimentId> touched;  // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
   bool shutting_down = false;                       // no grants any more

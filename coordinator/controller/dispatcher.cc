@@ -103,8 +103,7 @@ void Dispatcher::Schedule() {
   for (const scm::Grant& grant : decision.grants) {
     if (hooks_.may_start(grant.task)) Grant(grant.task, grant.ranks.front());
   }
-  context_.waiting_reasons =
-      std::make_shared<WaitingReasons>(std::move(decision.waiting_reasons));
+  context_.waiting_reasons = std::make_shared<WaitingReasons>(std::move(decision.waiting_reasons));
 }
 
 absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
