@@ -17,10 +17,11 @@ namespace {
 constexpr int kSums = 12;
 constexpr int64_t kIterations = 10'000'000;
 
-// The empty asm keeps a sum in a register and its value unknown.
+// Unrolled, or the sums live in memory; the empty asm leaves their values unknown.
 __attribute__((target("avx512f"))) void Multiply512() {
   __m512 sum[kSums], factor = _mm512_set1_ps(0.5f);
-  for (auto& x : sum) x = factor;
+#pragma GCC unroll 12
+  for (int j = 0; j < kSums; ++j) sum[j] = factor;
   for (int64_t i = 0; i < kIterations; ++i) {
 #pragma GCC unroll 12
     for (int j = 0; j < kSums; ++j) {
@@ -31,7 +32,8 @@ __attribute__((target("avx512f"))) void Multiply512() {
 }
 __attribute__((target("avx2,fma"))) void Multiply256() {
   __m256 sum[kSums], factor = _mm256_set1_ps(0.5f);
-  for (auto& x : sum) x = factor;
+#pragma GCC unroll 12
+  for (int j = 0; j < kSums; ++j) sum[j] = factor;
   for (int64_t i = 0; i < kIterations; ++i) {
 #pragma GCC unroll 12
     for (int j = 0; j < kSums; ++j) {
