@@ -11,10 +11,10 @@ namespace SCM_ISA {
 
 // Sizes that leave room for a second hardware thread on the same core.
 constexpr int64_t kSliverFloats = 5 * 1024;     // one block of k of one strip of B, in L1
-constexpr int64_t kRowFloats = 64 * 1024;       // the rows of A of one task, in L2
+constexpr int64_t kRowFloats = 80 * 1024;       // the rows of A of one task, in L2
 constexpr int64_t kPackedFloats = 1024 * 1024;  // the packed part of B, in the shared cache
 constexpr int64_t kChunkDepth = 768;            // of k that lies packed at a time
-constexpr int64_t kTaskRows = 96;
+constexpr int64_t kTaskRows = 128;
 constexpr int64_t kTasksPerThread = 4;  // so that a thread that was held up does not hold up all
 
 // Columns [begin, begin + length) of A of one term.
