@@ -85,36 +85,29 @@ WriteBatch Cluster::TakeBatch() {
   return batch;
 }
 
-Snapshot Cluster::Publish(absl::Time now) {
+template <typename Self, typename Take>
+Snapshot Cluster::Collect(Self& cluster, absl::Time now, Take take) {
   Snapshot snapshot;
   snapshot.at = now;
-  snapshot.experiments = experiments.Publish();
-  snapshot.trials = trials.Publish();
-  snapshot.runs = runs.Publish();
-  snapshot.tasks = tasks.Publish();
-  snapshot.workers = workers.Publish();
-  snapshot.checkpoints = checkpoints.Publish();
-  snapshot.artifacts = artifacts.Publish();
-  snapshot.certificates = certificates.Publish();
-  snapshot.tasks_of = tasks_of_.Publish();
-  snapshot.open_tasks = open_tasks_.Publish();
+  snapshot.experiments = take(cluster.experiments);
+  snapshot.trials = take(cluster.trials);
+  snapshot.runs = take(cluster.runs);
+  snapshot.tasks = take(cluster.tasks);
+  snapshot.workers = take(cluster.workers);
+  snapshot.checkpoints = take(cluster.checkpoints);
+  snapshot.artifacts = take(cluster.artifacts);
+  snapshot.certificates = take(cluster.certificates);
+  snapshot.tasks_of = take(cluster.tasks_of_);
+  snapshot.open_tasks = take(cluster.open_tasks_);
   return snapshot;
 }
 
+Snapshot Cluster::Publish(absl::Time now) {
+  return Collect(*this, now, [](auto& part) { return part.Publish(); });
+}
+
 Snapshot Cluster::View(absl::Time now) const {
-  Snapshot snapshot;
-  snapshot.at = now;
-  snapshot.experiments = experiments.Share();
-  snapshot.trials = trials.Share();
-  snapshot.runs = runs.Share();
-  snapshot.tasks = tasks.Share();
-  snapshot.workers = workers.Share();
-  snapshot.checkpoints = checkpoints.Share();
-  snapshot.artifacts = artifacts.Share();
-  snapshot.certificates = certificates.Share();
-  snapshot.tasks_of = tasks_of_.Share();
-  snapshot.open_tasks = open_tasks_.Share();
-  return snapshot;
+  return Collect(*this, now, [](const auto& part) { return part.Share(); });
 }
 
 Task& Cluster::AddTask(Task task) {

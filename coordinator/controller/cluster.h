@@ -157,6 +157,10 @@ class Cluster {
   absl::Status Restore(const StoredState& stored);
 
  private:
+  // A snapshot of what `take` makes of each table.
+  template <typename Self, typename Take>
+  static Snapshot Collect(Self& cluster, absl::Time now, Take take);
+
   Shared<TasksOfExperiments> tasks_of_;
   std::map<ExperimentId, std::vector<TrialId>> trials_of_;
   Shared<std::set<TaskId>> open_tasks_;
