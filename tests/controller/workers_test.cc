@@ -221,10 +221,12 @@ TEST(Workers, OneThatLeavesGetsNothingMoreUntilItIsBack) {
   EXPECT_TRUE(h.Give(RenewInput{w, {lease}, {}, /*leaving=*/true}).ok());
   EXPECT_EQ(h.StateOf(w), "DRAINING");
   EXPECT_EQ(h.StateOf(task), "RUNNING");
-  EXPECT_TRUE(h.Give(GoodbyeInput{w, "shut down"}).ok());
+  h.Report(task, {{"type", "stopped"}, {"step", 0}});
+  h.Say(task, ProcessInput::Kind::kKilled, 0);
   h.Advance(absl::Seconds(5));
   EXPECT_EQ(h.StateOf(task), "PENDING");
   EXPECT_EQ(h.TaskAt(task)->attempts, 1);
+  EXPECT_TRUE(h.Give(GoodbyeInput{w, "shut down"}).ok());
   h.Return(w, {});
   EXPECT_EQ(h.StateOf(w), "READY");
   EXPECT_EQ(h.StateOf(task), "ASSIGNED");
