@@ -98,7 +98,7 @@ inline void Scores(const Unit& u, int64_t i0, int64_t rows, const float* queries
       float* out = panels + (s * kBlock + r) * kKeys;
       if (s < VisibleStrips(u, i0 + r)) {
         TileProduct<kKeyVectors>(queries + r * u.padded_d, u.padded_d, u.d, 1, 0,
-                                 packed + s * u.d * kKeys, out, kKeys, false);
+                                 packed + s * u.d * kKeys, nullptr, 0, out, kKeys);
       } else {
         for (int64_t i = 0; i < kRows * kKeys; ++i) out[i] = 0;
       }
@@ -112,8 +112,8 @@ inline void WeightedRows(const Unit& u, int64_t i0, int64_t rows, const float* p
   for (int64_t s = 0; s < u.d_strips; ++s) {
     for (int64_t r = 0; r < rows; r += kRows) {
       TileProduct<kDimVectors>(panels + r * kKeys, kKeys, kKeys, VisibleStrips(u, i0 + r),
-                               kBlock * kKeys, packed + s * u.padded_keys * kDims,
-                               out + r * u.padded_d + s * kDims, u.padded_d, false);
+                               kBlock * kKeys, packed + s * u.padded_keys * kDims, nullptr, 0,
+                               out + r * u.padded_d + s * kDims, u.padded_d);
     }
   }
 }

@@ -21,9 +21,10 @@ inline void AddTransposed(const Unit& u, int64_t i0, int64_t rows, const float* 
     const int64_t sees = s * kKeys - u.document.prefix_length - i0;  // the first query that does
     const int64_t first = sees > 0 ? sees : 0;
     for (int64_t i = 0; i < d; i += kRows) {
+      float* to = sums + (s * d + i) * kKeys;
       TileProduct<kKeyVectors, Layout::kColumnMajor>(
           left + first * u.padded_d + i, u.padded_d, rows - first, 1, 0,
-          panels + (s * kBlock + first) * kKeys, sums + (s * d + i) * kKeys, kKeys, true);
+          panels + (s * kBlock + first) * kKeys, to, kKeys, to, kKeys);
     }
   }
 }

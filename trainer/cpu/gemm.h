@@ -147,6 +147,12 @@ inline BlockData Locate(const GemmCall& c, const GemmPlan& plan, const Task& tas
   return {now, now + ((packed ? term.k : chunk.loose) - back) * width};
 }
 
+// Results that need no more than their sum, in the type of the sums: tiles can write them.
+inline bool IsPlain(const GemmCall& c) {
+  return c.residual.data == nullptr && c.out_dropout.threshold == 0 &&
+         c.out.type == Element::kFloat;
+}
+
 // sums[rows, width of a strip] (+)= packed rows · strip `strip`, of which `loose` was packed now.
 // The tiles of one block leave the memory time to bring the next one. The last tile of some rows
 // leaves it time to bring what their results replace; then they are written.
@@ -155,24 +161,30 @@ inline void AddStrip(const GemmCall& c, const GemmPlan& plan, const Task& task, 
                      bool more, const float* rows, const float* loose, float* sums) {
   constexpr int64_t kWidth = NV * kLanes;
   const Chunk& chunk = plan.chunks[task.chunk];
-  const int64_t tiles = CeilDiv(task.rows, kRows);
+  const int64_t tiles = CeilDiv(task.rows, kRows), column = strip * kWidth;
+  const int64_t columns = c.n - column < kWidth ? c.n - column : kWidth;
+  const bool plain = columns == kWidth && IsPlain(c);
   for (int i = chunk.first; i < chunk.last; ++i) {
     const Block& block = plan.blocks[i];
     const BlockData b = Locate(c, plan, task, i, kWidth, strip, more, loose);
     if (b.now == loose) loose += block.length * kWidth;
+    Fetch next(b.next, block.length * kWidth, tiles);
+    const bool first = task.chunk == 0 && i == chunk.first;
     const bool last = i + 1 == chunk.last && task.chunk + 1 == plan.chunk_count;
-    const int64_t column = strip * kWidth;
-    for (int64_t t = 0; t < tiles; ++t) {
-      const int64_t r = t * kRows;
-      if (b.next != nullptr) FetchShare(b.next, block.length * kWidth, t, tiles);
-      if (last) FetchResults(c, task.row + r, column);
-      TileProduct<NV, Layout::kColumnMajor>(rows + r * block.length, kRows, block.length, 1, 0,
-                                            b.now, sums + r * kWidth, kWidth,
-                                            task.chunk > 0 || i > chunk.first);
-      if (last) {
-        FinishTile(c, task.row + r, task.rows - r < kRows ? task.rows - r : kRows, column,
-                   c.n - column < kWidth ? c.n - column : kWidth, sums + r * kWidth, kWidth);
+    for (int64_t r = 0; r < task.rows; r += kRows) {
+      const int64_t row = task.row + r, here = task.rows - r < kRows ? task.rows - r : kRows;
+      float *sum = sums + r * kWidth, *to = sum;
+      int64_t to_stride = kWidth;
+      const bool writes = last && plain && here == kRows;
+      if (writes) {
+        to = static_cast<float*>(c.out.data) + row * c.out.stride + column;
+        to_stride = c.out.stride;
       }
+      next.Share();
+      if (last) FetchResults(c, row, column);
+      TileProduct<NV, Layout::kColumnMajor>(rows + r * block.length, kRows, block.length, 1, 0,
+                                            b.now, first ? nullptr : sum, kWidth, to, to_stride);
+      if (last && !writes) FinishTile(c, row, here, column, columns, sum, kWidth);
     }
     rows += tiles * kRows * block.length;
   }
@@ -189,13 +201,13 @@ inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
                     const GroupBuffers& buffers, GemmScratch* scratch) {
   constexpr int64_t kWidth = NV * kLanes;
   const int64_t loose_floats = plan.chunks[task.chunk].loose * kWidth;
-  float* rows = scratch->packed_a.Get(plan.task_rows * plan.deepest);
-  float* own_sums = scratch->sums.Get(plan.task_rows * kWidth);
+  float* rows = scratch->packed_a.Get(plan.whole_rows * plan.deepest);
+  float* own_sums = scratch->sums.Get(plan.whole_rows * kWidth);
   if (task.first_strip < task.last_strip) PackRows(c, plan, task, rows);
   for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
     float* sums = own_sums;
     if (buffers.waiting != nullptr) {
-      sums = buffers.waiting + (s * plan.row_tasks * plan.task_rows + task.row) * kWidth;
+      sums = buffers.waiting + (s * RoundUp(c.m, kRows) + task.row) * kWidth;
     }
     const int64_t strip = task.group * plan.group_strips + s;
     AddStrip<NV>(c, plan, task, strip, s + 1 < task.last_strip, rows,
@@ -212,8 +224,10 @@ inline Task MakeTask(const GemmCall& c, const GemmPlan& plan, int64_t group, int
   const int64_t column = within % plan.column_tasks;
   Task task;
   task.chunk = chunk;
-  task.row = within / plan.column_tasks * plan.task_rows;
-  task.rows = c.m - task.row < plan.task_rows ? c.m - task.row : plan.task_rows;
+  const int64_t row = within / plan.column_tasks, piece = row - plan.whole_tasks;
+  const int64_t most = piece < 0 ? plan.whole_rows : plan.piece_rows;
+  task.row = piece < 0 ? row * most : plan.whole_tasks * plan.whole_rows + piece * most;
+  task.rows = c.m - task.row < most ? c.m - task.row : most;
   task.group = group;
   task.first_strip = begin + column * here / plan.column_tasks;
   task.last_strip = begin + (column + 1) * here / plan.column_tasks;
@@ -254,7 +268,7 @@ inline void GemmOfStrips(const GemmCall& c) {
   const GemmPlan& cut = plan;
   const int64_t columns = cut.group_strips * NV * kLanes;
   GroupBuffers buffers = {loose.Get(cut.loosest * columns), nullptr};
-  if (cut.chunk_count > 1) buffers.waiting = waiting.Get(cut.row_tasks * cut.task_rows * columns);
+  if (cut.chunk_count > 1) buffers.waiting = waiting.Get(RoundUp(c.m, kRows) * columns);
 #pragma omp parallel
   RunPlan<NV>(c, cut, buffers);
 }

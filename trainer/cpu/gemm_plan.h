@@ -15,7 +15,10 @@ constexpr int64_t kRowFloats = 80 * 1024;       // the rows of A of one task, in
 constexpr int64_t kPackedFloats = 1024 * 1024;  // the packed part of B, in the shared cache
 constexpr int64_t kChunkDepth = 768;            // of k that lies packed at a time
 constexpr int64_t kTaskRows = 128;
-constexpr int64_t kTasksPerThread = 4;  // so that a thread that was held up does not hold up all
+// So that a thread that was held up does not hold up all: enough tasks, and the last one of each
+// thread in pieces.
+constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kTailPieces = 4;
 
 // Columns [begin, begin + length) of A of one term.
 struct Block {
@@ -33,12 +36,13 @@ struct GemmPlan {
   Block blocks[kMaxBlocks];
   Chunk chunks[kMaxBlocks];
   int block_count, chunk_count;
-  int64_t deepest, loosest;  // chunk
-  int64_t strips;            // all columns
-  int64_t group_strips;      // packed at the same time
-  int64_t part_strips;       // of a group, that tasks of the same time share
-  int64_t task_rows, row_tasks;
-  int64_t column_tasks;  // into which a part's strips are cut
+  int64_t deepest, loosest;                     // chunk
+  int64_t strips;                               // all columns
+  int64_t group_strips;                         // packed at the same time
+  int64_t part_strips;                          // of a group, that tasks of the same time share
+  int64_t row_tasks;                            // together:
+  int64_t whole_tasks, whole_rows, piece_rows;  // so many of whole_rows, the others of piece_rows
+  int64_t column_tasks;                         // into which a part's strips are cut
 };
 
 inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
@@ -91,10 +95,16 @@ inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* pl
   rows = rows < 2 * kRows ? 2 * kRows : rows > kTaskRows ? kTaskRows : rows;
   int64_t row_tasks = CeilDiv(c.m, rows);
   if (row_tasks > 1) row_tasks = RoundUp(row_tasks, threads);
-  plan->task_rows = RoundUp(CeilDiv(c.m, row_tasks), kRows);
-  plan->row_tasks = CeilDiv(c.m, plan->task_rows);
+  plan->whole_rows = plan->piece_rows = RoundUp(CeilDiv(c.m, row_tasks), kRows);
+  plan->whole_tasks = plan->row_tasks = CeilDiv(c.m, plan->whole_rows);
   plan->column_tasks = CeilDiv(kTasksPerThread * threads, plan->row_tasks);
   if (plan->column_tasks > plan->part_strips) plan->column_tasks = plan->part_strips;
+  if (plan->column_tasks == 1 && plan->row_tasks > threads) {
+    plan->whole_tasks = plan->row_tasks - threads;
+    plan->piece_rows = RoundUp(CeilDiv(plan->whole_rows, kTailPieces), kRows);
+    const int64_t left = c.m - plan->whole_tasks * plan->whole_rows;
+    plan->row_tasks = plan->whole_tasks + CeilDiv(left, plan->piece_rows);
+  }
 }
 
 }  // namespace SCM_ISA

@@ -8,7 +8,7 @@
 namespace scm {
 namespace SCM_ISA {
 
-constexpr int64_t kTokenBlock = 128;
+constexpr int64_t kTokenBlock = 16;
 constexpr int64_t kOuterTasks = 2;  // of each thread
 
 struct OuterScratch {
@@ -70,9 +70,10 @@ inline void OuterStrips(const OuterCall& c, const float* a, int64_t padded, int6
         PackMasked<BFloat16>(c, t0, count, strip * kStrip, packed);
       }
       for (int64_t r = 0; r < padded; r += kRows) {
-        TileProduct<kStripVectors, Layout::kColumnMajor>(
-            a + t0 * padded + r, padded, count, 1, 0, packed,
-            sums + ((strip - first) * padded + r) * kStrip, kStrip, t0 > 0);
+        float* to = sums + ((strip - first) * padded + r) * kStrip;
+        TileProduct<kStripVectors, Layout::kColumnMajor>(a + t0 * padded + r, padded, count, 1, 0,
+                                                         packed, t0 > 0 ? to : nullptr, kStrip, to,
+                                                         kStrip);
       }
     }
   }

@@ -19,14 +19,25 @@ constexpr int64_t kLineBytes = 64;
 inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t RoundUp(int64_t n, int64_t to) { return CeilDiv(n, to) * to; }
 
-// Asks for part `index` of `parts` of what is read later, into the second-level cache. Hardware
-// follows a stream, but it does not see where the next one begins.
-inline void FetchShare(const float* data, int64_t floats, int64_t index, int64_t parts) {
-  constexpr int64_t kLine = kLineBytes / static_cast<int64_t>(sizeof(float));
-  const int64_t share = RoundUp(CeilDiv(floats, parts), kLine);
-  const int64_t end = (index + 1) * share < floats ? (index + 1) * share : floats;
-  for (int64_t i = index * share; i < end; i += kLine) __builtin_prefetch(data + i, 0, 2);
-}
+// Asks for what is read later, a share at a time, into the second-level cache. Hardware follows a
+// stream, but it does not see where the next one begins.
+class Fetch {
+ public:
+  // `data` may be null.
+  Fetch(const float* data, int64_t floats, int64_t shares)
+      : at_(data),
+        end_(data == nullptr ? nullptr : data + floats),
+        share_(RoundUp(CeilDiv(floats, shares), kLine)) {}
+  void Share() {
+    const float* to = end_ - at_ > share_ ? at_ + share_ : end_;
+    for (; at_ < to; at_ += kLine) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  static constexpr int64_t kLine = kLineBytes / static_cast<int64_t>(sizeof(float));
+  const float *at_, *end_;
+  int64_t share_;
+};
 
 inline int MaxThreads() { return omp_get_max_threads(); }
 

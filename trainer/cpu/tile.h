@@ -9,14 +9,15 @@ namespace SCM_ISA {
 // How the kRows rows of A lie: each contiguous, or the kRows elements of a column contiguous.
 enum class Layout { kRowMajor, kColumnMajor };
 
-// c[kRows, NV · kLanes] (+)= A·B. A's rows, or its columns, are `a_stride` apart; it runs over
-// `segments` pieces of `length` columns that begin `a_jump` floats apart. B is one packed strip,
-// contiguous over all pieces. What a call adds is summed by itself first, which bounds the rounding
-// of long sums.
+// c[kRows, NV · kLanes] = add + A·B; `add` may be null or c itself. A's rows, or its columns, are
+// `a_stride` apart; it runs over `segments` pieces of `length` columns that begin `a_jump` floats
+// apart. B is one packed strip, contiguous over all pieces. A·B is summed by itself first, which
+// bounds the rounding of long sums.
 template <int NV, Layout kLayout = Layout::kRowMajor>
 __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int64_t length,
                                            int64_t segments, int64_t a_jump, const float* b,
-                                           float* c, int64_t c_stride, bool accumulate) {
+                                           const float* add, int64_t add_stride, float* c,
+                                           int64_t c_stride) {
   constexpr bool kByRow = kLayout == Layout::kRowMajor;
   constexpr int kPointers = kByRow ? (kRows + 2) / 3 : 1;  // an address reaches three rows
   const int64_t step = kByRow ? 1 : a_stride;
@@ -53,7 +54,7 @@ __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
       float* to = c + r * c_stride + v * kLanes;
-      Store(to, accumulate ? Load(to) + sum[r][v] : sum[r][v]);
+      Store(to, add == nullptr ? sum[r][v] : Load(add + r * add_stride + v * kLanes) + sum[r][v]);
     }
   }
 }
