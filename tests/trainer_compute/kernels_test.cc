@@ -1,6 +1,8 @@
 // Every fast kernel of every instruction set of this machine against the plain ATen one.
 #include "trainer/kernels.h"
 
+#include <ATen/Parallel.h>
+
 #include "tests/trainer_compute/support.h"
 
 namespace scm {
@@ -33,6 +35,7 @@ class KernelsTest : public ::testing::TestWithParam<Setup> {
     const CpuFunctions* table = TableOf(GetParam().isa);
     if (table == nullptr) GTEST_SKIP() << "this machine cannot run " << GetParam().isa;
     EXPECT_STREQ(table->name, GetParam().isa);
+    at::set_num_threads(2);  // how products are cut depends on it
     fast_ = MakeCpuKernels(table);
     plain_ = MakeAtenKernels();
     type_ = GetParam().type;
@@ -54,12 +57,13 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(info.param.isa) + (info.param.type == at::kFloat ? "_f32" : "_bf16");
     });
 
-// Shapes around the sizes of tiles and strips, some deeper than a chunk of k, the last two wider
-// than a part of B.
+// Shapes around the sizes of tiles and strips, some deeper than a chunk of k, two wider than a part
+// of B, the last two with enough rows that the last tasks are cut into pieces.
 TEST_P(KernelsTest, Linear) {
-  const int64_t shapes[][3] = {{1, 1, 1},        {7, 5, 3},        {8, 48, 48},   {9, 49, 47},
-                               {65, 130, 97},    {3, 2100, 50},    {30, 64, 145}, {130, 4100, 20},
-                               {50, 1000, 2500}, {107, 3200, 1500}};
+  const int64_t shapes[][3] = {{1, 1, 1},         {7, 5, 3},       {8, 48, 48},
+                               {9, 49, 47},       {65, 130, 97},   {3, 2100, 50},
+                               {30, 64, 145},     {130, 4100, 20}, {50, 1000, 2500},
+                               {107, 3200, 1500}, {1501, 40, 50},  {1102, 1600, 60}};
   for (const auto& s : shapes) {
     const int64_t m = s[0], k = s[1], n = s[2];
     const at::Tensor x = Random({m, k}, type_, 1), w = Random({n, k}, type_, 2);
@@ -92,8 +96,9 @@ TEST_P(KernelsTest, LinearBackward) {
 }
 
 TEST_P(KernelsTest, PackedMatricesGiveTheSameBits) {
-  const int64_t shapes[][3] = {
-      {1, 40, 33}, {9, 49, 47}, {65, 130, 97}, {50, 1000, 2500}, {107, 3200, 1500}};
+  const int64_t shapes[][3] = {{1, 40, 33},      {9, 49, 47},       {65, 130, 97},
+                               {50, 1000, 2500}, {107, 3200, 1500}, {1102, 1600, 60},
+                               {1102, 60, 1600}};
   for (const auto& s : shapes) {
     const int64_t m = s[0], in = s[1], out = s[2];
     const at::Tensor x = Random({m, in}, type_, 1), dy = Random({m, out}, type_, 2);

@@ -235,15 +235,16 @@ inline Task MakeTask(const GemmCall& c, const GemmPlan& plan, int64_t group, int
 }
 
 // The work of each thread: loops with a barrier at their end take turns between packing and
-// multiplying.
+// multiplying. With all of B packed ahead, a task runs through its chunks without waiting.
 template <int NV>
 inline void RunPlan(const GemmCall& c, const GemmPlan& plan, const GroupBuffers& buffers) {
   static thread_local GemmScratch scratch;
+  const int together = plan.loosest == 0 ? plan.chunk_count : 1;
   for (int64_t group = 0; group * plan.group_strips < plan.strips; ++group) {
     const int64_t first = group * plan.group_strips, left = plan.strips - first;
     const int64_t strips = left < plan.group_strips ? left : plan.group_strips;
     const int64_t tasks = CeilDiv(strips, plan.part_strips) * plan.row_tasks * plan.column_tasks;
-    for (int i = 0; i < plan.chunk_count; ++i) {
+    for (int i = 0; i < plan.chunk_count; i += together) {
       const Chunk& chunk = plan.chunks[i];
       if (chunk.loose > 0) {
 #pragma omp for schedule(dynamic, 1)
@@ -253,7 +254,9 @@ inline void RunPlan(const GemmCall& c, const GemmPlan& plan, const GroupBuffers&
       }
 #pragma omp for schedule(dynamic, 1)
       for (int64_t t = 0; t < tasks; ++t) {
-        RunTask<NV>(c, plan, MakeTask(c, plan, group, strips, i, t), buffers, &scratch);
+        for (int j = i; j < i + together; ++j) {
+          RunTask<NV>(c, plan, MakeTask(c, plan, group, strips, j, t), buffers, &scratch);
+        }
       }
     }
   }
