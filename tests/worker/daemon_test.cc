@@ -3,13 +3,11 @@
 
 #include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/worker/harness.h"
-#include "worker/host_process.h"
+#include "tests/worker/daemon_fixture.h"
 
 namespace scm {
 namespace {
@@ -23,28 +21,6 @@ constexpr char kStop[] = R"({"cmd":"stop","reason":"pause","checkpoint":true,"gr
 std::vector<std::string> Lines(const std::string& text) {
   return absl::StrSplit(text, '\n', absl::SkipEmpty());
 }
-
-class DaemonTest : public testing::Test {
- protected:
-  ~DaemonTest() override { EXPECT_THAT(h.coordinator.violations, IsEmpty()); }
-  const std::string& Reports(const LeaseRef& lease) { return h.coordinator.lease(lease).reports; }
-  void StepUntilReported(const LeaseRef& lease, const std::string& part) {
-    h.StepUntil([&] { return Contains(Reports(lease), part); }, part.c_str());
-  }
-  bool TrainerLives(const Json& pid) {
-    return IsAlive({static_cast<pid_t>(IntegerAt(pid, "trainer_pid", 0)),
-                    IntegerAt(pid, "trainer_start_time", 0)});
-  }
-  // The final adapter of an uninterrupted run of `spec`.
-  std::string Uninterrupted(const Json& spec, int64_t step) {
-    Harness other;
-    const LeaseRef lease = other.Grant(spec);
-    other.StepUntilEnded(lease);
-    return other.coordinator.blobs[absl::StrCat("r-1/", step)].files["adapter.bin"];
-  }
-
-  Harness h;
-};
 
 TEST_F(DaemonTest, RunsAnAttemptToItsEnd) {
   const LeaseRef lease = h.Grant(FakeSpec({{"unknown_reports", true}}, 12));
@@ -241,100 +217,6 @@ TEST_F(DaemonTest, ALogNobodyTakesDoesNotHoldUpTheEnd) {
   EXPECT_LT(h.coordinator.lease(lease).log.size(), 300'000u) << "the window was closed";
 }
 
-TEST_F(DaemonTest, UploadsAreTriedAgain) {
-  h.coordinator.upload_answers = {absl::UnavailableError("busy"),
-                                  absl::ResourceExhaustedError("disk full"),
-                                  absl::DataLossError("damaged on the way")};
-  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 10));
-  ASSERT_TRUE(h.StepUntilEnded(lease));
-  EXPECT_EQ(h.End(lease).exit_code, 0);
-  EXPECT_EQ(h.coordinator.uploads, 3 + 2);
-}
-
-TEST_F(DaemonTest, AFinalRefusalEndsTheAttempt) {
-  for (int i = 0; i < 8; ++i) {
-    h.coordinator.upload_answers.push_back(absl::InvalidArgumentError("never"));
-  }
-  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
-  ASSERT_TRUE(h.StepUntilEnded(lease));
-  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
-  EXPECT_NE(h.End(lease).exit_code, 0);
-  EXPECT_FALSE(h.End(lease).retryable);
-  EXPECT_THAT(h.End(lease).message, HasSubstr("never"));
-  // Reports before the checkpoint arrived, the checkpoint's did not.
-  EXPECT_THAT(Reports(lease), HasSubstr("\"step\":5"));
-  EXPECT_FALSE(Contains(Reports(lease), "\"checkpoint\""));
-}
-
-TEST_F(DaemonTest, ACheckpointThatIsNotThereEndsTheAttempt) {
-  const LeaseRef lease = h.Grant(FakeSpec({{"bad_checkpoint", true}, {"step_ms", 5}}, 100000));
-  ASSERT_TRUE(h.StepUntilEnded(lease));
-  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
-  EXPECT_THAT(h.End(lease).message, HasSubstr("step-5 does not exist"));
-  EXPECT_EQ(h.coordinator.uploads, 0);
-}
-
-TEST_F(DaemonTest, LocalCheckpointsGoWhenCommitted) {
-  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 2}, {"hang_at_step", 18}}, 100));
-  h.StepUntil([&] { return h.coordinator.blobs.count("r-1/15") != 0; }, "step 15");
-  const std::string checkpoints = h.Directory(1) + "/work/checkpoints";
-  h.StepUntil([&] { return ListDirectory(checkpoints)->empty(); }, "the removal");
-  // The newest one stays as a local copy, for a resume on this worker.
-  const std::vector<std::string> cached = *ListDirectory(h.work / "cache");
-  ASSERT_EQ(cached.size(), 1u);
-  EXPECT_THAT(cached[0], HasSubstr("r-1+15"));
-  h.coordinator.SendRevoke(lease);
-  h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
-}
-
-TEST_F(DaemonTest, ResumesExactly) {
-  const std::string whole = Uninterrupted(FakeSpec(Json::object(), 20), 20);
-  ASSERT_FALSE(whole.empty());
-  const LeaseRef first = h.Grant(FakeSpec({{"exit_at_step", 13}, {"fault_attempts", 1}}, 20));
-  ASSERT_TRUE(h.StepUntilEnded(first));
-  EXPECT_EQ(h.End(first).exit_code, 1);
-  EXPECT_TRUE(h.End(first).retryable);
-
-  Json spec = FakeSpec({{"exit_at_step", 13}, {"fault_attempts", 1}}, 20);
-  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
-  const LeaseRef second = h.Grant(spec, 2);
-  ASSERT_TRUE(h.StepUntilEnded(second));
-  EXPECT_EQ(h.End(second).exit_code, 0) << h.coordinator.lease(second).log;
-  EXPECT_FALSE(Contains(Reports(second), "\"step\":10"));
-  EXPECT_EQ(h.coordinator.blobs["r-1/20"].files["adapter.bin"], whole);
-  // The checkpoint was here already: only its manifest and one chunk came over.
-  EXPECT_EQ(h.coordinator.downloads, 1);
-  EXPECT_EQ(h.coordinator.chunks, 1);
-}
-
-TEST_F(DaemonTest, ResumesFromAnotherWorkersCheckpoint) {
-  Harness other;
-  const LeaseRef first = other.Grant(FakeSpec({{"exit_at_step", 13}}, 20));
-  ASSERT_TRUE(other.StepUntilEnded(first));
-  h.coordinator.blobs = other.coordinator.blobs;
-  Json spec = FakeSpec(Json::object(), 20);
-  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
-  const LeaseRef second = h.Grant(spec, 2);
-  ASSERT_TRUE(h.StepUntilEnded(second));
-  EXPECT_EQ(h.End(second).exit_code, 0) << h.coordinator.lease(second).log;
-  EXPECT_EQ(h.coordinator.chunks, 2);
-  EXPECT_EQ(h.coordinator.blobs["r-1/20"].files["adapter.bin"],
-            Uninterrupted(FakeSpec(Json::object(), 20), 20));
-}
-
-TEST_F(DaemonTest, ADamagedDownloadDoesNotStart) {
-  h.coordinator.blobs["r-1/10"] = {
-      R"({"id":"r-1/10","files":[{"path":"a","bytes":2,"sha256":"00"}]})", {{"a", "xy"}}};
-  Json spec = FakeSpec(Json::object(), 20);
-  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
-  h.coordinator.damage_downloads = true;
-  const LeaseRef lease = h.Grant(spec);
-  ASSERT_TRUE(h.StepUntilEnded(lease));
-  EXPECT_EQ(h.End(lease).kind, Kind::kStartFailed);
-  EXPECT_TRUE(h.End(lease).retryable);
-  EXPECT_THAT(h.End(lease).message, HasSubstr("SHA-256"));
-}
-
 TEST_F(DaemonTest, RefusesProgramsThatAreNotAllowed) {
   const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1, {"/usr/bin/env"});
   ASSERT_TRUE(h.StepUntilEnded(lease));
@@ -460,27 +342,6 @@ TEST_F(DaemonTest, AReportWithoutAnEndDoesNotHoldUpTheEnd) {
   ASSERT_TRUE(h.StepUntilEnded(lease));
   EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
   EXPECT_EQ(Reports(lease), "{\"type\":\"started\"}\n");
-}
-
-TEST_F(DaemonTest, CommittedFilesStayUntilTheirRecordIsSafe) {
-  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 10}}, 100000, 15));
-  StepUntilReported(lease, "\"started\"");
-  // A directory in its place: acked.json cannot be written.
-  const std::string acked = h.Directory(1) + "/acked.json";
-  ASSERT_TRUE(RemoveRecursively(acked).ok());
-  ASSERT_TRUE(MakeDirectories(acked + "/in-the-way").ok());
-  StepUntilReported(lease, "\"step\":17,");
-  EXPECT_TRUE(FileExists(h.Directory(1) + "/work/checkpoints/step-15"));
-  // A daemon that starts now may read that line again, and finds its files.
-  h.StopDaemon();
-  ASSERT_TRUE(RemoveRecursively(acked).ok());
-  h.StartDaemon();
-  StepUntilReported(lease, "\"step\":32,");
-  EXPECT_THAT(h.coordinator.lease(lease).ends, IsEmpty());
-  h.StepUntil([&] { return !FileExists(h.Directory(1) + "/work/checkpoints/step-30"); },
-              "the removal of what is recorded");
-  h.coordinator.SendRevoke(lease);
-  h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
 }
 
 TEST_F(DaemonTest, AttemptsWaitForRoomOnTheDisk) {
