@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VOCABULARY = 49152
@@ -96,8 +97,10 @@ class Side:
         if self.process.stdout.readline().strip() != "ready":
             raise SystemExit(f"{name} did not start: {' '.join(command)}")
         self.speeds, self.losses, self.norms, self.peak = [], [], [], 0
+        self.turn_seconds = 0  # of the last one
 
     def turn(self, steps, warm_up=False):
+        began = time.monotonic()
         self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -109,6 +112,7 @@ class Side:
         self.peak = max(self.peak, result["peak_rss"])
         if not warm_up:
             self.speeds.append(result["tokens"] / result["seconds"])
+        self.turn_seconds = time.monotonic() - began
 
     def peak_flops(self):
         self.process.stdin.write("peak\n")
@@ -126,19 +130,30 @@ class Side:
             raise SystemExit(f"{self.name}: the loss does not fall: {self.losses}")
 
 
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
 def compare(args, model, batches, case, precision):
     common = ["--model", model, "--batches", batches, "--precision", precision,
               "--threads", str(args.threads)]
     sides = [Side("scm", [os.path.join(args.bin_dir, "train-bench")] + common),
              Side("peft", [sys.executable, os.path.join(HERE, "peft_bench.py")] + common)]
     steps = args.steps * (4 if case == "short" else 1)
+    name = f"{case} {precision}"
     for side in sides:
         side.turn(1, warm_up=True)
+        progress(f"{name}: {side.name} is warm, {side.turn_seconds:.0f} s")
     peaks = []
-    for i in range(args.rounds):
-        for side in (sides if i % 2 == 0 else sides[::-1]):
-            side.turn(steps)
-            peaks.append(sides[0].peak_flops())
+    order = [side for i in range(args.rounds) for side in (sides if i % 2 == 0 else sides[::-1])]
+    for side in sides:
+        side.turn_seconds *= steps  # what the first turn is expected to take
+    for i, side in enumerate(order):
+        side.turn(steps)
+        peaks.append(sides[0].peak_flops())
+        left = sum(later.turn_seconds for later in order[i + 1:])
+        progress(f"{name}: turn {i + 1} of {len(order)}, {side.name} {side.speeds[-1]:.0f} tok/s, "
+                 f"about {left / 60:.0f} min left")
     for side in sides:
         side.finish()
     ours, theirs = sides

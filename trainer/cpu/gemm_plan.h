@@ -36,13 +36,14 @@ struct GemmPlan {
   Block blocks[kMaxBlocks];
   Chunk chunks[kMaxBlocks];
   int block_count, chunk_count;
-  int64_t deepest, loosest;                     // chunk
-  int64_t strips;                               // all columns
-  int64_t group_strips;                         // packed at the same time
-  int64_t part_strips;                          // of a group, that tasks of the same time share
-  int64_t row_tasks;                            // together:
-  int64_t whole_tasks, whole_rows, piece_rows;  // so many of whole_rows, the others of piece_rows
-  int64_t column_tasks;                         // into which a part's strips are cut
+  int64_t deepest, loosest;         // chunk
+  int64_t strips;                   // all columns
+  int64_t group_strips;             // packed at the same time
+  int64_t part_strips;              // of a group, that tasks of the same time share
+  int64_t whole_tasks, whole_rows;  // tasks of so many rows,
+  int64_t piece_rows;               // then smaller ones
+  int64_t row_tasks;                // of both kinds
+  int64_t column_tasks;             // into which a part's strips are cut
 };
 
 inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
