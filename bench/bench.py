@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VOCABULARY = 49152
@@ -97,10 +96,9 @@ class Side:
         if self.process.stdout.readline().strip() != "ready":
             raise SystemExit(f"{name} did not start: {' '.join(command)}")
         self.speeds, self.losses, self.norms, self.peak = [], [], [], 0
-        self.turn_seconds = 0  # of the last one
+        self.step_seconds = 0  # in the last turn
 
     def turn(self, steps, warm_up=False):
-        began = time.monotonic()
         self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -112,7 +110,7 @@ class Side:
         self.peak = max(self.peak, result["peak_rss"])
         if not warm_up:
             self.speeds.append(result["tokens"] / result["seconds"])
-        self.turn_seconds = time.monotonic() - began
+        self.step_seconds = result["seconds"] / steps
 
     def peak_flops(self):
         self.process.stdin.write("peak\n")
@@ -143,15 +141,13 @@ def compare(args, model, batches, case, precision):
     name = f"{case} {precision}"
     for side in sides:
         side.turn(1, warm_up=True)
-        progress(f"{name}: {side.name} is warm, {side.turn_seconds:.0f} s")
+        progress(f"{name}: {side.name} is warm, {side.step_seconds:.0f} s a step")
     peaks = []
     order = [side for i in range(args.rounds) for side in (sides if i % 2 == 0 else sides[::-1])]
-    for side in sides:
-        side.turn_seconds *= steps  # what the first turn is expected to take
     for i, side in enumerate(order):
         side.turn(steps)
         peaks.append(sides[0].peak_flops())
-        left = sum(later.turn_seconds for later in order[i + 1:])
+        left = steps * sum(later.step_seconds for later in order[i + 1:])
         progress(f"{name}: turn {i + 1} of {len(order)}, {side.name} {side.speeds[-1]:.0f} tok/s, "
                  f"about {left / 60:.0f} min left")
     for side in sides:
