@@ -106,11 +106,11 @@ absl::Status Main(const Options& options) {
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     if (line == "peak") {
-      std::cout << Json{{"peak_flops", PeakFlops(options.threads)}}.dump() << std::endl;
+      std::cout << DumpJson(Json{{"peak_flops", PeakFlops(options.threads)}}) << std::endl;
       continue;
     }
     SCM_ASSIGN_OR_RETURN(const Json result, bench.Run(std::stoll(line)));
-    std::cout << result.dump() << std::endl;
+    std::cout << DumpJson(result) << std::endl;
   }
   return absl::OkStatus();
 }

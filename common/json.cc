@@ -1,117 +1,229 @@
 #include "common/json.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <set>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/text.h"
+#include "common/utf8.h"
 
 namespace scm {
 namespace {
 
-constexpr int kMaxDepth = 64;
+constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
 
-// Quotes bare NaN, Infinity and -Infinity outside strings; returns the text unchanged without any.
-std::string QuoteBareNonFinite(absl::string_view text) {
+// Up to so many keys, looking through all of them is the quickest check for doubles.
+constexpr size_t kFewKeys = 16;
+
+// The keys of one open object.
+class Keys {
+ public:
+  // False if it was there already.
+  bool Insert(const std::string& key, const Json::object_t& object) {
+    if (object.size() < kFewKeys) {
+      return std::none_of(object.begin(), object.end(),
+                          [&](const auto& member) { return member.first == key; });
+    }
+    if (seen_.empty()) {
+      for (const auto& member : object) seen_.insert(member.first);
+    }
+    return seen_.insert(key).second;
+  }
+  bool Insert(const std::string& key, const SortedJson::object_t& object) {
+    return object.find(key) == object.end();
+  }
+
+ private:
+  std::set<std::string> seen_;
+};
+
+// Appends without the look-up through all earlier members that ordered_map's own insertion makes.
+Json& AddMember(Json::object_t& object, std::string& key) {
+  return object.Container::emplace_back(std::move(key), Json()).second;
+}
+SortedJson& AddMember(SortedJson::object_t& object, std::string& key) {
+  return object.emplace(std::move(key), SortedJson()).first->second;
+}
+
+// Builds the value from nlohmann's events, and refuses what its own parser accepts.
+template <typename AnyJson>
+class Builder {
+ public:
+  explicit Builder(const JsonLimits& limits) : limits_(limits) {}
+
+  bool null() { return Put(AnyJson()); }
+  bool boolean(bool value) { return Put(value); }
+  bool number_integer(int64_t value) { return Put(value); }
+  bool number_unsigned(uint64_t value) { return Put(value); }
+  bool number_float(double value, const std::string&) { return Put(value); }
+  bool string(std::string& value) { return Put(std::move(value)); }
+  bool binary(typename AnyJson::binary_t&) { return Refuse("holds binary data"); }
+  bool start_object(size_t) { return Open(AnyJson::object()); }
+  bool start_array(size_t) { return Open(AnyJson::array()); }
+  bool end_object() { return Close(); }
+  bool end_array() { return Close(); }
+  bool key(std::string& key) {
+    auto& object = open_.back().value->template get_ref<typename AnyJson::object_t&>();
+    if (!open_.back().keys.Insert(key, object)) {
+      return Refuse(absl::StrCat("key \"", LineOf(key, 100), "\" is doubled"));
+    }
+    slot_ = &AddMember(object, key);
+    return true;
+  }
+  bool parse_error(size_t byte, const std::string&, const nlohmann::json::exception& error) {
+    return Refuse(absl::StrCat("not valid JSON at byte ", byte, ": ", LineOf(error.what(), 300)));
+  }
+
+  const std::string& problem() const { return problem_; }
+  AnyJson Take() { return std::move(root_); }
+
+ private:
+  struct Level {
+    AnyJson* value;
+    Keys keys;
+  };
+
+  bool Refuse(std::string problem) {
+    problem_ = std::move(problem);
+    return false;
+  }
+  // Where the next value goes, or null.
+  AnyJson* Place() {
+    if (++values_ > limits_.values) {
+      Refuse(absl::StrCat("more than ", limits_.values, " values"));
+      return nullptr;
+    }
+    if (open_.empty()) return &root_;
+    AnyJson& parent = *open_.back().value;
+    if (parent.is_object()) return slot_;
+    auto& array = parent.template get_ref<typename AnyJson::array_t&>();
+    return &array.emplace_back();
+  }
+  template <typename Value>
+  bool Put(Value&& value) {
+    AnyJson* place = Place();
+    if (place == nullptr) return false;
+    *place = AnyJson(std::forward<Value>(value));
+    return true;
+  }
+  bool Open(AnyJson container) {
+    if (static_cast<int>(open_.size()) >= limits_.depth) {
+      return Refuse(absl::StrCat("nested deeper than ", limits_.depth));
+    }
+    AnyJson* place = Place();
+    if (place == nullptr) return false;
+    *place = std::move(container);
+    open_.push_back({place, {}});
+    return true;
+  }
+  bool Close() {
+    open_.pop_back();
+    return true;
+  }
+
+  const JsonLimits limits_;
+  AnyJson root_;
+  std::vector<Level> open_;
+  AnyJson* slot_ = nullptr;  // of the key just read
+  size_t values_ = 0;
+  std::string problem_;
+};
+
+template <typename AnyJson>
+absl::StatusOr<AnyJson> Parse(absl::string_view text, absl::string_view what,
+                              const JsonLimits& limits) {
+  // nlohmann's lexer takes a NUL byte for the end of the text.
+  if (const size_t nul = text.find('\0'); nul != text.npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, ": not valid JSON: a NUL byte at byte ", nul + 1));
+  }
+  Builder<AnyJson> builder(limits);
+  if (!AnyJson::sax_parse(text.begin(), text.end(), &builder)) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": ", builder.problem()));
+  }
+  return builder.Take();
+}
+
+// The UTF-16 unit of a \uXXXX escape at `at`, or -1.
+int EscapedUnit(absl::string_view text, size_t at) {
+  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return -1;
+  const absl::string_view digits = text.substr(at + 2, 4);
+  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isxdigit)) return -1;
+  return static_cast<int>(std::strtol(std::string(digits).c_str(), nullptr, 16));
+}
+
+bool IsHighSurrogate(int unit) { return unit >= 0xd800 && unit <= 0xdbff; }
+bool IsLowSurrogate(int unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
+
+// Quotes bare NaN, Infinity and -Infinity outside strings, and replaces lone surrogates in them.
+std::string Repaired(absl::string_view text) {
   std::string out;
   out.reserve(text.size() + 8);
   bool in_string = false;
   for (size_t i = 0; i < text.size();) {
     const char c = text[i];
-    if (in_string) {
-      out += c;
-      if (c == '\\' && i + 1 < text.size()) out += text[++i];
-      if (c == '"') in_string = false;
-      ++i;
+    if (in_string && c == '\\') {
+      const int unit = EscapedUnit(text, i);
+      const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(EscapedUnit(text, i + 6));
+      const bool lone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
+      const size_t length = pair ? 12 : lone ? 6 : 2;
+      absl::StrAppend(&out, lone ? kReplacement : text.substr(i, length));
+      i += std::min(length, text.size() - i);
       continue;
     }
+    if (c == '"') in_string = !in_string;
     absl::string_view token;
-    for (absl::string_view candidate : {"NaN", "Infinity", "-Infinity"}) {
-      if (text.substr(i, candidate.size()) == candidate) token = candidate;
+    if (!in_string && (c == 'N' || c == 'I' || c == '-')) {
+      for (absl::string_view candidate : {"NaN", "Infinity", "-Infinity"}) {
+        if (text.substr(i, candidate.size()) == candidate) token = candidate;
+      }
     }
-    if (!token.empty()) {
+    if (token.empty()) {
+      out += c;
+      ++i;
+    } else {
       absl::StrAppend(&out, "\"", token, "\"");
       i += token.size();
-      continue;
     }
-    if (c == '"') in_string = true;
-    out += c;
-    ++i;
   }
   return out;
 }
 
-// Watches the parse for what nlohmann accepts and scm refuses.
-template <typename AnyJson>
-struct Guard {
-  using Event = typename AnyJson::parse_event_t;
-  std::vector<std::set<std::string>> keys;
-  std::string problem;
-
-  bool operator()(Event event, AnyJson& parsed) {
-    if (!problem.empty()) return true;
-
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end && !keys.empty()) keys.pop_back();
-    if (event == Event::key && !keys.empty()) {
-      const std::string key = parsed.template get<std::string>();
-      if (!keys.back().insert(key).second) problem = absl::StrCat("key \"", key, "\" is doubled");
-    }
-    return true;
-  }
-};
-
-template <typename AnyJson>
-absl::StatusOr<AnyJson> Parse(absl::string_view text, absl::string_view what) {
-  // The depth check must come before the parser, whose own recursion-free stack is unbounded.
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(what, ": nested deeper than ", kMaxDepth, " at byte ", i));
-      }
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  Guard<AnyJson> guard;
-  auto watch = [&guard](int, typename AnyJson::parse_event_t e, AnyJson& p) { return guard(e, p); };
-  try {
-    AnyJson json = AnyJson::parse(text.begin(), text.end(), watch);
-    if (!guard.problem.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(what, ": ", guard.problem));
-    }
-    return json;
-  } catch (const nlohmann::json::parse_error& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, ": not valid JSON at byte ", error.byte, ": ", error.what()));
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": not valid JSON: ", error.what()));
-  }
-}
-
 }  // namespace
 
-absl::StatusOr<Json> ParseJson(absl::string_view text, absl::string_view what) {
-  std::string quoted;
-  if (text.find("NaN") != text.npos || text.find("Infinity") != text.npos) {
-    quoted = QuoteBareNonFinite(text);
-    text = quoted;
-  }
-  return Parse<Json>(text, what);
+absl::StatusOr<Json> ParseJson(absl::string_view text, absl::string_view what,
+                               const JsonLimits& limits) {
+  return Parse<Json>(text, what, limits);
 }
 
-absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text, absl::string_view what) {
-  return Parse<SortedJson>(text, what);
+absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text, absl::string_view what,
+                                           const JsonLimits& limits) {
+  return Parse<SortedJson>(text, what, limits);
+}
+
+absl::StatusOr<Json> ParseReportJson(absl::string_view line, absl::string_view what,
+                                     const JsonLimits& limits) {
+  std::string valid;
+  if (FirstInvalidUtf8(line) != line.npos) {
+    valid = ReplaceInvalidUtf8(line);
+    line = valid;
+  }
+  absl::StatusOr<Json> json = Parse<Json>(line, what, limits);
+  return json.ok() ? json : Parse<Json>(Repaired(line), what, limits);
+}
+
+std::string DumpJson(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string DumpJson(const SortedJson& json, int indent) {
+  return json.dump(indent, ' ', false, SortedJson::error_handler_t::replace);
 }
 
 Json JsonNumber(double value) {

@@ -17,12 +17,28 @@ using Json = nlohmann::ordered_json;
 // of ordered members would take minutes. Members come sorted by key.
 using SortedJson = nlohmann::json;
 
+// How much one text may make its reader build.
+struct JsonLimits {
+  int depth = 64;              // of nesting
+  size_t values = 50'000'000;  // objects, arrays and scalars in all
+};
+
 // INVALID_ARGUMENT with the byte position. `what` names the text in the message ("report line 3").
-// The bare tokens NaN, Infinity and -Infinity that Python prints are understood as those strings.
-// Refused: doubled keys, and nesting deeper than 64.
-absl::StatusOr<Json> ParseJson(absl::string_view text, absl::string_view what);
-// The same text and the same refusals, but bare non-finite tokens are refused too.
-absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text, absl::string_view what);
+// Linear in the text's length. Strict: besides what JSON forbids, doubled keys, NUL bytes, and what
+// goes beyond `limits` are refused.
+absl::StatusOr<Json> ParseJson(absl::string_view text, absl::string_view what,
+                               const JsonLimits& limits = {});
+absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text, absl::string_view what,
+                                           const JsonLimits& limits = {});
+// For the lines of trainers alone (docs/trainer-protocol.md): the bare tokens NaN, Infinity and
+// -Infinity, which Python prints, are understood as those strings; ill-formed UTF-8 and lone
+// surrogates become U+FFFD, so that a last word keeps its kind and message.
+absl::StatusOr<Json> ParseReportJson(absl::string_view line, absl::string_view what,
+                                     const JsonLimits& limits = {});
+
+// JSON text; ill-formed UTF-8 becomes U+FFFD, so this cannot throw. `indent` -1: one line.
+std::string DumpJson(const Json& json, int indent = -1);
+std::string DumpJson(const SortedJson& json, int indent = -1);
 
 // A number, or the string that stands for a non-finite one.
 Json JsonNumber(double value);

@@ -57,7 +57,8 @@ absl::Status WriteAddresses(const CoordinatorOptions& options, int rpc_port, int
                                                        http_port, "/metrics")},
                           {"pid", getpid()},
                           {"version", kVersion}};
-  return WriteFileAtomically(absl::StrCat(options.data_dir, "/address.json"), addresses.dump(2));
+  return WriteFileAtomically(absl::StrCat(options.data_dir, "/address.json"),
+                             DumpJson(addresses, 2));
 }
 
 absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {

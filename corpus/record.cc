@@ -158,8 +158,8 @@ std::optional<std::vector<int64_t>> CorpusRecord::Indices(const std::string& key
                           : element.is_number_integer() && element.get<int64_t>() >= 0 &&
                                 element.get<int64_t>() < bound;
     if (!fits) {
-      error_(key, absl::StrCat(Shortened(element.dump()), " is no index into ", bound, " choices; ",
-                               expected));
+      error_(key, absl::StrCat(Shortened(DumpJson(element)), " is no index into ", bound,
+                               " choices; ", expected));
       return std::nullopt;
     }
     indices.push_back(element.get<int64_t>());

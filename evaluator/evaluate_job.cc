@@ -287,7 +287,7 @@ absl::Status Evaluator::Run() {
     SCM_RETURN_IF_ERROR(EvaluateBaseline(baseline));
   }
   const std::string path = absl::StrCat(spec_.work_dir, "/evaluation.json");
-  SCM_RETURN_IF_ERROR(WriteFileDurably(path, EvaluationToJson(evaluation_).dump() + "\n"));
+  SCM_RETURN_IF_ERROR(WriteFileDurably(path, DumpJson(EvaluationToJson(evaluation_)) + "\n"));
   SCM_RETURN_IF_ERROR(reporter_->Artifact("evaluation", path));
   return reporter_->Done(
       {{"items", CountItems(evaluation_.tasks)}, {"models", evaluation_.models.size()}});

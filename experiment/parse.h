@@ -48,7 +48,7 @@ ParsedExperiment ParseExperimentFile(const std::string& path);
 std::string FormatDiagnostic(const std::string& file, const Diagnostic& diagnostic);
 
 // Canonical JSON: every key present with its value, paths absolute, in the file's documented order.
-// ParseExperiment(SpecToJson(s).dump()) gives back s.
+// ParseExperiment(DumpJson(SpecToJson(s))) gives back s.
 Json SpecToJson(const ExperimentSpec& spec);
 
 // `spec` with a trial's dotted parameters applied ({"training.learning_rate": 0.001}).

@@ -72,7 +72,7 @@ std::optional<ParameterSpace> ReadChoice(const Dimension& dimension, const Node&
     Json value = ToJson(*item);
     if (!dimension.Accepts(value)) return std::nullopt;
     if (std::find(choice.values.begin(), choice.values.end(), value) != choice.values.end()) {
-      return dimension.Fail(absl::StrCat(value.dump(), " is listed twice"));
+      return dimension.Fail(absl::StrCat(DumpJson(value), " is listed twice"));
     }
     choice.values.push_back(std::move(value));
   }

@@ -292,7 +292,7 @@ NodePtr TreeFromJson(const Json& json) {
       break;
     default:
       node->kind = NodeKind::kPlain;
-      node->text = json.dump();
+      node->text = DumpJson(json);
   }
   return node;
 }

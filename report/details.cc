@@ -241,7 +241,7 @@ void Reproduce(const Findings& findings, Pages& pages) {
   const Json& digests = MemberAt(e, "digests");
   for (auto it = digests.begin(); it != digests.end(); ++it) {
     rows.push_back({absl::StrCat(it.key(), " SHA-256"),
-                    it.value().is_string() ? it.value().get<std::string>() : it.value().dump()});
+                    it.value().is_string() ? it.value().get<std::string>() : DumpJson(it.value())});
   }
   for (const Json& run : MemberAt(findings.data, "runs")) {
     const Json& best = MemberAt(run, "best_checkpoint");

@@ -38,10 +38,10 @@ absl::StatusOr<Json> WriteReport(const std::string& data_path,
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.md", report.markdown));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.html", report.html));
   // The evidence beside it: from these two the report can be made again.
-  SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report_data.json", data.dump() + "\n"));
+  SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report_data.json", DumpJson(data) + "\n"));
   if (!evaluation.is_null()) {
     SCM_RETURN_IF_ERROR(
-        WriteFileAtomically(directory + "/evaluation.json", evaluation.dump() + "\n"));
+        WriteFileAtomically(directory + "/evaluation.json", DumpJson(evaluation) + "\n"));
   }
   return report.summary;
 }
@@ -49,7 +49,7 @@ absl::StatusOr<Json> WriteReport(const std::string& data_path,
 // One line of the trainer protocol; standard output where a person runs it.
 void Say(const Json& line) {
   const char* fd = std::getenv("SCM_REPORT_FD");
-  const std::string text = line.dump() + "\n";
+  const std::string text = DumpJson(line) + "\n";
   if (write(fd != nullptr ? std::atoi(fd) : STDOUT_FILENO, text.data(), text.size()) < 0) {
     std::perror("scm-report: cannot report");
   }

@@ -71,7 +71,7 @@ std::string ParametersText(const Json& run) {
   std::string text;
   const Json& parameters = MemberAt(run, "parameters");
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
-    absl::StrAppend(&text, text.empty() ? "" : ", ", it.key(), " ", it.value().dump());
+    absl::StrAppend(&text, text.empty() ? "" : ", ", it.key(), " ", DumpJson(it.value()));
   }
   return text;
 }

@@ -139,7 +139,7 @@ absl::StatusOr<RenderedReport> RenderReport(const Json& data, const Json* evalua
   SCM_ASSIGN_OR_RETURN(const report::Findings findings, report::ComputeFindings(data, evaluation));
   const report::ReportDocument document = report::LayOut(findings);
   RenderedReport rendered;
-  rendered.json = report::ReportJson(findings).dump(2) + "\n";
+  rendered.json = DumpJson(report::ReportJson(findings), 2) + "\n";
   rendered.markdown = report::WriteMarkdown(document);
   rendered.html = report::WriteHtml(document);
   rendered.summary = report::DecisionJson(findings);

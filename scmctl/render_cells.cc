@@ -14,7 +14,7 @@ std::string Cell(const Json& value, int digits) {
   if (value.is_number()) return HumanNumber(value.get<double>(), digits);
   if (value.is_string()) return value.get<std::string>().empty() ? "–" : value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  return value.dump();
+  return DumpJson(value);
 }
 
 std::string AbortText(const Json& run) {

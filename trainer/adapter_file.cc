@@ -58,7 +58,7 @@ absl::Status WriteAdapter(const std::string& dir, const LoraConfig& config,
     tensors.emplace_back(absl::StrCat(pair.name, ".lora_B.weight"), pair.b);
   }
   SCM_RETURN_IF_ERROR(WriteTensors(dir + kWeightsName, tensors));
-  return WriteFileDurably(dir + kConfigName, ConfigJson(config, base_model).dump(2) + "\n");
+  return WriteFileDurably(dir + kConfigName, DumpJson(ConfigJson(config, base_model), 2) + "\n");
 }
 
 absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& dir) {
@@ -71,7 +71,7 @@ absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& dir) {
   root.Word("bias", "none", {"none"});
   for (const char* key : kRefused) {
     if (!MeansNothing(root.Raw(key))) {
-      root.Problem(key, absl::StrCat(root.Raw(key).dump(), " is not supported by this program"));
+      root.Problem(key, absl::StrCat(DumpJson(root.Raw(key)), " is not supported by this program"));
     }
   }
   LoraConfig config;

@@ -50,7 +50,7 @@ absl::StatusOr<std::string> CheckpointWriter::Save(const TrainingState& state, A
   }
   SCM_RETURN_IF_ERROR(WriteTensors(unfinished + kOptimizerName, moments));
   SCM_RETURN_IF_ERROR(
-      WriteFileDurably(unfinished + kStateName, TrainingStateToJson(state).dump(2) + "\n"));
+      WriteFileDurably(unfinished + kStateName, DumpJson(TrainingStateToJson(state), 2) + "\n"));
   SCM_RETURN_IF_ERROR(SyncDirectory(unfinished));
   // One from before a crash, which was never reported.
   SCM_RETURN_IF_ERROR(RemoveRecursively(dir));

@@ -54,7 +54,7 @@ std::string Fields::Text(const std::string& key, const std::string& otherwise) c
   const Json& value = Raw(key);
   if (value.is_null()) return otherwise;
   if (value.is_string()) return value.get<std::string>();
-  Problem(key, absl::StrCat("expected a text, found ", value.dump()));
+  Problem(key, absl::StrCat("expected a text, found ", DumpJson(value)));
   return otherwise;
 }
 
@@ -74,7 +74,7 @@ std::optional<int64_t> Fields::ReadInteger(const std::string& key, int64_t low,
   const bool whole =
       number.has_value() && *number == std::floor(*number) && std::abs(*number) < 9.0e18;
   if (!whole) {
-    Problem(key, absl::StrCat("expected a whole number, found ", value.dump()));
+    Problem(key, absl::StrCat("expected a whole number, found ", DumpJson(value)));
     return std::nullopt;
   }
   const int64_t integer =
@@ -106,7 +106,7 @@ double Fields::Number(const std::string& key, double otherwise, double low, doub
   if (!Has(key)) return otherwise;
   const Json& value = Raw(key);
   if (!value.is_number()) {
-    Problem(key, absl::StrCat("expected a number, found ", value.dump()));
+    Problem(key, absl::StrCat("expected a number, found ", DumpJson(value)));
     return otherwise;
   }
   const double number = value.get<double>();
@@ -121,7 +121,7 @@ bool Fields::Boolean(const std::string& key, bool otherwise) const {
   const Json& value = Raw(key);
   if (value.is_null()) return otherwise;
   if (value.is_boolean()) return value.get<bool>();
-  Problem(key, absl::StrCat("expected true or false, found ", value.dump()));
+  Problem(key, absl::StrCat("expected true or false, found ", DumpJson(value)));
   return otherwise;
 }
 
@@ -138,7 +138,7 @@ std::vector<std::string> Fields::Texts(const std::string& key,
     }
   }
   if (good) return texts;
-  Problem(key, absl::StrCat("expected a list of texts, found ", value.dump()));
+  Problem(key, absl::StrCat("expected a list of texts, found ", DumpJson(value)));
   return otherwise;
 }
 

@@ -109,7 +109,7 @@ absl::Status Run(const Flags& flags) {
   if (!flags.tokenize.empty()) return TokenizeFile(*model, flags);
   if (!flags.tensor.empty()) return DumpTensor(*model, flags);
   if (!flags.companions.empty()) return WriteCompanions(flags);
-  std::cout << Summary(*model).dump(2) << "\n";
+  std::cout << DumpJson(Summary(*model), 2) << "\n";
   return absl::OkStatus();
 }
 

@@ -24,7 +24,7 @@ Json MetricsJson(const Metrics& metrics) {
 
 absl::Status Reporter::Write(const Json& line) {
   // Text from files may hold invalid UTF-8; a report must be valid all the same.
-  const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = DumpJson(line) + "\n";
   size_t written = 0;
   while (written < text.size()) {
     const ssize_t n = ::write(fd_, text.data() + written, text.size() - written);

@@ -26,7 +26,7 @@ absl::Status CheckData(const JobSpec& spec, const Corpus& corpus, const SplitAss
   options.tasks = spec.evaluation.tasks;
   const QualityReport report = CheckQuality(corpus, split, options);
   const std::string path = absl::StrCat(spec.work_dir, "/data_check.json");
-  SCM_RETURN_IF_ERROR(WriteFileDurably(path, QualityToJson(corpus, report).dump(2) + "\n"));
+  SCM_RETURN_IF_ERROR(WriteFileDurably(path, DumpJson(QualityToJson(corpus, report), 2) + "\n"));
   SCM_RETURN_IF_ERROR(reporter->Artifact("data_check", path));
   for (const std::string& warning : report.Messages(Severity::kWarning)) {
     warnings->push_back(warning);

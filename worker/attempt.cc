@@ -136,7 +136,7 @@ absl::Status Attempt::Launch(const std::vector<int>& cores) {
   const Json record = LeaseRecord({lease_, launch_.command, cpus_, cores, gpus_, inputs_});
   if (status.ok()) {
     // From here on a restarted daemon knows of the attempt.
-    status = WriteFileDurably(Path(attempt_files::kLease), record.dump(2) + "\n");
+    status = WriteFileDurably(Path(attempt_files::kLease), DumpJson(record, 2) + "\n");
   }
   return status.ok() ? context_.launcher->Start(launch_) : status;
 }
@@ -170,7 +170,7 @@ void Attempt::StopLocally(absl::Duration grace) {
                      {"reason", "drain"},
                      {"checkpoint", true},
                      {"grace_seconds", absl::ToDoubleSeconds(grace)}};
-  Stop({"drain", absl::ToDoubleSeconds(grace), /*local=*/true}, line.dump());
+  Stop({"drain", absl::ToDoubleSeconds(grace), /*local=*/true}, DumpJson(line));
 }
 
 void Attempt::Stop(StopInfo stop, const std::string& line) {
@@ -187,7 +187,7 @@ void Attempt::Stop(StopInfo stop, const std::string& line) {
   WorkerLog(absl::StrCat(Name(), ": stop (", stop.reason, "), grace ", stop.grace_seconds, " s"));
   const Json record = {
       {"reason", stop.reason}, {"grace_seconds", stop.grace_seconds}, {"local", stop.local}};
-  WriteFileAtomically(Path(attempt_files::kStop), record.dump() + "\n").IgnoreError();
+  WriteFileAtomically(Path(attempt_files::kStop), DumpJson(record) + "\n").IgnoreError();
   // The shim keeps the grace, so a daemon that dies now changes nothing. A second stop may only
   // shorten it.
   const absl::Duration end = context_.clock->Steady() + absl::Seconds(stop.grace_seconds);

@@ -181,7 +181,7 @@ absl::Status AttemptReports::Persist(bool durable) const {
   const Json acked = {{"report_offset", reports_.acknowledged()},
                       {"log_offset", log_.acknowledged()},
                       {"last_report", reports_.last_report()}};
-  const std::string path = Path(attempt_files::kAcked), text = acked.dump() + "\n";
+  const std::string path = Path(attempt_files::kAcked), text = DumpJson(acked) + "\n";
   return durable ? WriteFileDurably(path, text) : WriteFileAtomically(path, text);
 }
 

@@ -103,7 +103,8 @@ absl::Status PrepareDirectory(const std::string& directory, Json spec, const Lea
       SCM_RETURN_IF_ERROR(FetchReference(input, lease, client, cache, inputs));
     }
   }
-  return WriteFileDurably(absl::StrCat(directory, "/", attempt_files::kSpec), spec.dump(2) + "\n");
+  return WriteFileDurably(absl::StrCat(directory, "/", attempt_files::kSpec),
+                          DumpJson(spec, 2) + "\n");
 }
 
 Json LeaseRecord(const AttemptRecord& record) {

@@ -16,7 +16,7 @@ std::string TypeOf(absl::string_view line, Json& report) {
     worth_parsing = worth_parsing || line.find(word) != line.npos;
   }
   if (!worth_parsing) return "";
-  absl::StatusOr<Json> parsed = ParseJson(line, "report");
+  absl::StatusOr<Json> parsed = ParseReportJson(line, "report");
   if (!parsed.ok() || !parsed->is_object()) return "";
   report = *std::move(parsed);
   return StringAt(report, "type");

@@ -104,7 +104,7 @@ absl::StatusOr<std::string> ReportedPath(const Json& report, const std::string& 
   const std::string given = StringAt(report, key);
   if (given.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "a ", StringAt(report, "type"), " report has no \"", key, "\": ", report.dump()));
+        "a ", StringAt(report, "type"), " report has no \"", key, "\": ", DumpJson(report)));
   }
   // The trainer was started in the attempt's directory, so relative paths mean below that.
   SCM_ASSIGN_OR_RETURN(const std::string path, RealPath(AbsolutePath(given, attempt_directory)));
@@ -128,7 +128,7 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
     request.step = IntegerAt(report, "step", -1);
     if (request.step < 0) {
       return absl::InvalidArgumentError(
-          absl::StrCat("a checkpoint report has no step: ", report.dump()));
+          absl::StrCat("a checkpoint report has no step: ", DumpJson(report)));
     }
   } else {
     request.name = StringAt(report, "name");

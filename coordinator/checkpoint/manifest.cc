@@ -134,7 +134,7 @@ std::string ManifestToJson(const Manifest& manifest) {
                      {"epoch", manifest.epoch},
                      {"step", manifest.step},
                      {"files", std::move(files)}};
-  return json.dump(1) + "\n";
+  return DumpJson(json, 1) + "\n";
 }
 
 absl::StatusOr<Manifest> ManifestFromJson(absl::string_view text, absl::string_view what) {

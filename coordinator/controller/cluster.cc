@@ -29,7 +29,7 @@ template <typename Id, typename T>
 void AddRows(EntityTable name, Table<Id, T>& table, WriteBatch& batch) {
   for (const Id& id : table.dirty()) {
     const T& record = *table.Find(id);
-    batch.upserts.push_back({name, Text(id), ExperimentOf(record), ToJson(record).dump()});
+    batch.upserts.push_back({name, Text(id), ExperimentOf(record), DumpJson(ToJson(record))});
   }
   table.ClearDirty();
 }
@@ -57,7 +57,7 @@ int64_t Cluster::NextNumber(char prefix) {
 void Cluster::AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                        std::string kind, std::string text, Json body) {
   pending_.events.push_back({++last_event_, Rfc3339(at), experiment.str(), std::move(subject),
-                             std::move(kind), std::move(text), body.dump()});
+                             std::move(kind), std::move(text), DumpJson(body)});
 }
 
 void Cluster::AddRequest(const std::string& request, const std::string& experiment) {
@@ -79,7 +79,7 @@ WriteBatch Cluster::TakeBatch() {
   if (counters_dirty_) {
     Json body = Json::object();
     for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
-    batch.upserts.push_back({EntityTable::kMeta, kCounters, "", body.dump()});
+    batch.upserts.push_back({EntityTable::kMeta, kCounters, "", DumpJson(body)});
     counters_dirty_ = false;
   }
   return batch;

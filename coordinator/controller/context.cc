@@ -74,7 +74,7 @@ void ControllerContext::SendStop(const Task& task) {
                         {"reason", StopReasonName(reason)},
                         {"checkpoint", goes_on},
                         {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}};
-  Send(task.lease->worker, CommandOutput{RefOf(task), command.dump()});
+  Send(task.lease->worker, CommandOutput{RefOf(task), DumpJson(command)});
 }
 
 absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& event) {

@@ -134,7 +134,7 @@ absl::StatusOr<Reply> Controller::Impl::ControlExperiment(ControlVerb verb,
   AdvanceTouched();
   const Json answer = {{"experiment", text},
                        {"state", StateName(context.cluster.experiments.Find(id)->state)}};
-  return answer.dump();
+  return DumpJson(answer);
 }
 
 absl::StatusOr<Reply> Controller::Impl::Shutdown() {
@@ -148,7 +148,7 @@ absl::StatusOr<Reply> Controller::Impl::Shutdown() {
         .IgnoreError();
   }
   const Json answer = {{"stopping", held.size()}};
-  return answer.dump();
+  return DumpJson(answer);
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const ControlInput& input) {

@@ -131,7 +131,7 @@ absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Ta
   SCM_ASSIGN_OR_RETURN(const Json data, MakeReportData(context.cluster.View(context.now),
                                                        *context.dependencies.store, task.experiment,
                                                        context.options.version));
-  const std::string text = data.dump();
+  const std::string text = DumpJson(data);
   constexpr char kFile[] = "report_data.json";
   Manifest manifest;
   const std::string name = absl::StrCat("report_data-", task.attempts + 1);

@@ -44,7 +44,7 @@ void ReportHandler::Handle(const ReportsInput& input) {
 
 void ReportHandler::Line(const TaskId& id, absl::string_view line) {
   const Task& task = *context_.cluster.tasks.Find(id);
-  const absl::StatusOr<Json> report = ParseJson(line, "report");
+  const absl::StatusOr<Json> report = ParseReportJson(line, "report");
   if (!report.ok() || !report->is_object()) {
     context_.Event(task.experiment, id.str(), "bad_report",
                    absl::StrCat("a report of attempt ", task.attempts,

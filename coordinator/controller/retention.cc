@@ -49,7 +49,7 @@ absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const Exper
                        {"kept", kept},
                        {"removed", removed},
                        {"bytes", plan.bytes_removed}};
-  return answer.dump();
+  return DumpJson(answer);
 }
 
 }  // namespace scm

@@ -26,7 +26,7 @@ std::optional<double> MetricOf(const ValidationRecord& validation, const std::st
 std::string ParametersText(const Json& parameters) {
   std::vector<std::string> parts;
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
-    parts.push_back(absl::StrCat(it.key(), " = ", it.value().dump()));
+    parts.push_back(absl::StrCat(it.key(), " = ", DumpJson(it.value())));
   }
   return absl::StrJoin(parts, ", ");
 }

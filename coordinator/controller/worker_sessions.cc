@@ -165,7 +165,7 @@ absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
   const Json answer = {{"worker", id.str()},
                        {"state", WorkerStateName(context_.cluster.workers.Find(id)->state)},
                        {"tasks", held.size()}};
-  return answer.dump();
+  return DumpJson(answer);
 }
 
 void WorkerSessions::Expire() {

@@ -77,7 +77,7 @@ absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
       rows = store.ReadMetrics(reply.resolved(), request.after(), limit);
     });
     SCM_RETURN_IF_ERROR(rows.status());
-    reply.set_json(MetricsView(snapshot, RunId(reply.resolved()), *rows).dump());
+    reply.set_json(DumpJson(MetricsView(snapshot, RunId(reply.resolved()), *rows)));
     if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
     return absl::OkStatus();
   }
@@ -87,7 +87,7 @@ absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
   deps_.loop->Read(
       [&](StateStore& store) { rows = store.ReadEvents(experiment, request.after(), limit); });
   SCM_RETURN_IF_ERROR(rows.status());
-  reply.set_json(EventsView(*rows).dump());
+  reply.set_json(DumpJson(EventsView(*rows)));
   if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
   return absl::OkStatus();
 }
@@ -179,7 +179,7 @@ absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
     const ExperimentId experiment = ExperimentIdOf(*snapshot, resolved);
     SCM_ASSIGN_OR_RETURN(const Json status, StatusView(*snapshot, experiment.str()));
     v1::QueryReply reply;
-    reply.set_json(status.dump());
+    reply.set_json(DumpJson(status));
     reply.set_resolved(experiment.str());
     if (reply.json() != last) {
       last = reply.json();

@@ -59,7 +59,7 @@ std::string ItemLine(const Fact& fact, const Draft& draft) {
   line["cluster_id"] = fact.document;
   line["jurisdiction"] = fact.jurisdiction;
   line["as_of"] = kAsOf;
-  return line.dump() + "\n";
+  return DumpJson(line) + "\n";
 }
 
 // Where a rule was written down: by the words of its place, not by its name, one tells the country.
@@ -166,7 +166,7 @@ std::string DocumentLine(const std::vector<const Fact*>& facts) {
                      {"language", first.language},
                      {"source", Source(facts)},
                      {"as_of", kAsOf}};
-  return line.dump() + "\n";
+  return DumpJson(line) + "\n";
 }
 
 }  // namespace
@@ -196,7 +196,7 @@ std::map<std::string, std::string> MakeSampleCorpus(const std::vector<Fact>& fac
     files["items/compliance_reasoning.jsonl"] += ComplianceItems(fact);
   }
   const Json info = {{"name", kName}, {"demonstration", true}, {"note", kNote}, {"as_of", kAsOf}};
-  files["corpus.json"] = info.dump(2) + "\n";
+  files["corpus.json"] = DumpJson(info, 2) + "\n";
   return files;
 }
 

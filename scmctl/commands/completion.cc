@@ -25,7 +25,7 @@ int Version(const App& app) {
     const Json answer = {{"version", kVersion},
                          {"coordinator", coordinator.empty() ? Json(nullptr) : Json(coordinator)},
                          {"note", note.empty() ? Json(nullptr) : Json(note)}};
-    std::printf("%s\n", answer.dump(2).c_str());
+    std::printf("%s\n", DumpJson(answer, 2).c_str());
     return kExitOk;
   }
   std::printf("scmctl %s\n", kVersion);

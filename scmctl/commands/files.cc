@@ -83,7 +83,7 @@ int Validate(const App& app, const std::string& file) {
     const Json answer = {{"valid", parsed.errors.empty()},
                          {"errors", DiagnosticsJson(parsed.errors)},
                          {"warnings", DiagnosticsJson(parsed.warnings)}};
-    std::printf("%s\n", answer.dump(2).c_str());
+    std::printf("%s\n", DumpJson(answer, 2).c_str());
     return parsed.errors.empty() ? kExitOk : kExitUsage;
   }
   const int code = PrintDiagnostics(file, parsed, "the file is not valid");
@@ -108,7 +108,7 @@ int Plan(const App& app, const std::string& file) {
     plan["warnings"].push_back(warning.message);
   }
   if (app.json()) {
-    std::printf("%s\n", plan.dump(2).c_str());
+    std::printf("%s\n", DumpJson(plan, 2).c_str());
   } else {
     std::fputs(
         RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
@@ -137,7 +137,7 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
   return WithClient(app, [&](Client& client) {
     v1::SubmitRequest request;
     request.set_request_id(request_id);
-    request.set_spec_json(SpecToJson(*parsed.spec).dump());
+    request.set_spec_json(DumpJson(SpecToJson(*parsed.spec)));
     request.set_source(read->text);
     const absl::StatusOr<std::string> id = client.Submit(request);
     if (!id.ok()) {
@@ -149,7 +149,7 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
       return code;
     }
     if (app.json() && !follow) {
-      std::printf("%s\n", Json({{"experiment", *id}}).dump(2).c_str());
+      std::printf("%s\n", DumpJson(Json({{"experiment", *id}}), 2).c_str());
     } else if (!app.json()) {
       std::printf("Submitted %s as %s. Watch it: scmctl watch %s\n", parsed.spec->name.c_str(),
                   id->c_str(), id->c_str());

@@ -13,7 +13,7 @@ namespace {
 int PrintLines(const App& app, const absl::StatusOr<std::vector<std::string>>& lines) {
   if (!lines.ok()) return Fail(lines.status());
   if (app.json()) {
-    std::printf("%s\n", Json({{"done", *lines}}).dump(2).c_str());
+    std::printf("%s\n", DumpJson(Json({{"done", *lines}}), 2).c_str());
   } else {
     for (const std::string& line : *lines) std::printf("%s\n", line.c_str());
   }

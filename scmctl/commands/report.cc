@@ -19,7 +19,7 @@ int Report(const App& app, const std::string& id, const std::string& directory) 
                            {"path", files->directory},
                            {"interim", files->interim},
                            {"report", files->directory + "/report.html"}};
-      std::printf("%s\n", answer.dump(2).c_str());
+      std::printf("%s\n", DumpJson(answer, 2).c_str());
       return static_cast<int>(kExitOk);
     }
     if (files->interim) {

@@ -59,7 +59,7 @@ int Wait(App& app, const std::string& id) {
     });
     if (IsInterrupted()) return Interrupted(id);
     if (!ended.ok()) return Fail(ended);
-    if (app.json()) std::printf("%s\n", last.dump(2).c_str());
+    if (app.json()) std::printf("%s\n", DumpJson(last, 2).c_str());
     return ExitCodeOf(last);
   });
 }
@@ -119,7 +119,7 @@ int FollowExperiment(const App& app, Client& client, const std::string& id, bool
   if (IsInterrupted()) return Interrupted(resolved);
   if (!ended.ok()) return Fail(ended);
   if (app.json()) {
-    std::printf("%s\n", last.dump(2).c_str());
+    std::printf("%s\n", DumpJson(last, 2).c_str());
     return ExitCodeOf(last);
   }
   const absl::StatusOr<Json> why = client.Query(v1::QueryRequest::WHY, resolved);

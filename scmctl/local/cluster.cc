@@ -253,7 +253,7 @@ absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
     lines.push_back(absl::StrCat("allowed trainer: ", path));
   }
   const Json state = {{"workers", wanted.workers}, {"allow_trainers", wanted.allow_trainers}};
-  SCM_RETURN_IF_ERROR(WriteFileDurably(home.state_file(), state.dump(2)));
+  SCM_RETURN_IF_ERROR(WriteFileDurably(home.state_file(), DumpJson(state, 2)));
   AwaitWorkers(home, wanted.workers);
   return lines;
 }

@@ -70,7 +70,7 @@ absl::StatusOr<pid_t> StartDaemon(const std::vector<std::string>& argv, const st
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", argv[0]));
   const Json record = {{"pid", pid}, {"start_time", StartTime(pid)}};
-  SCM_RETURN_IF_ERROR(WriteFileAtomically(pid_file, record.dump()));
+  SCM_RETURN_IF_ERROR(WriteFileAtomically(pid_file, DumpJson(record)));
   return pid;
 }
 

@@ -22,14 +22,75 @@ TEST(ParseJson, KeepsTheOrderOfKeys) {
   EXPECT_EQ(json->dump(), R"({"z":1,"a":[true,null,"x"]})");
 }
 
-TEST(ParseJson, UnderstandsTheBareNonFiniteTokensOfPython) {
+TEST(ParseReportJson, UnderstandsTheBareNonFiniteTokensOfPython) {
   const absl::StatusOr<Json> json =
-      ParseJson(R"({"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \" Infinity"})", "test");
+      ParseReportJson(R"({"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \" Infinity"})", "test");
   ASSERT_TRUE(json.ok()) << json.status();
   EXPECT_EQ((*json)["a"], "NaN");
   EXPECT_EQ((*json)["b"][0], "Infinity");
   EXPECT_EQ((*json)["b"][1], "-Infinity");
   EXPECT_EQ((*json)["c"], "NaN \" Infinity") << "text must be left alone";
+}
+
+TEST(ParseReportJson, ALastWordKeepsItsKindAndMessage) {
+  struct Case {
+    std::string message, expected;
+  };
+  const Case cases[] = {
+      {R"(lone \ud83d high)", "lone \uFFFD high"},
+      {R"(lone \ude00 low)", "lone \uFFFD low"},
+      {R"(a pair \ud83d\ude00 stays)", "a pair \U0001F600 stays"},
+      {R"(\ud83d\ud83d\ude00)", "\uFFFD\U0001F600"},
+      {R"(a backslash \\ud83d)", "a backslash \\ud83d"},
+      {"cut at byte 200: Espa\xc3", "cut at byte 200: Espa\uFFFD"},
+  };
+  for (const Case& c : cases) {
+    const auto json = ParseReportJson(
+        R"({"type":"failed","kind":"bad_input","message":")" + c.message + "\"}", "t");
+    ASSERT_TRUE(json.ok()) << c.message << json.status();
+    EXPECT_EQ((*json)["kind"], "bad_input");
+    EXPECT_EQ((*json)["message"], c.expected);
+  }
+}
+
+TEST(ParseJson, LeniencyBelongsToTrainersReportsAlone) {
+  for (const char* text : {"NaN", "[Infinity]", "{\"a\": -Infinity}", "\"\\ud83d\"", "\"\xc3\""}) {
+    EXPECT_FALSE(ParseJson(text, "corpus").ok()) << text;
+    EXPECT_FALSE(ParseSortedJson(text, "header").ok()) << text;
+    EXPECT_TRUE(ParseReportJson(text, "report").ok()) << text;
+  }
+}
+
+TEST(ParseJson, ANulByteDoesNotEndTheText) {
+  for (const auto& parse : {&ParseJson, &ParseReportJson}) {
+    for (const std::string& text : {std::string("{\"a\": 1}\0{\"b\": 2}", 17),
+                                    std::string("{\"a\": 1}\0", 9), std::string("\0 1", 3)}) {
+      EXPECT_THAT((*parse)(text, "line 3", {}).status().message(), HasSubstr("a NUL byte"));
+    }
+  }
+}
+
+TEST(ParseJson, StopsAtTheLimitOfValues) {
+  EXPECT_TRUE(ParseJson("[1,[2],3]", "test", {.values = 5}).ok());
+  EXPECT_THAT(ParseJson("[1,[2],3]", "test", {.values = 4}).status().message(),
+              HasSubstr("more than 4 values"));
+}
+
+// Counts instead of seconds: every key is looked at a bounded number of times.
+TEST(ParseJson, ManyKeysKeepTheirOrderAndDoublesAreFoundAmongThem) {
+  std::string text = "{";
+  for (int i = 0; i < 200000; ++i) absl::StrAppend(&text, i == 0 ? "" : ",", "\"k", i, "\":", i);
+  const absl::StatusOr<Json> json = ParseJson(text + "}", "test");
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->size(), 200000u);
+  EXPECT_EQ(std::prev(json->end()).key(), "k199999");
+  EXPECT_THAT(ParseJson(text + ",\"k7\":1}", "test").status().message(),
+              HasSubstr("key \"k7\" is doubled"));
+}
+
+TEST(DumpJson, CannotThrow) {
+  EXPECT_EQ(DumpJson(Json{{"path", "caf\xe9"}}), "{\"path\":\"caf\uFFFD\"}");
+  EXPECT_EQ(DumpJson(SortedJson{{"b", 1}, {"a", 2}}, 1), "{\n \"a\": 2,\n \"b\": 1\n}");
 }
 
 TEST(ParseJson, RefusesWithTheNameOfTheText) {

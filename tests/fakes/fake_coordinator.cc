@@ -73,7 +73,7 @@ void FakeCoordinator::Commit(const ReportBatch& batch) {
   const std::string fresh = batch.lines.substr(static_cast<size_t>(skip));
   if (fresh.back() != '\n') violations.push_back("a batch ends inside a line");
   for (absl::string_view line : absl::StrSplit(fresh, '\n', absl::SkipEmpty())) {
-    const absl::StatusOr<Json> report = ParseJson(line, "report");
+    const absl::StatusOr<Json> report = ParseReportJson(line, "report");
     if (!report.ok()) continue;
     std::string id;
     if (StringAt(*report, "type") == "checkpoint") {

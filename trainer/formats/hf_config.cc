@@ -15,7 +15,7 @@ absl::Status Refuse(absl::string_view what, absl::string_view key, absl::string_
 absl::Status ReadInteger(const Json& json, const char* key, absl::string_view what, int64_t& out) {
   const Json& value = MemberAt(json, key);
   if (!value.is_number_integer()) {
-    return Refuse(what, key, absl::StrCat("is ", value.dump(), ", expected a whole number"));
+    return Refuse(what, key, absl::StrCat("is ", DumpJson(value), ", expected a whole number"));
   }
   out = value.get<int64_t>();
   return absl::OkStatus();
@@ -32,7 +32,7 @@ absl::Status ReadOptionalNumber(const Json& json, const char* key, absl::string_
   const Json& value = MemberAt(json, key);
   if (value.is_null()) return absl::OkStatus();
   if (!value.is_number()) {
-    return Refuse(what, key, absl::StrCat("is ", value.dump(), ", expected a number"));
+    return Refuse(what, key, absl::StrCat("is ", DumpJson(value), ", expected a number"));
   }
   out = value.get<double>();
   return absl::OkStatus();
@@ -59,7 +59,7 @@ absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
   if (!architectures.is_null() && architectures != Json::array({"LlamaForCausalLM"})) {
     return Refuse(
         what, "architectures",
-        absl::StrCat("is ", architectures.dump(), ", only LlamaForCausalLM is supported"));
+        absl::StrCat("is ", DumpJson(architectures), ", only LlamaForCausalLM is supported"));
   }
   for (const char* key : {"attention_bias", "mlp_bias"}) {
     if (BoolAt(json, key, false)) return Refuse(what, key, "true is not supported");
@@ -183,7 +183,7 @@ std::string ConfigJsonText(const LlamaConfig& c, absl::string_view dtype) {
         {"high_freq_factor", c.rope_scaling->high_freq_factor},
         {"original_max_position_embeddings", c.rope_scaling->original_max_position}};
   }
-  return json.dump(2) + "\n";
+  return DumpJson(json, 2) + "\n";
 }
 
 }  // namespace scm

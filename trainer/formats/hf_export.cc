@@ -54,7 +54,7 @@ absl::StatusOr<std::string> TokenizerConfig(const GgufFile& file, const Tokenize
   json["model_max_length"] = length;
   SCM_ASSIGN_OR_RETURN(const std::string chat, file.String("tokenizer.chat_template", ""));
   if (!chat.empty()) json["chat_template"] = chat;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return DumpJson(json, 2) + "\n";
 }
 
 absl::StatusOr<std::vector<CompanionFile>> FromGguf(const std::string& path,

@@ -146,7 +146,7 @@ class HuggingFaceModel : public ModelSource {
       if (name.empty() || name[0] == '.' || absl::StrContains(name, "/") ||
           absl::StrContains(name, std::string(1, '\0'))) {
         return RefuseModel(Path(kIndex),
-                           absl::StrCat("tensor \"", tensor, "\" lies in ", file.dump(),
+                           absl::StrCat("tensor \"", tensor, "\" lies in ", DumpJson(file),
                                         ", expected the name of a file beside the index"));
       }
       names.insert(name);

@@ -63,7 +63,7 @@ absl::StatusOr<SafetensorsEntry> ParseEntry(absl::string_view path, const std::s
     }
   }
   if (row == nullptr) {
-    return RefuseTensor(path, name, absl::StrCat("type ", dtype.dump(), " is not supported"));
+    return RefuseTensor(path, name, absl::StrCat("type ", DumpJson(dtype), " is not supported"));
   }
   SafetensorsEntry entry{name, row->type, {}, 0, 0};
   if (!shape.is_array() || shape.size() > kMaxDimensions) {
@@ -74,7 +74,7 @@ absl::StatusOr<SafetensorsEntry> ParseEntry(absl::string_view path, const std::s
     if (Size(dimension) < 0) {
       return RefuseTensor(
           path, name,
-          absl::StrCat("shape holds ", dimension.dump(), ", expected a non-negative integer"));
+          absl::StrCat("shape holds ", DumpJson(dimension), ", expected a non-negative integer"));
     }
     entry.shape.push_back(Size(dimension));
   }

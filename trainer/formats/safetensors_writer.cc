@@ -78,9 +78,7 @@ int64_t NeededBytes(const TensorToWrite& tensor) {
 }
 
 // JSON text; what is no UTF-8 is replaced, because a writer of checkpoints must not fail on a path.
-std::string Dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string Dump(const Json& value) { return DumpJson(value); }
 
 absl::StatusOr<std::string> MakeHeader(const std::vector<TensorToWrite>& tensors,
                                        const std::map<std::string, std::string>& metadata) {

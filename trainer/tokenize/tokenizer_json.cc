@@ -94,7 +94,7 @@ class Reader {
     for (const auto& [token, value] : vocabulary.items()) {
       const int64_t id = Id(value);
       if (id < 0 || id >= limit) {
-        return Refuse("model.vocab", absl::StrCat("token \"", token, "\" has id ", value.dump(),
+        return Refuse("model.vocab", absl::StrCat("token \"", token, "\" has id ", DumpJson(value),
                                                   ", expected 0 to ", limit - 1));
       }
       if (static_cast<size_t>(id) >= tokens.size()) {
@@ -126,7 +126,7 @@ class Reader {
       }
       std::optional<std::string> a = BytesFromMapped(left), b = BytesFromMapped(right);
       if (!a || !b || a->empty() || b->empty()) {
-        return Refuse("model.merges", absl::StrCat("entry ", i, " (", merges[i].dump(),
+        return Refuse("model.merges", absl::StrCat("entry ", i, " (", DumpJson(merges[i]),
                                                    ") is not two byte-level tokens"));
       }
       parts_.vocabulary.merges.emplace_back(*std::move(a), *std::move(b));
@@ -146,7 +146,7 @@ class Reader {
       for (const char* key : {"lstrip", "rstrip", "single_word"}) {
         if (!IsOff(At(value, key))) {
           return Refuse("added_tokens",
-                        absl::StrCat("token ", content.dump(), ": ", key, " is not supported"));
+                        absl::StrCat("token ", DumpJson(content), ": ", key, " is not supported"));
         }
       }
       parts_.added.push_back({content.get<std::string>(), static_cast<int32_t>(id),
@@ -189,7 +189,7 @@ class Reader {
     if (!regex.is_string()) return Refuse("pre_tokenizer", "Split needs a pattern of type Regex");
     if (At(step, "behavior") != "Isolated") {
       return Refuse("pre_tokenizer",
-                    absl::StrCat("Split with behavior ", At(step, "behavior").dump(),
+                    absl::StrCat("Split with behavior ", DumpJson(At(step, "behavior")),
                                  " is not supported, expected \"Isolated\""));
     }
     parts_.patterns.push_back(regex.get<std::string>());

@@ -98,7 +98,7 @@ std::string TokenizerJsonText(const TokenizerParts& parts) {
                              {"trim_offsets", true},
                              {"use_regex", true}}},
                            {"model", ModelJson(parts)}};
-  return json.dump(1);
+  return DumpJson(json, 1);
 }
 
 }  // namespace scm

@@ -94,7 +94,7 @@ std::vector<Json> GridPoints(const SweepSpec& spec) {
   while (static_cast<int64_t>(points.size()) < spec.max_trials) {
     Json point = Json::object();
     for (size_t d = 0; d < values.size(); ++d) point[spec.space[d].first] = values[d][at[d]];
-    if (seen.insert(point.dump()).second) points.push_back(std::move(point));
+    if (seen.insert(DumpJson(point)).second) points.push_back(std::move(point));
     size_t d = values.size();
     while (d > 0 && ++at[d - 1] == values[d - 1].size()) at[--d] = 0;
     if (d == 0) break;
@@ -133,7 +133,7 @@ std::vector<Json> RandomPoints(const SweepSpec& spec) {
     for (int tries = 0; tries < kRedraws && !found; ++tries) {
       Json point = Json::object();
       for (const auto& [key, space] : spec.space) point[key] = Draw(space, rng);
-      found = seen.insert(point.dump()).second;
+      found = seen.insert(DumpJson(point)).second;
       if (found) points.push_back(std::move(point));
     }
     if (!found) break;
