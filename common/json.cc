@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/text.h"
 #include "common/utf8.h"
@@ -149,17 +147,6 @@ absl::StatusOr<AnyJson> Parse(absl::string_view text, absl::string_view what,
   }
   return builder.Take();
 }
-
-// The UTF-16 unit of a \uXXXX escape at `at`, or -1.
-int EscapedUnit(absl::string_view text, size_t at) {
-  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return -1;
-  const absl::string_view digits = text.substr(at + 2, 4);
-  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isxdigit)) return -1;
-  return static_cast<int>(std::strtol(std::string(digits).c_str(), nullptr, 16));
-}
-
-bool IsHighSurrogate(int unit) { return unit >= 0xd800 && unit <= 0xdbff; }
-bool IsLowSurrogate(int unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
 
 // Quotes bare NaN, Infinity and -Infinity outside strings, and replaces lone surrogates in them.
 std::string Repaired(absl::string_view text) {

@@ -15,7 +15,7 @@ std::string ParametersText(const Json& parameters) {
   std::string text;
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
     const std::string key = it.key().substr(it.key().rfind('.') + 1);
-    absl::StrAppend(&text, text.empty() ? "" : " ", key, "=", Cell(it.value()));
+    absl::StrAppend(&text, text.empty() ? "" : " ", key, "=", Cell(it.value(), 4));
   }
   return text.empty() ? "–" : text;
 }
@@ -38,16 +38,17 @@ std::string RenderList(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderRuns(const Json& answer, const Terminal& terminal) {
+  // What a sweep is looked at for, parameters and metric, is what a narrow terminal keeps.
   Table table({{"run"},
-               {"stage"},
-               {"trial", false, false, false, 3},
-               {"seed", true},
+               {"stage", false, false, false, 4},
+               {"trial", false, false, false, 5},
+               {"seed", true, false, false, 1},
                {"state", false, false, true},
                {"step", true},
                {"val.loss", true},
-               {"accuracy", true, false, false, 1},
-               {"parameters", false, false, false, 2},
-               {"reason", false, true}});
+               {"accuracy", true, false, false, 2},
+               {"parameters"},
+               {"reason", false, true, false, 3}});
   for (const Json& run : MemberAt(answer, "runs")) {
     const Json& latest = MemberAt(run, "latest");
     table.Add({Cell(MemberAt(run, "id")), Cell(MemberAt(run, "stage")),

@@ -183,7 +183,7 @@ void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
   if (!granted.run.empty()) RewindRun(granted, granted.attempts, IntegerAt(resume, "step", 0));
   context_.Send(
       placement.worker,
-      GrantOutput{context_.RefOf(granted), spec->dump(),
+      GrantOutput{context_.RefOf(granted), DumpJson(*spec),
                   CommandOf(*context_.ExperimentOf(granted).spec, granted.kind), placement.gpus});
 }
 

@@ -316,19 +316,4 @@ absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) 
   return Json{{"experiment", experiment.str()}, {"artifacts", artifacts}, {"adapters", adapters}};
 }
 
-Json EventsView(const std::vector<EventRow>& rows) {
-  Json events = Json::array();
-  for (const EventRow& row : rows) {
-    const absl::StatusOr<Json> body = ParseJson(row.body, "event");
-    events.push_back({{"sequence", row.sequence},
-                      {"at", row.at},
-                      {"experiment", TextOrNull(row.experiment)},
-                      {"subject", row.subject},
-                      {"kind", row.kind},
-                      {"text", row.text},
-                      {"body", body.ok() ? *body : Json::object()}});
-  }
-  return {{"events", events}};
-}
-
 }  // namespace scm

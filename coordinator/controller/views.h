@@ -2,6 +2,7 @@
 // thread-safe; one function a shape.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,14 @@ Json InventoryView(const Snapshot& snapshot);
 absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id);
 // Points that are shown: rows of an attempt beyond the step from which a later one resumed are not.
 Json MetricsView(const Snapshot& snapshot, const RunId& run, const std::vector<StoredMetric>& rows);
-Json EventsView(const std::vector<EventRow>& rows);
+// Which events are about an id: those of its experiment ("" = every one) with one of these subjects
+// (none = all). A run and its task are told of under either name, a trial under those of its run.
+struct EventFilter {
+  std::string experiment;
+  std::set<std::string> subjects;
+};
+EventFilter EventsAbout(const Snapshot& snapshot, absl::string_view id);
+Json EventsView(const std::vector<EventRow>& rows, const EventFilter& filter = {});
 
 // Money accrued by a task or an experiment until now, running leases included.
 double AccruedCost(const Snapshot& snapshot, const Task& task);

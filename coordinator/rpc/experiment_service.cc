@@ -81,14 +81,15 @@ absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
     if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
     return absl::OkStatus();
   }
-  const std::string experiment =
-      reply.resolved().empty() ? "" : ExperimentIdOf(snapshot, reply.resolved()).str();
+  const EventFilter filter = EventsAbout(snapshot, reply.resolved());
   absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
-  deps_.loop->Read(
-      [&](StateStore& store) { rows = store.ReadEvents(experiment, request.after(), limit); });
+  deps_.loop->Read([&](StateStore& store) {
+    rows = store.ReadEvents(filter.experiment, request.after(), limit);
+  });
   SCM_RETURN_IF_ERROR(rows.status());
-  reply.set_json(DumpJson(EventsView(*rows)));
+  // A page of what was read may hold little or nothing of what was asked for.
   if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
+  reply.set_json(DumpJson(EventsView(*rows, filter)));
   return absl::OkStatus();
 }
 
@@ -138,7 +139,7 @@ absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::
       return absl::InvalidArgumentError("unknown query");
   }
   SCM_RETURN_IF_ERROR(json.status());
-  reply.set_json(json->dump());
+  reply.set_json(DumpJson(*json));
   return absl::OkStatus();
 }
 

@@ -12,7 +12,7 @@ namespace {
 int PrintControl(const App& app, const absl::StatusOr<Json>& answer, const std::string& text) {
   if (!answer.ok()) return Fail(answer.status());
   if (app.json()) {
-    std::printf("%s\n", answer->dump(2).c_str());
+    std::printf("%s\n", DumpJson(*answer, 2).c_str());
   } else {
     std::printf("%s\n", text.c_str());
   }

@@ -24,7 +24,7 @@ int Status(const App& app) {
   const absl::StatusOr<Json> status = LocalStatus(FindLocalHome());
   if (!status.ok()) return Fail(status.status());
   if (app.json()) {
-    std::printf("%s\n", status->dump(2).c_str());
+    std::printf("%s\n", DumpJson(*status, 2).c_str());
     return kExitOk;
   }
   if (MemberAt(*status, "coordinator").is_null()) {

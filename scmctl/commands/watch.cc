@@ -47,7 +47,7 @@ int Interrupted(const std::string& id) {
                "\nInterrupted. The experiment goes on; scmctl watch %s looks at it again, "
                "scmctl cancel %s ends it.\n",
                id.c_str(), id.c_str());
-  return kExitOk;
+  return kExitInterrupted;
 }
 
 int Wait(App& app, const std::string& id) {
@@ -79,7 +79,7 @@ int Logs(App& app, const std::string& id, bool follow) {
         });
     if (IsInterrupted()) {
       std::fprintf(stderr, "\nInterrupted. What writes this log goes on.\n");
-      return static_cast<int>(kExitOk);
+      return static_cast<int>(kExitInterrupted);
     }
     return ended.ok() ? static_cast<int>(kExitOk) : Fail(ended);
   });
