@@ -28,6 +28,7 @@ test: build  ## every test but parity and chaos
 	@$(CTEST) -j $(JOBS) -LE chaos
 
 test-container: setup  ## what deploy/Dockerfile runs, in a fresh Debian of its own (as root)
+	@scripts/setup.sh container
 	@python3 tests/container/test_dockerfile.py
 
 test-parity: build  ## against transformers, peft and others

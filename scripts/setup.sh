@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
-#   scripts/setup.sh packages | test-packages | torch | model | parity | lint
+#   scripts/setup.sh packages | test-packages | torch | model | parity | lint |
+#     container
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +13,8 @@ packages() { install_packages "$(grep -v '^#' scripts/packages.txt)"; }
 test-packages() { without_services install_packages "$(grep -v '^#' scripts/test-packages.txt)"; }
 
 lint() { install_packages "clang-format clang-tidy"; }
+
+container() { install_packages "debootstrap"; }
 
 install_packages() {
   local wanted=$1 missing=()

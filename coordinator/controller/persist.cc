@@ -202,6 +202,7 @@ Json ToJson(const Run& r) {
           {"stop_at_step", r.stop_at_step},
           {"step", r.step},
           {"latest", latest},
+          {"tokens_total", r.tokens_total},
           {"validations", validations},
           {"searched_step", r.searched_step},
           {"resumes", resumes},
@@ -227,6 +228,7 @@ absl::StatusOr<Run> RunFromJson(const Json& json) {
   for (auto it = latest.begin(); it != latest.end(); ++it) {
     r.latest[it.key()] = NumberFromJson(it.value()).value_or(0);
   }
+  r.tokens_total = NumberAt(json, "tokens_total", NumberAt(latest, "tokens", 0));
   for (const Json& v : MemberAt(json, "validations")) {
     if (!v.is_array() || v.size() != 8) {
       return absl::DataLossError(absl::StrCat("run ", r.id.str(), ": unreadable validation"));

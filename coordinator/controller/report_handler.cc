@@ -16,6 +16,15 @@ std::optional<double> OptionalNumber(const Json& object, absl::string_view key) 
   return NumberFromJson(MemberAt(object, key));
 }
 
+// A trainer counts from its checkpoint when it resumes, so that `tokens` falls back; what is
+// exported as a counter adds up what was done, the steps done twice included.
+void CountTokens(Run& run, const Json& metrics) {
+  const std::optional<double> now = OptionalNumber(metrics, "tokens");
+  if (!now || !std::isfinite(*now)) return;
+  const auto before = run.latest.find("tokens");
+  run.tokens_total += std::max(0.0, *now - (before == run.latest.end() ? 0.0 : before->second));
+}
+
 }  // namespace
 
 void ReportHandler::Handle(const ReportsInput& input) {
@@ -89,6 +98,7 @@ void ReportHandler::Progress(const TaskId& id, const Json& report) {
   const RunId run_id = task.run;
   Run& run = context_.cluster.runs.Mutate(run_id);
   run.step = std::max(run.step, step);
+  CountTokens(run, metrics);
   Record(task, run, step, metrics);
   for (const char* name : {"train_loss", "grad_norm"}) {
     const std::optional<double> value = OptionalNumber(metrics, name);

@@ -86,6 +86,7 @@ struct Run {
 
   int64_t step = 0;                           // latest reported
   std::map<std::string, double> latest;       // by metric name
+  double tokens_total = 0;                    // by all attempts; never falls
   std::vector<ValidationRecord> validations;  // ascending; superseded ones removed
   int64_t searched_step = 0;                  // last rung told to the searcher
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.

@@ -247,5 +247,23 @@ TEST(Sweep, CensoredTrialsAreNoWorst) {
   }
 }
 
+TEST(Reports, TokensTotalNeverFallsWhenAnAttemptResumes) {
+  Harness h;
+  h.AddWorker(1);
+  h.Submit(TestFile("replicate"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).front();
+  const auto report = [&](int64_t step, double tokens) {
+    h.Report(task, {{"type", "progress"}, {"step", step}, {"metrics", {{"tokens", tokens}}}});
+    return h.RunOf(task)->tokens_total;
+  };
+  h.Started(task);
+  EXPECT_EQ(report(1, 100), 100);
+  EXPECT_EQ(report(2, 200), 200);
+  EXPECT_EQ(report(3, 100), 200) << "counted again from a checkpoint";
+  EXPECT_EQ(report(4, 250), 350);
+  h.Restart();
+  EXPECT_EQ(h.RunOf(task)->tokens_total, 350);
+}
+
 }  // namespace
 }  // namespace scm
