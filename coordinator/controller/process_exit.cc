@@ -18,7 +18,7 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
     exited.how = ExitClass::kDone;
     exited.summary = MemberAt(task.ending, "summary");
     exited.message =
-        BoolAt(exited.summary, "stopped_early", false) ? "stopped early: converged" : "finished";
+        BoolAt(exited.summary, "stopped_early", false) ? "stopped early: no further improvement" : "finished";
     return exited;
   }
   if (type == "stopped" && exit_code == 0) {
