@@ -66,9 +66,10 @@ TEST(PageTest, TheFirstPageComesInOrder) {
                           "Limits of this result"));
   ASSERT_EQ(document.blocks[0].kind, Block::Kind::kText);
   EXPECT_THAT(document.blocks[0].text, HasSubstr("Accuracy on legal_reasoning is"));
-  EXPECT_THAT(document.blocks[2].text,
-              Eq("5 of 5 seeds trained · 1 run aborted, $1.27 and 31 min saved · 0 failed · $61.40 "
-                 "spent of $200.00"));
+  EXPECT_THAT(
+      document.blocks[2].text,
+      Eq("5 of 5 seeds finished · 1 run aborted, $1.27 and 31 min saved · 0 failed · $61.40 "
+         "spent of $200.00"));
 }
 
 TEST(PageTest, GatesSayAskedFoundBoundAndResult) {
@@ -153,8 +154,9 @@ TEST(PageTest, AMissingBaselineIsNamedBesideTheIntervals) {
 TEST(PageTest, WithoutEvaluationThereAreCurvesAndRunsButNoGates) {
   const ReportDocument document = Document({}, false);
   EXPECT_EQ(document.decision, "NOT JUDGED");
-  EXPECT_THAT(FirstPageHeadings(document),
-              ElementsAre("Learning curves", "What failed and what was aborted"));
+  EXPECT_THAT(
+      FirstPageHeadings(document),
+      ElementsAre("Learning curves", "What failed and what was aborted", "Limits of this result"));
   EXPECT_NE(TableAfter(document, "Stages and runs"), nullptr);
 }
 
