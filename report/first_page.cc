@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/human.h"
 #include "report/decision.h"
@@ -236,11 +235,11 @@ void LayOutFirstPage(const Findings& findings, Pages& pages) {
   pages.Text(findings.headline);
   if (!findings.reason.empty()) pages.Text(absl::StrCat("Reason: ", findings.reason, "."));
   Facts(findings, pages);
-  if (const std::string trained = absl::StrJoin(TrainedSentences(findings), " ");
-      !trained.empty()) {
-    pages.Text(trained);
-  }
   Gates(findings, pages);
+  if (const std::vector<std::string> trained = TrainedSentences(findings); !trained.empty()) {
+    pages.Heading("What was trained");
+    pages.List(trained);
+  }
   Curves(findings, pages);
   Intervals(findings, pages);
   Failures(findings, pages);

@@ -28,9 +28,10 @@ Json ValueOf(const Findings& findings, const std::string& key) {
   return *at;
 }
 
-// Text as it is, anything else as JSON; "" for null.
+// Text as it is, a number as people write it, anything else as JSON; "" for null.
 std::string TextOfValue(const Json& value) {
   if (value.is_null()) return "";
+  if (value.is_number_float()) return HumanNumber(value.get<double>(), 4);
   return value.is_string() ? value.get<std::string>() : DumpJson(value);
 }
 
@@ -103,8 +104,8 @@ std::string ModelSentence(const Findings& findings) {
   const std::string accumulation = TextOfValue(ValueOf(findings, "training.gradient_accumulation"));
   return absl::StrCat(
       "Trained: LoRA adapters of rank ", TextOfValue(ValueOf(findings, "lora.r")), " (alpha ",
-      TextOfValue(ValueOf(findings, "lora.alpha")), ") on ", absl::StrJoin(names, ", "), " of ",
-      ModelName(findings), IsFallback(findings) ? ", the fallback model" : "", "; ", count,
+      TextOfValue(ValueOf(findings, "lora.alpha")), ") on ", absl::StrJoin(names, ", "), " of the ",
+      IsFallback(findings) ? "fallback model " : "model ", ModelName(findings), "; ", count,
       schedule, " with ", TextOfValue(ValueOf(findings, "training.batch_size")),
       accumulation == "1" ? "" : absl::StrCat(" × ", accumulation), " sequences, learning rate ",
       rate, ", ", TextOfValue(ValueOf(findings, "training.precision")), ".");

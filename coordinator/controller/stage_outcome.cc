@@ -86,8 +86,8 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
   }
   outcome.passed = 2 * outcome.finished > outcome.total;
   outcome.state = outcome.finished > 0 ? State::kSucceeded
-                  : aborted             ? State::kAborted
-                                        : State::kFailed;
+                  : aborted            ? State::kAborted
+                                       : State::kFailed;
   outcome.reason = absl::StrCat(outcome.finished, " of ", outcome.total, " finished",
                                 losses.empty() ? "" : ": ", absl::StrJoin(losses, ", "));
   return outcome;

@@ -272,7 +272,8 @@ TEST(TrainedTest, SaysWhatWasTrainedOnWhatAndHowFar) {
   EXPECT_THAT(
       TrainedSentences(Of(options, ExampleData(options))),
       ElementsAre(
-          "Trained: LoRA adapters of rank 16 (alpha 32) on q_proj, v_proj of base-1b.gguf; 5 seeds "
+          "Trained: LoRA adapters of rank 16 (alpha 32) on q_proj, v_proj of the model "
+          "base-1b.gguf; 5 seeds "
           "of at most 2000 steps with 4 sequences, learning rate 0.0003, bf16.",
           "Data: trained on 340 items (80 documents), their answers only; validated on 40, 320 "
           "kept for the test.",
