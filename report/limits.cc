@@ -59,10 +59,11 @@ std::string TestSetText(const TaskResult& task) {
   if (score.items == score.clusters) {
     return absl::StrCat(text, ", each a cluster of its own.");
   }
-  return absl::StrCat(text, " in ", score.clusters, score.clusters == 1 ? " cluster" : " clusters",
-                      ", worth ", HumanNumber(score.effective_clusters, 3),
-                      " equal ones; items of a cluster are alike, so it is the clusters that "
-                      "count.");
+  absl::StrAppend(&text, " in ", score.clusters, score.clusters == 1 ? " cluster" : " clusters");
+  if (score.effective_clusters < score.clusters - 0.05) {
+    absl::StrAppend(&text, ", worth ", HumanNumber(score.effective_clusters, 3), " equal ones");
+  }
+  return text + "; items of a cluster are alike, so it is the clusters that count.";
 }
 
 void AddTestLimits(const Findings& findings, const TaskResult& task,

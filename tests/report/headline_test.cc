@@ -265,6 +265,13 @@ TEST(LimitsTest, NothingIsSaidAboutSeedsAndItemsThatAreNotThere) {
   findings.tasks[0].score.estimate.items = findings.tasks[0].score.estimate.clusters = 12;
   EXPECT_THAT(LimitsOf(findings),
               Contains("The test set of reading has 12 items, each a cluster of its own."));
+  findings.tasks[0].score.estimate.clusters = 6;
+  findings.tasks[0].score.estimate.effective_clusters = 6;
+  EXPECT_THAT(LimitsOf(findings),
+              Contains("The test set of reading has 12 items in 6 clusters; items of a cluster are "
+                       "alike, so it is the clusters that count."));
+  findings.tasks[0].score.estimate.effective_clusters = 4.2;
+  EXPECT_THAT(LimitsOf(findings), Contains(HasSubstr("in 6 clusters, worth 4.2 equal ones; ")));
 }
 
 TEST(TrainedTest, SaysWhatWasTrainedOnWhatAndHowFar) {
