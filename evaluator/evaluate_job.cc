@@ -195,6 +195,7 @@ absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
 
 absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded, int64_t samples) {
   LatencyPlan plan{samples, spec_.data.max_length, [this] { return ReportItems(scored_); }};
+  evaluation_.latency_items = static_cast<int64_t>(LatencyTask().items.size());
   return MeasureLatency(LatencyTask(), *loaded.tokenizer, plan, loaded.model.get(), clock_);
 }
 

@@ -171,12 +171,13 @@ void Runtime(const Findings& findings, Pages& pages) {
     rows.push_back({one.model, Number(one.p50), Number(one.p95.found),
                     one.p95.bound ? Number(*one.p95.bound)
                                   : absl::StrCat("needs ", one.p95.samples_needed, " samples"),
-                    absl::StrCat(one.p95.samples), one.what});
+                    absl::StrCat(one.p95.samples), one.items > 0 ? absl::StrCat(one.items) : "–",
+                    one.what});
   }
   if (rows.empty() && !findings.memory.is_object()) return;
   pages.Heading("Latency and memory");
   pages.Table("Milliseconds an answer. The bound holds with 99 % confidence.",
-              {"model", "p50", "p95", "bound of p95", "samples", "what"}, std::move(rows));
+              {"model", "p50", "p95", "bound of p95", "samples", "items", "what"}, std::move(rows));
   if (!findings.memory.is_object()) return;
   std::vector<std::string> memory;
   const auto add = [&](const char* key, const char* what) {
@@ -266,6 +267,7 @@ void LayOutDetails(const Findings& findings, Pages& pages) {
     Loss(findings, pages);
   }
   Runtime(findings, pages);
+  LayOutSweep(findings, pages);
   Stages(findings, pages);
   Runs(findings, pages);
   Certificates(findings, pages);
@@ -274,7 +276,9 @@ void LayOutDetails(const Findings& findings, Pages& pages) {
     CurveNumbers("Validation loss.", kLossTable, findings.loss_curves, pages);
     CurveNumbers("Validation accuracy.", kAccuracyTable, findings.accuracy_curves, pages);
   }
+  LayOutDataChecks(findings, pages);
   Reproduce(findings, pages);
+  LayOutFile(findings, pages);
 }
 
 }  // namespace scm::report

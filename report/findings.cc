@@ -61,6 +61,7 @@ void AddLatency(const Json& evaluation_json, const Evaluation& evaluation, Findi
     Latency one;
     one.model = it.key();
     one.what = StringAt(it.value(), "what");
+    one.items = static_cast<int>(IntegerAt(it.value(), "items", 0));
     one.of_seed = std::any_of(
         evaluation.models.begin(), evaluation.models.end(),
         [&](const EvaluatedModel& m) { return m.name == one.model && m.kind == "seed"; });

@@ -80,6 +80,7 @@ struct LossResult {
 struct Latency {
   std::string model, what;
   bool of_seed = false;
+  int items = 0;  // that were asked, in turn where there are more samples; 0 = unknown
   double p50 = statistics::kNotANumber;
   statistics::CertifiedPercentile p95;
 };

@@ -249,7 +249,9 @@ std::string IntervalChart(const std::string& title, const std::vector<IntervalRo
   }
   if (range.empty()) return "";
   for (const ReferenceLine& line : references) range.Widen(line.value);
-  const double margin = std::max((range.high - range.low) * 0.05, 1e-6);
+  // Values that are all the same still need an axis that can be read.
+  const double least = 0.1 * std::max(1.0, std::fabs(range.high));
+  const double margin = range.high > range.low ? (range.high - range.low) * 0.05 : least;
   const Scale x{range.low - margin, range.high + margin, 10, kWidth - 10};
   const double bottom = kTop + 4 + kRow * static_cast<double>(rows.size());
   std::string out = Open(bottom + 24, title) + Text(4, 14, "start", title);

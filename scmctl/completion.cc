@@ -54,6 +54,7 @@ void Collect(const CLI::App& app, const std::string& path, std::vector<VerbWords
 std::string IdKind(const std::string& argument) {
   if (argument == "ID") return "any";
   if (argument == "RUN" || argument == "CHECKPOINT") return "run";
+  if (argument == "ARTIFACT") return "artifact";
   return argument == "WORKER" ? "worker" : "";
 }
 

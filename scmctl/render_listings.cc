@@ -97,6 +97,7 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
                Cell(MemberAt(task, "reason"))});
   }
   absl::StrAppend(&out, "\n", tasks.Render(terminal, "No other tasks yet."));
+  absl::StrAppend(&out, ArtifactsText(answer, terminal.width));
   return out;
 }
 

@@ -26,6 +26,7 @@ std::unique_ptr<CLI::App> MakeRoot(App& app) {
   AddWatchCommands(*root, app);
   AddQueryCommands(*root, app);
   AddControlCommands(*root, app);
+  AddArtifactCommands(*root, app);
   AddReportCommand(*root, app);
   AddLocalCommands(*root, app);
   AddCompletionCommand(*root, app);

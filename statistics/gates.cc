@@ -71,11 +71,10 @@ Gate PValueGate(const Comparison& comparison, double asked, const std::string& b
   gate.result =
       delta.value > 0 && comparison.p_value < asked ? GateResult::kMet : GateResult::kNotMet;
   gate.sentence = absl::StrFormat(
-      "Against %s the model %s %.1f points (%s interval %+.1f to %+.1f, %s); the gate asks for a "
-      "gain with p below %.3g: %s.",
-      baseline, delta.value < 0 ? "loses" : "gains", 100 * std::fabs(delta.value),
-      Percent(delta.confidence), 100 * delta.low, 100 * delta.high, PValueText(comparison.p_value),
-      asked, gate.result == GateResult::kMet ? "met" : "not met");
+      "Against %s the difference is %+.1f points (%s interval %+.1f to %+.1f, %s); the gate asks "
+      "for a gain with p below %.3g: %s.",
+      baseline, 100 * delta.value, Percent(delta.confidence), 100 * delta.low, 100 * delta.high,
+      PValueText(comparison.p_value), asked, gate.result == GateResult::kMet ? "met" : "not met");
   return gate;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/dispatcher.h"
 #include "coordinator/controller/policy_runner.h"
@@ -23,6 +24,7 @@ namespace scm {
 namespace {
 
 constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
+constexpr size_t kWarnings = 100, kWarningBytes = 500;  // kept of one submission
 
 }  // namespace
 
@@ -93,6 +95,10 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
   experiment.name = parsed.spec->name;
   experiment.submitted_at = context.now;
   experiment.source = input.source;
+  for (const std::string& warning : input.warnings) {
+    if (experiment.warnings.size() >= kWarnings) break;
+    experiment.warnings.push_back(LineOf(warning, kWarningBytes));
+  }
   for (const StageKind stage : parsed.spec->stages) {
     StageRecord record;
     record.kind = stage;

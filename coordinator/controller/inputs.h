@@ -26,6 +26,7 @@ struct LeaseRef {
 // ---- from users ------------------------------------------------------------------------------
 struct SubmitInput {
   std::string request_id, spec_json, source;
+  std::vector<std::string> warnings = {};  // of the check at submission
 };
 enum class ControlVerb { kPause, kResume, kCancel, kDrain, kUndrain, kCheckpointGc, kShutdown };
 struct ControlInput {

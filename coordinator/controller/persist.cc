@@ -118,6 +118,7 @@ Json ToJson(const Experiment& e) {
           {"submitted_at", TimeJson(e.submitted_at)},
           {"ended_at", TimeJson(e.ended_at)},
           {"source", e.source},
+          {"warnings", e.warnings},
           {"spec", SpecToJson(*e.spec)},
           {"stages", StagesJson(e.stages)},
           {"search", e.search.value},
@@ -145,6 +146,9 @@ absl::StatusOr<Experiment> ExperimentFromJson(const Json& json) {
   e.submitted_at = TimeAt(json, "submitted_at");
   e.ended_at = TimeAt(json, "ended_at");
   e.source = StringAt(json, "source");
+  for (const Json& warning : MemberAt(json, "warnings")) {
+    if (warning.is_string()) e.warnings.push_back(warning.get<std::string>());
+  }
   // The paths were checked at submission; a corpus that moved since must not stop a recovery.
   ParsedExperiment parsed = ParseExperiment(DumpJson(MemberAt(json, "spec")),
                                             {.base_directory = "/", .check_paths = false});

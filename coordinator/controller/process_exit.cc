@@ -17,8 +17,9 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
   if (type == "done" && exit_code == 0) {
     exited.how = ExitClass::kDone;
     exited.summary = MemberAt(task.ending, "summary");
-    exited.message =
-        BoolAt(exited.summary, "stopped_early", false) ? "stopped early: converged" : "finished";
+    exited.message = BoolAt(exited.summary, "stopped_early", false)
+                         ? "stopped early: no further improvement"
+                         : "finished";
     return exited;
   }
   if (type == "stopped" && exit_code == 0) {

@@ -6,6 +6,7 @@
 #include "common/digest.h"
 #include "common/human.h"
 #include "common/status_macros.h"
+#include "coordinator/controller/report_parts.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
 #include "experiment/parse.h"
@@ -118,11 +119,18 @@ absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
                 {"submitted_at", Rfc3339(experiment.submitted_at)},
                 {"finished_at", ended ? Json(Rfc3339(experiment.ended_at)) : Json(nullptr)},
                 {"spec", SpecToJson(*experiment.spec)},
+                {"source", experiment.source},
+                {"winner", experiment.winner},
                 {"digests", experiment.spec->digests},
                 {"scm_version", version}}},
               {"cost", CostOf(snapshot, experiment, certificates)},
               {"stages", stages},
               {"runs", runs},
+              {"sweep", SweepPart(snapshot, experiment, runs)},
+              {"data_check", DataCheckPart(snapshot, id)},
+              {"warnings", WarningsPart(snapshot, experiment)},
+              {"export", ExportPart(snapshot, id)},
+              {"artifacts", ArtifactNames(snapshot, id)},
               {"certificates", certificates},
               {"events", events}};
 }

@@ -44,7 +44,7 @@ std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, St
   }
   if (kind != StageKind::kEvaluate && kind != StageKind::kExport) return "";
   const ReplicateOutcome replicates = JudgeReplicates(cluster, id);
-  return replicates.total > 0 && replicates.converged == 0 ? "no replicate converged" : "";
+  return replicates.total > 0 && replicates.finished == 0 ? "no replicate finished" : "";
 }
 
 SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
@@ -77,18 +77,18 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
     const Task& task = *cluster.tasks.Find(run->task);
     ++outcome.total;
     if (task.state == State::kSucceeded) {
-      ++outcome.converged;
+      ++outcome.finished;
       continue;
     }
     aborted = aborted || task.state == State::kAborted;
     losses.push_back(absl::StrCat("seed ", run->seed, " ", StateName(task.state),
                                   task.rule.empty() ? "" : absl::StrCat(" by ", task.rule)));
   }
-  outcome.passed = 2 * outcome.converged > outcome.total;
-  outcome.state = outcome.converged > 0 ? State::kSucceeded
-                  : aborted             ? State::kAborted
-                                        : State::kFailed;
-  outcome.reason = absl::StrCat(outcome.converged, " of ", outcome.total, " converged",
+  outcome.passed = 2 * outcome.finished > outcome.total;
+  outcome.state = outcome.finished > 0 ? State::kSucceeded
+                  : aborted            ? State::kAborted
+                                       : State::kFailed;
+  outcome.reason = absl::StrCat(outcome.finished, " of ", outcome.total, " finished",
                                 losses.empty() ? "" : ": ", absl::StrJoin(losses, ", "));
   return outcome;
 }

@@ -190,7 +190,8 @@ absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) 
                 {"last_abort_at", TimeOrNull(e.last_abort)}}},
               {"stages", stages},
               {"runs", runs},
-              {"tasks", tasks}};
+              {"tasks", tasks},
+              {"artifacts", ArtifactNames(snapshot, e.id)}};
 }
 
 absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
@@ -292,28 +293,6 @@ Json InventoryView(const Snapshot& snapshot) {
   view["measured"] = measured;
   view["evaluated"] = evaluated;
   return view;
-}
-
-absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) {
-  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
-  if (!snapshot.experiments->contains(experiment)) return NotFound("experiment", id);
-  Json artifacts = Json::array(), adapters = Json::array();
-  for (const auto& [key, a] : *snapshot.artifacts) {
-    if (a->experiment != experiment) continue;
-    artifacts.push_back({{"id", a->id},
-                         {"name", a->name},
-                         {"task", a->task.str()},
-                         {"kind", TaskKindName(snapshot.tasks->at(a->task)->kind)},
-                         {"sha256", a->sha256},
-                         {"bytes", a->bytes},
-                         {"files", a->files}});
-  }
-  for (const Run* run : ConvergedReplicates(snapshot, experiment)) {
-    adapters.push_back({{"run", run->id.str()},
-                        {"seed", run->seed},
-                        {"checkpoint", absl::StrCat(run->id.str(), "/", *run->best_step)}});
-  }
-  return Json{{"experiment", experiment.str()}, {"artifacts", artifacts}, {"adapters", adapters}};
 }
 
 }  // namespace scm

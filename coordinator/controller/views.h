@@ -31,8 +31,9 @@ Json WorkersView(const Snapshot& snapshot);
 // Free and total slots, measured seconds a step by (experiment name, model, resources), and seconds
 // that the evaluation of one model took.
 Json InventoryView(const Snapshot& snapshot);
-// {"artifacts": [{"id","name","task","kind","sha256","bytes","files"}], "adapters": [checkpoint
-// ids]}
+// [{"id","name","task","kind","bytes"}] in order of the tasks.
+Json ArtifactNames(const Snapshot& snapshot, const ExperimentId& id);
+// The artifacts with their files, and the adapters of the seeds by checkpoint.
 absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id);
 // Points that are shown: rows of an attempt beyond the step from which a later one resumed are not.
 Json MetricsView(const Snapshot& snapshot, const RunId& run, const std::vector<StoredMetric>& rows);

@@ -139,7 +139,8 @@ struct Experiment {
   std::string decision;  // "", "go", "no_go"
   std::string headline;  // the report's two sentences
   absl::Time submitted_at, ended_at = absl::InfinitePast();
-  std::string source;  // the file as the user wrote it
+  std::string source;                 // the file as the user wrote it
+  std::vector<std::string> warnings;  // of the check at submission
   std::shared_ptr<const ExperimentSpec> spec;
   std::vector<StageRecord> stages;
   SearchState search;

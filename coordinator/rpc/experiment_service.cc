@@ -1,6 +1,8 @@
 #include "coordinator/rpc/experiment_service.h"
 
 #include <chrono>
+#include <map>
+#include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +53,13 @@ std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id
   return tasks;
 }
 
+// The bytes that a receiver has, by file.
+std::map<std::string, int64_t> PartsOf(const v1::DownloadRequest& request) {
+  std::map<std::string, int64_t> parts;
+  for (const v1::FilePart& part : request.have()) parts[part.path()] = part.bytes();
+  return parts;
+}
+
 }  // namespace
 
 grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
@@ -59,7 +68,10 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
   const MeasuredCall call(deps_.metrics, kExperimentService, "Submit");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
   const absl::StatusOr<Reply> id =
-      deps_.loop->Call(SubmitInput{request->request_id(), request->spec_json(), request->source()});
+      deps_.loop->Call(SubmitInput{request->request_id(),
+                                   request->spec_json(),
+                                   request->source(),
+                                   {request->warnings().begin(), request->warnings().end()}});
   if (id.ok()) reply->set_experiment_id(*id);
   return call.End(ToGrpc(id.status()));
 }
@@ -249,7 +261,8 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer)));
+  return call.End(
+      ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer, PartsOf(*request))));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

@@ -4,6 +4,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/sync_stream.h>
 
+#include <map>
 #include <string>
 
 #include "coordinator/checkpoint/checkpoint_store.h"
@@ -33,8 +34,10 @@ std::string AuthorizationOf(const Context& context) {
   return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
 }
 
-// Streams the files of a blob, its manifest first, in pieces of at most 1 MiB.
+// Streams the files of a blob, its manifest first, in pieces of at most 1 MiB. A file of which the
+// receiver `has` bytes goes on behind them; the manifest always comes whole.
 absl::Status StreamBlob(CheckpointStore& store, const std::string& id,
-                        grpc::ServerWriter<v1::FileChunk>& writer);
+                        grpc::ServerWriter<v1::FileChunk>& writer,
+                        const std::map<std::string, int64_t>& has = {});
 
 }  // namespace scm

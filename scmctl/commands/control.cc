@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "scmctl/app.h"
+#include "scmctl/progress.h"
 #include "scmctl/render.h"
 
 namespace scm {
@@ -47,7 +48,7 @@ int DownloadCheckpoint(const App& app, const std::string& id, std::string direct
     directory =
         absl::StrCat("checkpoint-", id.substr(0, id.find('/')), "-", id.substr(id.find('/') + 1));
   return WithClient(app, [&](Client& client) {
-    const absl::Status status = client.Download(id, directory);
+    const absl::Status status = client.Download(id, directory, ShowProgress(id));
     if (!status.ok()) return Fail(status);
     const Json answer = {{"id", id}, {"path", directory}};
     return PrintControl(app, answer, absl::StrCat(id, " lies in ", directory));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "experiment/parse.h"
 #include "scmctl/app.h"
 #include "scmctl/input_digests.h"
@@ -139,6 +140,9 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
     request.set_request_id(request_id);
     request.set_spec_json(DumpJson(SpecToJson(*parsed.spec)));
     request.set_source(read->text);
+    for (const Diagnostic& warning : parsed.warnings) {
+      request.add_warnings(TextOf(warning.message));
+    }
     const absl::StatusOr<std::string> id = client.Submit(request);
     if (!id.ok()) {
       const int code = Fail(id.status());

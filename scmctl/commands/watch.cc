@@ -7,6 +7,7 @@
 #include "scmctl/app.h"
 #include "scmctl/commands/report_files.h"
 #include "scmctl/live_screen.h"
+#include "scmctl/progress.h"
 #include "scmctl/render.h"
 
 namespace scm {
@@ -18,6 +19,14 @@ void OnInterrupt(int) { interrupted = 1; }
 
 bool IsInterrupted() { return interrupted != 0; }
 
+// "Report, adapters and the exported model".
+std::string LeftBehind(const Json& status) {
+  for (const Json& artifact : MemberAt(status, "artifacts")) {
+    if (StringAt(artifact, "name") == "merged") return "Report, adapters and the exported model";
+  }
+  return "Report and adapters";
+}
+
 // What was left behind: the report is fetched for who submitted, named for who only watches.
 void PrintFiles(Client& client, const Json& status, bool fetch) {
   const Json& e = MemberAt(status, "experiment");
@@ -27,18 +36,21 @@ void PrintFiles(Client& client, const Json& status, bool fetch) {
     reported |= StringAt(stage, "name") == "report" && StringAt(stage, "state") == "SUCCEEDED";
   }
   if (reported && fetch) {
-    const absl::StatusOr<ReportFiles> files = FetchReport(client, e, "");
+    ReportOptions options;
+    options.progress = ShowProgress;
+    const absl::StatusOr<ReportFiles> files = FetchReport(client, e, options);
     if (files.ok()) {
-      std::printf("  Report    %s/report.html (with the learning curves)\n",
-                  files->directory.c_str());
-      if (files->adapters) std::printf("  Adapters  %s/adapters/\n", files->directory.c_str());
+      std::printf("%s", DescribeFiles(*files, "  ").c_str());
+      if (files->model.ok()) return;
+      std::fprintf(stderr, "scmctl: the exported model could not be fetched: %s\n",
+                   std::string(files->model.message()).c_str());
       return;
     }
     std::fprintf(stderr, "scmctl: the report could not be fetched: %s\n",
                  std::string(files.status().message()).c_str());
   }
   std::printf("  %s: scmctl report %s · reasons: scmctl why %s\n",
-              reported ? "Report and adapters" : "What is known, as a report", id.c_str(),
+              reported ? LeftBehind(status).c_str() : "What is known, as a report", id.c_str(),
               id.c_str());
 }
 

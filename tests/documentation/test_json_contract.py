@@ -208,16 +208,42 @@ class JsonContract(unittest.TestCase):
         self.assertEqual([one["step"] for one in checkpoints], [20, 40, 60])
         self.ask("checkpoints", "download", run + "/60", "--out", self.cluster.home + "/fetched")
         self.assertTrue(pathlib.Path(self.cluster.home, "fetched", "manifest.json").is_file())
+        self.artifacts_by_name(identifier, ended)
         self.assertTrue(self.ask("checkpoints", "gc", identifier, "--preview")["preview"])
         self.assertGreater(self.ask("checkpoints", "gc", identifier)["bytes"], 0)
         self.assertEqual(self.ask("checkpoints", "ls", run)["checkpoints"][0]["state"], "DELETED")
         report = self.ask("report", identifier, "--out", self.cluster.home + "/report")
         self.assertFalse(report["interim"])
         self.assertTrue(pathlib.Path(report["report"]).is_file())
+        for key in ("adapters", "adapter", "model"):
+            self.assertTrue(pathlib.Path(report[key]).is_dir(), key)
+        self.assertIn("from_pretrained", pathlib.Path(report["path"], "README.md").read_text())
+        left_out = self.ask("report", identifier, "--without-model", "--out", self.cluster.home + "/small")
+        self.assertIsNone(left_out["model"])
+        self.assertFalse(pathlib.Path(left_out["path"], "model").exists())
         self.files_of_a_report(ended)
         self.assertGreater(self.ask("plan", self.cluster.home + "/full.yaml")["cost"]["p90"], 0)
         for verb in ("pause", "resume", "cancel"):
             self.refused(2, verb, identifier)
+
+    def artifacts_by_name(self, identifier, ended):
+        listed = self.ask("artifacts", "ls", identifier)
+        self.assertEqual(self.ask("artifacts", "ls", "full"), listed)
+        names = [one["name"] for one in listed["artifacts"]]
+        self.assertEqual([one["id"] for one in listed["artifacts"]],
+                         [one["id"] for one in ended["artifacts"]])
+        self.assertEqual(len(listed["adapters"]), 5)
+        # By task, and by experiment where the name stands once.
+        out = self.cluster.home + "/merged"
+        got = self.ask("artifacts", "download", "full/merged", "--out", out)
+        self.assertTrue(pathlib.Path(out, "manifest.json").is_file())
+        self.assertEqual(self.ask("artifacts", "download", got["id"], "--out", out), got)
+        # Something else in that place is left alone; several of a name are told apart; none is said.
+        self.refused(2, "artifacts", "download", "full/report", "--out", out)
+        self.assertGreater(names.count("evaluation"), 1)
+        self.refused(2, "artifacts", "download", "full/evaluation")
+        self.refused(2, "artifacts", "download", "full/nothing-of-this-name")
+        self.refused(2, "artifacts", "download", "full")
 
     def files_of_a_report(self, ended):
         task = {task["kind"]: task["id"] for task in ended["tasks"]}
@@ -285,7 +311,8 @@ class JsonContract(unittest.TestCase):
         self.ask("status", identifier, code=8)
         for words in (("status",), ("watch",), ("wait",), ("runs",), ("metrics",), ("logs",), ("events",),
                       ("why",), ("checkpoints", "ls"), ("checkpoints", "download"),
-                      ("checkpoints", "gc"), ("workers", "drain"), ("report",), ("cancel",), ("resume",)):
+                      ("checkpoints", "gc"), ("artifacts", "ls"), ("artifacts", "download"),
+                      ("workers", "drain"), ("report",), ("cancel",), ("resume",)):
             self.refused(2, *words, "nothing-of-this-name")
         self.refused(2, "frobnicate")
         self.refused(2, "ls", "--no-such-flag")

@@ -37,8 +37,9 @@ TEST(DecisionTest, GoWhenEveryGateIsMet) {
   for (const Gate& gate : findings.gates) EXPECT_EQ(gate.result, GateResult::kMet) << gate.name;
   EXPECT_THAT(findings.headline, HasSubstr("Accuracy on legal_reasoning is 0."));
   EXPECT_THAT(findings.headline, HasSubstr("95 % interval"));
-  EXPECT_THAT(findings.headline, HasSubstr("over 5 of 5 seeds; the gate asks that the lower bound "
-                                           "exceed 0.60. Against base-1b it gains"));
+  EXPECT_THAT(findings.headline,
+              HasSubstr("over 5 of 5 seeds; chance is 0.25; the gate asks that the lower bound "
+                        "exceed 0.60. Against base-1b it gains"));
   EXPECT_THAT(findings.headline, HasSubstr("points (95 % interval +"));
   EXPECT_THAT(findings.advice, IsEmpty());
 }

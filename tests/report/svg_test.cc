@@ -27,6 +27,13 @@ TEST(XmlCheckTest, FindsWhatIsWrong) {
   }
 }
 
+TEST(SvgTest, ValuesThatAreAllTheSameHaveAnAxisThatCanBeRead) {
+  const std::string svg = IntervalChart("gain", {{"a vs b", "+0.0", 0, 0, 0}}, {{"0", 0}});
+  EXPECT_EQ(XmlError(svg), "") << svg;
+  EXPECT_THAT(svg, HasSubstr(">0.1<"));
+  EXPECT_THAT(svg, Not(HasSubstr("e-0")));
+}
+
 TEST(SvgTest, EveryCurveHasALineAndANameAndTheBandAndTheChanceLineAreNamed) {
   std::vector<Curve> curves;
   for (int s = 0; s < 8; ++s) {  // more than there are colours

@@ -47,7 +47,7 @@ TEST(Gates, PValueNeedsAGain) {
   EXPECT_EQ(PValueGate({Found(.1, -.01, .21), .07}, .05, "base").result, GateResult::kNotMet);
   const Gate loss = PValueGate({Found(-.1, -.15, -.05), .001}, .05, "base");
   EXPECT_EQ(loss.result, GateResult::kNotMet);
-  EXPECT_THAT(loss.sentence, HasSubstr("loses 10.0 points"));
+  EXPECT_THAT(loss.sentence, HasSubstr("the difference is -10.0 points"));
   EXPECT_EQ(PValueGate({Found(.1, .05, .15), std::nan("")}, .05, "base").result,
             GateResult::kCannotBeJudged);
 }
