@@ -42,6 +42,7 @@ struct RegisterInput {
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;
   std::vector<LeaseRef> live;
+  std::vector<std::string> trainers;  // programs it may start; empty: it does not say
 };
 struct RenewInput {
   WorkerId worker;

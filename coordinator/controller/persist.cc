@@ -334,6 +334,7 @@ Json ToJson(const Worker& w) {
           {"standing", WorkerStateName(w.standing)},
           {"cpus", w.cpus},
           {"gpus", gpus},
+          {"trainers", w.trainers},
           {"last_seen", TimeJson(w.last_seen)},
           {"strikes", w.strikes}};
 }
@@ -354,6 +355,9 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
   for (const Json& gpu : MemberAt(json, "gpus")) {
     w.gpus.push_back({static_cast<int>(IntegerAt(gpu, "index", 0)), StringAt(gpu, "model"),
                       IntegerAt(gpu, "memory_bytes", 0)});
+  }
+  for (const Json& trainer : MemberAt(json, "trainers")) {
+    if (trainer.is_string()) w.trainers.push_back(trainer.get<std::string>());
   }
   w.last_seen = TimeAt(json, "last_seen");
   w.strikes = IntegerAt(json, "strikes", 0);
