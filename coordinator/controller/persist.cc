@@ -146,8 +146,9 @@ absl::StatusOr<Experiment> ExperimentFromJson(const Json& json) {
   e.ended_at = TimeAt(json, "ended_at");
   e.source = StringAt(json, "source");
   // The paths were checked at submission; a corpus that moved since must not stop a recovery.
-  ParsedExperiment parsed = ParseExperiment(DumpJson(MemberAt(json, "spec")),
-                                            {.base_directory = "/", .check_paths = false});
+  ParsedExperiment parsed =
+      ParseExperiment(DumpJson(MemberAt(json, "spec")),
+                      {.base_directory = "/", .check_paths = false, .accepted = true});
   if (!parsed.spec) {
     return absl::DataLossError(
         absl::StrCat("experiment ", e.id.str(), " in the store: its spec ",
