@@ -38,7 +38,8 @@ struct ParsedExperiment {
 struct ParseOptions {
   std::string base_directory;  // relative paths are made absolute against it
   bool check_paths = true;     // model, corpus, baselines exist and begin as they should
-  bool need_models = true;     // a model that does not exist is an error, not a warning
+  // A model, or a file of predictions, that does not exist is an error, not a warning.
+  bool need_models = true;
   // Accepted by an earlier version, perhaps: what was no error then is none now.
   bool accepted = false;
 };

@@ -39,16 +39,21 @@ std::string NotThere(const std::string& path) {
   return absl::StrCat(path, " does not exist", Neighbour(path));
 }
 
+// A plan can do without, a submission cannot.
+void Missing(const std::string& key, const std::string& path, bool needed, Findings& findings) {
+  if (needed) {
+    findings.ErrorAt(key, NotThere(path));
+  } else {
+    findings.WarningAt(key, absl::StrCat(NotThere(path), ". It is needed to submit"));
+  }
+}
+
 void CheckModelPath(const std::string& key, const std::string& path, bool needed,
                     Findings& findings) {
   if (path.empty() || findings.Failed(key)) return;
   switch (KindOf(path)) {
     case Kind::kMissing:
-      if (needed) {
-        findings.ErrorAt(key, NotThere(path));
-      } else {
-        findings.WarningAt(key, absl::StrCat(NotThere(path), ". It is needed to submit"));
-      }
+      Missing(key, path, needed, findings);
       return;
     case Kind::kDirectory:
       if (KindOf(fs::path(path) / "config.json") != Kind::kFile) {
@@ -116,7 +121,7 @@ class InputFinder {
     if (path.empty() || findings_.Failed(key)) return;
     const Kind kind = KindOf(path);
     if (kind == Kind::kMissing) {
-      findings_.ErrorAt(key, NotThere(path));
+      Missing(key, path, options_.need_models, findings_);
     } else if (kind != Kind::kFile) {
       findings_.ErrorAt(key, absl::StrCat(path,
                                           " is no file; expected JSON lines like {\"id\": "

@@ -11,7 +11,7 @@ namespace scm::experiment_file {
 
 struct PathOptions {
   std::string base_directory;  // for suggestions: relative words of a command start here
-  bool need_models = true;     // a model that does not exist is an error, not a warning
+  bool need_models = true;     // what does not exist is an error, not a warning
 };
 
 // The models, the corpus and the predictions that are there.

@@ -139,8 +139,6 @@ TEST_F(InputChecksTest, WrongOnesWithTheBuiltInTrainer) {
        kBaseline, "found \"0\", which is text"},
       {"evaluation: {tasks: [colour], baselines: [{name: g, predictions: nan.jsonl}]}\n", kBaseline,
        "nan.jsonl:1: "},
-      {"evaluation: {tasks: [colour], baselines: [{name: g, predictions: answer.jsonl}]}\n",
-       kBaseline, "does not exist. Did you mean"},
       {"evaluation: {tasks: [colour], baselines: [{name: g, predictions: corpus}]}\n", kBaseline,
        "is no file"},
       {"evaluation: {tasks: [colour], baselines: [{name: g, predictions: few.jsonl}]}\n", kBaseline,
@@ -241,6 +239,24 @@ TEST_F(InputChecksTest, CommandsThatNoWorkerCouldStart) {
       Contains(HasSubstr("only workers that allow the interpreter itself")));
 }
 
+TEST_F(InputChecksTest, PredictionsThatAreNotThereKeepOneFromSubmittingNotFromPlanning) {
+  const std::string text = Filled(absl::StrCat(
+      "name: t\nstages: [replicate, evaluate, report]\ntrainer: {command: [DIR/train.py]}\n",
+      "replicate: {seeds: [11]}\nmodel: {base: DIR/m}\ndata: {corpus: DIR/corpus}\n",
+      "evaluation: {tasks: [colour], baselines: [{name: g, predictions: answer.jsonl}]}\n"));
+  ASSERT_TRUE(MakeDirectories(directory_ + "/m").ok());
+  Write("m/config.json", "{}");
+  ParseOptions options{.base_directory = directory_, .check_paths = true};
+  const std::string place = "f:7: evaluation.baselines[0].predictions: ";
+  EXPECT_THAT(Lines(ParseExperiment(text, options).errors),
+              ElementsAre(AllOf(HasSubstr(place), HasSubstr("does not exist. Did you mean"))));
+  options.need_models = false;
+  const ParsedExperiment planned = ParseExperiment(text, options);
+  EXPECT_THAT(Lines(planned.errors), IsEmpty());
+  EXPECT_THAT(Lines(planned.warnings),
+              Contains(AllOf(HasSubstr(place), HasSubstr("It is needed to submit"))));
+}
+
 TEST_F(InputChecksTest, ABaselineMayLeaveAWholeTaskOut) {
   const std::string text =
       absl::StrCat(kBuiltIn, "evaluation: {tasks: [colour, shape], baselines: [{name: g, ",
@@ -254,8 +270,8 @@ TEST_F(InputChecksTest, ABaselineMayLeaveAWholeTaskOut) {
 TEST_F(InputChecksTest, EveryErrorIsSaidAtOnce) {
   const std::vector<std::string> errors = Errors(absl::StrCat(
       kBuiltIn, "trainer: {parameters: {train_task: [colour]}}\nevaluation:\n  tasks: [colour]\n",
-      "  baselines:\n    - {name: a, predictions: gone.jsonl}\n",
-      "    - {name: b, predictions: lost.jsonl}\n"));
+      "  baselines:\n    - {name: a, predictions: corpus}\n",
+      "    - {name: b, predictions: m/../corpus}\n"));
   EXPECT_THAT(errors, ElementsAre(HasSubstr("f:6: "), HasSubstr("f:10: "), HasSubstr("f:11: ")));
 }
 
