@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/resident_memory.h"
 #include "common/status_macros.h"
@@ -15,6 +16,7 @@
 #include "trainer/adapter_file.h"
 #include "trainer/choice_scoring.h"
 #include "trainer/formats/llama_tensors.h"
+#include "trainer/input_guard.h"
 #include "trainer/model_source.h"
 #include "trainer/torch_runtime.h"
 #include "trainer/training_data.h"
@@ -40,7 +42,7 @@ struct LoadedModel {
 class Evaluator {
  public:
   Evaluator(const JobSpec& spec, Reporter* reporter, CommandQueue* commands, Clock* clock)
-      : spec_(spec), reporter_(reporter), commands_(commands), clock_(clock) {}
+      : spec_(spec), guard_(spec), reporter_(reporter), commands_(commands), clock_(clock) {}
 
   absl::Status Run();
   int64_t scored() const { return scored_; }
@@ -51,6 +53,7 @@ class Evaluator {
   absl::Status EvaluateBase(LoadedModel* loaded);
   absl::Status EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded);
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
+  absl::Status Import(const std::string& path, EvaluatedModel& model);
   absl::StatusOr<LoadedModel> Load(const std::string& path);
   absl::StatusOr<ModelScores> Score(const LoadedModel& loaded);
   absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded, int64_t samples);
@@ -65,6 +68,7 @@ class Evaluator {
   const TestTask& LatencyTask() const;
 
   const JobSpec& spec_;
+  InputGuard guard_;
   Reporter* reporter_;
   CommandQueue* commands_;
   Clock* clock_;
@@ -77,7 +81,9 @@ class Evaluator {
 
 absl::Status Evaluator::LoadTests() {
   std::vector<std::string> warnings;
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.data.corpus));
   SCM_ASSIGN_OR_RETURN(corpus_, LoadJobCorpus(spec_.data, &warnings));
+  SCM_RETURN_IF_ERROR(guard_.CheckRead(spec_.data.corpus, corpus_.digest));
   SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(corpus_, spec_.data));
   SCM_ASSIGN_OR_RETURN(evaluation_.tasks, TestTasks(corpus_, split, spec_.evaluation.tasks));
   const std::vector<std::string>& trained = spec_.trainer.train_tasks;
@@ -238,7 +244,9 @@ absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
 absl::Status Evaluator::EvaluateBaseAndSeeds() {
   const std::vector<JobInput> checkpoints = Checkpoints();
   if (!ScoresBase() && checkpoints.empty()) return absl::OkStatus();
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));
   SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));  // nor did it change while it was read
   if (ScoresBase()) SCM_RETURN_IF_ERROR(EvaluateBase(&loaded));
   bool measure = MeasuresLatency();
   for (const JobInput& input : checkpoints) {
@@ -250,22 +258,34 @@ absl::Status Evaluator::EvaluateBaseAndSeeds() {
   return absl::OkStatus();
 }
 
+// An error is that it is not what was submitted; what is wrong with it otherwise is for the report.
+absl::Status Evaluator::Import(const std::string& path, EvaluatedModel& model) {
+  SCM_RETURN_IF_ERROR(guard_.Check(path));
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (text.ok()) SCM_RETURN_IF_ERROR(guard_.CheckRead(path, Sha256Hex(*text)));
+  absl::StatusOr<ImportedPredictions> imported =
+      text.ok() ? ScorePredictions(*text, path, evaluation_.tasks)
+                : absl::StatusOr<ImportedPredictions>(text.status());
+  if (!imported.ok()) {
+    model.missing = std::string(imported.status().message());
+    return absl::OkStatus();
+  }
+  model.scores = std::move(imported->scores);
+  model.missing = imported->missing;
+  return absl::OkStatus();
+}
+
 absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
   EvaluatedModel model;
   model.name = baseline.name;
   if (!baseline.predictions.empty()) {
     model.kind = EvaluatedModel::Kind::kPredictions;
-    absl::StatusOr<ImportedPredictions> imported =
-        ImportPredictions(baseline.predictions, evaluation_.tasks);
-    if (imported.ok()) {
-      model.scores = std::move(imported->scores);
-      model.missing = imported->missing;
-    } else {
-      model.missing = std::string(imported.status().message());
-    }
+    SCM_RETURN_IF_ERROR(Import(baseline.predictions, model));
   } else {
     model.kind = EvaluatedModel::Kind::kModel;
+    SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     absl::StatusOr<LoadedModel> loaded = Load(baseline.model);
+    SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     if (loaded.ok()) {
       SCM_ASSIGN_OR_RETURN(model.scores, Score(*loaded));
     } else {
@@ -287,6 +307,7 @@ absl::Status Evaluator::Run() {
   for (const BaselineSpec& baseline : Baselines()) {
     SCM_RETURN_IF_ERROR(EvaluateBaseline(baseline));
   }
+  evaluation_.inputs = guard_.Compared();
   const std::string path = absl::StrCat(spec_.work_dir, "/evaluation.json");
   SCM_RETURN_IF_ERROR(WriteFileDurably(path, DumpJson(EvaluationToJson(evaluation_)) + "\n"));
   SCM_RETURN_IF_ERROR(reporter_->Artifact("evaluation", path));

@@ -105,6 +105,7 @@ Json EvaluationToJson(const Evaluation& evaluation) {
   return {{"version", 1},
           {"split", "test"},
           {"demonstration", evaluation.demonstration},
+          {"inputs", evaluation.inputs},
           {"tasks", tasks},
           {"models", models},
           {"scores", scores},

@@ -22,6 +22,8 @@ void ReportDoubledKeys(const Node& node, const std::string& path, Findings& find
     const std::string key = absl::StrCat(path, ".", entry.key);
     if (!seen.insert(entry.key).second) {
       findings.Error(entry.place, key, "given twice. Remove one");
+    } else {
+      findings.NoteKey(key, entry.place);
     }
     ReportDoubledKeys(*entry.value, key, findings);
   }

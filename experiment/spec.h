@@ -77,6 +77,13 @@ struct TrainerSpec {
   bool built_in() const { return command.size() == 1 && command[0] == "scm-trainer"; }
 };
 
+// What trainer.parameters holds for the built-in trainer.
+struct TrainerParameters {
+  int64_t max_validation_items = 400;    // a larger validation split is sampled down to this many
+  int64_t score_tokens = 2048;           // tokens of one scoring batch; memory against speed
+  std::vector<std::string> train_tasks;  // items of these tasks are trained; empty = of all
+};
+
 struct CheckSpec {
   int64_t steps = 100;
 };
@@ -202,7 +209,8 @@ struct ExperimentSpec {
   std::optional<ExportSpec> export_;
   // With a trainer.command of one's own these may hold anything and are passed through.
   Json opaque_model, opaque_data, opaque_lora;
-  // What was found at submission: {"corpus": SHA-256, "model": SHA-256} of the inputs.
+  // What was found at submission: {"corpus": SHA-256, "model": SHA-256} and, for whoever reads
+  // them, "inputs" (common/input_record.h).
   Json digests = Json::object();
 
   bool HasStage(StageKind stage) const;

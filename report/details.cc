@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "common/human.h"
 #include "report/decision.h"
+#include "report/input_rows.h"
 #include "report/pages.h"
 
 namespace scm::report {
@@ -239,10 +240,8 @@ void Reproduce(const Findings& findings, Pages& pages) {
   Rows rows = {{"experiment", StringAt(e, "id")},
                {"scm version", StringAt(e, "scm_version")},
                {"submitted", StringAt(e, "submitted_at")}};
-  const Json& digests = MemberAt(e, "digests");
-  for (auto it = digests.begin(); it != digests.end(); ++it) {
-    rows.push_back({absl::StrCat(it.key(), " SHA-256"),
-                    it.value().is_string() ? it.value().get<std::string>() : DumpJson(it.value())});
+  for (std::vector<std::string>& row : InputRows(MemberAt(e, "digests"), findings.inputs)) {
+    rows.push_back(std::move(row));
   }
   for (const Json& run : MemberAt(findings.data, "runs")) {
     const Json& best = MemberAt(run, "best_checkpoint");

@@ -70,6 +70,7 @@ void AddLatency(const Json& evaluation_json, const Evaluation& evaluation, Findi
     findings.latency.push_back(std::move(one));
   }
   findings.memory = MemberAt(evaluation_json, "memory");
+  findings.inputs = MemberAt(evaluation_json, "inputs");
 }
 
 std::vector<Curve> CurvesOf(const std::vector<Json>& replicates, const std::string& metric) {

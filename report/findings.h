@@ -94,6 +94,7 @@ struct Findings {
   LossResult loss;
   std::vector<Latency> latency;
   Json memory;
+  Json inputs;  // that the evaluation compared with what was submitted
   std::vector<Curve> loss_curves, accuracy_curves;  // replicates
   double chance_line = statistics::kNotANumber;
   // What Decide() fills.

@@ -24,7 +24,7 @@ ALLOWED = {
                         "coordinator/store", "coordinator/checkpoint", "coordinator/rpc", "scm"},
     "coordinator/telemetry": {"common", "coordinator/controller", "coordinator/core",
                               "coordinator/rpc", "coordinator/telemetry"},
-    "worker": {"common", "worker", "scm"},
+    "worker": {"common", "corpus", "worker", "scm"},
     "trainer": {"common", "experiment", "corpus", "trainer"},
     "evaluator": {"common", "corpus", "trainer", "evaluator"},
     "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "trainer",

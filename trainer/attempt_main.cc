@@ -32,6 +32,9 @@ absl::StatusOr<JobSpec> ReadSpec(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   SCM_ASSIGN_OR_RETURN(JobSpec spec, ParseJobSpec(text, path));
   SCM_RETURN_IF_ERROR(MakeDirectories(spec.work_dir));
+  if (const char* cache = std::getenv("SCM_DIGEST_CACHE"); cache != nullptr) {
+    spec.digest_cache = cache;
+  }
   return spec;
 }
 

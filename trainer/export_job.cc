@@ -7,6 +7,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 #include "trainer/checkpoint_io.h"
+#include "trainer/input_guard.h"
 #include "trainer/merge.h"
 
 namespace scm {
@@ -33,8 +34,8 @@ absl::StatusOr<std::string> CopyAdapter(const std::string& from, const std::stri
   return to;
 }
 
-absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, Reporter* reporter,
-                               CommandQueue* commands) {
+absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, InputGuard& guard,
+                               Reporter* reporter, CommandQueue* commands) {
   Json done = Json::array();
   for (const std::string& format : spec.export_.formats) {
     if (format == "peft") {
@@ -47,6 +48,7 @@ absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, Report
                reporter->Progress(tensors, {{"tensors", static_cast<double>(tensors)}}).ok();
       };
       SCM_RETURN_IF_ERROR(WriteMergedModel(spec.model, best.dir, dir, go_on));
+      SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
       SCM_RETURN_IF_ERROR(reporter->Artifact("merged", dir));
     } else {
       return absl::InvalidArgumentError(
@@ -76,7 +78,9 @@ absl::StatusOr<JobInput> BestCheckpoint(const std::vector<JobInput>& inputs) {
 
 absl::Status RunExportJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands) {
   SCM_ASSIGN_OR_RETURN(const JobInput best, BestCheckpoint(spec.inputs));
-  const absl::StatusOr<Json> formats = ExportAll(spec, best, reporter, commands);
+  InputGuard guard(spec);
+  SCM_RETURN_IF_ERROR(guard.Check(spec.model));
+  const absl::StatusOr<Json> formats = ExportAll(spec, best, guard, reporter, commands);
   if (absl::IsCancelled(formats.status())) return reporter->Stopped(0);
   SCM_RETURN_IF_ERROR(formats.status());
   return reporter->Done({{"formats", *formats},

@@ -150,10 +150,16 @@ void ParseSteps(const Fields& root, JobSpec* spec) {
 void ParseParameters(const Fields& parameters, FieldProblems* problems, JobSpec* spec) {
   spec->model = parameters.Object("model").RequiredText("base");
   if (spec->kind != JobKind::kExport) ParseData(parameters.Object("data"), &spec->data);
-  ParseLora(parameters.Object("lora"), &spec->lora);
+  // Of interest to whoever trains; with another trainer the section may hold anything.
+  const bool trains = spec->kind == JobKind::kTrain || spec->kind == JobKind::kCheck;
+  if (trains) ParseLora(parameters.Object("lora"), &spec->lora);
   ParseTraining(parameters.Object("training"), &spec->training);
   ParseEvaluation(parameters.Object("evaluation"), problems, &spec->evaluation);
   spec->export_.formats = parameters.Object("export").Texts("formats", {"peft", "merged"});
+  spec->recorded = InputRecordsFromJson(parameters.Raw("digests"), spec->model, spec->data.corpus);
+  const Json& command = MemberAt(parameters.Raw("trainer"), "command");
+  // Another trainer's parameters mean something else.
+  if (!command.is_null() && command != Json::array({"scm-trainer"})) return;
   const Fields own = parameters.Object("trainer").Object("parameters");
   TrainerParameters& trainer = spec->trainer;
   trainer.max_validation_items =

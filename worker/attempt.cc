@@ -63,6 +63,7 @@ void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
   launch_.directory = directory_;
   launch_.command = *std::move(command);
   launch_.environment = TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus);
+  launch_.environment.emplace_back("SCM_DIGEST_CACHE", DigestCache());
   spec_ = FillSpec(*spec, Path(attempt_files::kWork), gpus_);
   Prepare();
 }
@@ -74,8 +75,8 @@ void Attempt::Prepare() {
     const WorkerContext& context = self->context_;
     absl::Status status = CheckRoom(context.work_dir, context.min_free_bytes);
     if (status.ok()) {
-      status = PrepareDirectory(self->directory_, spec, self->lease_, *context.client,
-                                *context.cache, inputs);
+      status = PrepareDirectory(self->directory_, self->DigestCache(), spec, self->lease_,
+                                *context.client, *context.cache, inputs);
     }
     context.post([self, status, inputs] { self->OnPrepared(status, inputs); });
   });

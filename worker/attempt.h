@@ -71,6 +71,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void Advance(AttemptEvent event);
   std::string Path(const char* name) const { return directory_ + "/" + name; }
   std::string Name() const;
+  // Shared by the attempts of this worker, so that a model is not read whole by every one of them.
+  std::string DigestCache() const { return context_.work_dir + "/digests"; }
 
   const WorkerContext& context_;
   const LeaseRef lease_;

@@ -44,6 +44,7 @@ struct Fill {
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
+    for (const std::string& trainer : message.trainers) out.add_trainers(Utf8(trainer));
   }
   void operator()(const Renew& message) {
     v1::Renew& out = *proto.mutable_renew();

@@ -89,7 +89,14 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                         {ProgramDirectory(), options.allowed, path == nullptr ? "" : path},
                         visible,
                         options.min_free_bytes};
-  Daemon daemon({{*instance, HostName(), kVersion, options.cpus, visible, {}}}, context, *gpus);
+  Daemon daemon({{*instance,
+                  HostName(),
+                  kVersion,
+                  options.cpus,
+                  visible,
+                  {},
+                  OfferedPrograms(context.rules)}},
+                context, *gpus);
   if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
   WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
                          visible.size(), " GPUs, coordinator ", options.coordinator));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/trainer_command.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/snapshot_index.h"
 
@@ -25,23 +26,45 @@ double BestLoss(const Run& run) {
   return best;
 }
 
-// Workers on which a lease of this experiment would have no price.
-struct Unpriced {
+// Workers that a kind of task must not be given to, and why.
+struct Excluded {
   std::set<WorkerId> workers;
   std::string reason;
 };
 
-Unpriced UnpricedWorkers(const Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
-  Unpriced unpriced;
-  if (!spec.budget) return unpriced;
+// Where a lease of this experiment would have no price.
+Excluded Unpriced(const Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
+  Excluded excluded;
+  if (!spec.budget) return excluded;
   for (const auto& [id, worker] : cluster.workers.all()) {
     if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
     const absl::Status price = MayCost(spec, *worker, FirstGpus(*worker, gpus));
     if (price.ok()) continue;
-    unpriced.workers.insert(id);
-    unpriced.reason = std::string(price.message());
+    excluded.workers.insert(id);
+    excluded.reason = std::string(price.message());
   }
-  return unpriced;
+  return excluded;
+}
+
+// Those that have said that they would refuse the command.
+Excluded Refusing(const Cluster& cluster, const std::vector<std::string>& command) {
+  Excluded excluded;
+  for (const auto& [id, worker] : cluster.workers.all()) {
+    const std::string word = WordNotAllowed(command, worker->trainers);
+    if (word.empty()) continue;
+    excluded.workers.insert(id);
+    excluded.reason = NoWorkerAllows(word);
+  }
+  return excluded;
+}
+
+Excluded ExcludedFor(const Cluster& cluster, const ExperimentSpec& spec, TaskKind kind) {
+  Excluded excluded = Refusing(cluster, CommandOf(spec, kind));
+  const Excluded unpriced = Unpriced(cluster, spec, GpusOf(spec, kind));
+  excluded.workers.insert(unpriced.workers.begin(), unpriced.workers.end());
+  const char* between = excluded.reason.empty() || unpriced.reason.empty() ? "" : "; elsewhere ";
+  absl::StrAppend(&excluded.reason, between, unpriced.reason);
+  return excluded;
 }
 
 }  // namespace
@@ -49,7 +72,7 @@ Unpriced UnpricedWorkers(const Cluster& cluster, const ExperimentSpec& spec, int
 SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   SchedulerSnapshot snapshot;
   std::map<WorkerId, std::pair<int64_t, std::set<int>>> used;
-  std::map<std::pair<ExperimentId, int64_t>, Unpriced> unpriced;
+  std::map<std::pair<ExperimentId, TaskKind>, Excluded> excluded;
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     const Experiment& experiment = context_.ExperimentOf(task);
@@ -63,18 +86,17 @@ SchedulerSnapshot Dispatcher::TakeSnapshot() const {
         experiment.stopping) {
       continue;
     }
-    const int64_t gpus = GpusOf(*experiment.spec, task.kind);
-    const auto [price, is_new] = unpriced.try_emplace({task.experiment, gpus});
-    if (is_new) price->second = UnpricedWorkers(context_.cluster, *experiment.spec, gpus);
+    const auto [never, is_new] = excluded.try_emplace({task.experiment, task.kind});
+    if (is_new) never->second = ExcludedFor(context_.cluster, *experiment.spec, task.kind);
     snapshot.waiting.push_back({id,
                                 wants.priority,
                                 task.order,
-                                {gpus, wants.cpus},
+                                {GpusOf(*experiment.spec, task.kind), wants.cpus},
                                 1,
                                 task.not_before,
                                 task.avoid,
-                                price->second.workers,
-                                price->second.reason});
+                                never->second.workers,
+                                never->second.reason});
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kReady || !context_.links.contains(id)) continue;

@@ -43,6 +43,7 @@ struct RegisterInput {
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;
   std::vector<LeaseRef> live;
+  std::vector<std::string> trainers;  // programs it may start; empty: it does not say
 };
 struct RenewInput {
   WorkerId worker;

@@ -150,8 +150,9 @@ absl::StatusOr<Experiment> ExperimentFromJson(const Json& json) {
     if (warning.is_string()) e.warnings.push_back(warning.get<std::string>());
   }
   // The paths were checked at submission; a corpus that moved since must not stop a recovery.
-  ParsedExperiment parsed = ParseExperiment(DumpJson(MemberAt(json, "spec")),
-                                            {.base_directory = "/", .check_paths = false});
+  ParsedExperiment parsed =
+      ParseExperiment(DumpJson(MemberAt(json, "spec")),
+                      {.base_directory = "/", .check_paths = false, .accepted = true});
   if (!parsed.spec) {
     return absl::DataLossError(
         absl::StrCat("experiment ", e.id.str(), " in the store: its spec ",
@@ -338,6 +339,7 @@ Json ToJson(const Worker& w) {
           {"standing", WorkerStateName(w.standing)},
           {"cpus", w.cpus},
           {"gpus", gpus},
+          {"trainers", w.trainers},
           {"last_seen", TimeJson(w.last_seen)},
           {"strikes", w.strikes}};
 }
@@ -358,6 +360,9 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
   for (const Json& gpu : MemberAt(json, "gpus")) {
     w.gpus.push_back({static_cast<int>(IntegerAt(gpu, "index", 0)), StringAt(gpu, "model"),
                       IntegerAt(gpu, "memory_bytes", 0)});
+  }
+  for (const Json& trainer : MemberAt(json, "trainers")) {
+    if (trainer.is_string()) w.trainers.push_back(trainer.get<std::string>());
   }
   w.last_seen = TimeAt(json, "last_seen");
   w.strikes = IntegerAt(json, "strikes", 0);

@@ -263,6 +263,7 @@ Json WorkersView(const Snapshot& snapshot) {
                     {"state", WorkerStateName(worker->state)},
                     {"gpus", gpus},
                     {"cpus", worker->cpus},
+                    {"trainers", worker->trainers},
                     {"version", worker->version},
                     {"last_seen", TimeOrNull(worker->last_seen)},
                     {"tasks", tasks}});

@@ -43,6 +43,7 @@ void WorkerSessions::Register(const RegisterInput& input) {
   worker.version = input.version;
   worker.cpus = input.cpus;
   worker.gpus = input.gpus;
+  worker.trainers = input.trainers;
   if (!was_there) {
     context_.Event(
         ExperimentId(), id.str(), "worker_registered",

@@ -26,6 +26,7 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
     input.gpus.push_back({gpu.index(), gpu.model(), gpu.memory_bytes()});
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
+  input.trainers.assign(proto.trainers().begin(), proto.trainers().end());
   return input;
 }
 

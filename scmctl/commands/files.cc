@@ -8,10 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "common/suggest.h"
 #include "common/text.h"
 #include "experiment/parse.h"
 #include "scmctl/app.h"
+#include "scmctl/input_checks.h"
 #include "scmctl/input_digests.h"
 #include "scmctl/plan/plan.h"
 
@@ -49,6 +51,7 @@ absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
       *text,
       {.base_directory = path.parent_path(), .check_paths = true, .need_models = need_models});
   CheckInputs(read.parsed);
+  CheckDates(read.parsed, absl::Now());
   if (!read.parsed.errors.empty()) read.parsed.spec.reset();
   return read;
 }
@@ -66,6 +69,25 @@ int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
   std::fprintf(stderr, "%zu error%s; %s.\n", parsed.errors.size(),
                parsed.errors.size() == 1 ? "" : "s", consequence);
   return kExitUsage;
+}
+
+// What the coordinator knows, or nothing when none answers.
+std::optional<PlanInventory> Inventory(const App& app) {
+  const auto client = Connect(app.client);
+  if (!client.ok()) return std::nullopt;
+  const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
+  return answer.ok() ? std::optional(InventoryFromJson(*answer)) : std::nullopt;
+}
+
+// The programs that no worker may start: waiting for one that may is no use to anybody.
+void CheckPrograms(const App& app, ParsedExperiment& parsed) {
+  const std::optional<PlanInventory> inventory = Inventory(app);
+  if (!inventory) return;
+  for (const RefusedProgram& refused : RefusedPrograms(*parsed.spec, *inventory)) {
+    const auto line = parsed.lines.find(refused.key);
+    parsed.errors.push_back(
+        {line == parsed.lines.end() ? 0 : line->second, refused.key, refused.message});
+  }
 }
 
 Json DiagnosticsJson(const std::vector<Diagnostic>& diagnostics) {
@@ -99,11 +121,7 @@ int Plan(const App& app, const std::string& file) {
     return PrintDiagnostics(file, read->parsed, "nothing was planned");
   }
   // A coordinator helps with measured speeds and real prices, but is not needed.
-  std::optional<PlanInventory> inventory;
-  if (const auto client = Connect(app.client); client.ok()) {
-    const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
-    if (answer.ok()) inventory = InventoryFromJson(*answer);
-  }
+  const std::optional<PlanInventory> inventory = Inventory(app);
   Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
   for (const Diagnostic& warning : read->parsed.warnings) {
     plan["warnings"].push_back(warning.message);
@@ -129,10 +147,13 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
   const absl::StatusOr<ReadExperiment> read = Read(file, /*need_models=*/true);
   if (!read.ok()) return Fail(read.status());
   ParsedExperiment parsed = read->parsed;
+  if (parsed.errors.empty()) CheckPrograms(app, parsed);
   if (const int code = PrintDiagnostics(file, parsed, "nothing was submitted"); code != 0) {
     return code;
   }
-  parsed.spec->digests = InputDigests(*parsed.spec);
+  const absl::StatusOr<Json> digests = InputDigests(*parsed.spec);
+  if (!digests.ok()) return Fail(digests.status());
+  parsed.spec->digests = *digests;
   if (request_id.empty()) request_id = NewRequestId();
   if (follow) CatchInterrupt(app);
   return WithClient(app, [&](Client& client) {

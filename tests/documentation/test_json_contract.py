@@ -1,6 +1,6 @@
 """docs/json.md against a real cluster with a scripted trainer: every key that any verb prints is
 documented with its type, every documented key is printed, and every verb's exit codes are the documented
-ones. The scripted trainer also plays the evaluator and the exporter, so no model is needed."""
+ones. The scripted trainer also plays the evaluator and the exporter, so the model is a directory of zeros."""
 import json
 import os
 import pathlib
@@ -11,7 +11,9 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fakes"))
 import mini_cluster  # noqa: E402
+import tiny_model  # noqa: E402
 from json_document import Contract, read_document  # noqa: E402
 from mini_cluster import MiniCluster, experiment  # noqa: E402
 
@@ -42,7 +44,8 @@ PROMISED = {
 FULL = """
 name: full
 stages: [check, sweep, replicate, evaluate, export, report]
-model: {{base: scripted}}
+model: {{base: {folder}/model}}
+data: {{corpus: {corpus}}}
 trainer: {{command: [{fake}], parameters: {{items: 60}}}}
 training: {{learning_rate: 2.0e-4, batch_size: 8, max_steps: 60, warmup_steps: 0, save_steps: 20,
   eval_steps: 5, early_stopping: none}}
@@ -52,10 +55,11 @@ sweep: {{search: grid, max_trials: 2, seed: 1,
 replicate: {{seeds: [11, 12, 13, 14, 15]}}
 abort: {{no_convergence: none, below_random: none, stalled: none}}
 budget: {{limit: 5.0, currency: EUR, cpu_hour: 0.05}}
-evaluation: {{tasks: [legal_reasoning], baselines: [{{name: other, predictions: none.jsonl}}],
+evaluation: {{tasks: [legal_reasoning], baselines: [{{name: other, predictions: {folder}/answers.jsonl}}],
   primary: {{task: legal_reasoning, baseline: other}}, gates: {{accuracy: 0.99, p_value: 0.05}}}}
 export: {{formats: [peft]}}
 """
+CORPUS = pathlib.Path(__file__).resolve().parents[2] / "samples" / "corpus"
 BUDGET = "budget: {limit: 5.0, currency: EUR, cpu_hour: 0.05}"
 
 
@@ -158,8 +162,19 @@ class JsonContract(unittest.TestCase):
         self.a_cluster_that_goes_down_and_up()
         self.assertEqual(self.contract.missing(), [], "documented in docs/json.md, but never printed")
 
+    def full_experiment(self):
+        """With everything that it names."""
+        if not (folder := pathlib.Path(self.folder, "inputs")).exists():
+            folder.mkdir()
+            tiny_model.write(folder / "model")
+            items = [json.loads(line)["id"] for line in
+                     (CORPUS / "items" / "legal_reasoning.jsonl").read_text().splitlines()]
+            (folder / "answers.jsonl").write_text(
+                "".join(json.dumps({"id": item, "predicted": 0}) + "\n" for item in items))
+        return FULL.format(fake=mini_cluster.FAKE, folder=folder, corpus=CORPUS)
+
     def before_anything_runs(self):
-        full = self.write("full.yaml", FULL.format(fake=mini_cluster.FAKE))
+        full = self.write("full.yaml", self.full_experiment())
         both = lambda: len(self.ask("local", "status")["workers"]) == 2
         self.cluster.until(both, what="two registered workers")
         self.assertEqual(len(self.ask("local", "status")["pids"]["workers"]), 2)
@@ -167,7 +182,7 @@ class JsonContract(unittest.TestCase):
         self.assertEqual(self.ask("ls")["experiments"], [])
         self.ask("version")
         self.assertTrue(self.ask("validate", full)["valid"])
-        wrong = self.write("wrong.yaml", FULL.format(fake=mini_cluster.FAKE).replace("eval_steps", "evil"))
+        wrong = self.write("wrong.yaml", self.full_experiment().replace("eval_steps", "evil"))
         self.assertFalse(self.ask("validate", wrong, code=2)["valid"])
         self.refused(2, "submit", wrong)
         self.refused(2, "validate", "no-such-file.yaml")
@@ -180,7 +195,7 @@ class JsonContract(unittest.TestCase):
             self.assertIsNone(plan[key])
         self.assertEqual((plan["cost"]["p50"], plan["finish"]["p50"]), (None, None))
         self.assertNotEqual(plan["missing"], [])
-        large = self.write("large.yaml", FULL.format(fake=mini_cluster.FAKE) + "resources: {cpus: 999}\n")
+        large = self.write("large.yaml", self.full_experiment() + "resources: {cpus: 999}\n")
         self.assertNotEqual(self.ask("plan", large, code=5)["unplaceable"], [])
 
     def an_experiment_with_every_stage(self):

@@ -40,6 +40,44 @@ PlanInventory Inventory(int workers) {
   return inventory;
 }
 
+TEST(PlanTest, AProgramThatNoWorkerMayStartCannotBePlaced) {
+  ExperimentSpec spec = Spec("");
+  spec.trainer.command = {"/x/train.py"};
+  PlanInventory inventory = Inventory(2);
+  EXPECT_THAT(MakePlan(spec, &inventory)["unplaceable"], testing::IsEmpty());  // they do not say
+  for (PlanWorker& worker : inventory.workers) worker.trainers = {"scm-report", "/x/other.py"};
+  const Json plan = MakePlan(spec, &inventory);
+  EXPECT_EQ(plan["unplaceable"],
+            Json({"no worker allows /x/train.py; start one with --allow-trainer /x/train.py"}));
+  EXPECT_EQ(plan["slots"], 0);
+  inventory.workers[1].trainers.push_back("/x/train.py");
+  EXPECT_EQ(MakePlan(spec, &inventory)["slots"], 1);
+  // It is away for the moment, and comes back: nothing is refused, but nothing runs now.
+  inventory.workers[1].ready = false;
+  EXPECT_THAT(RefusedPrograms(spec, inventory), testing::IsEmpty());
+  EXPECT_EQ(MakePlan(spec, &inventory)["unplaceable"],
+            Json({"no worker allows /x/train.py; start one with --allow-trainer /x/train.py (one "
+                  "that does is not ready)"}));
+
+  spec.stages = {StageKind::kReplicate, StageKind::kEvaluate, StageKind::kReport};
+  inventory.workers[0].trainers = inventory.workers[1].trainers = {"/x/train.py"};
+  const std::vector<RefusedProgram> refused = RefusedPrograms(spec, inventory);
+  ASSERT_EQ(refused.size(), 2u);
+  EXPECT_EQ(refused[0].key, "stages");
+  EXPECT_THAT(refused[0].message, HasSubstr("no worker has scm-evaluator"));
+}
+
+TEST(PlanTest, TheInventorySaysWhatWorkersAllow) {
+  const PlanInventory inventory = InventoryFromJson(
+      Json{{"workers",
+            {{{"id", "w-1"}, {"state", "READY"}, {"cpus", 2}, {"trainers", {"/x/train.py"}}},
+             {{"id", "w-2"}, {"state", "LOST"}, {"cpus", 2}}}}});
+  ASSERT_EQ(inventory.workers.size(), 2u);
+  EXPECT_EQ(inventory.workers[0].trainers, std::vector<std::string>{"/x/train.py"});
+  EXPECT_TRUE(inventory.workers[0].ready);
+  EXPECT_FALSE(inventory.workers[1].ready);
+}
+
 std::vector<std::pair<int64_t, int64_t>> Rungs(const Json& plan) {
   std::vector<std::pair<int64_t, int64_t>> rungs;
   for (const Json& row : plan["rungs"]) {
