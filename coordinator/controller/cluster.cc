@@ -47,6 +47,37 @@ absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Js
 
 constexpr char kCounters[] = "counters";
 
+std::string ChunkId(const RunId& run, size_t chunk) { return absl::StrCat(run.str(), "/", chunk); }
+
+// What is new of the runs' validations: the chunks that have changed, and none twice.
+void AddValidations(Table<RunId, Run>& runs, WriteBatch& batch) {
+  for (const RunId& id : runs.dirty()) {
+    const Run& run = *runs.Find(id);
+    const auto& chunks = run.validations.chunks();
+    const size_t held = run.validations.saved_chunks();
+    if (run.validations.first_unsaved() == chunks.size() && held == chunks.size()) continue;
+    for (size_t i = run.validations.first_unsaved(); i < chunks.size(); ++i) {
+      batch.upserts.push_back({EntityTable::kValidations, ChunkId(id, i), run.experiment.str(),
+                               DumpJson(ToJson(*chunks[i]))});
+    }
+    for (size_t i = chunks.size(); i < held; ++i) {
+      batch.removals.emplace_back(EntityTable::kValidations, ChunkId(id, i));
+    }
+    runs.Mutate(id).validations.MarkSaved();
+  }
+}
+
+absl::Status RestoreValidations(const EntityRow& row, Table<RunId, Run>& runs) {
+  const std::string name = absl::StrCat(EntityTableName(row.table), " ", row.id, " in the store");
+  const RunId id(row.id.substr(0, row.id.find('/')));
+  if (runs.Find(id) == nullptr) return absl::DataLossError(absl::StrCat(name, ": no such run"));
+  SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, name));
+  Run& run = runs.Mutate(id);
+  SCM_RETURN_IF_ERROR(ReadValidations(json, run));
+  run.validations.MarkSaved();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int64_t Cluster::NextNumber(char prefix) {
@@ -65,11 +96,23 @@ void Cluster::AddRequest(const std::string& request, const std::string& experime
   pending_.requests.emplace_back(request, experiment);
 }
 
+void Cluster::ForgetChanges() {
+  experiments.ClearDirty();
+  trials.ClearDirty();
+  runs.ClearDirty();
+  tasks.ClearDirty();
+  workers.ClearDirty();
+  checkpoints.ClearDirty();
+  artifacts.ClearDirty();
+  certificates.ClearDirty();
+}
+
 WriteBatch Cluster::TakeBatch() {
   WriteBatch batch = std::move(pending_);
   pending_ = WriteBatch();
   AddRows(EntityTable::kExperiments, experiments, batch);
   AddRows(EntityTable::kTrials, trials, batch);
+  AddValidations(runs, batch);
   AddRows(EntityTable::kRuns, runs, batch);
   AddRows(EntityTable::kTasks, tasks, batch);
   AddRows(EntityTable::kWorkers, workers, batch);
@@ -188,6 +231,9 @@ absl::Status Cluster::Restore(const StoredState& stored) {
       case EntityTable::kCertificates:
         status = RestoreRow(row, CertificateFromJson, certificates);
         break;
+      case EntityTable::kValidations:
+        status = RestoreValidations(row, runs);
+        break;
       case EntityTable::kMeta: {
         SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "counters in the store"));
         for (auto it = json.begin(); it != json.end(); ++it) {
@@ -210,8 +256,14 @@ absl::Status Cluster::Restore(const StoredState& stored) {
     });
   }
   for (const auto& [id, trial] : trials.all()) trials_of_[trial->experiment].push_back(id);
-  TakeBatch();  // what was read is not dirty
+  ForgetChanges();  // what was read is not dirty
   Publish(absl::InfinitePast());
+  std::vector<RunId> moving;
+  // Validations that an older version kept in their run's row move to rows of their own.
+  for (const auto& [id, run] : runs.all()) {
+    if (run->validations.saved_chunks() < run->validations.chunks().size()) moving.push_back(id);
+  }
+  for (const RunId& id : moving) runs.Mutate(id);
   return absl::OkStatus();
 }
 

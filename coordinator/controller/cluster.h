@@ -157,6 +157,7 @@ class Cluster {
   absl::Status Restore(const StoredState& stored);
 
  private:
+  void ForgetChanges();
   // A snapshot of what `take` makes of each table.
   template <typename Self, typename Take>
   static Snapshot Collect(Self& cluster, absl::Time now, Take take);

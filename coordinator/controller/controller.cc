@@ -34,18 +34,22 @@ struct Controller::Impl {
         sessions(&context),
         stages(&context),
         policies(&context, &stages),
-        reports(&context, {[this](const RunId& run) { AfterValidation(run); },
+        reports(&context, {[this](const RunId& run, int64_t step) { AfterValidation(run, step); },
                            [this](const RunId& run, int64_t step, const std::string& metric,
                                   double value) { policies.NonFinite(run, step, metric, value); }}),
         dispatcher(&context,
                    {[this](const TaskId& task) { return policies.MayStart(task); },
                     [this](const Task& task) { return WriteReportData(context, task); }}) {}
 
-  void AfterValidation(const RunId& run) {
-    context.cluster.runs.Mutate(run).best_step =
-        BestStep(context.cluster, *context.cluster.runs.Find(run));
+  void AfterValidation(const RunId& run, int64_t step) {
+    NoteBestStep(run, step);
     policies.Look(run);
     stages.AfterValidation(run);
+  }
+
+  void NoteBestStep(const RunId& id, int64_t step) {
+    Run& run = context.cluster.runs.Mutate(id);
+    run.best_step = BestStepWith(context.cluster, run, step);
   }
 
   // One overload an input; the returned text answers it.
@@ -251,8 +255,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
                       input.blob.path, input.blob.bytes, files, false, context.now});
   const RunId run = task.run;
   context.cluster.tasks.Mutate(task.id).progressed = true;
-  context.cluster.runs.Mutate(run).best_step =
-      BestStep(context.cluster, *context.cluster.runs.Find(run));
+  NoteBestStep(run, input.step);
   return input.blob.id;
 }
 

@@ -1,12 +1,14 @@
 #include "coordinator/controller/dispatcher.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/trainer_command.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/snapshot_index.h"
+#include "coordinator/controller/stage_driver.h"
 
 namespace scm {
 namespace {
@@ -18,12 +20,10 @@ SpecInput BestCheckpointInput(const Run& run) {
           absl::StrCat(run.id.str(), "/", *run.best_step)};
 }
 
+// Behind every number where it is not known, or is none.
 double BestLoss(const Run& run) {
-  double best = 1e300;
-  for (const ValidationRecord& v : run.validations) {
-    if (v.step == run.best_step && v.loss) best = *v.loss;
-  }
-  return best;
+  const ValidationRecord* best = run.best_step ? run.validations.Find(*run.best_step) : nullptr;
+  return best != nullptr && best->loss && std::isfinite(*best->loss) ? *best->loss : INFINITY;
 }
 
 // Workers that a kind of task must not be given to, and why.
@@ -181,9 +181,12 @@ void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_ste
   if (attempt > 1) run.resumes.emplace_back(attempt, resume_step);
   if (run.step > resume_step) run.latest.clear();
   run.step = std::min(run.step, resume_step);
-  std::erase_if(run.validations, [&](const ValidationRecord& v) {
-    return v.step > resume_step || (resume_step == 0 && attempt > 1);
-  });
+  if (resume_step == 0 && attempt > 1) {
+    run.validations.Clear();
+  } else {
+    run.validations.KeepUpTo(resume_step);
+  }
+  run.best_step = BestStep(context_.cluster, run);
 }
 
 void Dispatcher::Grant(const TaskId& id, const Placement& placement) {

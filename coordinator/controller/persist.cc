@@ -187,13 +187,33 @@ absl::StatusOr<Trial> TrialFromJson(const Json& json) {
                BoolAt(json, "exited", false)};
 }
 
+Json ToJson(const std::vector<ValidationRecord>& validations) {
+  Json list = Json::array();
+  for (const ValidationRecord& v : validations) {
+    list.push_back({v.step, v.attempt, OptionalJson(v.loss), OptionalJson(v.accuracy),
+                    OptionalJson(v.correct), OptionalJson(v.items), OptionalJson(v.chance),
+                    OptionalJson(v.deff)});
+  }
+  return list;
+}
+
+absl::Status ReadValidations(const Json& list, Run& run) {
+  for (const Json& v : list) {
+    if (!v.is_array() || v.size() != 8) {
+      return absl::DataLossError(absl::StrCat("run ", run.id.str(), ": unreadable validation"));
+    }
+    run.validations.Insert({v[0].get<int64_t>(), v[1].get<int64_t>(), NumberFromJson(v[2]),
+                            NumberFromJson(v[3]), NumberFromJson(v[4]), NumberFromJson(v[5]),
+                            NumberFromJson(v[6]), NumberFromJson(v[7])});
+  }
+  return absl::OkStatus();
+}
+
 Json ToJson(const Run& r) {
-  Json latest = Json::object(), validations = Json::array(), resumes = Json::array();
+  Json latest = Json::object(), resumes = Json::array(), warnings = Json::array();
   for (const auto& [name, value] : r.latest) latest[name] = JsonNumber(value);
-  for (const ValidationRecord& v : r.validations) {
-    validations.push_back({v.step, v.attempt, OptionalJson(v.loss), OptionalJson(v.accuracy),
-                           OptionalJson(v.correct), OptionalJson(v.items), OptionalJson(v.chance),
-                           OptionalJson(v.deff)});
+  for (const RunWarning& w : r.warnings) {
+    warnings.push_back({{"topic", w.topic}, {"rule", w.rule}, {"step", w.step}, {"text", w.text}});
   }
   for (const auto& [attempt, step] : r.resumes) resumes.push_back({attempt, step});
   return {{"id", r.id.str()},
@@ -208,7 +228,7 @@ Json ToJson(const Run& r) {
           {"step", r.step},
           {"latest", latest},
           {"tokens_total", r.tokens_total},
-          {"validations", validations},
+          {"warnings", warnings},
           {"searched_step", r.searched_step},
           {"resumes", resumes},
           {"best_step", r.best_step ? Json(*r.best_step) : Json(nullptr)},
@@ -234,13 +254,10 @@ absl::StatusOr<Run> RunFromJson(const Json& json) {
     r.latest[it.key()] = NumberFromJson(it.value()).value_or(0);
   }
   r.tokens_total = NumberAt(json, "tokens_total", NumberAt(latest, "tokens", 0));
-  for (const Json& v : MemberAt(json, "validations")) {
-    if (!v.is_array() || v.size() != 8) {
-      return absl::DataLossError(absl::StrCat("run ", r.id.str(), ": unreadable validation"));
-    }
-    r.validations.push_back({v[0].get<int64_t>(), v[1].get<int64_t>(), NumberFromJson(v[2]),
-                             NumberFromJson(v[3]), NumberFromJson(v[4]), NumberFromJson(v[5]),
-                             NumberFromJson(v[6]), NumberFromJson(v[7])});
+  SCM_RETURN_IF_ERROR(ReadValidations(MemberAt(json, "validations"), r));  // of an older database
+  for (const Json& w : MemberAt(json, "warnings")) {
+    r.warnings.push_back(
+        {StringAt(w, "topic"), StringAt(w, "rule"), IntegerAt(w, "step", 0), StringAt(w, "text")});
   }
   r.searched_step = IntegerAt(json, "searched_step", 0);
   for (const Json& resume : MemberAt(json, "resumes")) {

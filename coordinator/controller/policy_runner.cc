@@ -22,6 +22,12 @@ ValidationCounts CountsOf(const ValidationRecord& record) {
           record.deff.value_or(1)};
 }
 
+Validation PointOf(const ValidationRecord& record) {
+  Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
+  if (record.items || record.chance) point.counts = CountsOf(record);
+  return point;
+}
+
 }  // namespace
 
 SavedByStop Savings(const ControllerContext& context, const Run& run, double rate) {
@@ -35,19 +41,13 @@ SavedByStop Savings(const ControllerContext& context, const Run& run, double rat
   return saved;
 }
 
-RunHistory PolicyRunner::HistoryOf(const Run& run) const {
+RunHistory PolicyRunner::FactsOf(const Run& run) const {
   const Task& task = *context_.cluster.tasks.Find(run.task);
   RunHistory history;
   history.run = run.id.str();
   history.step = run.step;
   history.max_steps = run.max_steps;
   history.eval_steps = context_.ExperimentOf(task).spec->training.eval_steps;
-  for (const ValidationRecord& record : run.validations) {
-    if (!record.loss) continue;
-    Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
-    if (record.items || record.chance) point.counts = CountsOf(record);
-    history.validations.push_back(point);
-  }
   if (const auto loss = run.latest.find("train_loss"); loss != run.latest.end()) {
     history.training_loss = loss->second;
   }
@@ -62,17 +62,49 @@ RunHistory PolicyRunner::HistoryOf(const Run& run) const {
   return history;
 }
 
+const RunWatches& PolicyRunner::WatchesOf(const Run& run, const RunHistory& facts) {
+  Watched& watched = watched_[run.id];
+  if (watched.policies.empty() || watched.revision != run.validations.revision()) {
+    const Task& task = *context_.cluster.tasks.Find(run.task);
+    watched = {MakeAbortPolicies(context_.ExperimentOf(task).spec->abort), {}, 0, 0};
+    watched.watches = WatchRun(watched.policies, facts);
+    watched.revision = run.validations.revision();
+  }
+  for (; watched.seen < run.validations.size(); ++watched.seen) {
+    const ValidationRecord& record = run.validations[watched.seen];
+    if (!record.loss) continue;
+    for (const auto& watch : watched.watches) watch->See(PointOf(record));
+  }
+  return watched.watches;
+}
+
+void PolicyRunner::Warn(const RunId& id, const Verdict& verdict) {
+  if (verdict.warning.empty()) return;
+  const Run& run = *context_.cluster.runs.Find(id);
+  for (const RunWarning& said : run.warnings) {
+    if (said.topic == verdict.warning_topic) return;
+  }
+  context_.Event(run.experiment, id.str(), "run_warning", verdict.warning,
+                 {{"rule", verdict.rule}, {"warning", verdict.warning_topic}});
+  RunWarning warning{verdict.warning_topic, verdict.rule, run.step, verdict.warning};
+  context_.cluster.runs.Mutate(id).warnings.push_back(std::move(warning));
+}
+
 void PolicyRunner::Look(const RunId& id) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
+  if (IsTerminal(task.state)) watched_.erase(id);
   if (IsTerminal(task.state) || task.state == State::kStopping) return;
-  const auto policies = MakeAbortPolicies(context_.ExperimentOf(task).spec->abort);
+  const RunHistory facts = FactsOf(run);
   std::vector<Verdict> looks;
-  const std::optional<Verdict> abort = FirstAbort(policies, HistoryOf(run), context_.now, &looks);
+  const std::optional<Verdict> abort =
+      FirstAbort(WatchesOf(run, facts), facts, context_.now, &looks);
   for (const Verdict& verdict : looks) {
+    Warn(id, verdict);
     if (verdict.kind != VerdictKind::kUndecided || verdict.reason.empty()) continue;
-    if (!undecided_.insert({id, absl::StrCat(verdict.rule, verdict.reason)}).second) continue;
-    context_.Event(run.experiment, id.str(), "undecided",
+    const std::string& topic = verdict.topic.empty() ? verdict.reason : verdict.topic;
+    if (!undecided_.insert({id, absl::StrCat(verdict.rule, topic)}).second) continue;
+    context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "undecided",
                    absl::StrCat(verdict.rule, ": ", verdict.reason));
   }
   if (abort) AbortRun(id, *abort);
@@ -145,7 +177,7 @@ void PolicyRunner::Diverged(const RunId& id, const std::string& message, double 
   Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
   experiment.last_abort_rule = "non_finite";
   experiment.last_abort = context_.now;
-  Certify(DivergedEvidence(HistoryOf(run), message), run.experiment, &run, rate);
+  Certify(DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
 }
 
 void PolicyRunner::Overtaken(const RunId& id) {
@@ -171,6 +203,10 @@ void PolicyRunner::AbortExperiment(const ExperimentId& id, const Verdict& verdic
 }
 
 void PolicyRunner::LookAtTime() {
+  std::erase_if(watched_, [&](const auto& entry) {
+    return IsTerminal(
+        context_.cluster.tasks.Find(context_.cluster.runs.Find(entry.first)->task)->state);
+  });
   const std::set<TaskId> open = context_.cluster.open_tasks();  // looks may end some of them
   std::set<ExperimentId> experiments;
   for (const TaskId& id : open) {

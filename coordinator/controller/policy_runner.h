@@ -3,9 +3,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/stage_driver.h"
@@ -34,7 +36,18 @@ class PolicyRunner {
   void Listen(const TaskId& id) { listening_since_[id] = context_.now; }
 
  private:
-  RunHistory HistoryOf(const Run& run) const;
+  // The rules over one run, and how many of its validations they have seen.
+  struct Watched {
+    std::vector<std::unique_ptr<AbortPolicy>> policies;
+    RunWatches watches;
+    uint64_t revision = 0;
+    size_t seen = 0;
+  };
+  // What is known of a run beside its validations.
+  RunHistory FactsOf(const Run& run) const;
+  // Its watches, shown the validations that are new.
+  const RunWatches& WatchesOf(const Run& run, const RunHistory& facts);
+  void Warn(const RunId& id, const Verdict& verdict);
   void AbortRun(const RunId& id, const Verdict& verdict);
   void AbortExperiment(const ExperimentId& id, const Verdict& verdict);
   CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run,
@@ -44,8 +57,9 @@ class PolicyRunner {
 
   ControllerContext& context_;
   StageDriver& stages_;
+  std::map<RunId, Watched> watched_;  // runs that have not ended
   std::map<TaskId, absl::Time> listening_since_;
-  std::set<std::pair<RunId, std::string>> undecided_;  // said once a run and rule
+  std::set<std::pair<RunId, std::string>> undecided_;  // said once a run, rule and topic
 };
 
 // What stopping a run now leaves unspent, from its measured speed; seconds < 0 = unknown speed.

@@ -118,9 +118,6 @@ void ReportHandler::ValidationReport(const TaskId& id, const Json& report) {
   Run& run = context_.cluster.runs.Mutate(run_id);
   run.step = std::max(run.step, step);
   Record(task, run, step, metrics);
-  const bool known = std::any_of(run.validations.begin(), run.validations.end(),
-                                 [&](const ValidationRecord& v) { return v.step == step; });
-  if (known) return;
   const Json& counts = MemberAt(report, "counts");
   ValidationRecord validation;
   validation.step = step;
@@ -131,10 +128,8 @@ void ReportHandler::ValidationReport(const TaskId& id, const Json& report) {
   validation.items = OptionalNumber(counts, "items");
   validation.chance = OptionalNumber(counts, "chance");
   validation.deff = OptionalNumber(counts, "deff");
-  const auto place = std::find_if(run.validations.begin(), run.validations.end(),
-                                  [&](const ValidationRecord& v) { return v.step > step; });
-  run.validations.insert(place, validation);
-  hooks_.on_validation(run_id);
+  if (!run.validations.Insert(std::move(validation))) return;  // the first report of a step stands
+  hooks_.on_validation(run_id, step);
 }
 
 }  // namespace scm

@@ -13,7 +13,7 @@ class ReportHandler {
   // `on_validation` is called after a validation was recorded, `on_non_finite` when a training loss
   // or gradient norm is NaN or infinite; both may stop the run.
   struct Hooks {
-    std::function<void(const RunId&)> on_validation;
+    std::function<void(const RunId&, int64_t step)> on_validation;
     std::function<void(const RunId&, int64_t step, const std::string& metric, double value)>
         on_non_finite;
   };

@@ -153,10 +153,8 @@ TrialEnd EndOfTrial(const Task& task) {
 }
 
 std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step) {
-  for (const ValidationRecord& validation : run.validations) {
-    if (validation.step == step) return MetricOf(validation, metric);
-  }
-  return std::nullopt;
+  const ValidationRecord* validation = run.validations.Find(step);
+  return validation == nullptr ? std::nullopt : MetricOf(*validation, metric);
 }
 
 std::optional<double> BestMetric(const Run& run, const std::string& metric,

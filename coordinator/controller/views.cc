@@ -48,10 +48,12 @@ Json RunJson(const Snapshot& snapshot, const Run& run) {
   const bool priced = snapshot.experiments->at(run.experiment)->spec->budget.has_value();
   Json latest = Json::object();
   for (const auto& [name, value] : run.latest) latest[name] = JsonNumber(value);
-  std::optional<double> chance;
-  for (const ValidationRecord& v : run.validations) {
-    if (v.chance) chance = v.chance;
+  std::optional<double> chance;  // the latest that was reported
+  for (size_t i = run.validations.size(); i > 0 && !chance; --i) {
+    chance = run.validations[i - 1].chance;
   }
+  Json warnings = Json::array();
+  for (const RunWarning& warning : run.warnings) warnings.push_back(warning.text);
   return {{"id", run.id.str()},
           {"experiment", run.experiment.str()},
           {"stage", StageName(run.stage)},
@@ -70,6 +72,7 @@ Json RunJson(const Snapshot& snapshot, const Run& run) {
           {"best_step", run.best_step ? Json(*run.best_step) : Json(nullptr)},
           {"latest", latest},
           {"chance", NumberOrNull(chance)},
+          {"warnings", warnings},
           {"cost", priced ? Json(AccruedCost(snapshot, task)) : Json(nullptr)}};
 }
 

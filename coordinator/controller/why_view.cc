@@ -44,6 +44,20 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
           {"certificate", nullptr}};
 }
 
+// What was seen of a run and stopped nothing.
+void AddWarnings(const Snapshot& snapshot, const Task& task, Json& reasons) {
+  const auto run = snapshot.runs->find(task.run);
+  if (run == snapshot.runs->end()) return;
+  for (const RunWarning& warning : run->second->warnings) {
+    reasons.push_back({{"at", nullptr},
+                       {"subject", task.run.str()},
+                       {"rule", warning.rule},
+                       {"verdict", "warning"},
+                       {"text", warning.text},
+                       {"certificate", nullptr}});
+  }
+}
+
 void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
   // A run that finished before its abort reached it has a certificate, but not one that explains
   // it.
@@ -52,6 +66,7 @@ void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
       ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
   reasons.push_back(certificate != nullptr ? CertificateReason(*certificate)
                                            : TaskReason(snapshot, task));
+  AddWarnings(snapshot, task, reasons);
 }
 
 // The experiment's own reason, its stages' gates, its certificates, and every task that did not
@@ -82,7 +97,11 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
                        {"certificate", nullptr}});
   }
   for (const Task* task : TasksInOrder(snapshot, experiment.id)) {
-    if (task->state != State::kSucceeded || task->stop_reason) AddTask(snapshot, *task, reasons);
+    if (task->state != State::kSucceeded || task->stop_reason) {
+      AddTask(snapshot, *task, reasons);
+    } else {
+      AddWarnings(snapshot, *task, reasons);
+    }
   }
 }
 

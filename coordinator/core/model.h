@@ -15,6 +15,7 @@
 #include "coordinator/core/evaluation_parts.h"
 #include "coordinator/core/search/searcher.h"
 #include "coordinator/core/state.h"
+#include "coordinator/core/step_log.h"
 #include "experiment/spec.h"
 
 namespace scm {
@@ -73,6 +74,14 @@ struct ValidationRecord {
   std::optional<double> correct, items, chance, deff;
 };
 
+// Something about a run that people should know although nothing is stopped for it.
+struct RunWarning {
+  std::string topic;  // "loss_spike"; said once a run
+  std::string rule;   // that saw it
+  int64_t step = 0;
+  std::string text;
+};
+
 struct Run {
   RunId id;
   ExperimentId experiment;
@@ -84,11 +93,12 @@ struct Run {
   int64_t max_steps = 0;             // what the learning-rate schedule spans
   int64_t stop_at_step = 0;          // where this run ends
 
-  int64_t step = 0;                           // latest reported
-  std::map<std::string, double> latest;       // by metric name
-  double tokens_total = 0;                    // by all attempts; never falls
-  std::vector<ValidationRecord> validations;  // ascending; superseded ones removed
-  int64_t searched_step = 0;                  // last rung told to the searcher
+  int64_t step = 0;                       // latest reported
+  std::map<std::string, double> latest;   // by metric name
+  double tokens_total = 0;                // by all attempts; never falls
+  StepLog<ValidationRecord> validations;  // superseded ones removed
+  std::vector<RunWarning> warnings;       // in the order in which they were seen
+  int64_t searched_step = 0;              // last rung told to the searcher
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
   std::vector<std::pair<int64_t, int64_t>> resumes;
   std::optional<int64_t> best_step;  // checkpointed step with the lowest validation loss

@@ -76,6 +76,25 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
   return call.End(ToGrpc(id.status()));
 }
 
+namespace {
+
+// Each page is a turn of its own on the controller's thread, and the rest is done on this one.
+ReportRows PagesOf(ControllerLoop& loop) {
+  return {
+      [&loop](const std::string& run, int64_t after, int64_t limit) {
+        absl::StatusOr<std::vector<StoredMetric>> rows = absl::UnavailableError("shutting down");
+        loop.Read([&](StateStore& store) { rows = store.ReadMetrics(run, after, limit); });
+        return rows;
+      },
+      [&loop](const std::string& experiment, int64_t after, int64_t limit) {
+        absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
+        loop.Read([&](StateStore& store) { rows = store.ReadEvents(experiment, after, limit); });
+        return rows;
+      }};
+}
+
+}  // namespace
+
 absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
                                                const Snapshot& snapshot, v1::QueryReply& reply) {
   const int64_t limit = request.limit() > 0 ? std::min(request.limit(), kPage) : kPage;
@@ -138,9 +157,8 @@ absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::
       json = ReportView(*snapshot, id);
       break;
     case v1::QueryRequest::REPORT_DATA:
-      deps_.loop->Read([&](StateStore& store) {
-        json = MakeReportData(*snapshot, store, ExperimentIdOf(*snapshot, id), deps_.version);
-      });
+      json = MakeReportData(*snapshot, PagesOf(*deps_.loop), ExperimentIdOf(*snapshot, id),
+                            deps_.version);
       break;
     case v1::QueryRequest::RESOLVE:
       break;

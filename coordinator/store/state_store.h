@@ -25,11 +25,13 @@ enum class EntityTable {
   kArtifacts,
   kCertificates,
   kMeta,
+  kValidations,  // some of a run's at a time, as "RUN/CHUNK"
 };
 inline constexpr EntityTable kEntityTables[] = {
     EntityTable::kExperiments, EntityTable::kTrials,       EntityTable::kRuns,
     EntityTable::kTasks,       EntityTable::kWorkers,      EntityTable::kCheckpoints,
-    EntityTable::kArtifacts,   EntityTable::kCertificates, EntityTable::kMeta};
+    EntityTable::kArtifacts,   EntityTable::kCertificates, EntityTable::kMeta,
+    EntityTable::kValidations};
 const char* EntityTableName(EntityTable table);
 
 struct EntityRow {

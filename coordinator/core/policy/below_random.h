@@ -3,6 +3,8 @@
 // §6. Pure.
 #pragma once
 
+#include <memory>
+
 #include "coordinator/core/policy/abort_policy.h"
 
 namespace scm {
@@ -11,7 +13,7 @@ class BelowRandomPolicy : public AbortPolicy {
  public:
   explicit BelowRandomPolicy(BelowRandomSpec spec) : spec_(spec) {}
   const char* rule() const override { return "below_random"; }
-  Verdict Evaluate(const RunHistory& history, absl::Time now) const override;
+  std::unique_ptr<RunWatch> Watch(const RunHistory& run) const override;
 
  private:
   BelowRandomSpec spec_;
