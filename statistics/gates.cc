@@ -54,8 +54,19 @@ Gate AccuracyGate(const Estimate& accuracy, double asked, const std::string& wha
   return LowerBoundGate("accuracy", accuracy, asked, what);
 }
 
-Gate LossReductionGate(const Estimate& reduction, double asked) {
-  return LowerBoundGate("loss_reduction", reduction, asked, "loss reduction");
+Gate LossReductionGate(const Estimate& reduction, double asked, const Estimate& before_training) {
+  const double apart = std::fabs(before_training.value - reduction.value);
+  if (!(apart >= 0.0005)) {
+    return LowerBoundGate("loss_reduction", reduction, asked, "loss reduction");
+  }
+  Gate gate = LowerBoundGate("loss_reduction", reduction, asked,
+                             "loss reduction, counted from what guessing among the choices loses,");
+  absl::StrAppend(
+      &gate.sentence,
+      absl::StrFormat(" Relative to the loss before training it is %.3f, which the gate does not "
+                      "use: dropping from an untrained format is not learning.",
+                      before_training.value));
+  return gate;
 }
 
 Gate PValueGate(const Comparison& comparison, double asked, const std::string& baseline) {
