@@ -55,7 +55,8 @@ class Evaluator {
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
   absl::Status Import(const std::string& path, EvaluatedModel& model);
   absl::StatusOr<LoadedModel> Load(const std::string& path);
-  absl::StatusOr<ModelScores> Score(const LoadedModel& loaded);
+  // The model's scores, or in `missing` why its answers cannot be ranked.
+  absl::Status Score(const LoadedModel& loaded, EvaluatedModel* model);
   absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded, int64_t samples);
   bool ReportItems(int64_t scored);
   int64_t ItemsToScore() const;
@@ -177,7 +178,7 @@ bool Evaluator::ReportItems(int64_t scored) {
          !commands_->stop().has_value();
 }
 
-absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
+absl::Status Evaluator::Score(const LoadedModel& loaded, EvaluatedModel* model) {
   std::vector<const TokenExample*> examples;
   for (const auto& task : loaded.examples) {
     for (const auto& item : task) {
@@ -196,7 +197,13 @@ absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
   const double seconds = absl::ToDoubleSeconds(clock_->Steady() - began);
   Log(absl::StrFormat("%d items in %.1f s, %.1f items/s", items, seconds,
                       static_cast<double>(items) / std::max(seconds, 1e-9)));
-  return MakeScores(evaluation_.tasks, scores);
+  model->missing = WhyNotRanked(evaluation_.tasks, scores);
+  if (model->missing.empty()) {
+    model->scores = MakeScores(evaluation_.tasks, scores);
+  } else {
+    Log(absl::StrCat("warning: ", model->name, ": ", model->missing));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded, int64_t samples) {
@@ -215,8 +222,8 @@ absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, Loaded
   Log(absl::StrCat("scoring ", seed.name));
   SCM_RETURN_IF_ERROR(LoadAdapter(input.dir, loaded->model.get()));
   loaded->model->EnableAdapters(true);
-  SCM_ASSIGN_OR_RETURN(seed.scores, Score(*loaded));
-  if (measure) {
+  SCM_RETURN_IF_ERROR(Score(*loaded, &seed));
+  if (measure && seed.missing.empty()) {
     SCM_ASSIGN_OR_RETURN(seed.latency_ms, Latency(*loaded, kSeedLatencySamples));
   }
   evaluation_.models.push_back(std::move(seed));
@@ -236,7 +243,8 @@ absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
     if (fresh) evaluation_.inference_peak_rss_bytes = PeakResidentBytes();
   }
   Log("scoring the base");
-  SCM_ASSIGN_OR_RETURN(base.scores, Score(*loaded));
+  SCM_RETURN_IF_ERROR(Score(*loaded, &base));
+  if (!base.missing.empty()) base.latency_ms.clear();  // of answers that are none
   evaluation_.models.push_back(std::move(base));
   return absl::OkStatus();
 }
@@ -281,19 +289,20 @@ absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
   if (!baseline.predictions.empty()) {
     model.kind = EvaluatedModel::Kind::kPredictions;
     SCM_RETURN_IF_ERROR(Import(baseline.predictions, model));
+    if (!model.missing.empty()) {
+      Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
+    }
   } else {
     model.kind = EvaluatedModel::Kind::kModel;
     SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     absl::StatusOr<LoadedModel> loaded = Load(baseline.model);
     SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     if (loaded.ok()) {
-      SCM_ASSIGN_OR_RETURN(model.scores, Score(*loaded));
+      SCM_RETURN_IF_ERROR(Score(*loaded, &model));
     } else {
       model.missing = std::string(loaded.status().message());
+      Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
     }
-  }
-  if (!model.missing.empty()) {
-    Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
   }
   evaluation_.models.push_back(std::move(model));
   return absl::OkStatus();

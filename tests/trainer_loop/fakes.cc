@@ -77,7 +77,9 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> QuadraticModel::Score(const Ba
   for (size_t i = 0; i < batch.labels.size(); ++i) {
     if (batch.labels[i] == -100) continue;
     RowScore& row = scores[i / static_cast<size_t>(batch.length)];
-    row.log_likelihood -= LossAt(batch.labels[i], 0, 0);
+    const auto fixed = log_likelihood_of.find(batch.labels[i]);
+    row.log_likelihood +=
+        fixed != log_likelihood_of.end() ? fixed->second : -LossAt(batch.labels[i], 0, 0);
     ++row.labels;
   }
   return scores;

@@ -50,6 +50,7 @@ class QuadraticModel : public LlamaModel {
   void ZeroGradients() override;
 
   int64_t nan_at_step = -1;
+  std::map<int32_t, double> log_likelihood_of;  // labels that Score answers with this
   double noise = 0.1;
   // Called before every TrainStep.
   std::function<void(int64_t step)> on_step;
