@@ -26,7 +26,8 @@ Gate JudgeLossGate(const Findings& findings, double asked) {
   if (!findings.loss.missing.empty()) {
     return statistics::UnjudgedGate("loss_reduction", asked, findings.loss.missing);
   }
-  return statistics::LossReductionGate(findings.loss.reduction.estimate, asked);
+  return statistics::LossReductionGate(findings.loss.reduction.estimate, asked,
+                                       findings.loss.before_training);
 }
 
 Gate JudgeAccuracyGate(const Findings& findings, double asked) {

@@ -73,8 +73,9 @@ struct TaskResult {
 };
 
 struct LossResult {
-  std::string missing;  // why there is none
-  Result reduction;
+  std::string missing;                   // why there is none
+  Result reduction;                      // counted from guessing, as the gate asks
+  statistics::Estimate before_training;  // relative to the base's loss as it is
 };
 
 struct Latency {

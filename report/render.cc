@@ -128,6 +128,9 @@ Json ReportJson(const Findings& findings) {
   json["tasks"] = tasks;
   const bool loss = findings.evaluated && findings.loss.missing.empty();
   json["loss_reduction"] = loss ? ResultJson(findings.loss.reduction) : Json(nullptr);
+  if (loss) {
+    json["loss_reduction"]["before_training"] = statistics::ToJson(findings.loss.before_training);
+  }
   json["latency"] = LatencyJson(findings);
   json["memory"] = findings.memory;
   json["limits"] = findings.limits;
