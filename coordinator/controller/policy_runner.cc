@@ -16,9 +16,14 @@
 namespace scm {
 namespace {
 
+// −1 for what no count can be, so that no rule computes with it.
+int64_t CountOf(const std::optional<double>& reported) {
+  const double count = reported.value_or(0);
+  return count >= 0 && count < 9e15 ? static_cast<int64_t>(count) : -1;
+}
+
 ValidationCounts CountsOf(const ValidationRecord& record) {
-  return {static_cast<int64_t>(record.correct.value_or(0)),
-          static_cast<int64_t>(record.items.value_or(0)), record.chance.value_or(0),
+  return {CountOf(record.correct), CountOf(record.items), record.chance.value_or(0),
           record.deff.value_or(1)};
 }
 

@@ -189,6 +189,23 @@ TEST(Validations, ALossSpikeIsSaidOnceAndStopsNothing) {
   EXPECT_EQ(RunsView(*h.snapshot(), run).value()["runs"][0]["warnings"][0], events[0].text);
 }
 
+// Counts that are no counts leave the rule undecided, whatever a trainer writes.
+TEST(Validations, CountsThatCannotBeAbortNothing) {
+  for (const char* bad : {"\"NaN\"", "\"Infinity\"", "1e300", "-5", "1e12"}) {
+    Harness h;
+    const TaskId task = StartRun(h, "abort: {below_random: {after_step: 1}}\n");
+    for (int64_t step = 0; step < 4; ++step) {
+      Json line = {{"type", "validation"},
+                   {"step", step},
+                   {"metrics", {{"validation_loss", 1.0}}},
+                   {"counts", {{"correct", 0}, {"chance", 0.5}, {"deff", 1.0}}}};
+      line["counts"]["items"] = Json::parse(bad);
+      h.Report(task, line);
+    }
+    EXPECT_EQ(h.StateOf(task), "RUNNING") << bad;
+  }
+}
+
 // However many looks there are, each thing that a rule waits for is one event.
 TEST(Validations, WhatIsUndecidedIsSaidOnce) {
   Harness h;

@@ -19,6 +19,7 @@ constexpr char kBelowRandom[] = "below_random";
 // "" or what a validation lacks.
 std::string Missing(const Validation& point) {
   if (!point.counts || point.counts->items < 1) return "the number of items";
+  if (point.counts->items > kMostItems) return "a number of items that can be";
   if (!(point.counts->chance > 0 && point.counts->chance < 1)) return "the level of chance";
   if (!(point.counts->deff >= 1)) return "the design effect (deff, 1 or more)";
   if (point.counts->correct < 0 || point.counts->correct > point.counts->items) {

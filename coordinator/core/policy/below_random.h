@@ -22,7 +22,10 @@ class BelowRandomPolicy : public AbortPolicy {
 // K: how many looks share the permitted rate of false aborts; at least 1.
 int64_t LooksOfBelowRandom(const BelowRandomSpec& spec, int64_t max_steps, int64_t eval_steps);
 
-// One look: effective counts and their probability under chance.
+// More items than any test has; a product of two such counts fits 64 bits.
+inline constexpr int64_t kMostItems = 1'000'000'000;
+
+// One look, at no more than kMostItems: effective counts and their probability under chance.
 struct ChanceLook {
   int64_t effective_items = 0;    // n' = floor(n / deff)
   int64_t effective_correct = 0;  // X' = ceil(X n' / n)

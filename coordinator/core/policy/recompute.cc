@@ -68,7 +68,7 @@ absl::StatusOr<Again> BelowRandom(const Evidence& e) {
     };
     const double correct = read("correct"), items = read("items");
     const double chance = read("chance"), deff = read("deff");
-    if (!(items >= 1 && items < 9e9 && correct >= 0 && correct <= items && chance > 0 &&
+    if (!(items >= 1 && items <= kMostItems && correct >= 0 && correct <= items && chance > 0 &&
           chance < 1 && deff >= 1)) {
       return Incomplete(absl::StrCat("statistic lacks the counts of look ", which));
     }
