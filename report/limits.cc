@@ -15,6 +15,20 @@ using statistics::SeedOutcome;
 
 constexpr size_t kWarnings = 6;  // on the first page; the details hold all
 
+// What was seen of a seed and stopped nothing: a loss spike, a fall that was too slow.
+void AddRunWarnings(const Findings& findings, std::vector<std::string>& limits) {
+  for (const Json& run : MemberAt(findings.data, "runs")) {
+    const std::string id = StringAt(run, "id");
+    for (const Seed& seed : findings.seeds) {
+      if (seed.run != id) continue;
+      for (const Json& warning : MemberAt(run, "warnings")) {
+        if (!warning.is_string()) continue;
+        limits.push_back(absl::StrCat(seed.name, " (", id, "): ", warning.get<std::string>(), "."));
+      }
+    }
+  }
+}
+
 void AddSeedLimits(const Findings& findings, std::vector<std::string>& limits) {
   const TaskResult* task = findings.PrimaryTask();
   const bool substituted = task != nullptr && task->score.trained_only.has_value();
@@ -123,6 +137,7 @@ std::vector<std::string> LimitsOf(const Findings& findings) {
         "the subject of the questions.");
   }
   if (findings.evaluated) AddSeedLimits(findings, limits);
+  AddRunWarnings(findings, limits);
   AddDataWarnings(findings, limits);
   if (const TaskResult* task = findings.PrimaryTask()) AddTestLimits(findings, *task, limits);
   AddLatencyLimits(findings, limits);

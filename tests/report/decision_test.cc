@@ -115,6 +115,19 @@ TEST(DecisionTest, TooFewLatenciesCannotBeJudged) {
   EXPECT_EQ(GateOf(Decided(options), "latency_ms_p95").result, GateResult::kMet);
 }
 
+TEST(DecisionTest, WhatWasSeenOfASeedAndStoppedNothingIsALimit) {
+  Json data = ExampleData({});
+  for (Json& run : data["runs"]) {
+    if (run["id"] == "r-12") run["warnings"] = {"loss spike: the validation loss is 9"};
+    if (run["id"] == "r-7") run["warnings"] = {"of a sweep's trial"};
+  }
+  const Json evaluation = ExampleEvaluation({});
+  const auto findings = ComputeFindings(data, &evaluation);
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  EXPECT_THAT(findings->limits, Contains("seed 12 (r-12): loss spike: the validation loss is 9."));
+  EXPECT_THAT(findings->limits, Not(Contains(HasSubstr("sweep's trial"))));
+}
+
 TEST(DecisionTest, ALossIsALoss) {
   ExampleOptions options;
   options.seed_accuracy = 0.3;
