@@ -70,7 +70,7 @@ absl::StatusOr<Json> MergeEvaluations(const std::vector<Json>& parts) {
   }
   merged["models"] = std::move(models);
   merged["memory"] = std::move(memory);
-  merged["inputs"] = std::move(inputs);
+  if (!inputs.empty()) merged["inputs"] = std::move(inputs);
   merged["demonstration"] = demonstration;
   return merged;
 }

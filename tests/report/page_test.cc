@@ -188,7 +188,8 @@ TEST(PageTest, AStageThatFailedIsNamedEvenWithoutARun) {
 }
 
 TEST(PageTest, EveryTrialAndTheChosenOneAreInTheDetails) {
-  const Block* sweep = TableAfter(Document({}), "Sweep");
+  const ReportDocument document = Document({});
+  const Block* sweep = TableAfter(document, "Sweep");
   ASSERT_NE(sweep, nullptr);
   ASSERT_EQ(sweep->rows.size(), 3u);
   EXPECT_THAT(sweep->rows[0], ElementsAre("t-3 (chosen)", "r-9", "training.learning_rate 0.0003",
