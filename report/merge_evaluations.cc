@@ -70,7 +70,8 @@ absl::StatusOr<Json> MergeEvaluations(const std::vector<Json>& parts) {
   }
   merged["models"] = std::move(models);
   merged["memory"] = std::move(memory);
-  merged["inputs"] = std::move(inputs);
+  if (!inputs.empty())
+    merged["inputs"] = std::move(inputs);  // earlier versions say nothing of them
   merged["demonstration"] = demonstration;
   return merged;
 }
