@@ -186,8 +186,11 @@ std::vector<InputRecord> InputRecordsFromJson(const Json& digests, const std::st
 }
 
 const InputRecord* FindRecord(const std::vector<InputRecord>& records, const std::string& path) {
-  const auto found = std::find_if(records.begin(), records.end(),
-                                  [&](const InputRecord& record) { return record.path == path; });
+  // Sections that are passed through hold paths as the user wrote them.
+  const std::string wanted = AbsolutePath(path, "/");
+  const auto found = std::find_if(records.begin(), records.end(), [&](const InputRecord& record) {
+    return AbsolutePath(record.path, "/") == wanted;
+  });
   return found == records.end() ? nullptr : &*found;
 }
 

@@ -50,7 +50,7 @@ Json InputRecordsToJson(const std::vector<InputRecord>& records);
 std::vector<InputRecord> InputRecordsFromJson(const Json& digests, const std::string& model,
                                               const std::string& corpus);
 
-// The record of a path; nullptr when it was not recorded.
+// The record of an absolute path, however it is spelt; nullptr when it was not recorded.
 const InputRecord* FindRecord(const std::vector<InputRecord>& records, const std::string& path);
 
 }  // namespace scm

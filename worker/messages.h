@@ -38,7 +38,7 @@ struct Register {
   int64_t cpus = 0;
   std::vector<Gpu> gpus;
   std::vector<LeaseRef> live;
-  std::vector<std::string> trainers;  // programs that ResolveCommand may allow
+  std::vector<std::string> trainers = {};  // programs that ResolveCommand may allow
 };
 
 struct Renew {

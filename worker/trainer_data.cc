@@ -68,6 +68,19 @@ absl::StatusOr<Json> SplitOf(const std::string& path, const SplitOptions& option
               {"items", IdsBySplit(corpus.items, assignment.items)}};
 }
 
+// By path: a sweep may name other data than the file does, of which there is no record.
+absl::Status CompareInputs(const Json& parameters, const std::string& digest_cache) {
+  FileDigests digests(digest_cache);
+  const Json& recorded = MemberAt(MemberAt(parameters, "digests"), "inputs");
+  const std::vector<InputRecord> records = InputRecordsFromJson(Json{{"inputs", recorded}}, "", "");
+  for (const std::string& path : {StringAt(MemberAt(parameters, "data"), "corpus"),
+                                  StringAt(MemberAt(parameters, "model"), "base")}) {
+    const InputRecord* record = FindRecord(records, path);
+    if (record != nullptr) SCM_RETURN_IF_ERROR(CheckInput(*record, digests));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status HandOverData(const std::string& directory, const std::string& digest_cache,
@@ -75,14 +88,7 @@ absl::Status HandOverData(const std::string& directory, const std::string& diges
   spec["split_file"] = nullptr;
   if (!IsOnesOwn(spec)) return absl::OkStatus();
   const Json& parameters = MemberAt(spec, "parameters");
-  FileDigests digests(digest_cache);
-  // Without a record of every input there is nothing to compare: an earlier version submitted it.
-  for (const InputRecord& record : InputRecordsFromJson(
-           Json{{"inputs", MemberAt(MemberAt(parameters, "digests"), "inputs")}}, "", "")) {
-    if (record.key == "data.corpus" || record.key == "model.base") {
-      SCM_RETURN_IF_ERROR(CheckInput(record, digests));
-    }
-  }
+  SCM_RETURN_IF_ERROR(CompareInputs(parameters, digest_cache));
   const Json& data = MemberAt(parameters, "data");
   const std::string corpus = CorpusOf(data);
   if (corpus.empty()) return absl::OkStatus();

@@ -15,8 +15,8 @@ namespace scm {
 struct PlanWorker {
   std::string id;
   int64_t cpus = 0;
-  std::vector<std::string> gpus;      // models
-  std::vector<std::string> trainers;  // programs it may start; empty: it does not say
+  std::vector<std::string> gpus;           // models
+  std::vector<std::string> trainers = {};  // programs it may start; empty: it does not say
   bool ready = true;
 };
 

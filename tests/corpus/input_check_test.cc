@@ -129,6 +129,7 @@ TEST_F(InputCheckTest, RecordsOfEarlierVersionsAreTwoDigests) {
   Write("corpus.json", "{}");
   EXPECT_THAT(Problem(*corpus), HasSubstr("is not what it was"));
   EXPECT_NE(FindRecord(records, "/m"), nullptr);
+  EXPECT_EQ(FindRecord(records, "/x/../m/"), FindRecord(records, "/m"));
   EXPECT_EQ(FindRecord(records, "/elsewhere"), nullptr);
   EXPECT_TRUE(InputRecordsFromJson(Json::object(), "/m", "/c").empty());
 }

@@ -101,6 +101,9 @@ TEST_F(TrainerDataTest, AnEditedCorpusIsNotHandedOver) {
   const absl::Status status = HandOver();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("items/a.jsonl is not what it was"));
+  // The value of a sweep is another corpus, of which nothing is known.
+  spec_["parameters"]["data"]["corpus"] = "/elsewhere";
+  EXPECT_TRUE(HandOver().ok());
 }
 
 }  // namespace
