@@ -36,6 +36,8 @@ class ModelSource {
   virtual absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const = 0;
   // Path given by the user, for messages and adapter_config.json.
   virtual const std::string& path() const = 0;
+  // Where other programs read these files otherwise, in sentences.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 // INVALID_ARGUMENT with file, tensor or key, what was expected and what to do. Every tensor the
