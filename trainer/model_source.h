@@ -45,9 +45,4 @@ class ModelSource {
 // are refused by name. Never crashes on a hostile file.
 absl::StatusOr<std::unique_ptr<ModelSource>> OpenModel(const std::string& path);
 
-// Whether training could open this model: OpenModel and its tokenizer, without reading any weights
-// (about two seconds for a Llama-3 vocabulary, mostly the parsing of tokenizer.json). For checks
-// before anything is submitted.
-absl::Status ValidateModelHeader(const std::string& path);
-
 }  // namespace scm

@@ -19,6 +19,12 @@ using ::testing::HasSubstr;
 constexpr char kPointer[] =
     "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 
+// As training and the checks at submission open a model.
+absl::Status OpenWithTokenizer(const std::string& path) {
+  const auto model = OpenModel(path);
+  return model.ok() ? (*model)->MakeTokenizer().status() : model.status();
+}
+
 void ExpectTinyWeights(const ModelSource& model, bool tied) {
   const auto weights = TinyWeights(TinyConfig(tied));
   ASSERT_EQ(model.tensors().size(), weights.size());
@@ -46,7 +52,7 @@ TEST(OpenModel, HuggingFaceDirectory) {
     const auto tokenizer = (*model)->MakeTokenizer();
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     EXPECT_EQ((*tokenizer)->bos_token(), 262);
-    EXPECT_TRUE(ValidateModelHeader(directory.path()).ok());
+    EXPECT_EQ(OpenWithTokenizer(directory.path()), absl::OkStatus());
   }
 }
 
@@ -222,7 +228,7 @@ TEST(OpenModel, DirectoryRefusals) {
     const TemporaryDirectory directory;
     WriteTinyModel(directory);
     c.change(directory);
-    const absl::Status status = ValidateModelHeader(directory.path());
+    const absl::Status status = OpenWithTokenizer(directory.path());
     ASSERT_FALSE(status.ok());
     EXPECT_THAT(std::string(status.message()), HasSubstr(directory.path()));
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.message));
