@@ -137,6 +137,78 @@ class Rope(Files):
                      "4.0", "8.0")
 
 
+class Gguf(Files):
+    """Written by gguf, as llama.cpp's converter writes a Llama 3."""
+
+    def write(self, name="model.gguf", factors=None, **keys):
+        import gguf
+        path = self.root / name
+        writer = gguf.GGUFWriter(path, "llama")
+        writer.add_context_length(256)
+        writer.add_embedding_length(8)
+        writer.add_block_count(1)
+        writer.add_feed_forward_length(16)
+        writer.add_head_count(2)
+        writer.add_head_count_kv(2)
+        writer.add_layer_norm_rms_eps(1e-5)
+        writer.add_rope_freq_base(500000.0)
+        writer.add_vocab_size(259)
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("smollm")
+        written = small.tokenizer_json(more=["12"])
+        texts = [*written["model"]["vocab"], *(token["content"] for token in written["added_tokens"])]
+        writer.add_token_list(texts)
+        writer.add_token_types([1] * 257 + [3] * 2)
+        writer.add_token_merges(["1 2"])
+        for key, value in keys.items():
+            getattr(writer, key)(value)
+        rng = numpy.random.default_rng(2)
+        shapes = {"token_embd": (259, 8), "output_norm": (8,), "blk.0.attn_norm": (8,), "blk.0.ffn_norm": (8,),
+                  "blk.0.attn_q": (8, 8), "blk.0.attn_k": (8, 8), "blk.0.attn_v": (8, 8),
+                  "blk.0.attn_output": (8, 8), "blk.0.ffn_gate": (16, 8), "blk.0.ffn_up": (16, 8),
+                  "blk.0.ffn_down": (8, 16)}
+        for key, shape in shapes.items():
+            writer.add_tensor(f"{key}.weight", rng.standard_normal(shape).astype(numpy.float32))
+        if factors is not None:
+            writer.add_tensor("rope_freqs.weight", factors)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return path
+
+    def test_factors_of_a_llama_3(self):
+        rope = Rope.LLAMA3 | {"rope_theta": 500000.0}
+        config = transformers.LlamaConfig(hidden_size=8, num_attention_heads=2, max_position_embeddings=256,
+                                          rope_parameters=rope)
+        scaled = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config).inv_freq
+        plain = 500000.0 ** (-torch.arange(0, 4, 2, dtype=torch.float32) / 4)
+        path = self.write(factors=(plain / scaled).numpy().astype(numpy.float32),
+                          add_rope_scaling_orig_ctx_len=64)
+        ours = self.summary(path)["rope_scaling"]
+        self.assertEqual((ours["factor"], ours["low_freq_factor"], ours["high_freq_factor"],
+                          ours["original_max_position"]), (8.0, 1.0, 4.0, 64))
+
+    def test_digits_of_smollm(self):
+        """transformers drops this step of the file; llama.cpp and scm cut digits one by one."""
+        path = self.write()
+        self.assertEqual(self.tokenize(path, ["12"])[1], [[small.BYTES["1"], small.BYTES["2"]]])
+
+    def test_factor_without_a_type(self):
+        self.assertEqual(self.summary(self.write())["rope_scaling"], None)
+        self.refused(support.run("scm-modelinfo", self.write("f.gguf", add_rope_scaling_factor=4.0), check=False),
+                     "llama.rope.scaling.factor is 4", "llama.rope.scaling.type", "linear")
+        import gguf
+        self.summary(self.write("none.gguf", add_rope_scaling_factor=4.0,
+                                add_rope_scaling_type=gguf.RopeScalingType.NONE))
+
+    def test_what_is_no_whole_model(self):
+        self.refused(support.run("scm-modelinfo", self.write("adapter.gguf", add_type="adapter"), check=False),
+                     "is an adapter")
+        self.refused(support.run("scm-modelinfo", self.write("m-00001-of-00002.gguf"), check=False),
+                     "part 1 of 2")
+
+
 class Tokens(Files):
     TEXTS = ["la ley 12", "<|im_start|>hola<|im_end|>", "a<|im_end|>", "", "¿qué? 3.141"]
 
