@@ -17,6 +17,7 @@
 #include "trainer/choice_scoring.h"
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/input_guard.h"
+#include "trainer/input_warnings.h"
 #include "trainer/model_source.h"
 #include "trainer/torch_runtime.h"
 #include "trainer/training_data.h"
@@ -127,9 +128,9 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(const auto source, OpenModel(path));
   LoadedModel loaded;
   SCM_ASSIGN_OR_RETURN(loaded.tokenizer, source->MakeTokenizer());
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = ModelWarnings(*source, *loaded.tokenizer, nullptr);
   SCM_ASSIGN_OR_RETURN(loaded.examples, TokenizeTests(evaluation_.tasks, *loaded.tokenizer,
-                                                      spec_.data.max_length, &warnings));
+                                                      ScoringOptions(spec_.data), &warnings));
   for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
   const bool half = spec_.training.precision == "bf16";
   for (const TensorInfo& tensor : source->tensors()) {
@@ -207,7 +208,7 @@ absl::Status Evaluator::Score(const LoadedModel& loaded, EvaluatedModel* model) 
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded, int64_t samples) {
-  LatencyPlan plan{samples, spec_.data.max_length, [this] { return ReportItems(scored_); }};
+  LatencyPlan plan{samples, ScoringOptions(spec_.data), [this] { return ReportItems(scored_); }};
   evaluation_.latency_items = static_cast<int64_t>(LatencyTask().items.size());
   return MeasureLatency(LatencyTask(), *loaded.tokenizer, plan, loaded.model.get(), clock_);
 }

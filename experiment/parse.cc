@@ -144,6 +144,13 @@ void Complete(const Findings& findings, std::vector<StageKind> stages, Experimen
   }
 }
 
+// The canonical form has every key (`digests` is its mark), so one that lacks a key was accepted
+// before the key existed. It goes on as it began: a resumed run must see the same tokens.
+void KeepOldMeaning(const Findings& findings, ExperimentSpec& spec) {
+  if (!findings.Has("digests") || !spec.data) return;
+  if (!findings.Has("data.end_token")) spec.data->end_token = false;
+}
+
 }  // namespace
 
 ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
@@ -171,6 +178,7 @@ ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
     ReadDigests(top, options.json_form, spec.digests);
     top.Finish();
     Complete(findings, std::move(stages), spec);
+    if (options.json_form) KeepOldMeaning(findings, spec);
     CheckWhole(spec, findings);
     if (!options.accepted) CheckBuiltInParameters(top, spec, findings);
     if (options.check_paths) {

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/lfs_pointer.h"
 #include "experiment/command_checks.h"
 #include "experiment/parse.h"
 #include "experiment/reader.h"
@@ -74,10 +75,12 @@ void CheckModelPath(const std::string& key, const std::string& path, bool needed
                                        "file, or the directory of a Hugging Face model"));
     return;
   }
-  const absl::StatusOr<std::string> magic = ReadFileAt(path, 0, 4);
-  if (!magic.ok()) {
-    findings.ErrorAt(key, std::string(magic.status().message()));
-  } else if (*magic != "GGUF") {
+  const absl::StatusOr<std::string> begin = ReadFileAt(path, 0, sizeof(kLfsPointerBegin));
+  if (!begin.ok()) {
+    findings.ErrorAt(key, std::string(begin.status().message()));
+  } else if (IsLfsPointer(*begin)) {
+    findings.ErrorAt(key, absl::StrCat(path, " ", kLfsPointerAdvice));
+  } else if (!absl::StartsWith(*begin, "GGUF")) {
     findings.ErrorAt(key,
                      absl::StrCat(path, " is called .gguf but does not begin like a GGUF file"));
   }

@@ -134,6 +134,8 @@ void ReadData(Section& top, const std::string& base, ExperimentSpec& spec) {
   ReadSplit(section.Sub("split"), data.split);
   section.Read("max_length", data.max_length, {2, kMostTokens});
   section.Read("packing", data.packing);
+  section.Read("special_tokens", data.special_tokens, Words{{"text", "parse"}});
+  section.Read("end_token", data.end_token);
   section.Finish();
   spec.data = std::move(data);
 }

@@ -39,6 +39,8 @@ struct DataSpec {
   SplitSpec split;
   int64_t max_length = 512;  // tokens
   bool packing = true;
+  std::string special_tokens = "text";  // or "parse": markup such as <|im_start|> in texts
+  bool end_token = true;                // trained behind every answer; never scored
 };
 
 struct LoraSpec {

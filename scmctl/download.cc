@@ -37,7 +37,7 @@ std::string Receiver::Part(const std::string& path) const {
 void Receiver::Tell() const {
   if (!options_.progress) return;
   int64_t done = 0;
-  for (const auto& [path, bytes] : has_) done += bytes;
+  for (const auto& [path, file] : expected_) done += has_.at(path);
   options_.progress(done, total_);
 }
 
@@ -54,6 +54,8 @@ absl::Status Receiver::OnChunk(const std::string& path, int64_t offset, const st
     return absl::OkStatus();
   }
   if (known_manifest_.empty() || known_manifest_ != manifest_) SCM_RETURN_IF_ERROR(ReadManifest());
+  // An older coordinator sends it all the same.
+  if (options_.leave_out.count(path) > 0) return absl::OkStatus();
   if (path != path_) SCM_RETURN_IF_ERROR(Open(path, offset));
   if (offset != has_[path]) {
     return absl::DataLossError(
@@ -75,8 +77,13 @@ absl::Status Receiver::ReadManifest() {
   for (const Json& file : MemberAt(manifest, "files")) {
     const std::string path = StringAt(file, "path");
     if (!IsBelow(path)) return absl::DataLossError(absl::StrCat("refused file name ", path));
-    expected_[path] = {IntegerAt(file, "bytes", 0), StringAt(file, "sha256")};
-    total_ += expected_[path].bytes;
+    const int64_t bytes = IntegerAt(file, "bytes", 0);
+    if (options_.leave_out.count(path) > 0) {
+      has_[path] = bytes;
+      continue;
+    }
+    expected_[path] = {bytes, StringAt(file, "sha256")};
+    total_ += bytes;
   }
   const auto before = ReadFile(Final(kManifest));
   if (!options_.replace && before.ok() && *before != manifest_) {
@@ -173,7 +180,23 @@ absl::Status Receiver::Finish() {
     }
   }
   SCM_RETURN_IF_ERROR(MakeDirectories(directory_));
-  return WriteFileAtomically(Final(kManifest), known_manifest_);
+  // What an earlier version fetched with the rest.
+  for (const std::string& path : options_.leave_out) {
+    if (has_.count(path) > 0) std::remove(Final(path).c_str());
+  }
+  SCM_ASSIGN_OR_RETURN(const std::string manifest, WrittenManifest());
+  return WriteFileAtomically(Final(kManifest), manifest);
+}
+
+absl::StatusOr<std::string> Receiver::WrittenManifest() const {
+  if (options_.leave_out.empty()) return known_manifest_;
+  SCM_ASSIGN_OR_RETURN(Json manifest, ParseJson(known_manifest_, kManifest));
+  Json wanted = Json::array();
+  for (const Json& file : MemberAt(manifest, "files")) {
+    if (options_.leave_out.count(StringAt(file, "path")) == 0) wanted.push_back(file);
+  }
+  manifest["files"] = std::move(wanted);
+  return DumpJson(manifest, 2) + "\n";
 }
 
 }  // namespace scm

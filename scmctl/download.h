@@ -8,9 +8,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/json.h"
 
 namespace scm {
@@ -19,6 +21,8 @@ struct DownloadOptions {
   // Whether files of the directory that differ are replaced; otherwise nothing is touched and the
   // download is refused.
   bool replace = false;
+  // Files that are not wanted: neither fetched nor kept, and not in the written manifest.json.
+  std::set<std::string> leave_out = {};
   // Told the bytes that are here, and of all files together. May be empty.
   std::function<void(int64_t done, int64_t total)> progress;
 };
@@ -39,7 +43,7 @@ class Receiver {
   // After the last piece: every file is whole, and manifest.json is written as the last one.
   absl::Status Finish();
 
-  // Bytes that are here, by file; empty until the manifest is known.
+  // Bytes that are here or not wanted, by file; empty until the manifest is known.
   const std::map<std::string, int64_t>& has() const { return has_; }
   int64_t total_bytes() const { return total_; }
 
@@ -57,6 +61,7 @@ class Receiver {
   std::string Final(const std::string& path) const;
   std::string Part(const std::string& path) const;
   void Tell() const;
+  absl::StatusOr<std::string> WrittenManifest() const;
 
   const std::string directory_;
   const DownloadOptions options_;

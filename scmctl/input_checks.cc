@@ -13,7 +13,7 @@
 #include "corpus/predictions.h"
 #include "corpus/quality.h"
 #include "corpus/split.h"
-#include "trainer/model_source.h"
+#include "scmctl/model_checks.h"
 
 namespace scm {
 namespace {
@@ -33,15 +33,14 @@ class Checker {
   void Run() {
     for (const NamedInput& input : parsed_.inputs) {
       if (input.kind == NamedInput::Kind::kCorpus) CheckCorpus(input);
-      if (input.kind == NamedInput::Kind::kModel) CheckModel(input);
     }
+    CheckModels(parsed_, loaded_ ? &loaded_->corpus : nullptr);
     for (const NamedInput& input : parsed_.inputs) {
       if (input.kind == NamedInput::Kind::kPredictions) CheckPredictions(input);
     }
   }
 
  private:
-  void CheckModel(const NamedInput& input);
   void CheckCorpus(const NamedInput& input);
   void CheckQualityOf(const NamedInput& input);
   void CheckTaskNames(const std::string& key, const std::vector<std::string>& tasks);
@@ -104,12 +103,6 @@ void Checker::Error(const std::string& key, std::string message) {
 
 void Checker::Warning(const std::string& key, std::string message) {
   parsed_.warnings.push_back({LineOf(key), key, std::move(message)});
-}
-
-void Checker::CheckModel(const NamedInput& input) {
-  if (const absl::Status status = ValidateModelHeader(input.path); !status.ok()) {
-    parsed_.errors.push_back({input.line, input.key, std::string(status.message())});
-  }
 }
 
 std::vector<std::string> Checker::EvaluatedTasks() const {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "trainer/adapter_readme.h"
 #include "trainer/checkpoint_io.h"
 #include "trainer/input_guard.h"
 #include "trainer/merge.h"
@@ -23,7 +24,9 @@ double LossOf(const JobInput& input) {
   return state->validation->loss;
 }
 
-absl::StatusOr<std::string> CopyAdapter(const std::string& from, const std::string& work_dir) {
+// The adapter without what only a resumed training needs.
+absl::StatusOr<std::string> CopyAdapter(const std::string& from, const JobSpec& spec) {
+  const std::string& work_dir = spec.work_dir;
   const std::string to = absl::StrCat(work_dir, "/adapter");
   SCM_RETURN_IF_ERROR(RemoveRecursively(to));
   SCM_RETURN_IF_ERROR(MakeDirectories(to));
@@ -31,6 +34,7 @@ absl::StatusOr<std::string> CopyAdapter(const std::string& from, const std::stri
     SCM_ASSIGN_OR_RETURN(const std::string content, ReadFile(from + name));
     SCM_RETURN_IF_ERROR(WriteFileDurably(to + name, content));
   }
+  SCM_RETURN_IF_ERROR(WriteFileDurably(to + "/README.md", AdapterReadme(spec.model)));
   return to;
 }
 
@@ -39,7 +43,7 @@ absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, InputG
   Json done = Json::array();
   for (const std::string& format : spec.export_.formats) {
     if (format == "peft") {
-      SCM_ASSIGN_OR_RETURN(const std::string dir, CopyAdapter(best.dir, spec.work_dir));
+      SCM_ASSIGN_OR_RETURN(const std::string dir, CopyAdapter(best.dir, spec));
       SCM_RETURN_IF_ERROR(reporter->Artifact("adapter", dir));
     } else if (format == "merged") {
       const std::string dir = absl::StrCat(spec.work_dir, "/merged");

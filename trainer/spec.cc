@@ -21,6 +21,9 @@ void ParseData(const Fields& fields, DataSpec* data) {
   data->split.seed = split.Integer("seed", data->split.seed, 0);
   data->max_length = fields.Integer("max_length", data->max_length, 8, 1 << 20);
   data->packing = fields.Boolean("packing", data->packing);
+  data->special_tokens = fields.Word("special_tokens", data->special_tokens, {"text", "parse"});
+  // A coordinator from before the key meant no end token.
+  data->end_token = fields.Boolean("end_token", false);
 }
 
 void ParseLora(const Fields& fields, LoraSpec* lora) {

@@ -10,6 +10,7 @@
 #include "corpus/quality.h"
 #include "trainer/checkpoint_io.h"
 #include "trainer/input_guard.h"
+#include "trainer/input_warnings.h"
 #include "trainer/model_source.h"
 #include "trainer/torch_runtime.h"
 #include "trainer/train_loop.h"
@@ -84,6 +85,13 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
   SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(inputs.corpus, spec.data));
   if (spec.kind == JobKind::kCheck) {
     SCM_RETURN_IF_ERROR(CheckData(spec, inputs.corpus, split, reporter, &inputs.warnings));
+  }
+  for (std::string& warning : ModelWarnings(*inputs.source, *tokenizer, &spec.data)) {
+    inputs.warnings.push_back(std::move(warning));
+  }
+  const bool documents = spec.training.loss_on == "all";
+  for (std::string& warning : MarkupWarnings(inputs.corpus, *tokenizer, spec.data, documents)) {
+    inputs.warnings.push_back(std::move(warning));
   }
   SCM_ASSIGN_OR_RETURN(inputs.data, MakeTrainingData(spec, inputs.corpus, split, *tokenizer));
   for (const std::string& warning : inputs.data.warnings) inputs.warnings.push_back(warning);

@@ -29,6 +29,12 @@ DownloadOptions Replacing(const ReportOptions& options, const std::string& what)
   return how;
 }
 
+// The best checkpoint of a seed without what only a resumed training needs: the adapter.
+DownloadOptions AdapterAlone(DownloadOptions how) {
+  how.leave_out = {"optimizer.safetensors", "training_state.json"};
+  return how;
+}
+
 // Every model's answers, as far as they were scored; null without any.
 absl::StatusOr<Json> FetchEvaluation(Client& client, const Json& artifacts,
                                      const std::string& directory, const ReportOptions& options) {
@@ -95,7 +101,7 @@ absl::StatusOr<ReportFiles> FetchReport(Client& client, const Json& experiment,
     const std::string seed = absl::StrCat("adapters/seed-", IntegerAt(adapter, "seed", 0));
     SCM_RETURN_IF_ERROR(client.Download(StringAt(adapter, "checkpoint"),
                                         absl::StrCat(files.directory, "/", seed),
-                                        Replacing(options, seed)));
+                                        AdapterAlone(Replacing(options, seed))));
     files.adapters = true;
   }
   files.model = FetchExport(client, artifacts, options, files);

@@ -103,6 +103,44 @@ TEST(DownloadTest, WritesEveryFileAndTheManifestLast) {
   EXPECT_THAT(told.back(), Pair(19, 19));
 }
 
+// An adapter's folder holds no optimiser: not fetched where the coordinator can leave it out, not
+// written where it cannot, and taken away where an earlier version left it.
+TEST(DownloadTest, LeavesOutWhatIsNotWanted) {
+  for (const bool old : {false, true}) {
+    TempDir dir;
+    ASSERT_TRUE(WriteFileAtomically(dir.path() + "/model.safetensors", "earlier").ok());
+    DownloadOptions how;
+    how.replace = true;
+    how.leave_out = {"model.safetensors", "not-there"};
+    int64_t total = 0;
+    how.progress = [&](int64_t done, int64_t all) { total = std::max(done, all); };
+    Receiver receiver(dir.path(), how);
+    absl::Status status;
+    Send(kModel, receiver, status);
+    ASSERT_TRUE(absl::IsAborted(status)) << status;  // ask again, without it
+    EXPECT_EQ(receiver.has().at("model.safetensors"), 10);
+    status = absl::OkStatus();
+    if (old) {
+      receiver.Restart();
+      ASSERT_TRUE(receiver.OnChunk("manifest.json", 0, ManifestOf(kModel)).ok());
+      for (const auto& [path, content] : kModel) {
+        ASSERT_TRUE(receiver.OnChunk(path, 0, content).ok()) << path;
+      }
+    } else {
+      Send(kModel, receiver, status);
+    }
+    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_TRUE(receiver.Finish().ok());
+    Files wanted = kModel;
+    wanted.erase("model.safetensors");
+    EXPECT_EQ(Read(dir.path(), kModel), wanted);
+    EXPECT_THAT(ReadFile(dir.path() + "/manifest.json").value_or(""),
+                Not(HasSubstr("model.safetensors")));
+    EXPECT_EQ(total, 9);
+    EXPECT_TRUE(Fetch(kModel, dir.path(), how).ok()) << "again";
+  }
+}
+
 // Wherever it breaks off, nothing carries its own name before it is whole, and the next try goes on
 // behind what is here.
 TEST(DownloadTest, GoesOnWhereItBrokeOff) {

@@ -94,10 +94,10 @@ TEST_F(Trainer, TrainsAndReports) {
   EXPECT_GT(summary["tokens"].get<int64_t>(), 0);
   const auto files = Files(root() + "/w1/checkpoints/step-12");
   for (const char* name : {"adapter_config.json", "adapter_model.safetensors",
-                           "optimizer.safetensors", "training_state.json"}) {
+                           "optimizer.safetensors", "README.md", "training_state.json"}) {
     EXPECT_EQ(files.count(name), 1u) << name;
   }
-  EXPECT_EQ(files.size(), 4u);
+  EXPECT_EQ(files.size(), 5u);
 }
 
 TEST_F(Trainer, KilledAndResumedGivesTheSameBytes) {

@@ -11,12 +11,18 @@
 
 namespace scm::testing {
 
-absl::StatusOr<std::vector<int32_t>> WordTokenizer::Encode(absl::string_view text, bool) const {
+absl::StatusOr<std::vector<int32_t>> WordTokenizer::Encode(absl::string_view text,
+                                                           bool parse_special) const {
   std::vector<int32_t> tokens;
   for (size_t start = 0; start < text.size();) {
     size_t end = text.find(' ', start + 1);
     if (end == text.npos) end = text.size();
     const std::string word(text.substr(start, end - start));
+    if (parse_special && (word == "<s>" || word == " <s>")) {
+      tokens.push_back(bos_token());
+      start = end;
+      continue;
+    }
     tokens.push_back(words_.emplace(word, static_cast<int32_t>(words_.size()) + 2).first->second);
     start = end;
   }

@@ -47,6 +47,9 @@ TEST(ParseJobSpec, ReadsEveryKey) {
   EXPECT_EQ(spec->data.corpus, "/c");
   EXPECT_EQ(spec->data.split.seed, 3);
   EXPECT_FALSE(spec->data.packing);
+  // What an older coordinator sends: plain text, and no end token.
+  EXPECT_EQ(spec->data.special_tokens, "text");
+  EXPECT_FALSE(spec->data.end_token);
   EXPECT_EQ(spec->lora.r, 8);
   EXPECT_EQ(spec->training.schedule, "cosine");
   EXPECT_EQ(spec->training.early_stopping->patience, 3);
@@ -58,6 +61,16 @@ TEST(ParseJobSpec, ReadsEveryKey) {
   EXPECT_EQ(spec->resume_from->dir, "/r");
   EXPECT_EQ(spec->inputs[0].seed, 11);
   EXPECT_EQ(spec->resources.cpus, 2);
+}
+
+TEST(ParseJobSpec, ReadsHowTextsBecomeTokens) {
+  std::string text = kSpec;
+  text.replace(text.find("\"packing\": false"), 16,
+               "\"packing\": true, \"special_tokens\": \"parse\", \"end_token\": true");
+  const auto spec = ParseJobSpec(text, "spec.json");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->data.special_tokens, "parse");
+  EXPECT_TRUE(spec->data.end_token);
 }
 
 struct BadCase {
@@ -72,6 +85,8 @@ TEST(ParseJobSpec, NamesTheWrongKey) {
       {"\"kind\": \"train\"", "\"kind\": \"dance\"", "task.kind: \"dance\""},
       {"\"base\": \"/m\"", "\"other\": 1", "parameters.model.base: missing"},
       {"\"max_length\": 64", "\"max_length\": -1", "parameters.data.max_length: expected 8"},
+      {"\"packing\": false", "\"special_tokens\": \"ids\"",
+       "parameters.data.special_tokens: \"ids\" is not one of text, parse"},
       {"\"cosine\"", "\"sine\"", "parameters.training.schedule: \"sine\" is not one of linear"},
       {"\"batch_size\": 8", "\"batch_size\": 8.5",
        "parameters.training.batch_size: expected a whole"},
