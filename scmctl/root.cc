@@ -27,6 +27,7 @@ std::unique_ptr<CLI::App> MakeRoot(App& app) {
   AddQueryCommands(*root, app);
   AddControlCommands(*root, app);
   AddReportCommand(*root, app);
+  AddDoctorCommand(*root, app);
   AddLocalCommands(*root, app);
   AddCompletionCommand(*root, app);
   return root;

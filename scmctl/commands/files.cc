@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "experiment/parse.h"
 #include "scmctl/app.h"
 #include "scmctl/input_digests.h"
@@ -16,6 +17,9 @@
 
 namespace scm {
 namespace {
+
+constexpr size_t kMaxSource = 1 << 20;  // no experiment file is longer
+constexpr size_t kLongestLine = 64 << 10;
 
 struct ReadExperiment {
   std::string text;  // as it was checked
@@ -52,14 +56,19 @@ absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
   return read;
 }
 
+// File names and what stands in files may be any bytes.
+std::string Line(const std::string& file, const Diagnostic& diagnostic) {
+  return TextOf(FormatDiagnostic(file, diagnostic), kLongestLine);
+}
+
 // Every error and warning of the file, in its order. 2 when there is an error.
 int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
                      const char* consequence) {
   for (const Diagnostic& error : parsed.errors) {
-    std::fprintf(stderr, "%s\n", FormatDiagnostic(file, error).c_str());
+    std::fprintf(stderr, "%s\n", Line(file, error).c_str());
   }
   for (const Diagnostic& warning : parsed.warnings) {
-    std::fprintf(stderr, "warning: %s\n", FormatDiagnostic(file, warning).c_str());
+    std::fprintf(stderr, "warning: %s\n", Line(file, warning).c_str());
   }
   if (parsed.errors.empty()) return kExitOk;
   std::fprintf(stderr, "%zu error%s; %s.\n", parsed.errors.size(),
@@ -70,7 +79,7 @@ int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
 Json DiagnosticsJson(const std::vector<Diagnostic>& diagnostics) {
   Json list = Json::array();
   for (const Diagnostic& d : diagnostics) {
-    list.push_back({{"line", d.line}, {"key", d.key}, {"message", d.message}});
+    list.push_back({{"line", d.line}, {"key", LineOf(d.key)}, {"message", TextOf(d.message)}});
   }
   return list;
 }
@@ -138,7 +147,7 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
     v1::SubmitRequest request;
     request.set_request_id(request_id);
     request.set_spec_json(DumpJson(SpecToJson(*parsed.spec)));
-    request.set_source(read->text);
+    request.set_source(TextOf(read->text, kMaxSource));
     const absl::StatusOr<std::string> id = client.Submit(request);
     if (!id.ok()) {
       const int code = Fail(id.status());
