@@ -102,9 +102,12 @@ class Builder {
     // "nan" is taken for the beginning of null, so it is noticed at its second letter.
     for (const size_t back : {1, 2}) {
       const absl::string_view word = byte >= back ? ForeignWordAt(text_, byte - back) : "";
-      if (!word.empty()) return Refuse(absl::StrCat(place, word, " is no JSON", Advice(word)));
+      if (!word.empty())
+        return Refuse(
+            absl::StrCat(place, place.empty() ? "" : ": ", word, " is no JSON", Advice(word)));
     }
-    return Refuse(absl::StrCat(place, "not valid JSON at byte ", byte, ": ",
+    return Refuse(absl::StrCat("not valid JSON at byte ", byte,
+                               place.empty() ? "" : absl::StrCat(" (at ", place, ")"), ": ",
                                LineOf(Shortened(error.what()), 300)));
   }
 
@@ -118,7 +121,7 @@ class Builder {
     std::string key;  // of an object, the one whose value is read or was read last
   };
 
-  // "choices[3]: ", the way to what was being read, entries counted from 0; "" at the top.
+  // "choices[3]", the way to what was being read, entries counted from 0; "" at the top.
   std::string Where() const {
     std::string path;
     for (const Level& level : open_) {
@@ -130,7 +133,7 @@ class Builder {
         absl::StrAppend(&path, path.empty() ? "" : ".", level.key);
       }
     }
-    return path.empty() ? path : LineOf(path, 200) + ": ";
+    return LineOf(path, 200);
   }
   static absl::string_view Advice(absl::string_view word) {
     if (word == "True" || word == "False") return "; write true or false";

@@ -29,7 +29,7 @@ namespace {
 // An upload must not take the last room from the database.
 constexpr int64_t kMinFreeBytes = 64 << 20;
 // Nobody waits for the controller yet.
-constexpr absl::Duration kCheckAtStart = absl::Seconds(20);
+constexpr absl::Duration kCheckAtStart = absl::Seconds(10);
 
 // Whether a row says that the blob exists.
 bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
@@ -73,8 +73,7 @@ void PrintHealth(const StoreHealth& health) {
                  row.id.c_str(), row.reason.c_str());
   }
   for (const std::string& problem : health.check.problems) {
-    std::fprintf(stderr, "scm-coordinator: the store is damaged: %s\n",
-                 TextOf(problem).c_str());
+    std::fprintf(stderr, "scm-coordinator: the store is damaged: %s\n", TextOf(problem).c_str());
   }
   if (!health.check.unchecked.empty()) {
     std::fprintf(stderr, "scm-coordinator: not checked in %s: %s\n",
@@ -118,9 +117,10 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
 
   LogStore logs(absl::StrCat(options.data_dir, "/logs"));
   RpcMetrics rpc_metrics;
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc,
-                       StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links,
-                                                       &rpc_metrics, kVersion, free_bytes, kMinFreeBytes}));
+  SCM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcServer> rpc,
+      StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links, &rpc_metrics,
+                                      kVersion, free_bytes, kMinFreeBytes}));
   const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
                                     [&rpc_metrics] { return rpc_metrics.Read(); },
                                     [] { return RealClock().Now(); }});

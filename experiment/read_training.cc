@@ -13,8 +13,8 @@
 namespace scm::experiment_file {
 namespace {
 
-// The file itself is UTF-8, but the directories above it may have any name; and JSON, in which paths
-// travel to workers and trainers, cannot hold every one.
+// The file itself is UTF-8, but the directories above it may have any name; and JSON, in which
+// paths travel to workers and trainers, cannot hold every one.
 bool IsText(const std::string& path, const std::string& key, Findings& findings) {
   if (FirstInvalidUtf8(path) == std::string::npos) return true;
   findings.ErrorAt(key, absl::StrCat(LineOf(path),

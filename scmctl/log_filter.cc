@@ -57,7 +57,7 @@ void LogFilter::Take(char c, std::string& text) {
       if (c == '\x1b') return;
       sequence_.clear();
       skipped_ = 0;
-      state_ = c == '['                                                       ? State::kControl
+      state_ = c == '['                                                   ? State::kControl
                : c == ']' || c == 'P' || c == '_' || c == '^' || c == 'X' ? State::kString
                : c >= 0x20 && c <= 0x2f ? State::kEscape  // an intermediate byte: one more follows
                                         : State::kText;

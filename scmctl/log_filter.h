@@ -1,5 +1,5 @@
-// The output of programs, shown on a terminal: what they print may name colours, nothing else. Whoever
-// pipes `scmctl logs` gets the bytes as they are. One thread.
+// The output of programs, shown on a terminal: what they print may name colours, nothing else.
+// Whoever pipes `scmctl logs` gets the bytes as they are. One thread.
 #pragma once
 
 #include <string>
@@ -22,9 +22,9 @@ class LogFilter {
  private:
   enum class State {
     kText,
-    kEscape,      // after ESC
-    kControl,     // ESC [ … : ends with a byte from @ to ~
-    kString,      // titles, clipboards, links (OSC, DCS, APC, PM, SOS): ends with BEL or ESC backslash
+    kEscape,   // after ESC
+    kControl,  // ESC [ … : ends with a byte from @ to ~
+    kString,   // titles, clipboards, links (OSC, DCS, APC, PM, SOS): ends with BEL or ESC backslash
     kStringEscape,
   };
   void Take(char c, std::string& text);

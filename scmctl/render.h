@@ -1,6 +1,6 @@
-// Answers as text for people. Pure: JSON of the contract in, lines out. A missing value is "–". What
-// is given here went through CleanTexts: a coordinator that is older, or rows that are, may hold
-// bytes that steer a terminal.
+// Answers as text for people. Pure: JSON of the contract in, lines out. A missing value is "–".
+// What is given here went through CleanTexts: a coordinator that is older, or rows that are, may
+// hold bytes that steer a terminal.
 #pragma once
 
 #include <string>

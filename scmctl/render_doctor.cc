@@ -36,8 +36,9 @@ std::string RenderDoctor(const Json& answer, const Terminal& terminal) {
     }
   }
   absl::StrAppend(&out, "\n",
-                  BoolAt(answer, "healthy", false) ? "Nothing is wrong.\n"
-                                                   : "Something is wrong: see the problems above.\n");
+                  BoolAt(answer, "healthy", false)
+                      ? "Nothing is wrong.\n"
+                      : "Something is wrong: see the problems above.\n");
   return out;
 }
 

@@ -66,8 +66,7 @@ Terminal DetectTerminal() {
 std::string ColourState(const std::string& word, const std::string& text, bool colour) {
   if (!colour) return text;
   const char* code = "";
-  if (word == "SUCCEEDED" || word == "READY" || word == "passed" || word == "go" ||
-      word == "ok") {
+  if (word == "SUCCEEDED" || word == "READY" || word == "passed" || word == "go" || word == "ok") {
     code = "32";
   }
   if (word == "RUNNING" || word == "ASSIGNED" || word == "STOPPING") code = "36";

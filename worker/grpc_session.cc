@@ -20,9 +20,7 @@ absl::Status ToAbsl(const grpc::Status& status) {
 GrpcSession::GrpcSession(v1::WorkerService::Stub& stub,
                          std::unique_ptr<grpc::ClientContext> context, const Register& hello,
                          CoordinatorClient::Sink sink)
-    : context_(std::move(context)),
-      sink_(std::move(sink)),
-      thread_([this, &stub, hello] {
+    : context_(std::move(context)), sink_(std::move(sink)), thread_([this, &stub, hello] {
         absl::Status status;
         const absl::Status run =
             Guarded("the session's thread", [&] { status = Run(stub, hello); });

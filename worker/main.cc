@@ -97,14 +97,15 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                          visible.size(), " GPUs, coordinator ", options.coordinator));
 
   bool leave_now = false;
-  std::thread waiter([&signals, &loop, &daemon, &leave_now] {
+  const auto wait = [&signals, &loop, &daemon, &leave_now] {
     for (int signal = 0, count = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1; ++count) {
       loop.Post([&daemon, &leave_now, signal, count] {
         leave_now = count > 0;  // the trainers' shims keep the grace that was set
         daemon.Shutdown(signal == SIGINT ? "interrupted" : "terminated");
       });
     }
-  });
+  };
+  std::thread waiter([&wait] { Guarded("waiting for signals", wait).IgnoreError(); });
   while (!daemon.finished() && !leave_now) {
     loop.Run(kTick);
     daemon.Tick();

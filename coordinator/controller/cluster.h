@@ -102,7 +102,7 @@ struct SetAsideRow {
 
 // What is known about the store itself.
 struct StoreHealth {
-  std::vector<SetAsideRow> set_aside;         // at the start of this process
+  std::vector<SetAsideRow> set_aside;  // at the start of this process
   absl::Time checked_at = absl::InfinitePast();
   StoreCheck check;
 };

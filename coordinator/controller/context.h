@@ -42,7 +42,7 @@ struct ControllerContext {
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
   std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
   std::set<std::string> faults;  // what was noted by NoteFault
-  bool shutting_down = false;                       // no grants any more
+  bool shutting_down = false;    // no grants any more
   // Something changed that may let a waiting task start; otherwise the scheduler is asked once a
   // second.
   bool placement_changed = true;

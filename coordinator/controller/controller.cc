@@ -19,15 +19,16 @@
 #include "coordinator/controller/stage_driver.h"
 #include "coordinator/controller/worker_sessions.h"
 #include "experiment/parse.h"
+#include "experiment/tree.h"
 
 namespace scm {
 namespace {
 
 constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
 // In the order of Input.
-constexpr const char* kInputNames[] = {
-    "a submission",         "a control request", "a registration", "a renewal", "reports",
-    "a process's progress", "a goodbye",         "a lost link",    "an upload"};
+constexpr const char* kInputNames[] = {"a submission", "a control request", "a registration",
+                                       "a renewal",    "reports",           "a process's progress",
+                                       "a goodbye",    "a lost link",       "an upload"};
 static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 }  // namespace
@@ -102,6 +103,12 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
       lines.push_back(absl::StrCat(error.key, ": ", error.message));
     }
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  }
+  // As it is stored it must be readable again.
+  if (DumpJson(SpecToJson(*parsed.spec)).size() > experiment_file::kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("with its defaults the experiment has more than ",
+                     experiment_file::kMaxFileBytes, " bytes"));
   }
   Experiment experiment;
   experiment.id = context.cluster.NewId<ExperimentId>();
@@ -272,8 +279,7 @@ void Controller::Impl::AdvanceTouched() {
     context.placement_changed = true;  // there may be new tasks
     for (const ExperimentId& id : touched) {
       if (faulty.contains(id)) continue;
-      const bool done =
-          Watched(absl::StrCat("stages of ", id.str()), [&] { stages.Advance(id); });
+      const bool done = Watched(absl::StrCat("stages of ", id.str()), [&] { stages.Advance(id); });
       if (!done) faulty.insert(id);
     }
   }
@@ -334,7 +340,8 @@ absl::Status Controller::Recover(absl::Time now) {
 
 void Controller::Handle(const Input& input, absl::Time now, Done done) {
   impl_->context.now = now;
-  absl::StatusOr<Reply> answer = absl::InternalError("a fault of the coordinator; `scmctl events` names it");
+  absl::StatusOr<Reply> answer =
+      absl::InternalError("a fault of the coordinator; `scmctl events` names it");
   impl_->Watched(kInputNames[input.index()], [&] { answer = std::visit(*impl_, input); });
   impl_->AdvanceTouched();
   if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));

@@ -143,8 +143,8 @@ void ControllerLoop::Run() {
     const bool full = store_full_, last = stopping_;
     lock.unlock();
     const bool no_room = options_.no_room && options_.no_room();
-    const absl::Status status = Guarded(
-        "the controller", [&] { return Round(std::move(inputs), std::move(reads), full); });
+    const absl::Status status =
+        Guarded("the controller", [&] { return Round(std::move(inputs), std::move(reads), full); });
     if (!status.ok() && !absl::IsResourceExhausted(status)) options_.on_fatal(status);
     lock.lock();
     store_full_ = !status.ok();

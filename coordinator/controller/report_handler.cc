@@ -85,11 +85,11 @@ void ReportHandler::NoteLosses(const TaskId& id, const ReportLine& line) {
   Noted& noted = noted_[id];
   if (line.left_out_count > 0 && !std::exchange(noted.left_out, true)) {
     const int64_t more = line.left_out_count - static_cast<int64_t>(line.left_out.size());
-    context_.Event(task.experiment, id.str(), "metrics_left_out",
-                   absl::StrCat("a report at step ", line.step, " holds metrics that are not kept: ",
-                                absl::StrJoin(line.left_out, ", "),
-                                more > 0 ? absl::StrCat(" and ", more, " more") : "",
-                                "; this is said once"));
+    context_.Event(
+        task.experiment, id.str(), "metrics_left_out",
+        absl::StrCat("a report at step ", line.step,
+                     " holds metrics that are not kept: ", absl::StrJoin(line.left_out, ", "),
+                     more > 0 ? absl::StrCat(" and ", more, " more") : "", "; this is said once"));
   }
   if (line.summary_cut && !std::exchange(noted.summary_cut, true)) {
     context_.Event(task.experiment, id.str(), "summary_cut",
@@ -145,9 +145,9 @@ void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
   if (!StepFits(id, *context_.cluster.runs.Find(run_id), line)) return;
   Run& run = context_.cluster.runs.Mutate(run_id);
   Record(task, run, line);
-  const auto place = std::lower_bound(
-      run.validations.begin(), run.validations.end(), line.step,
-      [](const ValidationRecord& v, int64_t step) { return v.step < step; });
+  const auto place =
+      std::lower_bound(run.validations.begin(), run.validations.end(), line.step,
+                       [](const ValidationRecord& v, int64_t step) { return v.step < step; });
   if (place != run.validations.end() && place->step == line.step) return;
   run.validations.insert(place, {line.step, task.attempts, MetricOf(line, "validation_loss"),
                                  MetricOf(line, "validation_accuracy"), line.correct, line.items,

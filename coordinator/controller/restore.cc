@@ -39,9 +39,8 @@ absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Js
   }
   SCM_ASSIGN_OR_RETURN(T record, read(json));
   if (ColumnOf(record) != row.experiment) {
-    return absl::DataLossError(absl::StrCat("its body belongs to \"",
-                                            LineOf(ColumnOf(record), 100), "\", not to \"",
-                                            row.experiment, "\""));
+    return absl::DataLossError(absl::StrCat("its body belongs to \"", LineOf(ColumnOf(record), 100),
+                                            "\", not to \"", row.experiment, "\""));
   }
   table.Insert(Id(row.id), std::move(record));
   return absl::OkStatus();
@@ -84,16 +83,23 @@ std::string Dangling(const Cluster& c, const Experiment& e) {
 }
 std::string Dangling(const Cluster& c, const Run& run) {
   const Task* task = c.tasks.Find(run.task);
-  if (task == nullptr || task->run != run.id || task->experiment != run.experiment) {
+  if (task == nullptr || task->run != run.id || task->experiment != run.experiment ||
+      task->stage != run.stage) {
     return absl::StrCat("its task ", run.task.str(), " is not there");
   }
   const bool there = run.trial.empty() || c.trials.Find(run.trial) != nullptr;
   return there ? "" : absl::StrCat("its trial ", run.trial.str(), " is not there");
 }
 std::string Dangling(const Cluster& c, const Task& task) {
+  const Experiment* experiment = c.experiments.Find(task.experiment);
+  const bool planned =
+      experiment == nullptr ||
+      std::any_of(experiment->stages.begin(), experiment->stages.end(),
+                  [&](const StageRecord& stage) { return stage.kind == task.stage; });
+  if (!planned) return absl::StrCat("its experiment has no stage ", StageName(task.stage));
   const Run* run = c.runs.Find(task.run);
-  const bool there = task.run.empty() || (run != nullptr && run->task == task.id &&
-                                          run->experiment == task.experiment);
+  const bool there = task.run.empty() ||
+                     (run != nullptr && run->task == task.id && run->experiment == task.experiment);
   return there ? "" : absl::StrCat("its run ", task.run.str(), " is not there");
 }
 std::string Dangling(const Cluster& c, const Trial& trial) {
@@ -167,9 +173,8 @@ void Strip(const ExperimentId& id, const std::string& reason, Cluster& cluster) 
                                         "; its rows are kept in the store as they are "
                                         "(`scmctl doctor` lists them)");
   experiment.winner_trial = TrialId();
-  experiment.reason = experiment.reason.empty()
-                          ? text
-                          : absl::StrCat(text, ". Before: ", experiment.reason);
+  experiment.reason =
+      experiment.reason.empty() ? text : absl::StrCat(text, ". Before: ", experiment.reason);
   if (!IsTerminal(experiment.state)) experiment.state = State::kFailed;
 }
 
@@ -254,8 +259,9 @@ std::vector<SetAsideRow> Cluster::Restore(const StoredState& stored) {
   FindBroken(*this, tasks, "tasks", broken);
   for (const auto& [id, reason] : broken) {
     Strip(id, reason, *this);
-    const bool listed = std::any_of(aside.begin(), aside.begin() + unreadable,
-                                    [&](const SetAsideRow& row) { return row.experiment == id.str(); });
+    const bool listed =
+        std::any_of(aside.begin(), aside.begin() + unreadable,
+                    [&](const SetAsideRow& row) { return row.experiment == id.str(); });
     if (!listed) aside.push_back({"experiments", id.str(), id.str(), reason});
   }
   SetAsideDangling(EntityTable::kCheckpoints, *this, checkpoints, aside);

@@ -15,9 +15,9 @@ constexpr size_t kNamedLeftOut = 10;
 constexpr size_t kMaxKind = 64;
 
 // What rules, forecasts and displays look for: kept however many others stand before them.
-constexpr absl::string_view kAskedFor[] = {"train_loss",          "grad_norm", "validation_loss",
-                                           "validation_accuracy", "tokens",    "learning_rate",
-                                           "total"};
+constexpr absl::string_view kAskedFor[] = {
+    "train_loss",    "grad_norm", "validation_loss", "validation_accuracy", "tokens",
+    "learning_rate", "total"};
 
 bool IsAskedFor(absl::string_view name) {
   return std::find(std::begin(kAskedFor), std::end(kAskedFor), name) != std::end(kAskedFor);
@@ -139,8 +139,7 @@ absl::Status ReadReport(const Json& report, ReportLine& line) {
   } else if (type == "progress" || type == "validation") {
     const absl::Status read = ReadPoint(report, line);
     if (!read.ok()) return absl::InvalidArgumentError(absl::StrCat(type, ": ", read.message()));
-    line.kind =
-        type == "progress" ? ReportLine::Kind::kProgress : ReportLine::Kind::kValidation;
+    line.kind = type == "progress" ? ReportLine::Kind::kProgress : ReportLine::Kind::kValidation;
   } else if (type == "stopped" || type == "failed" || type == "done") {
     ReadEnding(report, type, line);
   }
@@ -155,9 +154,9 @@ ReportLine ReadLine(absl::string_view text) {
   const absl::Status read = report.ok() ? ReadReport(*report, line) : report.status();
   if (read.ok()) return line;
   line.kind = ReportLine::Kind::kBad;
-  line.problem = absl::StrCat(report.ok() ? "" : "not a JSON object: ",
-                              LineOf(read.message(), kShownOfLine), "; the line: ",
-                              LineOf(text, kShownOfLine));
+  line.problem =
+      absl::StrCat(report.ok() ? "" : "not a JSON object: ", LineOf(read.message(), kShownOfLine),
+                   "; the line: ", LineOf(text, kShownOfLine));
   return line;
 }
 

@@ -1,6 +1,6 @@
-// Lines of a trainer's report spool (docs/trainer-protocol.md) as plain values. Whoever receives the
-// bytes reads them, once and in linear time; the controller's thread sees only what stands here,
-// which is bounded however long the line was. Pure.
+// Lines of a trainer's report spool (docs/trainer-protocol.md) as plain values. Whoever receives
+// the bytes reads them, once and in linear time; the controller's thread sees only what stands
+// here, which is bounded however long the line was. Pure.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ struct ReportLine {
   enum class Kind { kIgnored, kBad, kStarted, kProgress, kValidation, kStopped, kDone, kFailed };
   Kind kind = Kind::kIgnored;
   int64_t bytes = 0;  // of the spool, the line's end included
-  int64_t lines = 1;  // in a row that are one value here: ignored ones, and bad ones after the first
+  int64_t lines =
+      1;  // in a row that are one value here: ignored ones, and bad ones after the first
 
   std::string problem;  // kBad: what is wrong, what was expected, how the line begins
 

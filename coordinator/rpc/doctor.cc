@@ -66,8 +66,8 @@ struct BlobLook {
 
 // Whether what a row names lies in the checkpoint store, with the manifest that was committed.
 template <typename Map>
-void LookFor(const Map& rows, CheckpointStore& store,
-             std::chrono::steady_clock::time_point end, BlobLook& look) {
+void LookFor(const Map& rows, CheckpointStore& store, std::chrono::steady_clock::time_point end,
+             BlobLook& look) {
   for (const auto& [id, record] : rows) {
     if constexpr (requires { record->deleted; }) {
       if (record->deleted) continue;
@@ -95,8 +95,7 @@ Json CheckBlobs(const Snapshot& snapshot, CheckpointStore& store) {
           : absl::StrCat("the first ", look.looked, " of ", look.all,
                          " checkpoints and artifacts have their files' manifests");
   if (look.lacking.empty()) return Check("checkpoints", "ok", text);
-  return Check("checkpoints", "problem",
-               absl::StrCat("not as committed: ", Listed(look.lacking)),
+  return Check("checkpoints", "problem", absl::StrCat("not as committed: ", Listed(look.lacking)),
                "restore the directory `checkpoints` of the data directory together with scm.db, "
                "or restart the coordinator, which then uses earlier checkpoints");
 }
@@ -128,9 +127,9 @@ Json CheckWorkers(const Snapshot& snapshot) {
   }
   std::vector<std::string> parts;
   for (const auto& [state, names] : by_state) {
-    parts.push_back(state == "READY" ? absl::StrCat(names.size(), " READY")
-                                     : absl::StrCat(names.size(), " ", state, " (", Listed(names),
-                                                    ")"));
+    parts.push_back(state == "READY"
+                        ? absl::StrCat(names.size(), " READY")
+                        : absl::StrCat(names.size(), " ", state, " (", Listed(names), ")"));
   }
   const std::string text = absl::StrJoin(parts, ", ");
   if (!by_state.contains("READY")) {

@@ -7,8 +7,8 @@
 
 namespace scm {
 
-// {"now", "version", "checks": [{"check", "state": "ok" | "warning" | "problem", "text", "advice"}]}.
-// Looks for the manifests of blobs for at most a few seconds.
+// {"now", "version", "checks": [{"check", "state": "ok" | "warning" | "problem", "text",
+// "advice"}]}. Looks for the manifests of blobs for at most a few seconds.
 Json DoctorView(const Snapshot& snapshot, const StoreHealth& health,
                 const ServiceDependencies& dependencies);
 

@@ -69,13 +69,13 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
 absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& request,
                                                    v1::SubmitReply& reply) {
   if (request.request_id() != LineOf(request.request_id(), kMaxRequestId)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a request id is one line of at most ", kMaxRequestId, " bytes, without control characters"));
+    return absl::InvalidArgumentError(absl::StrCat("a request id is one line of at most ",
+                                                   kMaxRequestId,
+                                                   " bytes, without control characters"));
   }
-  SCM_ASSIGN_OR_RETURN(
-      *reply.mutable_experiment_id(),
-      deps_.loop->Call(SubmitInput{request.request_id(), request.spec_json(),
-                                   TextOf(request.source(), kMaxSource)}));
+  SCM_ASSIGN_OR_RETURN(*reply.mutable_experiment_id(),
+                       deps_.loop->Call(SubmitInput{request.request_id(), request.spec_json(),
+                                                    TextOf(request.source(), kMaxSource)}));
   return absl::OkStatus();
 }
 
@@ -217,8 +217,8 @@ grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
                                           grpc::ServerWriter<v1::QueryReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(
-      Guarded("Watch", [&] { return StreamStatus(*context, request->id(), *writer); })));
+  return call.End(
+      ToGrpc(Guarded("Watch", [&] { return StreamStatus(*context, request->id(), *writer); })));
 }
 
 absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
@@ -262,8 +262,7 @@ grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::LogsReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Logs");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(
-      ToGrpc(Guarded("Logs", [&] { return StreamLogs(*context, *request, *writer); })));
+  return call.End(ToGrpc(Guarded("Logs", [&] { return StreamLogs(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
@@ -271,8 +270,8 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Guarded(
-      "Download", [&] { return StreamBlob(*deps_.checkpoints, request->id(), *writer); })));
+  return call.End(ToGrpc(
+      Guarded("Download", [&] { return StreamBlob(*deps_.checkpoints, request->id(), *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

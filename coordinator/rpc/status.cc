@@ -12,7 +12,8 @@ constexpr size_t kLongestMessage = 6 << 10;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.raw_code()), TextOf(status.message(), kLongestMessage)};
+  return {static_cast<grpc::StatusCode>(status.raw_code()),
+          TextOf(status.message(), kLongestMessage)};
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

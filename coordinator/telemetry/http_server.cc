@@ -31,8 +31,7 @@ class TextHandler : public CivetHandler {
               reply.code == 200   ? "OK"
               : reply.code == 500 ? "Internal Server Error"
                                   : "Service Unavailable",
-              type_,
-              reply.body.size());
+              type_, reply.body.size());
     mg_write(connection, reply.body.data(), reply.body.size());
     return true;
   }

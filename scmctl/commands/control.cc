@@ -38,7 +38,8 @@ void AddControl(CLI::App& root, App& app, const char* name, const char* help, co
 int ListCheckpoints(const App& app, const std::string& id) {
   return WithClient(app, [&](Client& client) {
     const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::CHECKPOINTS, id);
-    return PrintControl(app, answer, answer.ok() ? RenderCheckpoints(CleanTexts(*answer), app.terminal) : "");
+    return PrintControl(app, answer,
+                        answer.ok() ? RenderCheckpoints(CleanTexts(*answer), app.terminal) : "");
   });
 }
 
@@ -104,7 +105,8 @@ void AddWorkers(CLI::App& root, App& app) {
   AddVerb(*group, app, "ls", "List workers", "scmctl workers ls", [&app] {
     return WithClient(app, [&](Client& client) {
       const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::WORKERS, "");
-      return PrintControl(app, answer, answer.ok() ? RenderWorkers(CleanTexts(*answer), app.terminal) : "");
+      return PrintControl(app, answer,
+                          answer.ok() ? RenderWorkers(CleanTexts(*answer), app.terminal) : "");
     });
   });
   CLI::App* drain = AddVerb(

@@ -1,4 +1,5 @@
-// doctor: is everything as it should be? The coordinator looks at itself; scmctl looks at the way to it.
+// doctor: is everything as it should be? The coordinator looks at itself; scmctl looks at the way
+// to it.
 #include <cmath>
 #include <cstdio>
 
@@ -30,17 +31,18 @@ Json CheckClock(const std::string& coordinator_now, absl::Time now) {
   if (apart <= kClockSlack) {
     return Check("clock", "ok", "this machine and the coordinator agree on the time", nullptr);
   }
-  return Check("clock", "warning",
-               absl::StrCat("this machine and the coordinator are ", HumanDuration(apart), " apart"),
-               "set both clocks (chrony or systemd-timesyncd): times in listings, finish_by and "
-               "budgets by the day depend on the coordinator's");
+  return Check(
+      "clock", "warning",
+      absl::StrCat("this machine and the coordinator are ", HumanDuration(apart), " apart"),
+      "set both clocks (chrony or systemd-timesyncd): times in listings, finish_by and "
+      "budgets by the day depend on the coordinator's");
 }
 
 Json Answer(const App& app) {
   Json checks = Json::array();
   const auto client = Connect(app.client);
-  const absl::StatusOr<Json> seen =
-      client.ok() ? (*client)->Query(v1::QueryRequest::DOCTOR, "") : client.status();
+  const absl::StatusOr<Json> seen = client.ok() ? (*client)->Query(v1::QueryRequest::DOCTOR, "")
+                                                : absl::StatusOr<Json>(client.status());
   if (!seen.ok()) {
     checks.push_back(Check("coordinator", "problem", std::string(seen.status().message()),
                            "`scmctl local status` says what runs on this machine"));
@@ -62,8 +64,8 @@ Json Answer(const App& app) {
 
 int Doctor(const App& app) {
   const Json answer = Answer(app);
-  const std::string text = app.json() ? DumpJson(answer, 2) + "\n"
-                                      : RenderDoctor(CleanTexts(answer), app.terminal);
+  const std::string text =
+      app.json() ? DumpJson(answer, 2) + "\n" : RenderDoctor(CleanTexts(answer), app.terminal);
   std::fputs(text.c_str(), stdout);
   return BoolAt(answer, "healthy", false) ? kExitOk : kExitInternal;
 }

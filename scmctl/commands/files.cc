@@ -96,7 +96,7 @@ int Validate(const App& app, const std::string& file) {
     return parsed.errors.empty() ? kExitOk : kExitUsage;
   }
   const int code = PrintDiagnostics(file, parsed, "the file is not valid");
-  if (code == kExitOk) std::printf("%s is valid.\n", file.c_str());
+  if (code == kExitOk) std::printf("%s is valid.\n", LineOf(file).c_str());
   return code;
 }
 
@@ -120,7 +120,8 @@ int Plan(const App& app, const std::string& file) {
     std::printf("%s\n", DumpJson(plan, 2).c_str());
   } else {
     std::fputs(
-        RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
+        RenderPlan(CleanTexts(plan), *read->parsed.spec, app.terminal.width, app.terminal.colour)
+            .c_str(),
         stdout);
   }
   const Json& unplaceable = MemberAt(plan, "unplaceable");

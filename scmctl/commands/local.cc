@@ -79,8 +79,7 @@ void AddLocalCommands(CLI::App& root, App& app) {
   group->footer("Example:\n  scmctl local up --workers 2");
   CLI::App* up = AddVerb(
       *group, app, "up", "Start what does not run; resumes existing data; adjusts the workers",
-      "scmctl local up --workers 2",
-      [&app] {
+      "scmctl local up --workers 2", [&app] {
         const LocalUpOptions wanted = Wanted(workers, allow);
         for (const std::string& path : wanted.allow_trainers.value_or(std::vector<std::string>())) {
           if (FirstInvalidUtf8(path) == std::string::npos) continue;

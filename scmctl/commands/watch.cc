@@ -133,7 +133,9 @@ int FollowExperiment(const App& app, Client& client, const std::string& id, bool
     return ExitCodeOf(last);
   }
   const absl::StatusOr<Json> why = client.Query(v1::QueryRequest::WHY, resolved);
-  std::printf("\n%s", RenderOutcome(CleanTexts(last), CleanTexts(why.value_or(Json())), app.terminal).c_str());
+  std::printf(
+      "\n%s",
+      RenderOutcome(CleanTexts(last), CleanTexts(why.value_or(Json())), app.terminal).c_str());
   PrintFiles(client, last, fetch_report);
   return ExitCodeOf(last);
 }

@@ -72,9 +72,8 @@ TEST(ParseJson, NamesTheKeyAndWhatStandsThere) {
       {R"({"a": [[1], [2, nan]]})", "line: a[1][1]: nan is no JSON"},
       {R"({"gold": -Infinity})", "line: gold: Infinity is no JSON"},
       {R"({"x": {"y": None}})", "line: x.y: None is no JSON"},
-      {R"({"demonstration": True})",
-       "line: demonstration: True is no JSON; write true or false"},
-      {R"({"a": 1, "b": ])", "line: b: not valid JSON at byte 15: syntax error while parsing"},
+      {R"({"demonstration": True})", "line: demonstration: True is no JSON; write true or false"},
+      {R"({"a": 1, "b": ])", "line: not valid JSON at byte 15 (at b): syntax error while parsing"},
       {"NaN", "line: NaN is no JSON"},
   };
   for (const Case& c : cases) {

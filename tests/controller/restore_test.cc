@@ -206,7 +206,7 @@ TEST_F(Restore, IdsAreNeverGivenTwiceWhereTheCountersAreLost) {
 
 TEST_F(Restore, AReportAsDeepAsTheProtocolAllowsIsReadAgain) {
   const TaskId task = h_.Tasks(StageKind::kReplicate).at(0);
-  h_.Finish(task, {{"deep", *ParseJson(std::string(60, '[') + std::string(60, ']'), "t")}});
+  h_.Finish(task, {{"deep", *ParseJson(std::string(62, '[') + std::string(62, ']'), "t")}});
   h_.Restart();
   EXPECT_THAT(h_.snapshot()->store_health->set_aside, IsEmpty());
   EXPECT_EQ(h_.StateOf(task), "SUCCEEDED");

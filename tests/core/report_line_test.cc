@@ -76,14 +76,15 @@ TEST(ReportLine, AStepIsAWholeNumber) {
   EXPECT_THAT(Read(R"({"type":"progress","step":"12"})").problem,
               StartsWith("progress: \"step\" is \"12\": expected a whole number from 0 to "
                          "1000000000000; the line: {\"type\""));
-  EXPECT_THAT(Read(R"({"type":"progress"})").problem, StartsWith("progress: no \"step\": expected"));
+  EXPECT_THAT(Read(R"({"type":"progress"})").problem,
+              StartsWith("progress: no \"step\": expected"));
 }
 
 TEST(ReportLine, WhatIsNoReportIsNamedInCleanText) {
   const std::string spanish = "x" + std::string(300, '\xf1');
   for (const std::string& text :
-       {spanish, std::string("[1]"), std::string("{\"type\": \"progress\""),
-        std::string("a\0b", 3), std::string("\x1b[2J\x07"), std::string(1 << 20, '[')}) {
+       {spanish, std::string("[1]"), std::string("{\"type\": \"progress\""), std::string("a\0b", 3),
+        std::string("\x1b[2J\x07"), std::string(1 << 20, '[')}) {
     const ReportLine line = Read(text);
     EXPECT_EQ(line.kind, Kind::kBad);
     EXPECT_THAT(line.problem, StartsWith("not a JSON object"));
@@ -101,7 +102,8 @@ TEST(ReportLine, ALastWordKeepsItsKindAndMessage) {
   EXPECT_EQ(lone.kind, Kind::kFailed);
   EXPECT_EQ(StringAt(lone.ending, "kind"), "out_of_memory");
   EXPECT_EQ(StringAt(lone.ending, "message"), "cut \uFFFD here \uFFFD[2J");
-  const ReportLine bytes = Read("{\"type\":\"failed\",\"kind\":\"bad_input\",\"message\":\"caf\xe9\"}");
+  const ReportLine bytes =
+      Read("{\"type\":\"failed\",\"kind\":\"bad_input\",\"message\":\"caf\xe9\"}");
   EXPECT_EQ(StringAt(bytes.ending, "kind"), "bad_input");
   EXPECT_EQ(StringAt(bytes.ending, "message"), "caf\uFFFD");
   const ReportLine done = Read(R"({"type":"done","summary":{"note":"\udc00","final_step":7}})");
@@ -124,8 +126,8 @@ TEST(ReportLine, WhatIsKeptOfALastWordIsBounded) {
   EXPECT_LE(DumpJson(line.ending).size(), kMaxSummary + 100);
   EXPECT_EQ(IntegerAt(kept, "first", 0), 1);
   EXPECT_TRUE(MemberAt(kept, "long").is_null());
-  const ReportLine message = Read(absl::StrCat(
-      R"({"type":"failed","kind":"diverged","message":")", std::string(500000, 'y'), "\"}"));
+  const ReportLine message = Read(absl::StrCat(R"({"type":"failed","kind":"diverged","message":")",
+                                               std::string(500000, 'y'), "\"}"));
   EXPECT_LT(DumpJson(message.ending).size(), 5000u);
   EXPECT_EQ(StringAt(message.ending, "kind"), "diverged");
   EXPECT_FALSE(Read(R"({"type":"done","summary":{"a":1}})").summary_cut);
@@ -142,8 +144,8 @@ TEST(ReportLine, MetricsBeyondTheBoundAreNamedAndThoseAskedForAreKept) {
   EXPECT_EQ(line.left_out_count, 6 + 1 + 1 + 1);
   EXPECT_THAT(line.left_out, testing::Contains("\"m64\" (beyond the first 64 of a report)"));
   EXPECT_THAT(line.left_out, testing::Contains("\"text\" (no number)"));
-  EXPECT_THAT(line.left_out,
-              testing::Contains("\"" + std::string(64 - 3, 'n') + "…\" (a name has 1 to 64 bytes)"));
+  EXPECT_THAT(line.left_out, testing::Contains("\"" + std::string(64 - 3, 'n') +
+                                               "…\" (a name has 1 to 64 bytes)"));
 }
 
 TEST(ReportLine, NamesOfMetricsAreClean) {
@@ -189,10 +191,12 @@ TEST(ReportLines, EveryShapeOfALongLineIsReadAndLittleOfItKept) {
       grown(R"({"type":"done","summary":{"a":[)", values, "]}}"),
       grown(R"({"type":"done","summary":{"a":[)", objects, "]}}"),
       grown(R"({"type":"done",)", keys, "}"),
-      grown(R"({"type":"failed","kind":"x","message":")", [](int) { return std::string("\\ud83d"); },
-            "\"}"),
-      grown("", [](int) { return std::string("\xf1"); }, ""),
-      grown("{\"a\":", [](int) { return std::string("9"); }, "}"),
+      grown(R"({"type":"failed","kind":"x","message":")",
+            [](int) { return std::string("\\ud83d"); }, "\"}"),
+      grown(
+          "", [](int) { return std::string("\xf1"); }, ""),
+      grown(
+          "{\"a\":", [](int) { return std::string("9"); }, "}"),
   };
   for (const std::string& text : lines) {
     ASSERT_LE(text.size(), kSize);

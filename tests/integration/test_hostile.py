@@ -3,6 +3,7 @@ named in another encoding, rows that cannot be read. Nothing dies; what is wrong
 import json
 import os
 import pathlib
+import pty
 import shutil
 import sqlite3
 import subprocess
@@ -101,13 +102,27 @@ class Hostile(unittest.TestCase):
         self.cluster.wait(e)
         self.assertEqual(self.cluster.json("runs", e)["runs"][0]["state"], "SUCCEEDED")
 
-    def test_logs_are_bytes_for_a_pipe(self):
+    def test_logs_are_bytes_for_a_pipe_and_text_for_a_terminal(self):
         raw = b"caf\xe9 \x1b[2J\x1b[31mred\x1b[0m \0 end\n"
         e = self.cluster.submit(self.cluster.own("log", print=raw.hex()))
         self.assertEqual(self.cluster.wait(e), 0)
         done = subprocess.run([BIN / "scmctl", "logs", e], stdout=subprocess.PIPE,
                               env=dict(os.environ, SCM_HOME=self.cluster.home))
         self.assertEqual(done.stdout, raw)
+        master, slave = pty.openpty()
+        shown = subprocess.Popen([BIN / "scmctl", "logs", e], stdout=slave, stderr=subprocess.DEVNULL,
+                                 env=dict(os.environ, SCM_HOME=self.cluster.home, TERM="xterm"))
+        os.close(slave)
+        text = b""
+        try:
+            while piece := os.read(master, 65536):
+                text += piece
+        except OSError:
+            pass  # how a terminal says that its other side is closed
+        self.assertEqual(shown.wait(), 0)
+        os.close(master)
+        self.assertIn("caf\ufffd \x1b[31mred\x1b[0m  end", text.decode())
+        self.assertNotIn(b"[2J", text)
 
     def test_a_directory_in_another_encoding_is_an_error_in_words(self):
         directory = os.path.join(os.fsencode(self.cluster.scripts), b"caf\xe9")
@@ -146,8 +161,7 @@ class Hostile(unittest.TestCase):
         second = self.cluster.submit(self.cluster.own("second-of-two"))
         for e in (first, second):
             self.assertEqual(self.cluster.wait(e), 0)
-        doctor = self.cluster.json("doctor")
-        self.assertTrue(doctor["healthy"], doctor)
+        self.cluster.until(lambda: self.cluster.json("doctor")["healthy"], what="health")
         run = self.cluster.json("runs", first)["runs"][0]["id"]
         self.cluster.scmctl("local", "down", check=True)
         database = sqlite3.connect(pathlib.Path(self.cluster.home, "coordinator", "scm.db"))
@@ -175,7 +189,7 @@ class Hostile(unittest.TestCase):
         database.close()
         self.cluster.up()
         self.assertEqual(len(self.cluster.json("runs", first)["runs"]), 1)
-        self.assertEqual(self.cluster.scmctl("doctor").returncode, 0)
+        self.cluster.until(lambda: self.cluster.scmctl("doctor").returncode == 0, what="health")
 
     def test_doctor_without_a_coordinator(self):
         environment = dict(os.environ, SCM_HOME=self.cluster.scripts + "/nowhere")

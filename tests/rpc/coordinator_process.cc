@@ -63,7 +63,7 @@ std::string CoordinatorProcess::Start() {
   const bool serves = Await([&] {
     if (!HowItEnded().empty()) return true;
     const auto text = ReadFile(address);
-    const auto json = text.ok() ? ParseJson(*text, address) : text.status();
+    const auto json = text.ok() ? ParseJson(*text, address) : absl::StatusOr<Json>(text.status());
     if (json.ok()) found = *json;
     return json.ok();
   });

@@ -1,8 +1,7 @@
-#include "coordinator/rpc/doctor.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/rpc/doctor.h"
 #include "tests/fakes/memory_blobs.h"
 
 namespace scm {
@@ -25,9 +24,7 @@ class Doctor : public testing::Test {
     worker.state = state;
     return worker;
   }
-  Json Look() {
-    return DoctorView(cluster_.Publish(absl::UnixEpoch()), health_, dependencies_);
-  }
+  Json Look() { return DoctorView(cluster_.Publish(absl::UnixEpoch()), health_, dependencies_); }
   // "STATE: TEXT" of one check.
   std::string Said(const std::string& name) {
     for (const Json& check : Look()["checks"]) {

@@ -23,7 +23,8 @@ class WorkerStream {
   ~WorkerStream();
 
   bool Send(const v1::WorkerMessage& message) { return stream_->Write(message); }
-  // Waits for a message that fits, among those that no earlier call looked at; false when the stream ends before, or after a long time.
+  // Waits for a message that fits, among those that no earlier call looked at; false when the
+  // stream ends before, or after a long time.
   bool Await(const std::function<bool(const v1::CoordinatorMessage&)>& fits);
   // What came so far.
   std::vector<v1::CoordinatorMessage> Received();

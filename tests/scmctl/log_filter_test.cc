@@ -29,10 +29,14 @@ TEST(LogFilter, TextColoursAndProgressBarsPassNothingElse) {
       {"\x1b]52;c;ZWNobw==\x1b\\text", "text", "text"},
       {"\x1b]0;never ended\ntext", "\ntext", "\ntext"},
       {"\x1bPq\x1b[31mq\x1b\\x", "x", "x"},
-      {"\x1b(0x\x1b" "cy\x1b=z", "xyz", "xyz"},
+      {"\x1b(0x\x1b"
+       "cy\x1b=z",
+       "xyz", "xyz"},
       {"10%\r20%\r", "10%\r20%\r", "10%\r20%\r"},
       {"bell\x07 back\x08 del\x7f", "bell back del", "bell back del"},
-      {"a\xc2\x9b" "31mb", "a\uFFFD31mb", "a\uFFFD31mb"},
+      {"a\xc2\x9b"
+       "31mb",
+       "a\uFFFD31mb", "a\uFFFD31mb"},
       {"caf\xe9 \xe2\x82", "caf\uFFFD \uFFFD", "caf\uFFFD \uFFFD"},
       {"Añadió 3 €", "Añadió 3 €", "Añadió 3 €"},
       {"\x1b[" + std::string(200, '1') + "x", std::string(135, '1') + "x",
