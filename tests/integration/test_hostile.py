@@ -7,7 +7,6 @@ import pty
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import unittest
 
@@ -106,7 +105,7 @@ class Hostile(unittest.TestCase):
         raw = b"caf\xe9 \x1b[2J\x1b[31mred\x1b[0m \0 end\n"
         e = self.cluster.submit(self.cluster.own("log", print=raw.hex()))
         self.assertEqual(self.cluster.wait(e), 0)
-        done = subprocess.run([BIN / "scmctl", "logs", e], stdout=subprocess.PIPE,
+        done = subprocess.run([BIN / "scmctl", "logs", e], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               env=dict(os.environ, SCM_HOME=self.cluster.home))
         self.assertEqual(done.stdout, raw)
         master, slave = pty.openpty()
