@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/grpc_environment.h"
+#include "common/guard.h"
 #include "common/loopback.h"
 #include "common/status_macros.h"
 #include "common/version.h"
@@ -50,13 +51,7 @@ class InterruptWatcher {
  public:
   InterruptWatcher(const std::function<bool()>& interrupted, grpc::ClientContext& context)
       : thread_([this, &interrupted, &context] {
-          while (!done_.load()) {
-            if (interrupted && interrupted()) {
-              context.TryCancel();
-              return;
-            }
-            std::this_thread::sleep_for(kInterruptPoll);
-          }
+          Guarded("the interrupt watcher", [&] { Watch(interrupted, context); }).IgnoreError();
         }) {}
   ~InterruptWatcher() {
     done_.store(true);
@@ -66,6 +61,16 @@ class InterruptWatcher {
   InterruptWatcher& operator=(const InterruptWatcher&) = delete;
 
  private:
+  void Watch(const std::function<bool()>& interrupted, grpc::ClientContext& context) {
+    while (!done_.load()) {
+      if (interrupted && interrupted()) {
+        context.TryCancel();
+        return;
+      }
+      std::this_thread::sleep_for(kInterruptPoll);
+    }
+  }
+
   std::atomic<bool> done_{false};
   std::thread thread_;
 };

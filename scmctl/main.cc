@@ -4,6 +4,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "common/text.h"
 #include "scmctl/app.h"
 #include "scmctl/usage.h"
 
@@ -35,6 +36,9 @@ int Run(int argc, char** argv) {
     if (error.get_exit_code() == 0) return root->exit(error);  // --help
     std::cerr << scm::UsageMessage(*root, error);
     return scm::kExitUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "scmctl: " << scm::LineOf(error.what()) << "\n";
+    return scm::kExitInternal;
   }
   return scm::kExitOk;
 }

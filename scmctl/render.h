@@ -1,4 +1,6 @@
 // Answers as text for people. Pure: JSON of the contract in, lines out. A missing value is "–".
+// What is given here went through CleanTexts: a coordinator that is older, or rows that are, may
+// hold bytes that steer a terminal.
 #pragma once
 
 #include <string>
@@ -16,6 +18,7 @@ std::string RenderEvents(const Json& answer, const Terminal& terminal);
 std::string RenderWhy(const Json& answer, const Terminal& terminal);
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal);
 std::string RenderArtifacts(const Json& answer, const Terminal& terminal);
+std::string RenderDoctor(const Json& answer, const Terminal& terminal);
 std::string RenderWorkers(const Json& answer, const Terminal& terminal);
 
 // The live view of `watch`: header, runs with bars, what else happens, the latest aborts. No line

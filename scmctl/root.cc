@@ -28,6 +28,7 @@ std::unique_ptr<CLI::App> MakeRoot(App& app) {
   AddControlCommands(*root, app);
   AddArtifactCommands(*root, app);
   AddReportCommand(*root, app);
+  AddDoctorCommand(*root, app);
   AddLocalCommands(*root, app);
   AddCompletionCommand(*root, app);
   return root;

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "common/guard.h"
 #include "common/json.h"
 
 namespace scm {
@@ -40,7 +41,8 @@ std::optional<StopCommand> CommandQueue::stop() const {
 CommandReader::CommandReader(int fd, CommandQueue* queue) : queue_(queue) {
   // Without the pipe the thread could not be ended, so no commands are read: better than a hang.
   if (::pipe2(wake_, O_CLOEXEC) != 0) return;
-  thread_ = std::thread([this, fd] { Run(fd); });
+  // Without commands a trainer goes on to its end; without this it would end at once.
+  thread_ = std::thread([this, fd] { Guarded("commands", [&] { Run(fd); }).IgnoreError(); });
 }
 
 CommandReader::~CommandReader() {

@@ -2,6 +2,8 @@
 
 #include <variant>
 
+#include "common/text.h"
+
 namespace scm {
 namespace {
 
@@ -19,28 +21,22 @@ v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
   return v1::ProcessEvent::KIND_UNSPECIFIED;
 }
 
-// Protobuf strings must be UTF-8; what comes from the host may be anything.
-std::string Utf8(const std::string& text) {
-  std::string clean = text;
-  for (char& c : clean) {
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  }
-  return clean;
-}
+// Of what the host says about itself; the coordinator keeps no more.
+constexpr size_t kMaxName = 256;
 
 struct Fill {
   v1::WorkerMessage& proto;
 
   void operator()(const Register& message) {
     v1::Register& out = *proto.mutable_register_();
-    out.set_instance(message.instance);
-    out.set_host(Utf8(message.host));
+    out.set_instance(LineOf(message.instance, kMaxName));
+    out.set_host(LineOf(message.host, kMaxName));
     out.set_version(message.version);
     out.set_cpus(message.cpus);
     for (const Gpu& gpu : message.gpus) {
       v1::Gpu& to = *out.add_gpus();
       to.set_index(gpu.index);
-      to.set_model(Utf8(gpu.model));
+      to.set_model(LineOf(gpu.model, kMaxName));
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
@@ -74,11 +70,11 @@ struct Fill {
     *out.mutable_lease() = ToProto(message.lease);
     out.set_kind(KindToProto(message.kind));
     out.set_exit_code(message.exit_code);
-    out.set_message(Utf8(message.message));
+    out.set_message(TextOf(message.message));
     out.set_retryable(message.retryable);
   }
   void operator()(const Goodbye& message) {
-    proto.mutable_goodbye()->set_reason(Utf8(message.reason));
+    proto.mutable_goodbye()->set_reason(TextOf(message.reason));
   }
 };
 

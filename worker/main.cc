@@ -10,6 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/guard.h"
+#include "common/text.h"
 #include "common/version.h"
 #include "worker/daemon.h"
 #include "worker/grpc_client.h"
@@ -25,7 +27,7 @@ constexpr int kTransferThreads = 3;
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 int Complain(const absl::Status& status) {
-  std::fprintf(stderr, "scm-worker: %s\n", std::string(status.message()).c_str());
+  std::fprintf(stderr, "scm-worker: %s\n", TextOf(status.message()).c_str());
   return status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
 }
 
@@ -102,14 +104,15 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                          visible.size(), " GPUs, coordinator ", options.coordinator));
 
   bool leave_now = false;
-  std::thread waiter([&signals, &loop, &daemon, &leave_now] {
+  const auto wait = [&signals, &loop, &daemon, &leave_now] {
     for (int signal = 0, count = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1; ++count) {
       loop.Post([&daemon, &leave_now, signal, count] {
         leave_now = count > 0;  // the trainers' shims keep the grace that was set
         daemon.Shutdown(signal == SIGINT ? "interrupted" : "terminated");
       });
     }
-  });
+  };
+  std::thread waiter([&wait] { Guarded("waiting for signals", wait).IgnoreError(); });
   while (!daemon.finished() && !leave_now) {
     loop.Run(kTick);
     daemon.Tick();
@@ -131,13 +134,20 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
 }  // namespace scm
 
 int main(int argc, char** argv) {
-  const scm::ParsedOptions parsed = scm::ParseWorkerOptions(argc, argv);
-  if (parsed.exit) return parsed.exit_code;
-  // Before any thread exists, so that only the waiter ever sees these.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return scm::Run(parsed.options, signals);
+  int code = 1;
+  const absl::Status status = scm::Guarded("stopping", [&] {
+    const scm::ParsedOptions parsed = scm::ParseWorkerOptions(argc, argv);
+    if (parsed.exit) {
+      code = parsed.exit_code;
+      return;
+    }
+    // Before any thread exists, so that only the waiter ever sees these.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    code = scm::Run(parsed.options, signals);
+  });
+  return status.ok() ? code : scm::Complain(status);
 }

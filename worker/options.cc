@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
+#include "common/text.h"
+#include "common/utf8.h"
 #include "common/version.h"
 
 namespace scm {
@@ -92,6 +94,10 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   }
   const std::string here = std::filesystem::current_path().string();
   options.work_dir = AbsolutePath(options.work_dir, here);
+  if (FirstInvalidUtf8(options.work_dir) != std::string::npos) {
+    return Fail(absl::StrCat("--work-dir ", LineOf(options.work_dir),
+                             ": its name is not UTF-8, and trainers are told it in JSON"));
+  }
   for (std::string& path : options.allowed) path = AbsolutePath(path, here);
   options.orphan_timeout = absl::Seconds(orphan_seconds);
   const std::vector<int> affinity = AffinityCores();

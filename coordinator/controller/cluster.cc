@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
-#include "common/status_macros.h"
 #include "coordinator/controller/persist.h"
 
 namespace scm {
@@ -34,19 +33,6 @@ void AddRows(EntityTable name, Table<Id, T>& table, WriteBatch& batch) {
   table.ClearDirty();
 }
 
-template <typename Id, typename T>
-absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Json&),
-                        Table<Id, T>& table) {
-  SCM_ASSIGN_OR_RETURN(
-      const Json json,
-      ParseJson(row.body, absl::StrCat(EntityTableName(row.table), " ", row.id, " in the store")));
-  SCM_ASSIGN_OR_RETURN(T record, read(json));
-  table.Insert(Id(row.id), std::move(record));
-  return absl::OkStatus();
-}
-
-constexpr char kCounters[] = "counters";
-
 std::string ChunkId(const RunId& run, size_t chunk) { return absl::StrCat(run.str(), "/", chunk); }
 
 // What is new of the runs' validations: the chunks that have changed, and none twice.
@@ -65,17 +51,6 @@ void AddValidations(Table<RunId, Run>& runs, WriteBatch& batch) {
     }
     runs.Mutate(id).validations.MarkSaved();
   }
-}
-
-absl::Status RestoreValidations(const EntityRow& row, Table<RunId, Run>& runs) {
-  const std::string name = absl::StrCat(EntityTableName(row.table), " ", row.id, " in the store");
-  const RunId id(row.id.substr(0, row.id.find('/')));
-  if (runs.Find(id) == nullptr) return absl::DataLossError(absl::StrCat(name, ": no such run"));
-  SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, name));
-  Run& run = runs.Mutate(id);
-  SCM_RETURN_IF_ERROR(ReadValidations(json, run));
-  run.validations.MarkSaved();
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -122,7 +97,7 @@ WriteBatch Cluster::TakeBatch() {
   if (counters_dirty_) {
     Json body = Json::object();
     for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
-    batch.upserts.push_back({EntityTable::kMeta, kCounters, "", DumpJson(body)});
+    batch.upserts.push_back({EntityTable::kMeta, kCountersRow, "", DumpJson(body)});
     counters_dirty_ = false;
   }
   return batch;
@@ -201,70 +176,6 @@ std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
     if (!task->run.empty()) found.push_back(runs.Find(task->run));
   }
   return found;
-}
-
-absl::Status Cluster::Restore(const StoredState& stored) {
-  for (const EntityRow& row : stored.entities) {
-    absl::Status status;
-    switch (row.table) {
-      case EntityTable::kExperiments:
-        status = RestoreRow(row, ExperimentFromJson, experiments);
-        break;
-      case EntityTable::kTrials:
-        status = RestoreRow(row, TrialFromJson, trials);
-        break;
-      case EntityTable::kRuns:
-        status = RestoreRow(row, RunFromJson, runs);
-        break;
-      case EntityTable::kTasks:
-        status = RestoreRow(row, TaskFromJson, tasks);
-        break;
-      case EntityTable::kWorkers:
-        status = RestoreRow(row, WorkerFromJson, workers);
-        break;
-      case EntityTable::kCheckpoints:
-        status = RestoreRow(row, CheckpointFromJson, checkpoints);
-        break;
-      case EntityTable::kArtifacts:
-        status = RestoreRow(row, ArtifactFromJson, artifacts);
-        break;
-      case EntityTable::kCertificates:
-        status = RestoreRow(row, CertificateFromJson, certificates);
-        break;
-      case EntityTable::kValidations:
-        status = RestoreValidations(row, runs);
-        break;
-      case EntityTable::kMeta: {
-        SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "counters in the store"));
-        for (auto it = json.begin(); it != json.end(); ++it) {
-          counters_[it.key()[0]] = it.value().get<int64_t>();
-        }
-        break;
-      }
-    }
-    SCM_RETURN_IF_ERROR(status);
-  }
-  for (const auto& [request, answer] : stored.requests) requests[request] = answer;
-  last_event_ = stored.last_event;
-  for (const auto& [id, task] : tasks.all()) {
-    tasks_of_.Own()[task->experiment].push_back(id);
-    if (!IsTerminal(task->state)) open_tasks_.Own().insert(id);
-  }
-  for (auto& [id, list] : tasks_of_.Own()) {
-    std::sort(list.begin(), list.end(), [this](const TaskId& a, const TaskId& b) {
-      return tasks.Find(a)->order < tasks.Find(b)->order;
-    });
-  }
-  for (const auto& [id, trial] : trials.all()) trials_of_[trial->experiment].push_back(id);
-  ForgetChanges();  // what was read is not dirty
-  Publish(absl::InfinitePast());
-  std::vector<RunId> moving;
-  // Validations that an older version kept in their run's row move to rows of their own.
-  for (const auto& [id, run] : runs.all()) {
-    if (run->validations.saved_chunks() < run->validations.chunks().size()) moving.push_back(id);
-  }
-  for (const RunId& id : moving) runs.Mutate(id);
-  return absl::OkStatus();
 }
 
 }  // namespace scm

@@ -11,6 +11,8 @@
 namespace scm {
 namespace {
 
+constexpr size_t kMostFaults = 100;
+
 // Whether an attempt ended by itself, as opposed to a lost worker or lease.
 bool EndedByItself(const TaskEvent& event) {
   if (const auto* exited = std::get_if<ProcessExited>(&event)) {
@@ -145,6 +147,13 @@ void ControllerContext::NoteStrike(const Task& before, const Task& after, const 
       ExperimentId(), changed.id.str(), "worker_quarantined",
       absl::StrCat(changed.strikes, " attempts in a row ended by themselves without a checkpoint; ",
                    "`scmctl workers drain --undo ", changed.id.str(), "` takes it back"));
+}
+
+void ControllerContext::NoteFault(const absl::Status& fault) {
+  const std::string text(fault.message());
+  if (faults.size() >= kMostFaults || !faults.insert(text).second) return;
+  Event(ExperimentId(), "coordinator", "internal_fault",
+        absl::StrCat("a fault of this program, please report it: ", text));
 }
 
 void ControllerContext::ReleaseLastWorkers() {

@@ -40,7 +40,9 @@ struct ControllerContext {
   std::set<ExperimentId> touched;  // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
-  bool shutting_down = false;                       // no grants any more
+  std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
+  std::set<std::string> faults;  // what was noted by NoteFault
+  bool shutting_down = false;    // no grants any more
   // Something changed that may let a waiting task start; otherwise the scheduler is asked once a
   // second.
   bool placement_changed = true;
@@ -62,6 +64,9 @@ struct ControllerContext {
   double Accrued(const ExperimentId& id) const;
   // Gives a worker back that was quarantined, where it has become the last that can do its work.
   void ReleaseLastWorkers();
+
+  // Something of ours threw and was caught. Named once: the same again is no news.
+  void NoteFault(const absl::Status& fault);
 
   void Event(const ExperimentId& experiment, const std::string& subject, const std::string& kind,
              const std::string& text, Json body = Json::object()) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/guard.h"
 #include "common/status_macros.h"
 #include "common/text.h"
 #include "coordinator/controller/context.h"
@@ -19,12 +20,18 @@
 #include "coordinator/controller/stage_driver.h"
 #include "coordinator/controller/worker_sessions.h"
 #include "experiment/parse.h"
+#include "experiment/tree.h"
 
 namespace scm {
 namespace {
 
 constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
 constexpr size_t kWarnings = 100, kWarningBytes = 500;  // kept of one submission
+// In the order of Input.
+constexpr const char* kInputNames[] = {"a submission", "a control request", "a registration",
+                                       "a renewal",    "reports",           "a process's progress",
+                                       "a goodbye",    "a lost link",       "an upload"};
+static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 }  // namespace
 
@@ -66,6 +73,15 @@ struct Controller::Impl {
   absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
   absl::StatusOr<Reply> Shutdown();
   void AdvanceTouched();
+  std::set<std::string> KnownBlobs(const StoredState& stored) const;
+  void NoteSetAside(std::vector<SetAsideRow> rows);
+  // Runs a part of the work; what it throws is noted, and the rest goes on. False then.
+  template <typename Body>
+  bool Watched(absl::string_view what, const Body& body) {
+    const absl::Status status = Guarded(what, body);
+    if (!status.ok()) context.NoteFault(status);
+    return status.ok();
+  }
 
   ControllerContext context;
   WorkerSessions sessions;
@@ -93,6 +109,12 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
       lines.push_back(absl::StrCat(error.key, ": ", error.message));
     }
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  }
+  // As it is stored it must be readable again.
+  if (DumpJson(SpecToJson(*parsed.spec)).size() > experiment_file::kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("with its defaults the experiment has more than ",
+                     experiment_file::kMaxFileBytes, " bytes"));
   }
   Experiment experiment;
   experiment.id = context.cluster.NewId<ExperimentId>();
@@ -260,11 +282,39 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
 }
 
 void Controller::Impl::AdvanceTouched() {
+  std::set<ExperimentId> faulty;
   while (!context.touched.empty()) {
     const std::set<ExperimentId> touched = std::exchange(context.touched, {});
     context.placement_changed = true;  // there may be new tasks
-    for (const ExperimentId& id : touched) stages.Advance(id);
+    for (const ExperimentId& id : touched) {
+      if (faulty.contains(id)) continue;
+      const bool done = Watched(absl::StrCat("stages of ", id.str()), [&] { stages.Advance(id); });
+      if (!done) faulty.insert(id);
+    }
   }
+}
+
+// Files of blobs that some row names, readable or not: an unreadable row must not cost its files.
+std::set<std::string> Controller::Impl::KnownBlobs(const StoredState& stored) const {
+  std::set<std::string> known;
+  for (const EntityRow& row : stored.entities) {
+    if (row.table == EntityTable::kArtifacts) known.insert(row.id);
+    if (row.table != EntityTable::kCheckpoints) continue;
+    const CheckpointRecord* record = context.cluster.checkpoints.Find(row.id);
+    if (record == nullptr || !record->deleted) known.insert(row.id);
+  }
+  return known;
+}
+
+void Controller::Impl::NoteSetAside(std::vector<SetAsideRow> rows) {
+  for (const SetAsideRow& row : context.cluster.NewlySetAside(rows)) {
+    context.Event(ExperimentId(row.experiment), row.id, "row_set_aside",
+                  absl::StrCat("the row ", row.id, " of table ", row.table,
+                               " is set aside and kept in the store as it is: ", row.reason));
+  }
+  auto health = std::make_shared<StoreHealth>(*context.store_health);
+  health->set_aside = std::move(rows);
+  context.store_health = std::move(health);
 }
 
 Controller::Controller(ControllerOptions options, ControllerDependencies dependencies)
@@ -277,14 +327,9 @@ absl::Status Controller::Recover(absl::Time now) {
   ControllerContext& context = impl_->context;
   context.now = now;
   SCM_ASSIGN_OR_RETURN(const StoredState stored, dependencies_.store->Load());
-  SCM_RETURN_IF_ERROR(context.cluster.Restore(stored));
-  std::set<std::string> known;
-  for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) {
-    if (!checkpoint->deleted) known.insert(id);
-  }
-  for (const auto& [id, artifact] : context.cluster.artifacts.all()) known.insert(id);
+  impl_->NoteSetAside(context.cluster.Restore(stored));
   SCM_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
-                       dependencies_.checkpoints->Sweep(known));
+                       dependencies_.checkpoints->Sweep(impl_->KnownBlobs(stored)));
   for (const std::string& id : missing) {
     if (context.cluster.checkpoints.Find(id) == nullptr) continue;
     context.cluster.checkpoints.Mutate(id).deleted = true;
@@ -304,21 +349,37 @@ absl::Status Controller::Recover(absl::Time now) {
 
 void Controller::Handle(const Input& input, absl::Time now, Done done) {
   impl_->context.now = now;
-  absl::StatusOr<Reply> answer = std::visit(*impl_, input);
+  absl::StatusOr<Reply> answer =
+      absl::InternalError("a fault of the coordinator; `scmctl events` names it");
+  impl_->Watched(kInputNames[input.index()], [&] { answer = std::visit(*impl_, input); });
   impl_->AdvanceTouched();
   if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));
 }
 
 void Controller::Tick(absl::Time now) {
   impl_->context.now = now;
-  impl_->sessions.Expire();
+  impl_->Watched("expiries", [this] { impl_->sessions.Expire(); });
   if (now - impl_->last_policy_look >= kPolicyPeriod) {
     impl_->last_policy_look = now;
-    impl_->policies.LookAtTime();
+    impl_->Watched("abort rules", [this] { impl_->policies.LookAtTime(); });
   }
   impl_->AdvanceTouched();
-  impl_->dispatcher.Schedule();
+  impl_->Watched("scheduling", [this] { impl_->dispatcher.Schedule(); });
   impl_->AdvanceTouched();
+}
+
+StoreHealth Controller::CheckStore(absl::Time now, absl::Duration allowed) {
+  ControllerContext& context = impl_->context;
+  context.now = now;
+  auto health = std::make_shared<StoreHealth>(*context.store_health);
+  health->check = dependencies_.store->Check(allowed);
+  health->checked_at = now;
+  const std::vector<std::string>& problems = health->check.problems;
+  if (!problems.empty() && problems != context.store_health->check.problems) {
+    context.Event(ExperimentId(), "store", "store_damaged", absl::StrJoin(problems, "; "));
+  }
+  context.store_health = health;
+  return *health;
 }
 
 absl::Status Controller::Flush(absl::Time now) {
@@ -340,6 +401,7 @@ absl::Status Controller::Flush(absl::Time now) {
   }
   Snapshot next = impl_->context.cluster.Publish(now);
   next.waiting_reasons = impl_->context.waiting_reasons;
+  next.store_health = impl_->context.store_health;
   {
     std::lock_guard lock(impl_->snapshot_mutex);
     impl_->published = std::make_shared<Snapshot>(std::move(next));

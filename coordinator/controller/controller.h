@@ -44,7 +44,8 @@ class Controller {
   Controller(ControllerOptions options, ControllerDependencies dependencies);
   ~Controller();
 
-  // Reads the store and re-derives everything. Leases get a fresh TTL. Call once, first.
+  // Reads the store and re-derives everything; rows that cannot be used are set aside and named in
+  // the snapshot's store_health. Leases get a fresh TTL. Call once, first.
   absl::Status Recover(absl::Time now);
   // Applies one input in memory. `done` (may be null) is called by Flush after the commit.
   void Handle(const Input& input, absl::Time now, Done done);
@@ -54,6 +55,10 @@ class Controller {
   // the disk is full; nothing was answered and the next Flush tries again. Any other error is
   // fatal.
   absl::Status Flush(absl::Time now);
+
+  // Looks through the store for at most `allowed`; what it finds is in the answer, in the next
+  // snapshot, and an event where it is new.
+  StoreHealth CheckStore(absl::Time now, absl::Duration allowed);
 
   // The latest published state. This one alone may be called from any thread.
   std::shared_ptr<const Snapshot> snapshot() const;

@@ -11,6 +11,7 @@
 #include "common/json.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/core/model.h"
+#include "coordinator/core/report_line.h"
 
 namespace scm {
 
@@ -54,8 +55,8 @@ struct RenewInput {
 struct ReportsInput {
   WorkerId worker;
   LeaseRef lease;
-  int64_t offset = 0;
-  std::string lines;
+  int64_t offset = 0;             // of the first line in the spool
+  std::vector<ReportLine> lines;  // read already: nothing on the controller's thread parses them
 };
 struct ProcessInput {
   enum class Kind { kStarted, kStartFailed, kExited, kKilled };

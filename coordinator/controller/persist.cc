@@ -156,7 +156,9 @@ absl::StatusOr<Experiment> ExperimentFromJson(const Json& json) {
   if (!parsed.spec) {
     return absl::DataLossError(
         absl::StrCat("experiment ", e.id.str(), " in the store: its spec ",
-                     parsed.errors.empty() ? "is unreadable" : parsed.errors[0].message));
+                     parsed.errors.empty() ? "is unreadable"
+                                           : absl::StrCat("has an error at ", parsed.errors[0].key,
+                                                          ": ", parsed.errors[0].message)));
   }
   e.spec = std::make_shared<ExperimentSpec>(*std::move(parsed.spec));
   SCM_RETURN_IF_ERROR(StagesFromJson(MemberAt(json, "stages"), e.stages));

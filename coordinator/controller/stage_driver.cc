@@ -205,11 +205,15 @@ void StageDriver::TellSearcher(const ExperimentId& id, const SearchEvent& event)
       context_.cluster.AddTrial(trial);
       TellSearcher(id, TrialCreated{trial.id, create->parameters});
     } else if (const auto* stop = std::get_if<StopTrial>(&action)) {
-      const Run& run = *context_.cluster.runs.Find(context_.cluster.trials.Find(stop->trial)->run);
+      const Trial* trial = context_.cluster.trials.Find(stop->trial);
+      if (trial == nullptr) continue;  // a stored search that knows trials which nobody else does
+      const Run& run = *context_.cluster.runs.Find(trial->run);
       context_.Transition(run.task, StopRequested{StopReason::kRung, "", stop->reason})
           .IgnoreError();
     } else if (const auto* go_on = std::get_if<ContinueTrial>(&action)) {
-      const Run& run = *context_.cluster.runs.Find(context_.cluster.trials.Find(go_on->trial)->run);
+      const Trial* trial = context_.cluster.trials.Find(go_on->trial);
+      if (trial == nullptr) continue;
+      const Run& run = *context_.cluster.runs.Find(trial->run);
       context_.Event(id, run.id.str(), "trial_continues", go_on->reason);
     }
   }
@@ -315,7 +319,7 @@ void StageDriver::TakeDecision(const ExperimentId& id, StageRecord& stage) {
   for (const Task* candidate : context_.cluster.TasksOf(id)) {
     if (candidate->stage == stage.kind) task = candidate;
   }
-  if (task->state != State::kSucceeded) return;
+  if (task == nullptr || task->state != State::kSucceeded) return;
   const std::string decision = StringAt(task->summary, "decision");
   Experiment& experiment = Mutable(id);
   experiment.decision = decision;

@@ -55,6 +55,7 @@ SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
       [](const RankedTrial& trial) { return trial.end == TrialEnd::kCompleted && trial.step > 0; });
   for (const RankedTrial& trial : ranking) {
     if (trial.end != TrialEnd::kCompleted || trial.step == 0) continue;
+    if (cluster.trials.Find(trial.trial) == nullptr) continue;
     outcome.winner = trial.trial;
     outcome.reason = absl::StrCat(trial.trial.str(), " wins with ", sweep.metric, " ",
                                   HumanNumber(trial.value, 4), " at step ", trial.step, " (",

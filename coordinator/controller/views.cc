@@ -5,12 +5,15 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/forecast_view.h"
 #include "coordinator/controller/snapshot_index.h"
 
 namespace scm {
 namespace {
+
+constexpr size_t kLongestId = 200;  // "k-9/" and an artifact's name are shorter by far
 
 Json TimeOrNull(absl::Time time) { return TextOrNull(Rfc3339(time)); }
 
@@ -125,6 +128,11 @@ double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
 
 absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
+  // Looking for something similar takes as long as the text is long.
+  if (text.size() > kLongestId) {
+    return absl::NotFoundError(
+        absl::StrCat("nothing has the id or name \"", LineOf(id, kLongestId), "\""));
+  }
   if (snapshot.experiments->contains(ExperimentId(text)) || snapshot.runs->contains(RunId(text)) ||
       snapshot.tasks->contains(TaskId(text)) || snapshot.trials->contains(TrialId(text)) ||
       snapshot.workers->contains(WorkerId(text)) ||
@@ -140,7 +148,7 @@ absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_vie
   }
   if (!latest.empty()) return latest;
   const std::string near = Suggest(id, names);
-  return absl::NotFoundError(absl::StrCat("nothing has the id or name \"", id, "\"",
+  return absl::NotFoundError(absl::StrCat("nothing has the id or name \"", LineOf(id), "\"",
                                           near.empty()
                                               ? "; `scmctl ls` lists the experiments"
                                               : absl::StrCat(". Did you mean ", near, "?")));

@@ -1,9 +1,24 @@
 #include "coordinator/rpc/convert.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "common/text.h"
+
 namespace scm {
+namespace {
+
+// Bytes of what a worker says about itself.
+constexpr size_t kMaxName = 256;
+constexpr int64_t kMaxSlots = 1 << 20;  // so that sums of them stay numbers
+
+double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0; }
+
+}  // namespace
 
 LeaseRef FromProto(const v1::LeaseRef& proto) {
-  return {LeaseId(proto.lease_id()), TaskId(proto.task_id()), proto.attempt(), proto.epoch()};
+  return {LeaseId(LineOf(proto.lease_id(), kMaxName)), TaskId(LineOf(proto.task_id(), kMaxName)),
+          proto.attempt(), proto.epoch()};
 }
 
 v1::LeaseRef ToProto(const LeaseRef& lease) {
@@ -18,12 +33,13 @@ v1::LeaseRef ToProto(const LeaseRef& lease) {
 RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   RegisterInput input;
   input.link = link;
-  input.instance = proto.instance();
-  input.host = proto.host();
-  input.version = proto.version();
-  input.cpus = proto.cpus();
+  input.instance = LineOf(proto.instance(), kMaxName);
+  input.host = LineOf(proto.host(), kMaxName);
+  input.version = LineOf(proto.version(), kMaxName);
+  input.cpus = std::clamp<int64_t>(proto.cpus(), 0, kMaxSlots);
   for (const v1::Gpu& gpu : proto.gpus()) {
-    input.gpus.push_back({gpu.index(), gpu.model(), gpu.memory_bytes()});
+    input.gpus.push_back(
+        {gpu.index(), LineOf(gpu.model(), kMaxName), std::max<int64_t>(gpu.memory_bytes(), 0)});
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
   input.trainers.assign(proto.trainers().begin(), proto.trainers().end());
@@ -37,8 +53,8 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
   for (const v1::GpuSample& sample : proto.gpus()) {
     GpuRecord gpu;
     gpu.index = sample.index();
-    gpu.utilization = sample.utilization_ratio();
-    gpu.memory_used = sample.memory_used_bytes();
+    gpu.utilization = RatioOf(sample.utilization_ratio());
+    gpu.memory_used = std::max<int64_t>(sample.memory_used_bytes(), 0);
     input.gpus.push_back(gpu);
   }
   input.leaving = proto.leaving();
@@ -46,7 +62,11 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
 }
 
 ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker) {
-  return {worker, FromProto(proto.lease()), proto.offset(), proto.lines()};
+  return {worker, FromProto(proto.lease()), proto.offset(), ReadReportLines(proto.lines())};
+}
+
+GoodbyeInput FromProto(const v1::Goodbye& proto, const WorkerId& worker) {
+  return {worker, TextOf(proto.reason())};
 }
 
 ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
@@ -67,7 +87,7 @@ ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
       input.kind = ProcessInput::Kind::kStarted;
   }
   input.exit_code = proto.exit_code();
-  input.message = proto.message();
+  input.message = TextOf(proto.message());
   input.retryable = proto.retryable();
   return input;
 }

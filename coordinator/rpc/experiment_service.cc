@@ -6,10 +6,13 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/guard.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 #include "coordinator/controller/report_data.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
+#include "coordinator/rpc/doctor.h"
 #include "coordinator/rpc/status.h"
 
 namespace scm {
@@ -19,6 +22,8 @@ constexpr char kExperimentService[] = "scm.v1.ExperimentService";
 constexpr std::chrono::milliseconds kWatchPeriod(500);
 constexpr int64_t kPage = 5000;
 constexpr int64_t kLogChunk = 256 << 10;
+constexpr size_t kMaxRequestId = 128;
+constexpr size_t kMaxSource = 1 << 20;  // as an experiment file (experiment/tree.h)
 
 absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
   switch (verb) {
@@ -67,13 +72,23 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
                                            v1::SubmitReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Submit");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  const absl::StatusOr<Reply> id =
-      deps_.loop->Call(SubmitInput{request->request_id(),
-                                   request->spec_json(),
-                                   request->source(),
-                                   {request->warnings().begin(), request->warnings().end()}});
-  if (id.ok()) reply->set_experiment_id(*id);
-  return call.End(ToGrpc(id.status()));
+  return call.End(ToGrpc(Guarded("Submit", [&] { return TakeSubmission(*request, *reply); })));
+}
+
+absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& request,
+                                                   v1::SubmitReply& reply) {
+  if (request.request_id() != LineOf(request.request_id(), kMaxRequestId)) {
+    return absl::InvalidArgumentError(absl::StrCat("a request id is one line of at most ",
+                                                   kMaxRequestId,
+                                                   " bytes, without control characters"));
+  }
+  SCM_ASSIGN_OR_RETURN(*reply.mutable_experiment_id(),
+                       deps_.loop->Call(SubmitInput{
+                           request.request_id(),
+                           request.spec_json(),
+                           TextOf(request.source(), kMaxSource),
+                           {request.warnings().begin(), request.warnings().end()}}));
+  return absl::OkStatus();
 }
 
 namespace {
@@ -103,20 +118,20 @@ absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
       return absl::InvalidArgumentError(
           absl::StrCat(reply.resolved(), " is no run; `scmctl runs` lists the runs"));
     }
-    absl::StatusOr<std::vector<StoredMetric>> rows = absl::UnavailableError("shutting down");
-    deps_.loop->Read([&](StateStore& store) {
+    absl::StatusOr<std::vector<StoredMetric>> rows;
+    SCM_RETURN_IF_ERROR(deps_.loop->Read([&](StateStore& store) {
       rows = store.ReadMetrics(reply.resolved(), request.after(), limit);
-    });
+    }));
     SCM_RETURN_IF_ERROR(rows.status());
     reply.set_json(DumpJson(MetricsView(snapshot, RunId(reply.resolved()), *rows)));
     if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
     return absl::OkStatus();
   }
   const EventFilter filter = EventsAbout(snapshot, reply.resolved());
-  absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
-  deps_.loop->Read([&](StateStore& store) {
+  absl::StatusOr<std::vector<EventRow>> rows;
+  SCM_RETURN_IF_ERROR(deps_.loop->Read([&](StateStore& store) {
     rows = store.ReadEvents(filter.experiment, request.after(), limit);
-  });
+  }));
   SCM_RETURN_IF_ERROR(rows.status());
   // A page of what was read may hold little or nothing of what was asked for.
   if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
@@ -165,6 +180,11 @@ absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::
     case v1::QueryRequest::INVENTORY:
       json = InventoryView(*snapshot);
       break;
+    case v1::QueryRequest::DOCTOR: {
+      SCM_ASSIGN_OR_RETURN(const StoreHealth health, deps_.loop->CheckStore());
+      json = DoctorView(*snapshot, health, deps_);
+      break;
+    }
     default:
       return absl::InvalidArgumentError("unknown query");
   }
@@ -177,7 +197,7 @@ grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
                                           const v1::QueryRequest* request, v1::QueryReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Query");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Answer(*request, *reply)));
+  return call.End(ToGrpc(Guarded("Query", [&] { return Answer(*request, *reply); })));
 }
 
 grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
@@ -185,19 +205,19 @@ grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
                                             v1::ControlReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Control");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  const absl::StatusOr<ControlVerb> verb = VerbOf(request->verb());
-  if (!verb.ok()) return call.End(ToGrpc(verb.status()));
-  std::string id;
-  if (*verb != ControlVerb::kShutdown) {
-    const absl::StatusOr<std::string> resolved = ResolveId(*deps_.loop->snapshot(), request->id());
-    if (!resolved.ok()) return call.End(ToGrpc(resolved.status()));
-    id = *resolved;
+  return call.End(ToGrpc(Guarded("Control", [&] { return TakeControl(*request, *reply); })));
+}
+
+absl::Status ExperimentServiceImpl::TakeControl(const v1::ControlRequest& request,
+                                                v1::ControlReply& reply) {
+  SCM_ASSIGN_OR_RETURN(const ControlVerb verb, VerbOf(request.verb()));
+  if (verb != ControlVerb::kShutdown) {
+    SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(),
+                         ResolveId(*deps_.loop->snapshot(), request.id()));
   }
-  const absl::StatusOr<Reply> answer =
-      deps_.loop->Call(ControlInput{*verb, id, request->preview()});
-  if (answer.ok()) reply->set_json(*answer);
-  reply->set_resolved(id);
-  return call.End(ToGrpc(answer.status()));
+  SCM_ASSIGN_OR_RETURN(*reply.mutable_json(),
+                       deps_.loop->Call(ControlInput{verb, reply.resolved(), request.preview()}));
+  return absl::OkStatus();
 }
 
 absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
@@ -227,7 +247,8 @@ grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
                                           grpc::ServerWriter<v1::QueryReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamStatus(*context, request->id(), *writer)));
+  return call.End(
+      ToGrpc(Guarded("Watch", [&] { return StreamStatus(*context, request->id(), *writer); })));
 }
 
 absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
@@ -235,7 +256,7 @@ absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
                                                grpc::ServerWriter<v1::LogsReply>& writer) {
   SCM_ASSIGN_OR_RETURN(const std::string id, ResolveId(*deps_.loop->snapshot(), request.id()));
   std::map<std::pair<std::string, int64_t>, int64_t> sent;
-  int64_t skip = request.offset();
+  int64_t skip = std::max<int64_t>(request.offset(), 0);
   while (!context.IsCancelled()) {
     const auto snapshot = deps_.loop->snapshot();
     bool ended = true;
@@ -271,7 +292,7 @@ grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::LogsReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Logs");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamLogs(*context, *request, *writer)));
+  return call.End(ToGrpc(Guarded("Logs", [&] { return StreamLogs(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
@@ -279,8 +300,8 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(
-      ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer, PartsOf(*request))));
+  return call.End(ToGrpc(
+      Guarded("Download", [&] { return StreamBlob(*deps_.checkpoints, request->id(), *writer, PartsOf(*request)); })));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

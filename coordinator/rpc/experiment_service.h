@@ -28,6 +28,8 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
                        v1::VersionReply* reply) override;
 
  private:
+  absl::Status TakeSubmission(const v1::SubmitRequest& request, v1::SubmitReply& reply);
+  absl::Status TakeControl(const v1::ControlRequest& request, v1::ControlReply& reply);
   absl::Status Answer(const v1::QueryRequest& request, v1::QueryReply& reply);
   absl::Status AnswerPage(const v1::QueryRequest& request, const Snapshot& snapshot,
                           v1::QueryReply& reply);

@@ -4,6 +4,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/sync_stream.h>
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -24,6 +25,11 @@ struct ServiceDependencies {
   StreamLinks* links = nullptr;
   RpcMetrics* metrics = nullptr;
   std::string version;
+  // Of the data directory: what is free, and below what nothing more is taken.
+  std::function<absl::StatusOr<int64_t>()> free_bytes = [] {
+    return absl::UnimplementedError("nobody asked for the free room");
+  };
+  int64_t min_free_bytes = 0;
 };
 
 // The "authorization" metadata of a call, or "".

@@ -1,7 +1,9 @@
 #include "coordinator/rpc/worker_service.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/guard.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/status.h"
 #include "coordinator/rpc/worker_session.h"
@@ -15,7 +17,8 @@ constexpr char kWorkerService[] = "scm.v1.WorkerService";
 absl::StatusOr<std::string> BlobIdOf(const Snapshot& snapshot, const v1::UploadHeader& header) {
   const auto task = snapshot.tasks->find(TaskId(header.lease().task_id()));
   if (task == snapshot.tasks->end()) {
-    return absl::NotFoundError(absl::StrCat("there is no task ", header.lease().task_id()));
+    return absl::NotFoundError(
+        absl::StrCat("there is no task ", LineOf(header.lease().task_id(), 100)));
   }
   const LeaseRef lease = FromProto(header.lease());
   if (!task->second->lease || task->second->lease->epoch != lease.epoch) {
@@ -67,7 +70,7 @@ grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
                                        v1::UploadResult* result) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Upload");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Receive(*reader, *result)));
+  return call.End(ToGrpc(Guarded("Upload", [&] { return Receive(*reader, *result); })));
 }
 
 grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
@@ -75,7 +78,8 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer)));
+  return call.End(ToGrpc(
+      Guarded("Download", [&] { return StreamBlob(*deps_.checkpoints, request->id(), *writer); })));
 }
 
 }  // namespace scm

@@ -1,5 +1,6 @@
 #include "coordinator/rpc/worker_session.h"
 
+#include "common/guard.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/status.h"
 
@@ -63,7 +64,11 @@ void WorkerSession::OnWriteDone(bool ok) {
 
 void WorkerSession::OnReadDone(bool ok) {
   if (!ok) return FinishOnce(grpc::Status::OK);
-  if (Receive()) StartRead(&incoming_);
+  bool go_on = false;
+  const absl::Status received =
+      Guarded("this message cannot be handled", [&] { go_on = Receive(); });
+  if (!received.ok()) return FinishOnce(ToGrpc(received));
+  if (go_on) StartRead(&incoming_);
 }
 
 bool WorkerSession::Receive() {
@@ -91,7 +96,7 @@ bool WorkerSession::Receive() {
       deps_.loop->Post(FromProto(incoming_.process(), worker));
       break;
     case v1::WorkerMessage::kGoodbye:
-      deps_.loop->Post(GoodbyeInput{worker, incoming_.goodbye().reason()});
+      deps_.loop->Post(FromProto(incoming_.goodbye(), worker));
       break;
     case v1::WorkerMessage::kLog:
       ReceiveLog(incoming_.log());

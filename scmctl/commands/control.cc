@@ -39,7 +39,8 @@ void AddControl(CLI::App& root, App& app, const char* name, const char* help, co
 int ListCheckpoints(const App& app, const std::string& id) {
   return WithClient(app, [&](Client& client) {
     const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::CHECKPOINTS, id);
-    return PrintControl(app, answer, answer.ok() ? RenderCheckpoints(*answer, app.terminal) : "");
+    return PrintControl(app, answer,
+                        answer.ok() ? RenderCheckpoints(CleanTexts(*answer), app.terminal) : "");
   });
 }
 
@@ -105,7 +106,8 @@ void AddWorkers(CLI::App& root, App& app) {
   AddVerb(*group, app, "ls", "List workers", "scmctl workers ls", [&app] {
     return WithClient(app, [&](Client& client) {
       const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::WORKERS, "");
-      return PrintControl(app, answer, answer.ok() ? RenderWorkers(*answer, app.terminal) : "");
+      return PrintControl(app, answer,
+                          answer.ok() ? RenderWorkers(CleanTexts(*answer), app.terminal) : "");
     });
   });
   CLI::App* drain = AddVerb(

@@ -20,6 +20,9 @@
 namespace scm {
 namespace {
 
+constexpr size_t kMaxSource = 1 << 20;  // no experiment file is longer
+constexpr size_t kLongestLine = 64 << 10;
+
 struct ReadExperiment {
   std::string text;  // as it was checked
   ParsedExperiment parsed;
@@ -56,14 +59,19 @@ absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
   return read;
 }
 
+// File names and what stands in files may be any bytes.
+std::string Line(const std::string& file, const Diagnostic& diagnostic) {
+  return TextOf(FormatDiagnostic(file, diagnostic), kLongestLine);
+}
+
 // Every error and warning of the file, in its order. 2 when there is an error.
 int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
                      const char* consequence) {
   for (const Diagnostic& error : parsed.errors) {
-    std::fprintf(stderr, "%s\n", FormatDiagnostic(file, error).c_str());
+    std::fprintf(stderr, "%s\n", Line(file, error).c_str());
   }
   for (const Diagnostic& warning : parsed.warnings) {
-    std::fprintf(stderr, "warning: %s\n", FormatDiagnostic(file, warning).c_str());
+    std::fprintf(stderr, "warning: %s\n", Line(file, warning).c_str());
   }
   if (parsed.errors.empty()) return kExitOk;
   std::fprintf(stderr, "%zu error%s; %s.\n", parsed.errors.size(),
@@ -93,7 +101,7 @@ void CheckPrograms(const App& app, ParsedExperiment& parsed) {
 Json DiagnosticsJson(const std::vector<Diagnostic>& diagnostics) {
   Json list = Json::array();
   for (const Diagnostic& d : diagnostics) {
-    list.push_back({{"line", d.line}, {"key", d.key}, {"message", d.message}});
+    list.push_back({{"line", d.line}, {"key", LineOf(d.key)}, {"message", TextOf(d.message)}});
   }
   return list;
 }
@@ -110,7 +118,7 @@ int Validate(const App& app, const std::string& file) {
     return parsed.errors.empty() ? kExitOk : kExitUsage;
   }
   const int code = PrintDiagnostics(file, parsed, "the file is not valid");
-  if (code == kExitOk) std::printf("%s is valid.\n", file.c_str());
+  if (code == kExitOk) std::printf("%s is valid.\n", LineOf(file).c_str());
   return code;
 }
 
@@ -130,7 +138,8 @@ int Plan(const App& app, const std::string& file) {
     std::printf("%s\n", DumpJson(plan, 2).c_str());
   } else {
     std::fputs(
-        RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
+        RenderPlan(CleanTexts(plan), *read->parsed.spec, app.terminal.width, app.terminal.colour)
+            .c_str(),
         stdout);
   }
   const Json& unplaceable = MemberAt(plan, "unplaceable");
@@ -160,7 +169,7 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
     v1::SubmitRequest request;
     request.set_request_id(request_id);
     request.set_spec_json(DumpJson(SpecToJson(*parsed.spec)));
-    request.set_source(read->text);
+    request.set_source(TextOf(read->text, kMaxSource));
     for (const Diagnostic& warning : parsed.warnings) {
       request.add_warnings(TextOf(warning.message));
     }

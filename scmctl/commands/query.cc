@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/human.h"
+#include "common/text.h"
 #include "coordinator/core/policy/recompute.h"
 #include "scmctl/app.h"
 #include "scmctl/render.h"
@@ -16,7 +17,8 @@ namespace {
 int PrintAnswer(const App& app, const absl::StatusOr<Json>& answer,
                 const std::function<std::string(const Json&)>& render) {
   if (!answer.ok()) return Fail(answer.status());
-  const std::string text = app.json() ? absl::StrCat(DumpJson(*answer, 2), "\n") : render(*answer);
+  const std::string text =
+      app.json() ? absl::StrCat(DumpJson(*answer, 2), "\n") : render(CleanTexts(*answer));
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }
@@ -24,7 +26,7 @@ int PrintAnswer(const App& app, const absl::StatusOr<Json>& answer,
 // Says on standard error which experiment a name was taken for.
 void NoteResolved(const std::string& asked, const std::string& resolved) {
   if (!resolved.empty() && resolved != asked) {
-    std::fprintf(stderr, "%s is %s\n", asked.c_str(), resolved.c_str());
+    std::fprintf(stderr, "%s is %s\n", LineOf(asked).c_str(), LineOf(resolved).c_str());
   }
 }
 

@@ -37,6 +37,7 @@ PROMISED = {
     "workers ls": "workers[].id .host .state .gpus[].index .cpus .version .last_seen .tasks[]",
     "local status": "coordinator metrics_url data_dir workers[] pids.coordinator pids.workers.*",
     "why": "id reasons[].at .subject .rule .verdict .text .certificate",
+    "doctor": "healthy checks[].check .state .text .advice",
     "plan": "tasks stages[].name rungs[].step cost.p50 .p90 .currency finish.p50 .p90 unplaceable "
             "statistics.min_p .detectable_effect warnings[]",
 }
@@ -181,6 +182,7 @@ class JsonContract(unittest.TestCase):
         self.ask("local", "up", "--workers", "2", "--allow-trainer", mini_cluster.FAKE)
         self.assertEqual(self.ask("ls")["experiments"], [])
         self.ask("version")
+        self.assertTrue(self.ask("doctor")["healthy"])
         self.assertTrue(self.ask("validate", full)["valid"])
         wrong = self.write("wrong.yaml", self.full_experiment().replace("eval_steps", "evil"))
         self.assertFalse(self.ask("validate", wrong, code=2)["valid"])
@@ -342,6 +344,7 @@ class JsonContract(unittest.TestCase):
         self.assertEqual((down["coordinator"], down["workers"], down["pids"]["coordinator"]),
                          (None, [], None))
         self.refused(6, "ls")
+        self.assertFalse(self.ask("doctor", code=1)["healthy"])
         self.cluster.up()
         self.assertEqual(len(self.ask("ls")["experiments"]), 4)
 
