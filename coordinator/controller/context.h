@@ -19,6 +19,12 @@
 
 namespace scm {
 
+// What only the worker sees of an attempt, from its latest renewal.
+struct AttemptWord {
+  absl::Time written_at = absl::InfinitePast();  // when its trainer last wrote a report
+  std::string waiting_for;                       // for people; "" = nothing
+};
+
 struct ControllerContext {
   ControllerContext(ControllerOptions the_options, ControllerDependencies the_dependencies)
       : options(std::move(the_options)), dependencies(the_dependencies) {}
@@ -35,6 +41,10 @@ struct ControllerContext {
   // Granted by an earlier process of the coordinator, and no word of them since: they may never
   // have been sent.
   std::set<LeaseId> unsent_grants;
+  // Of leases that are held: what their workers last said about them…
+  std::map<TaskId, AttemptWord> attempt_words;
+  // …and which of their inputs turned out damaged.
+  std::map<LeaseId, std::string> damaged_inputs;
   // Of the scheduler's last decision.
   std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
   std::set<ExperimentId> touched;  // whose stages are to be looked at again
@@ -60,6 +70,8 @@ struct ControllerContext {
   double CostRate(const Task& task) const;
   // Accrued by an experiment until now, running leases included.
   double Accrued(const ExperimentId& id) const;
+  // Of every attempt that waits for something, as snapshots show it.
+  std::shared_ptr<const WaitingReasons> WaitingFor() const;
   // Gives a worker back that was quarantined, where it has become the last that can do its work.
   void ReleaseLastWorkers();
 

@@ -55,11 +55,17 @@ RunHistory PolicyRunner::HistoryOf(const Run& run) const {
     history.grad_norm = norm->second;
   }
   history.started_at = task.lease ? task.lease->granted_at : absl::InfinitePast();
-  history.last_report = task.last_report;
+  history.last_report = LastSign(task);
   if (const auto since = listening_since_.find(task.id); since != listening_since_.end()) {
     history.listening_since = since->second;
   }
   return history;
+}
+
+absl::Time PolicyRunner::LastSign(const Task& task) const {
+  const auto word = context_.attempt_words.find(task.id);
+  return word == context_.attempt_words.end() ? task.last_report
+                                              : std::max(task.last_report, word->second.written_at);
 }
 
 void PolicyRunner::Look(const RunId& id) {
@@ -198,7 +204,7 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
   history.run = id.str();
   history.step = task.progress;
   history.started_at = task.lease->granted_at;
-  history.last_report = task.last_report;
+  history.last_report = LastSign(task);
   if (const auto since = listening_since_.find(id); since != listening_since_.end()) {
     history.listening_since = since->second;
   }
