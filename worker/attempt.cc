@@ -301,6 +301,8 @@ LeaseState Attempt::State() const {
   LeaseState state{lease_, WaitingFor(), std::nullopt};
   if (phase_ == AttemptPhase::kRunning) {
     state.trainer_silent_seconds = absl::ToDoubleSeconds(reports_->Silence());
+  } else if (phase_ == AttemptPhase::kFlushing || phase_ == AttemptPhase::kReporting) {
+    state.trainer_silent_seconds = 0;  // it has nothing more to say; what it said is on its way
   }
   return state;
 }

@@ -46,7 +46,7 @@ struct Register {
 struct LeaseState {
   LeaseRef lease;
   std::string waiting_for;                       // for people; "" = nothing
-  std::optional<double> trainer_silent_seconds;  // of a trainer that runs
+  std::optional<double> trainer_silent_seconds;  // of a trainer that runs; 0 once it has ended
 };
 
 struct Renew {

@@ -308,9 +308,7 @@ TEST_F(DaemonTest, AHangAfterTheLastWordIsEndedAndTheWordHolds) {
 }
 
 TEST_F(DaemonTest, SaysWhatItsAttemptsWaitForAndWhenTheyLastWrote) {
-  for (int i = 0; i < 1000; ++i) {
-    h.coordinator.upload_answers.push_back(absl::ResourceExhaustedError("no room for r-1/5"));
-  }
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
   const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 5));
   const auto waits = [&] {
     return h.coordinator.states.size() == 1 &&
@@ -331,6 +329,20 @@ TEST_F(DaemonTest, SaysWhatItsAttemptsWaitForAndWhenTheyLastWrote) {
   h.StepUntil([&] { return h.coordinator.states[0].waiting_for.empty(); }, "nothing to wait for");
   h.coordinator.SendRevoke(lease);
   h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
+}
+
+TEST_F(DaemonTest, ATrainerThatHasEndedIsNotSilent) {
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5));
+  WaitUntil([&] { return h.Step(), FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  const int renewals = h.coordinator.renewals;
+  h.StepUntil([&] { return h.coordinator.renewals > renewals + 20; }, "renewals");
+  ASSERT_EQ(h.coordinator.states.size(), 1u);
+  EXPECT_EQ(h.coordinator.states[0].trainer_silent_seconds, 0.0);
+  EXPECT_THAT(h.coordinator.states[0].waiting_for, HasSubstr("no room for r-1/5"));
+  h.coordinator.upload_answers.clear();
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).exit_code, 0);
 }
 
 TEST_F(DaemonTest, ASilentTrainerIsKnownAsOne) {
