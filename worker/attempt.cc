@@ -203,6 +203,7 @@ void Attempt::Stop(StopInfo stop, const std::string& line) {
       {"reason", stop.reason}, {"grace_seconds", stop.grace_seconds}, {"local", stop.local}};
   WriteFileAtomically(Path(attempt_files::kStop), DumpJson(record) + "\n").IgnoreError();
   LimitTo(absl::Seconds(stop.grace_seconds));
+  if (stop.reason == "cancel" || stop.reason == "abort") reports_->GiveUpFiles();
   stop_ = std::move(stop);
   if (lines_.size() < kMaxPendingLines) lines_.push_back(line);
   SendPendingLines();

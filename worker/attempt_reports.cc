@@ -189,7 +189,7 @@ bool AttemptReports::WaitsForRoom(const absl::Status& status) {
   if (!absl::IsResourceExhausted(status)) return true;
   const absl::Duration now = context_.clock->Steady();
   no_room_since_ = std::min(no_room_since_, now);
-  return now - no_room_since_ < context_.upload_patience;
+  return patient_ && now - no_room_since_ < context_.upload_patience;
 }
 
 void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {

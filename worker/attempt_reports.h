@@ -34,6 +34,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   absl::Duration Silence() const;
   // What the reports wait for, for people; "" = nothing in particular.
   std::string WaitingFor() const;
+  // The run ends for good, and nobody needs its files: no more waiting for room.
+  void GiveUpFiles() { patient_ = false; }
   // Why the attempt cannot go on: the trainer broke the protocol, or its files were refused.
   const std::string& violation() const { return violation_; }
   const std::string& last_report() const { return reports_.last_report(); }
@@ -67,6 +69,7 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   std::string upload_name_, upload_problem_;           // of the upload under way, or tried last
   std::shared_ptr<TransferProgress> upload_progress_;
   absl::Duration no_room_since_ = absl::InfiniteDuration();  // Clock::Steady()
+  bool patient_ = true;                                      // with a coordinator without room
   int64_t watched_size_ = -1;
   absl::Duration written_at_;  // Clock::Steady()
   // When the wait for the log ends, Clock::Steady(); set when every report is acknowledged.

@@ -124,12 +124,16 @@ absl::StatusOr<CommittedBlob> LocalStore::Find(absl::string_view id) {
   blob.id = std::string(id);
   blob.path = PathOf(id);
   const std::string path = absl::StrCat(blob.path, "/", kManifestName);
-  SCM_ASSIGN_OR_RETURN(const std::string text, files_.ReadAt(path, 0, kMaxManifestBytes));
-  SCM_ASSIGN_OR_RETURN(blob.manifest, ManifestFromJson(text, path));
+  const absl::StatusOr<std::string> text = files_.ReadAt(path, 0, kMaxManifestBytes);
+  if (absl::IsNotFound(text.status()) && files_.List(blob.path).ok()) {
+    return absl::DataLossError(absl::StrCat(path, " is missing"));
+  }
+  SCM_RETURN_IF_ERROR(text.status());
+  SCM_ASSIGN_OR_RETURN(blob.manifest, ManifestFromJson(*text, path));
   if (blob.manifest.id != blob.id) {
     return absl::DataLossError(absl::StrCat(path, " is the manifest of ", blob.manifest.id));
   }
-  blob.sha256 = Sha256Hex(text);
+  blob.sha256 = Sha256Hex(*text);
   blob.bytes = TotalBytes(blob.manifest);
   return blob;
 }

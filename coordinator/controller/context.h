@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,8 +22,10 @@ namespace scm {
 
 // What only the worker sees of an attempt, from its latest renewal.
 struct AttemptWord {
-  absl::Time written_at = absl::InfinitePast();  // when its trainer last wrote a report
-  std::string waiting_for;                       // for people; "" = nothing
+  // For how long its trainer had written no report then. What is not renewed ends with its lease,
+  // so it does not grow between renewals.
+  std::optional<absl::Duration> trainer_silent;
+  std::string waiting_for;  // for people; "" = nothing
 };
 
 struct ControllerContext {

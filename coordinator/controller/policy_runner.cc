@@ -64,8 +64,8 @@ RunHistory PolicyRunner::HistoryOf(const Run& run) const {
 
 absl::Time PolicyRunner::LastSign(const Task& task) const {
   const auto word = context_.attempt_words.find(task.id);
-  return word == context_.attempt_words.end() ? task.last_report
-                                              : std::max(task.last_report, word->second.written_at);
+  if (word == context_.attempt_words.end() || !word->second.trainer_silent) return task.last_report;
+  return std::max(task.last_report, context_.now - *word->second.trainer_silent);
 }
 
 void PolicyRunner::Look(const RunId& id) {

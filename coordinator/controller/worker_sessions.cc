@@ -113,7 +113,7 @@ void WorkerSessions::Renew(const RenewInput& input) {
     if (!context_.Holds(state.lease)) continue;
     AttemptWord& word = context_.attempt_words[state.lease.task];
     word.waiting_for = LineOf(state.waiting_for, kWaitingTextLimit);
-    if (state.trainer_silent) word.written_at = context_.now - *state.trainer_silent;
+    word.trainer_silent = state.trainer_silent;
   }
   for (const LeaseRef& lease : input.leases) {
     if (context_.Holds(lease)) {

@@ -49,9 +49,8 @@ TEST_F(DaemonCheckpointsTest, AFinalRefusalEndsTheAttempt) {
 }
 
 TEST_F(DaemonCheckpointsTest, ACoordinatorWithoutRoomIsNotAskedForEver) {
-  for (int i = 0; i < 1000; ++i) {
-    h.coordinator.upload_answers.push_back(absl::ResourceExhaustedError("no room for r-1/5: much"));
-  }
+  h.coordinator.upload_answers.assign(1000,
+                                      absl::ResourceExhaustedError("no room for r-1/5: much"));
   h.context().upload_patience = absl::Minutes(2);  // of the harness's fast time
   const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
   ASSERT_TRUE(h.StepUntilEnded(lease));
@@ -60,6 +59,15 @@ TEST_F(DaemonCheckpointsTest, ACoordinatorWithoutRoomIsNotAskedForEver) {
   EXPECT_THAT(h.End(lease).message,
               HasSubstr("(checkpoint 5) cannot be stored: no room for r-1/5: much"));
   EXPECT_GT(h.coordinator.uploads, 4) << "a wrong file would have been given up by then";
+}
+
+TEST_F(DaemonCheckpointsTest, ACancelledRunDoesNotWaitForRoom) {
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
+  h.context().upload_patience = absl::InfiniteDuration();
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  h.StepUntil([&] { return h.coordinator.uploads > 2; }, "a refusal");
+  h.coordinator.SendCommand(lease, R"({"cmd":"stop","reason":"cancel","grace_seconds":3000})");
+  ASSERT_TRUE(h.StepUntilEnded(lease));
 }
 
 TEST_F(DaemonCheckpointsTest, AnInputLargerThanTheDiskIsSaidAndNotFetched) {
