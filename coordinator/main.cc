@@ -31,9 +31,15 @@ constexpr int64_t kMinFreeBytes = 64 << 20;
 // Nobody waits for the controller yet.
 constexpr absl::Duration kCheckAtStart = absl::Seconds(10);
 
-// Whether a row says that the blob exists.
+// Whether somebody may rely on the blob's present content: a checkpoint that is in use, or what a
+// task left that has ended.
 bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
-  return snapshot.checkpoints->contains(id) || snapshot.artifacts->contains(id);
+  if (const auto c = snapshot.checkpoints->find(id); c != snapshot.checkpoints->end()) {
+    return !c->second->deleted;
+  }
+  const auto artifact = snapshot.artifacts->find(id);
+  return artifact != snapshot.artifacts->end() &&
+         IsTerminal(snapshot.tasks->at(artifact->second->task)->state);
 }
 
 absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {

@@ -217,6 +217,24 @@ class GrpcClient final : public Client {
     }
   }
 
+  absl::Status VerifyCheckpoints(const std::vector<std::string>& ids,
+                                 const std::function<void(const Json&)>& show) override {
+    v1::VerifyRequest request;
+    for (const std::string& id : ids) request.add_ids(id);
+    grpc::ClientContext context;
+    Prepare(context, /*deadline=*/false);
+    const auto stream = stub_->Verify(&context, request);
+    v1::VerifyReply reply;
+    absl::Status status;
+    while (stream->Read(&reply)) {
+      const absl::StatusOr<Json> row = ParseJson(reply.json(), "the coordinator's answer");
+      if (row.ok()) show(*row);
+      status.Update(row.status());
+    }
+    SCM_RETURN_IF_ERROR(Word(stream->Finish()));
+    return status;
+  }
+
   absl::StatusOr<std::string> CoordinatorVersion() override {
     v1::VersionReply reply;
     grpc::ClientContext context;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/json.h"
@@ -43,6 +44,10 @@ class Client {
   // directory holds something else.
   virtual absl::Status Download(const std::string& id, const std::string& directory,
                                 const DownloadOptions& how) = 0;
+  // Calls `show` with a row for every checkpoint that the ids stand for (none: all there are), as
+  // they are read and compared with their manifests.
+  virtual absl::Status VerifyCheckpoints(const std::vector<std::string>& ids,
+                                         const std::function<void(const Json& row)>& show) = 0;
   // Answers within seconds or not at all.
   virtual absl::StatusOr<std::string> CoordinatorVersion() = 0;
   virtual const std::string& address() const = 0;

@@ -19,6 +19,7 @@ std::string RenderWhy(const Json& answer, const Terminal& terminal);
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal);
 std::string RenderArtifacts(const Json& answer, const Terminal& terminal);
 std::string RenderDoctor(const Json& answer, const Terminal& terminal);
+std::string RenderVerifiedCheckpoints(const Json& answer, const Terminal& terminal);
 std::string RenderWorkers(const Json& answer, const Terminal& terminal);
 
 // The live view of `watch`: header, runs with bars, what else happens, the latest aborts. No line

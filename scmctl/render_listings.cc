@@ -129,10 +129,28 @@ std::string RenderCheckpoints(const Json& answer, const Terminal& terminal) {
                {"path", false, true}});
   for (const Json& c : MemberAt(answer, "checkpoints")) {
     table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")), Cell(MemberAt(c, "attempt")),
-               Cell(MemberAt(c, "state")), HumanBytes(IntegerAt(c, "bytes", 0)),
+               MemberAt(c, "damage").is_string() ? "DELETED (damaged)" : Cell(MemberAt(c, "state")),
+               HumanBytes(IntegerAt(c, "bytes", 0)),
                absl::StrCat(StringAt(c, "sha256").substr(0, 8), "…"), Cell(MemberAt(c, "path"))});
   }
   return table.Render(terminal, "No checkpoints yet.");
+}
+
+std::string RenderVerifiedCheckpoints(const Json& answer, const Terminal& terminal) {
+  Table table(
+      {{"checkpoint"}, {"step", true}, {"size", true}, {"files"}, {"problem", false, true}});
+  for (const Json& c : MemberAt(answer, "checkpoints")) {
+    table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")),
+               HumanBytes(IntegerAt(c, "bytes", 0)),
+               BoolAt(c, "intact", false) ? "intact" : "damaged", Cell(MemberAt(c, "problem"))});
+  }
+  const int64_t damaged = IntegerAt(answer, "damaged", 0);
+  return absl::StrCat(
+      table.Render(terminal, "There are no checkpoints to verify."),
+      damaged == 0 ? ""
+                   : absl::StrCat("\n", damaged, damaged == 1 ? " is" : " are",
+                                  " damaged and will not be used any more: runs go on from older "
+                                  "ones.\n"));
 }
 
 std::string RenderWorkers(const Json& answer, const Terminal& terminal) {

@@ -52,6 +52,13 @@ struct Fill {
       to.set_memory_used_bytes(sample.memory_used_bytes);
     }
     out.set_leaving(message.leaving);
+    for (const LeaseState& state : message.states) {
+      v1::LeaseState& to = *out.add_states();
+      *to.mutable_lease() = ToProto(state.lease);
+      to.set_waiting_for(Utf8(state.waiting_for));
+      to.set_writes(state.trainer_silent_seconds.has_value());
+      to.set_trainer_silent_seconds(state.trainer_silent_seconds.value_or(0));
+    }
   }
   void operator()(const ReportBatch& message) {
     v1::ReportBatch& out = *proto.mutable_reports();
@@ -72,6 +79,7 @@ struct Fill {
     out.set_exit_code(message.exit_code);
     out.set_message(TextOf(message.message));
     out.set_retryable(message.retryable);
+    out.set_free(message.free);
   }
   void operator()(const Goodbye& message) {
     proto.mutable_goodbye()->set_reason(TextOf(message.reason));

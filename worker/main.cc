@@ -73,7 +73,7 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
 
   TaskQueue loop;
   ThreadPool pool(kTransferThreads);
-  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt");
+  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", options.shutdown_grace);
   InputCache cache(options.work_dir + "/cache");
   Slots slots(options.cpus, options.cores);
   const std::unique_ptr<GpuInventory> gpus = MakeGpuInventory(options.nvml);
@@ -90,14 +90,18 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                         options.orphan_timeout,
                         {ProgramDirectory(), options.allowed, path == nullptr ? "" : path},
                         visible,
-                        options.min_free_bytes};
+                        options.min_free_bytes,
+                        options.exit_grace,
+                        options.upload_patience};
   Daemon daemon({{*instance,
                   HostName(),
                   kVersion,
                   options.cpus,
                   visible,
                   {},
-                  OfferedPrograms(context.rules)}},
+                  OfferedPrograms(context.rules)},
+                 options.shutdown_grace,
+                 options.shutdown_grace},
                 context, *gpus);
   if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
   WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
@@ -105,10 +109,16 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
 
   bool leave_now = false;
   const auto wait = [&signals, &loop, &daemon, &leave_now] {
-    for (int signal = 0, count = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1; ++count) {
-      loop.Post([&daemon, &leave_now, signal, count] {
-        leave_now = count > 0;  // the trainers' shims keep the grace that was set
-        daemon.Shutdown(signal == SIGINT ? "interrupted" : "terminated");
+    int signal = 0, interrupts = 0;
+    while (sigwait(&signals, &signal) == 0 && signal != SIGUSR1) {
+      interrupts += signal == SIGINT;
+      // Only a person types Ctrl-C twice; schedulers repeat SIGTERM, and mean the same by it. The
+      // trainers' shims keep the grace that was set.
+      loop.Post([&daemon, &leave_now, signal, leave = interrupts > 1] {
+        leave_now = leave;
+        daemon.Shutdown(signal == SIGINT   ? "interrupted"
+                        : signal == SIGHUP ? "hung up"
+                                           : "terminated");
       });
     }
   };
@@ -145,6 +155,11 @@ int main(int argc, char** argv) {
     sigset_t signals;
     sigemptyset(&signals);
     for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+    // Unless it was started by nohup: whoever closes its terminal wants it to end in good order, too.
+    struct sigaction hang_up;
+    if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) {
+      sigaddset(&signals, SIGHUP);
+    }
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
     code = scm::Run(parsed.options, signals);

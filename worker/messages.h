@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -41,10 +42,18 @@ struct Register {
   std::vector<std::string> trainers = {};  // programs that ResolveCommand may allow
 };
 
+// What only the worker sees of an attempt.
+struct LeaseState {
+  LeaseRef lease;
+  std::string waiting_for;                       // for people; "" = nothing
+  std::optional<double> trainer_silent_seconds;  // of a trainer that runs; 0 once it has ended
+};
+
 struct Renew {
   std::vector<LeaseRef> leases;
   std::vector<GpuSample> gpus;
   bool leaving = false;  // nothing new is to be granted here
+  std::vector<LeaseState> states = {};
 };
 
 struct ReportBatch {
@@ -66,6 +75,7 @@ struct ProcessEvent {
   int exit_code = 0;
   std::string message;
   bool retryable = false;
+  bool free = false;  // kKilled: through no fault of the attempt's
   bool operator==(const ProcessEvent&) const = default;
 };
 

@@ -56,6 +56,9 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   WorkerOptions options;
   std::string core_list;
   double orphan_seconds = absl::ToDoubleSeconds(options.orphan_timeout);
+  double shutdown_seconds = absl::ToDoubleSeconds(options.shutdown_grace);
+  double exit_seconds = absl::ToDoubleSeconds(options.exit_grace);
+  double upload_seconds = absl::ToDoubleSeconds(options.upload_patience);
   CLI::App app("Runs attempts of training tasks on this host for an scm coordinator.",
                "scm-worker");
   app.set_version_flag("--version", kVersion);
@@ -81,6 +84,19 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
                  "Seconds for which a trainer may go on without contact to the coordinator")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--shutdown-grace", shutdown_seconds,
+                 "Seconds that trainers have to write a checkpoint and stop when this worker is "
+                 "told to end; their files then have as long again")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--exit-grace", exit_seconds,
+                 "Seconds that a trainer has to exit after its last word (done, stopped, failed)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--upload-patience", upload_seconds,
+                 "Seconds for which files are offered to a coordinator that has no room for them")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--min-free-bytes", options.min_free_bytes,
                  "Attempts wait with their start while the disk of --work-dir has less room")
       ->capture_default_str()
@@ -100,6 +116,9 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   }
   for (std::string& path : options.allowed) path = AbsolutePath(path, here);
   options.orphan_timeout = absl::Seconds(orphan_seconds);
+  options.shutdown_grace = absl::Seconds(shutdown_seconds);
+  options.exit_grace = absl::Seconds(exit_seconds);
+  options.upload_patience = absl::Seconds(upload_seconds);
   const std::vector<int> affinity = AffinityCores();
   if (options.cpus == 0) options.cpus = std::max<int>(1, static_cast<int>(affinity.size()));
   if (!core_list.empty()) {

@@ -13,8 +13,9 @@ namespace scm {
 
 class PosixLauncher : public ProcessLauncher {
  public:
-  // `shim`: path of scm-attempt.
-  explicit PosixLauncher(std::string shim) : shim_(std::move(shim)) {}
+  // `shim`: path of scm-attempt. `grace`: what it gives its trainer when it is itself told to end.
+  explicit PosixLauncher(std::string shim, absl::Duration grace = absl::Seconds(60))
+      : shim_(std::move(shim)), grace_(grace) {}
 
   absl::Status Start(const LaunchRequest& request) override;
   ProcessState Poll(const std::string& directory) override;
@@ -28,6 +29,7 @@ class PosixLauncher : public ProcessLauncher {
   ProcessState PollByPid(const std::string& directory, const Json& pid, bool child_lives);
 
   std::string shim_;
+  absl::Duration grace_;
   std::map<std::string, pid_t> children_;  // by directory; those this daemon started
 };
 

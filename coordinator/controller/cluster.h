@@ -123,6 +123,8 @@ struct Snapshot {
   std::shared_ptr<const std::set<TaskId>> open_tasks;  // not terminal
   // Why waiting tasks wait, from the scheduler's last decision.
   std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
+  // What attempts that run wait for, where their workers say so.
+  std::shared_ptr<const WaitingReasons> waiting_for = std::make_shared<WaitingReasons>();
   bool store_full = false;  // the disk is full: nothing new is accepted
   std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
 };

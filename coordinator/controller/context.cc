@@ -67,6 +67,14 @@ double ControllerContext::Accrued(const ExperimentId& id) const {
   return total;
 }
 
+std::shared_ptr<const WaitingReasons> ControllerContext::WaitingFor() const {
+  auto all = std::make_shared<WaitingReasons>();
+  for (const auto& [task, word] : attempt_words) {
+    if (!word.waiting_for.empty()) all->emplace(task, word.waiting_for);
+  }
+  return all;
+}
+
 void ControllerContext::SendStop(const Task& task) {
   if (task.state != State::kStopping || !task.lease) return;
   const StopReason reason = *task.stop_reason;
@@ -100,7 +108,11 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
     }
   } else {
     lease_deadlines.erase(after.id);
-    if (before.lease) unsent_grants.erase(before.lease->id);
+    attempt_words.erase(after.id);
+    if (before.lease) {
+      unsent_grants.erase(before.lease->id);
+      damaged_inputs.erase(before.lease->id);
+    }
   }
   NoteStrike(before, after, event);
   if (before.state == after.state && !std::holds_alternative<StopRequested>(event)) return;

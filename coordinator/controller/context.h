@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,6 +19,14 @@
 #include "coordinator/core/task_event.h"
 
 namespace scm {
+
+// What only the worker sees of an attempt, from its latest renewal.
+struct AttemptWord {
+  // For how long its trainer had written no report then. What is not renewed ends with its lease,
+  // so it does not grow between renewals.
+  std::optional<absl::Duration> trainer_silent;
+  std::string waiting_for;  // for people; "" = nothing
+};
 
 struct ControllerContext {
   ControllerContext(ControllerOptions the_options, ControllerDependencies the_dependencies)
@@ -35,6 +44,10 @@ struct ControllerContext {
   // Granted by an earlier process of the coordinator, and no word of them since: they may never
   // have been sent.
   std::set<LeaseId> unsent_grants;
+  // Of leases that are held: what their workers last said about them…
+  std::map<TaskId, AttemptWord> attempt_words;
+  // …and which of their inputs turned out damaged.
+  std::map<LeaseId, std::string> damaged_inputs;
   // Of the scheduler's last decision.
   std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
   std::set<ExperimentId> touched;  // whose stages are to be looked at again
@@ -62,6 +75,8 @@ struct ControllerContext {
   double CostRate(const Task& task) const;
   // Accrued by an experiment until now, running leases included.
   double Accrued(const ExperimentId& id) const;
+  // Of every attempt that waits for something, as snapshots show it.
+  std::shared_ptr<const WaitingReasons> WaitingFor() const;
   // Gives a worker back that was quarantined, where it has become the last that can do its work.
   void ReleaseLastWorkers();
 

@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "common/text.h"
 #include "coordinator/controller/context.h"
+#include "coordinator/controller/damage.h"
 #include "coordinator/controller/dispatcher.h"
 #include "coordinator/controller/policy_runner.h"
 #include "coordinator/controller/process_exit.h"
@@ -69,6 +70,7 @@ struct Controller::Impl {
   absl::StatusOr<Reply> operator()(const GoodbyeInput& input);
   absl::StatusOr<Reply> operator()(const LinkLostInput& input);
   absl::StatusOr<Reply> operator()(const BlobInput& input);
+  absl::StatusOr<Reply> operator()(const DamageInput& input);
 
   absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
   absl::StatusOr<Reply> Shutdown();
@@ -235,7 +237,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
   }
   const Task before = *context.cluster.tasks.Find(input.lease.task);
   const double rate = context.CostRate(before);
-  const TaskEvent event = EventOfProcess(before, input);
+  const TaskEvent event = EventOfDamage(context, input).value_or(EventOfProcess(before, input));
   SCM_RETURN_IF_ERROR(context.Transition(before.id, event));
   const Task& after = *context.cluster.tasks.Find(before.id);
   if (!after.lease) context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
@@ -274,11 +276,15 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
   }
   context.cluster.checkpoints.Insert(
       input.blob.id, {input.blob.id, task.run, input.lease.attempt, input.step, input.blob.sha256,
-                      input.blob.path, input.blob.bytes, files, false, context.now});
+                      input.blob.path, input.blob.bytes, files, false, context.now, ""});
   const RunId run = task.run;
   context.cluster.tasks.Mutate(task.id).progressed = true;
   NoteBestStep(run, input.step);
   return input.blob.id;
+}
+
+absl::StatusOr<Reply> Controller::Impl::operator()(const DamageInput& input) {
+  return TakeDamage(context, input);
 }
 
 void Controller::Impl::AdvanceTouched() {
@@ -331,10 +337,8 @@ absl::Status Controller::Recover(absl::Time now) {
   SCM_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
                        dependencies_.checkpoints->Sweep(impl_->KnownBlobs(stored)));
   for (const std::string& id : missing) {
-    if (context.cluster.checkpoints.Find(id) == nullptr) continue;
-    context.cluster.checkpoints.Mutate(id).deleted = true;
-    context.Event(ExperimentId(), id, "checkpoint_missing",
-                  "its files are gone from the checkpoint store; it will not be used");
+    // An artifact has no record to mark: whoever asks for it is told.
+    GiveUpCheckpoint(context, id, "its files are gone from the checkpoint store").IgnoreError();
   }
   impl_->sessions.RestartTerms();
   for (const TaskId& id : context.cluster.open_tasks()) {
@@ -402,6 +406,7 @@ absl::Status Controller::Flush(absl::Time now) {
   Snapshot next = impl_->context.cluster.Publish(now);
   next.waiting_reasons = impl_->context.waiting_reasons;
   next.store_health = impl_->context.store_health;
+  next.waiting_for = impl_->context.WaitingFor();
   {
     std::lock_guard lock(impl_->snapshot_mutex);
     impl_->published = std::make_shared<Snapshot>(std::move(next));

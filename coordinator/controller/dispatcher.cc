@@ -150,6 +150,12 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
   for (const Run* run : runs) {
     if (!task.part || task.part->run == run->id) inputs.push_back(BestCheckpointInput(*run));
   }
+  const bool needs_one = task.kind == TaskKind::kExport || (task.part && !task.part->run.empty());
+  if (inputs.empty() && needs_one) {
+    return absl::DataLossError(absl::StrCat(
+        "no checkpoint of ", task.part ? task.part->run.str() : "any seed",
+        " is left intact: `scmctl checkpoints ls ", task.experiment.str(), "` says what happened"));
+  }
   return inputs;
 }
 
@@ -198,7 +204,8 @@ void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
   if (!spec.ok()) {
     // An attempt that never left: it counts as a retry, and says nothing about the worker.
     context_
-        .Transition(id, StartFailed{std::string(spec.status().message()), /*retryable=*/true,
+        .Transition(id, StartFailed{std::string(spec.status().message()),
+                                    /*retryable=*/!absl::IsDataLoss(spec.status()),
                                     /*at_worker=*/false})
         .IgnoreError();
     return;

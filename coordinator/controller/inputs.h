@@ -2,6 +2,7 @@
 // layer, the tests and the simulator speak to it in the same words. No protobuf here.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -46,11 +47,18 @@ struct RegisterInput {
   std::vector<LeaseRef> live;
   std::vector<std::string> trainers;  // programs it may start; empty: it does not say
 };
+// What only the worker sees of an attempt that it holds.
+struct LeaseState {
+  LeaseRef lease;
+  std::string waiting_for;                       // for people; "" = nothing
+  std::optional<absl::Duration> trainer_silent;  // since the trainer last wrote a report
+};
 struct RenewInput {
   WorkerId worker;
   std::vector<LeaseRef> leases;
   std::vector<GpuRecord> gpus;  // utilisation samples by index
   bool leaving = false;         // says goodbye once its attempts are saved
+  std::vector<LeaseState> states = {};
 };
 struct ReportsInput {
   WorkerId worker;
@@ -66,6 +74,7 @@ struct ProcessInput {
   int exit_code = 0;
   std::string message;
   bool retryable = true;
+  bool free = false;  // kKilled: costs no retry
 };
 struct GoodbyeInput {
   WorkerId worker;
@@ -83,9 +92,16 @@ struct BlobInput {
   std::string name;
   CommittedBlob blob;
 };
+// Files in the checkpoint store were read and do not fit their manifest. `lease` read them, or is
+// empty. Answered with NOT_FOUND when there is no such blob (any more).
+struct DamageInput {
+  std::string id;  // of a checkpoint or artifact
+  std::string what;
+  LeaseRef lease;
+};
 
 using Input = std::variant<SubmitInput, ControlInput, RegisterInput, RenewInput, ReportsInput,
-                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput>;
+                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput, DamageInput>;
 
 // ---- to workers ------------------------------------------------------------------------------
 struct RegisteredOutput {

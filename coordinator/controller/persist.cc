@@ -393,15 +393,16 @@ Json ToJson(const CheckpointRecord& c) {
           {"attempt", c.attempt}, {"step", c.step},
           {"sha256", c.sha256},   {"path", c.path},
           {"bytes", c.bytes},     {"files", c.files},
-          {"deleted", c.deleted}, {"committed_at", TimeJson(c.committed_at)}};
+          {"deleted", c.deleted}, {"committed_at", TimeJson(c.committed_at)},
+          {"damage", c.damage}};
 }
 
 absl::StatusOr<CheckpointRecord> CheckpointFromJson(const Json& json) {
-  return CheckpointRecord{StringAt(json, "id"),           IdAt<RunId>(json, "run"),
-                          IntegerAt(json, "attempt", 0),  IntegerAt(json, "step", 0),
-                          StringAt(json, "sha256"),       StringAt(json, "path"),
-                          IntegerAt(json, "bytes", 0),    MemberAt(json, "files"),
-                          BoolAt(json, "deleted", false), TimeAt(json, "committed_at")};
+  return CheckpointRecord{
+      StringAt(json, "id"),         IdAt<RunId>(json, "run"), IntegerAt(json, "attempt", 0),
+      IntegerAt(json, "step", 0),   StringAt(json, "sha256"), StringAt(json, "path"),
+      IntegerAt(json, "bytes", 0),  MemberAt(json, "files"),  BoolAt(json, "deleted", false),
+      TimeAt(json, "committed_at"), StringAt(json, "damage")};
 }
 
 Json ToJson(const ArtifactRecord& a) {

@@ -60,7 +60,7 @@ RunHistory PolicyRunner::FactsOf(const Run& run) const {
     history.grad_norm = norm->second;
   }
   history.started_at = task.lease ? task.lease->granted_at : absl::InfinitePast();
-  history.last_report = task.last_report;
+  history.last_report = LastSign(task);
   if (const auto since = listening_since_.find(task.id); since != listening_since_.end()) {
     history.listening_since = since->second;
   }
@@ -93,6 +93,12 @@ void PolicyRunner::Warn(const RunId& id, const Verdict& verdict) {
                  {{"rule", verdict.rule}, {"warning", verdict.warning_topic}});
   RunWarning warning{verdict.warning_topic, verdict.rule, run.step, verdict.warning};
   context_.cluster.runs.Mutate(id).warnings.push_back(std::move(warning));
+}
+
+absl::Time PolicyRunner::LastSign(const Task& task) const {
+  const auto word = context_.attempt_words.find(task.id);
+  if (word == context_.attempt_words.end() || !word->second.trainer_silent) return task.last_report;
+  return std::max(task.last_report, context_.now - *word->second.trainer_silent);
 }
 
 void PolicyRunner::Look(const RunId& id) {
@@ -239,7 +245,7 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
   history.run = id.str();
   history.step = task.progress;
   history.started_at = task.lease->granted_at;
-  history.last_report = task.last_report;
+  history.last_report = LastSign(task);
   if (const auto since = listening_since_.find(id); since != listening_since_.end()) {
     history.listening_since = since->second;
   }

@@ -48,6 +48,9 @@ class PolicyRunner {
   // Its watches, shown the validations that are new.
   const RunWatches& WatchesOf(const Run& run, const RunHistory& facts);
   void Warn(const RunId& id, const Verdict& verdict);
+  // When the task's trainer last wrote a report. What it wrote may wait on its worker behind files
+  // that cannot be stored yet, so the worker's word counts as much as what has arrived.
+  absl::Time LastSign(const Task& task) const;
   void AbortRun(const RunId& id, const Verdict& verdict);
   void AbortExperiment(const ExperimentId& id, const Verdict& verdict);
   CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run,

@@ -29,7 +29,8 @@ std::string ReasonOf(const Snapshot& snapshot, const Task& task) {
                                  : absl::StrCat(waiting->second, " (", task.reason, ")");
     }
   }
-  return task.reason;
+  const std::string waits = WaitsFor(snapshot, task);
+  return absl::StrCat(task.reason, task.reason.empty() || waits.empty() ? "" : "; ", waits);
 }
 
 Json WorkerOf(const Task& task) {
@@ -248,6 +249,7 @@ absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view
                     {"bytes", c->bytes},
                     {"sha256", c->sha256},
                     {"path", c->path},
+                    {"damage", TextOrNull(c->damage)},
                     {"files", c->files}});
   }
   return Json{{"checkpoints", list}};

@@ -34,6 +34,8 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
     if (waiting != snapshot.waiting_reasons->end()) {
       text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
     }
+  } else if (const std::string waits = WaitsFor(snapshot, task); !waits.empty()) {
+    text = absl::StrCat(waits, text.empty() ? "" : "; ", text);
   }
   const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
   return {{"at", TextOrNull(Rfc3339(at))},
@@ -169,13 +171,15 @@ absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
   } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
     AddWorker(snapshot, *w->second, reasons);
   } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
-    reasons.push_back({{"at", nullptr},
-                       {"subject", text},
-                       {"rule", nullptr},
-                       {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
-                       {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ",
-                                             b->second->step, ", attempt ", b->second->attempt)},
-                       {"certificate", nullptr}});
+    reasons.push_back(
+        {{"at", nullptr},
+         {"subject", text},
+         {"rule", nullptr},
+         {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
+         {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ", b->second->step,
+                               ", attempt ", b->second->attempt,
+                               b->second->damage.empty() ? "" : "; damaged: ", b->second->damage)},
+         {"certificate", nullptr}});
   } else {
     return absl::NotFoundError(absl::StrCat("nothing has the id \"", text, "\""));
   }

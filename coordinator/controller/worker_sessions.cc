@@ -4,8 +4,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
+#include "common/text.h"
 
 namespace scm {
+namespace {
+
+constexpr size_t kWaitingTextLimit = 600;
+
+// It said that it goes down once its attempts are saved.
+bool IsLeaving(const Worker& worker) {
+  return worker.state == WorkerState::kDraining && worker.standing != WorkerState::kDraining;
+}
+
+}  // namespace
 
 WorkerId WorkerSessions::FindOrCreate(const RegisterInput& input) {
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
@@ -32,6 +43,7 @@ void WorkerSessions::Seen(const WorkerId& id) {
 
 void WorkerSessions::Register(const RegisterInput& input) {
   const WorkerId id = FindOrCreate(input);
+  const bool was_leaving = IsLeaving(*context_.cluster.workers.Find(id));
   const bool was_there =
       context_.links.contains(id) && context_.cluster.workers.Find(id)->state != WorkerState::kLost;
   context_.links[id] = input.link;
@@ -71,8 +83,8 @@ void WorkerSessions::Register(const RegisterInput& input) {
         held.state == State::kAssigned && context_.unsent_grants.contains(held.lease->id);
     const std::string message =
         unsent ? absl::StrCat("the coordinator restarted before ", id.str(), " was told of it")
-               : absl::StrCat(id.str(), " no longer runs it");
-    context_.Transition(task, LeaseExpired{message, unsent}).IgnoreError();
+               : absl::StrCat(id.str(), was_leaving ? " went down" : " no longer runs it");
+    context_.Transition(task, LeaseExpired{message, unsent || was_leaving}).IgnoreError();
   }
   context_.Send(id, answer);
   for (const TaskId& task_id : alive) {
@@ -96,6 +108,12 @@ void WorkerSessions::Renew(const RenewInput& input) {
         gpu.memory_used = sample.memory_used;
       }
     }
+  }
+  for (const LeaseState& state : input.states) {
+    if (!context_.Holds(state.lease)) continue;
+    AttemptWord& word = context_.attempt_words[state.lease.task];
+    word.waiting_for = LineOf(state.waiting_for, kWaitingTextLimit);
+    word.trainer_silent = state.trainer_silent;
   }
   for (const LeaseRef& lease : input.leases) {
     if (context_.Holds(lease)) {
@@ -175,13 +193,16 @@ void WorkerSessions::Expire() {
     if (deadline <= context_.now) expired.push_back(task);
   }
   for (const TaskId& id : expired) {
-    const Task& task = *context_.cluster.tasks.Find(id);
+    const WorkerId worker = context_.cluster.tasks.Find(id)->lease->worker;
+    // Killed before it was done with going down, as a scheduler does whose patience ends.
+    const bool leaving = IsLeaving(*context_.cluster.workers.Find(worker));
     context_
         .Transition(id,
-                    LeaseExpired{absl::StrCat("no word from ", task.lease->worker.str(), " for ",
+                    LeaseExpired{absl::StrCat("no word from ", worker.str(),
+                                              leaving ? ", which was going down, for " : " for ",
                                               HumanDuration(context_.options.lease_ttl +
                                                             context_.options.lease_margin)),
-                                 false})
+                                 leaving})
         .IgnoreError();
   }
   std::vector<WorkerId> lost;

@@ -120,8 +120,9 @@ struct CheckpointRecord {
   std::string sha256, path;
   int64_t bytes = 0;
   Json files = Json::array();  // [{"path","bytes","sha256"}]
-  bool deleted = false;        // COMPLETE, or DELETED by garbage collection
+  bool deleted = false;        // COMPLETE, or DELETED: removed, missing or damaged, and never used
   absl::Time committed_at = absl::InfinitePast();
+  std::string damage;  // of a deleted one: what is wrong with its files; "" = removed
 };
 
 struct ArtifactRecord {

@@ -46,6 +46,17 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   return input;
 }
 
+namespace {
+
+LeaseState StateFromProto(const v1::LeaseState& proto) {
+  LeaseState state{FromProto(proto.lease()), proto.waiting_for(), std::nullopt};
+  const double silent = proto.trainer_silent_seconds();
+  if (proto.writes() && silent >= 0) state.trainer_silent = absl::Seconds(silent);
+  return state;
+}
+
+}  // namespace
+
 RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
   RenewInput input;
   input.worker = worker;
@@ -58,6 +69,7 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
     input.gpus.push_back(gpu);
   }
   input.leaving = proto.leaving();
+  for (const v1::LeaseState& state : proto.states()) input.states.push_back(StateFromProto(state));
   return input;
 }
 
@@ -89,6 +101,7 @@ ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
   input.exit_code = proto.exit_code();
   input.message = TextOf(proto.message());
   input.retryable = proto.retryable();
+  input.free = proto.free();
   return input;
 }
 

@@ -300,8 +300,16 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(
-      Guarded("Download", [&] { return StreamBlob(*deps_.checkpoints, request->id(), *writer, PartsOf(*request)); })));
+  return call.End(ToGrpc(Guarded(
+      "Download", [&] { return StreamBlob(deps_, request->id(), {}, *writer, PartsOf(*request)); })));
+}
+
+grpc::Status ExperimentServiceImpl::Verify(grpc::ServerContext* context,
+                                           const v1::VerifyRequest* request,
+                                           grpc::ServerWriter<v1::VerifyReply>* writer) {
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Verify");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(Guarded("Verify", [&] { return StreamVerified(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

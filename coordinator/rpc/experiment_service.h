@@ -24,6 +24,8 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
                     grpc::ServerWriter<v1::LogsReply>* writer) override;
   grpc::Status Download(grpc::ServerContext* context, const v1::DownloadRequest* request,
                         grpc::ServerWriter<v1::FileChunk>* writer) override;
+  grpc::Status Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,
+                      grpc::ServerWriter<v1::VerifyReply>* writer) override;
   grpc::Status Version(grpc::ServerContext* context, const v1::VersionRequest* request,
                        v1::VersionReply* reply) override;
 
@@ -37,6 +39,8 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
                             grpc::ServerWriter<v1::QueryReply>& writer);
   absl::Status StreamLogs(grpc::ServerContext& context, const v1::LogsRequest& request,
                           grpc::ServerWriter<v1::LogsReply>& writer);
+  absl::Status StreamVerified(grpc::ServerContext& context, const v1::VerifyRequest& request,
+                              grpc::ServerWriter<v1::VerifyReply>& writer);
 
   ServiceDependencies deps_;
   TokenCheck token_;

@@ -41,9 +41,16 @@ std::string AuthorizationOf(const Context& context) {
 }
 
 // Streams the files of a blob, its manifest first, in pieces of at most 1 MiB. A file of which the
-// receiver `has` bytes goes on behind them; the manifest always comes whole.
-absl::Status StreamBlob(CheckpointStore& store, const std::string& id,
-                        grpc::ServerWriter<v1::FileChunk>& writer,
+// receiver `has` bytes goes on behind them; the manifest always comes whole. What is read is
+// compared with the manifest: damage is DATA_LOSS, and the controller is told of it. `lease` is
+// that of the attempt that reads it, or empty.
+absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
+                        const LeaseRef& lease, grpc::ServerWriter<v1::FileChunk>& writer,
                         const std::map<std::string, int64_t>& has = {});
+
+// Reads every byte of the blob; if it is damaged, tells the controller and returns DATA_LOSS.
+// NOT_FOUND: no row says that it exists.
+absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
+                        const LeaseRef& lease = {});
 
 }  // namespace scm

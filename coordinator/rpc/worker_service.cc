@@ -78,8 +78,9 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(
-      Guarded("Download", [&] { return StreamBlob(*deps_.checkpoints, request->id(), *writer); })));
+  return call.End(ToGrpc(Guarded("Download", [&] {
+    return StreamBlob(deps_, request->id(), FromProto(request->lease()), *writer);
+  })));
 }
 
 }  // namespace scm

@@ -73,16 +73,38 @@ int CollectCheckpoints(const App& app, const std::string& id, bool preview) {
   });
 }
 
+int VerifyCheckpoints(const App& app, const std::vector<std::string>& ids) {
+  return WithClient(app, [&](Client& client) {
+    Json answer = {{"checkpoints", Json::array()}, {"damaged", 0}};
+    int64_t damaged = 0;
+    const absl::Status status = client.VerifyCheckpoints(ids, [&](const Json& row) {
+      damaged += !BoolAt(row, "intact", false);
+      answer["checkpoints"].push_back(row);
+    });
+    if (!status.ok()) return Fail(status);
+    answer["damaged"] = damaged;
+    const int printed = PrintControl(app, answer, RenderVerifiedCheckpoints(answer, app.terminal));
+    return printed != kExitOk || damaged == 0 ? printed : static_cast<int>(kExitFailed);
+  });
+}
+
 void AddCheckpoints(CLI::App& root, App& app) {
   static std::string id, directory;
+  static std::vector<std::string> ids;
   static bool preview = false;
-  CLI::App* group = root.add_subcommand("checkpoints", "List, download or clean up checkpoints");
+  CLI::App* group =
+      root.add_subcommand("checkpoints", "List, verify, download or clean up checkpoints");
   group->require_subcommand(1);
   group->footer("Example:\n  scmctl checkpoints ls r-7");
   AddVerb(*group, app, "ls", "Checkpoints of a run or experiment", "scmctl checkpoints ls r-7",
           [&app] { return ListCheckpoints(app, id); })
       ->add_option("ID", id, "Run or experiment")
       ->required();
+  AddVerb(*group, app, "verify",
+          "Read every byte of checkpoints and compare it with their manifests; exits with 3 if one "
+          "is damaged",
+          "scmctl checkpoints verify e-3 r-9/200", [&app] { return VerifyCheckpoints(app, ids); })
+      ->add_option("ID", ids, "Experiments, runs or RUN/STEP (default: all there are)");
   CLI::App* download =
       AddVerb(*group, app, "download", "Fetch one checkpoint, checked against its digests",
               "scmctl checkpoints download r-7/2000 --out best",

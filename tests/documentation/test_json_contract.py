@@ -226,6 +226,9 @@ class JsonContract(unittest.TestCase):
         self.ask("checkpoints", "download", run + "/60", "--out", self.cluster.home + "/fetched")
         self.assertTrue(pathlib.Path(self.cluster.home, "fetched", "manifest.json").is_file())
         self.artifacts_by_name(identifier, ended)
+        self.assertEqual(self.ask("checkpoints", "verify")["damaged"], 0)
+        pathlib.Path(checkpoints[0]["path"], checkpoints[0]["files"][0]["path"]).write_text("damaged")
+        self.assertEqual(self.ask("checkpoints", "verify", run, code=3)["damaged"], 1)
         self.assertTrue(self.ask("checkpoints", "gc", identifier, "--preview")["preview"])
         self.assertGreater(self.ask("checkpoints", "gc", identifier)["bytes"], 0)
         self.assertEqual(self.ask("checkpoints", "ls", run)["checkpoints"][0]["state"], "DELETED")
@@ -327,8 +330,8 @@ class JsonContract(unittest.TestCase):
         self.ask("wait", identifier, code=8)
         self.ask("status", identifier, code=8)
         for words in (("status",), ("watch",), ("wait",), ("runs",), ("metrics",), ("logs",), ("events",),
-                      ("why",), ("checkpoints", "ls"), ("checkpoints", "download"),
-                      ("checkpoints", "gc"), ("artifacts", "ls"), ("artifacts", "download"),
+                      ("why",), ("checkpoints", "ls"), ("checkpoints", "verify"),
+                      ("checkpoints", "download"), ("checkpoints", "gc"), ("artifacts", "ls"), ("artifacts", "download"),
                       ("workers", "drain"), ("report",), ("cancel",), ("resume",)):
             self.refused(2, *words, "nothing-of-this-name")
         self.refused(2, "frobnicate")

@@ -92,6 +92,7 @@ bool FakeCoordinator::Send(WorkerMessage message) {
   if (const auto* renew = std::get_if<Renew>(&message)) {
     ++renewals;
     leaving = leaving || renew->leaving;
+    states = renew->states;
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message)) {
     goodbyes.push_back(goodbye->reason);
   } else if (const auto* batch = std::get_if<ReportBatch>(&message)) {

@@ -47,7 +47,8 @@ class FakeCoordinator : public CoordinatorClient {
   std::vector<Register> registrations;
   std::vector<std::string> goodbyes;
   int renewals = 0, uploads = 0, downloads = 0, chunks = 0;
-  bool leaving = false;  // a worker said that it goes down
+  bool leaving = false;            // a worker said that it goes down
+  std::vector<LeaseState> states;  // of the latest renewal
 
   void OpenSession(const Register& hello, Sink sink) override;
   bool Send(WorkerMessage message) override;

@@ -130,6 +130,22 @@ TEST_F(Trainer, ResultDoesNotDependOnTheNumberOfThreads) {
             Files(root() + "/threads2/checkpoints/step-12"));
 }
 
+// What ends a whole job reaches the trainer, too.
+TEST_F(Trainer, ASignalIsAStopWithACheckpoint) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const std::string name = absl::StrCat("signal-", signal);
+    Json spec = LongSpec(name);
+    spec["max_steps"] = spec["stop_at_step"] = 1000000;
+    spec["save_steps"] = spec["eval_steps"] = 1000000;
+    ProtocolProcess process("scm-trainer", spec, ReportPath(name));
+    ASSERT_TRUE(process.WaitFor([](const Json& r) { return r["type"] == "progress"; }));
+    process.Kill(signal);
+    EXPECT_EQ(process.Wait(), 0);
+    EXPECT_EQ(process.OfType("checkpoint").size(), 1u);
+    EXPECT_EQ(process.OfType("stopped").size(), 1u);
+  }
+}
+
 TEST_F(Trainer, ObeysCheckpointAndStop) {
   Json spec = LongSpec("commanded");
   spec["max_steps"] = spec["stop_at_step"] = 1000000;

@@ -1,4 +1,6 @@
 // SCM_SPEC, the report lines and the commands.
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -205,6 +207,59 @@ TEST(CommandReader, ReadsLinesAsTheyComeAndEndsWithItsOwner) {
   EXPECT_TRUE(queue.TakeCheckpoint());
   EXPECT_FALSE(queue.TakeCheckpoint());
   EXPECT_FALSE(queue.stop()->checkpoint);
+}
+
+TEST(CommandReader, ASignalThatEndsEverythingIsAStopWithACheckpoint) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    // As the shim starts it.
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    const int end_signals = TakeEndSignals();
+    Pipe pipe;
+    CommandQueue queue;
+    CommandReader reader(pipe.ends[0], &queue, end_signals);
+    kill(getpid(), SIGTERM);
+    while (!queue.stop().has_value()) std::this_thread::yield();
+    kill(getpid(), SIGTERM);  // schedulers repeat it
+    const std::string cancel = "{\"cmd\":\"stop\",\"reason\":\"cancel\"}\n";
+    if (::write(pipe.ends[1], cancel.data(), cancel.size()) < 0) _exit(3);
+    while (queue.stop()->reason != "cancel") std::this_thread::yield();
+    kill(getpid(), SIGINT);  // an order that was given stands
+    sigset_t pending;
+    for (sigpending(&pending); sigismember(&pending, SIGINT) == 1; sigpending(&pending)) {
+      std::this_thread::yield();
+    }
+    const std::string after = "{\"cmd\":\"checkpoint\"}\n";  // is read after it was dealt with
+    if (::write(pipe.ends[1], after.data(), after.size()) < 0) _exit(3);
+    while (!queue.TakeCheckpoint()) std::this_thread::yield();
+    _exit(queue.stop()->reason == "cancel" && !queue.stop()->checkpoint ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(CommandReader, ByHandASecondSignalEnds) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    signal(SIGTERM, SIG_DFL);
+    const int end_signals = TakeEndSignals();
+    Pipe pipe;
+    CommandQueue queue;
+    CommandReader reader(pipe.ends[0], &queue, end_signals);
+    kill(getpid(), SIGTERM);
+    while (!queue.stop().has_value()) std::this_thread::yield();
+    if (queue.stop()->reason != "drain" || !queue.stop()->checkpoint) _exit(1);
+    kill(getpid(), SIGTERM);
+    for (;;) pause();
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
 }
 
 }  // namespace
