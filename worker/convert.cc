@@ -41,6 +41,7 @@ struct Fill {
       v1::Gpu& to = *out.add_gpus();
       to.set_index(gpu.index);
       to.set_model(Utf8(gpu.model));
+      to.set_product(Utf8(gpu.product));
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);

@@ -28,8 +28,15 @@ class ReportHandler {
   void Line(const TaskId& id, absl::string_view line);
   void Progress(const TaskId& id, const Json& report);
   void ValidationReport(const TaskId& id, const Json& report);
+  ValidationRecord ValidationOf(const Task& task, int64_t step, const Json& report) const;
+  // `done`, `stopped` or `failed`, as far as its length may be kept.
+  void KeepLastWord(const TaskId& id, const Json& report, size_t bytes);
   // Rows for every number in `metrics`, and the latest values.
   void Record(const Task& task, Run& run, int64_t step, const Json& metrics);
+  // Whether rows of this name are kept; says once that a run has used up its names.
+  bool TakesName(Run& run, const std::string& name);
+  // Keeps, or drops again, why the sweep's metric is in no validation of this run.
+  void NoteSweepMetric(Run& run, int64_t step, const Json& metrics);
 
   ControllerContext& context_;
   Hooks hooks_;

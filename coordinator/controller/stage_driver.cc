@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/controller/run_metrics.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_outcome.h"
 #include "experiment/parse.h"
@@ -11,20 +12,11 @@
 namespace scm {
 
 std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run) {
-  std::optional<int64_t> best, latest;
-  double best_loss = 0;
+  std::vector<int64_t> steps;
   for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
-    if (checkpoint->deleted) continue;
-    if (!latest || checkpoint->step > *latest) latest = checkpoint->step;
-    for (const ValidationRecord& v : run.validations) {
-      if (v.step != checkpoint->step || !v.loss || !std::isfinite(*v.loss)) continue;
-      if (!best || *v.loss < best_loss || (*v.loss == best_loss && v.step < *best)) {
-        best = v.step;
-        best_loss = *v.loss;
-      }
-    }
+    if (!checkpoint->deleted) steps.push_back(checkpoint->step);
   }
-  return best ? best : latest;
+  return BestStepOf(*cluster.experiments.Find(run.experiment)->spec, run, steps);
 }
 
 void StageDriver::Advance(const ExperimentId& id) {

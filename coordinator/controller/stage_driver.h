@@ -50,7 +50,7 @@ class StageDriver {
   ControllerContext& context_;
 };
 
-// Best step of a run so far: the checkpointed step with the lowest finite validation loss.
+// Best step of a run so far (BestStepOf), among those whose checkpoint is there.
 std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run);
 
 }  // namespace scm

@@ -24,6 +24,7 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   input.cpus = proto.cpus();
   for (const v1::Gpu& gpu : proto.gpus()) {
     input.gpus.push_back({gpu.index(), gpu.model(), gpu.memory_bytes()});
+    input.gpus.back().product = gpu.product();
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
   input.trainers.assign(proto.trainers().begin(), proto.trainers().end());

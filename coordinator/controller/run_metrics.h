@@ -1,0 +1,37 @@
+// What a run's validations say for the searcher and for the choice of checkpoints. Pure functions
+// of the state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/model.h"
+
+namespace scm {
+
+// The value by which `sweep.metric` ranks; nullopt: the validation lacks it. May be non-finite.
+std::optional<double> MetricOf(const ValidationRecord& validation, const std::string& metric);
+
+// A run's value of the metric in the validation at exactly this step.
+std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step);
+// Its best finite value over all validations after step 0.
+std::optional<double> BestMetric(const Run& run, const std::string& metric,
+                                 const std::string& mode);
+
+// Takes from `later` what `known`, a validation of the same step, lacks. Whether there was any.
+bool FillIn(const ValidationRecord& later, ValidationRecord& known);
+
+// Says that a validation lacks the metric, and which names it has.
+std::string MissingMetric(const Json& metrics, int64_t step, const std::string& metric);
+
+// The checkpointed step that is evaluated: the one with the lowest finite validation loss; where no
+// checkpoint has one, the best by `sweep.metric`; else the latest. `steps`: those that have one.
+std::optional<int64_t> BestStepOf(const ExperimentSpec& spec, const Run& run,
+                                  const std::vector<int64_t>& steps);
+
+// The run with the best checkpoint, compared in the same way. `runs` is not empty; a tie goes to
+// the first.
+const Run* BestRunOf(const ExperimentSpec& spec, const std::vector<const Run*>& runs);
+
+}  // namespace scm
