@@ -37,6 +37,7 @@ struct Fill {
       v1::Gpu& to = *out.add_gpus();
       to.set_index(gpu.index);
       to.set_model(LineOf(gpu.model, kMaxName));
+      to.set_product(LineOf(gpu.product, kMaxName));
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);

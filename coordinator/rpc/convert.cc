@@ -40,6 +40,7 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   for (const v1::Gpu& gpu : proto.gpus()) {
     input.gpus.push_back(
         {gpu.index(), LineOf(gpu.model(), kMaxName), std::max<int64_t>(gpu.memory_bytes(), 0)});
+    input.gpus.back().product = LineOf(gpu.product(), kMaxName);
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
   input.trainers.assign(proto.trainers().begin(), proto.trainers().end());

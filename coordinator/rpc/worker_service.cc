@@ -38,7 +38,14 @@ absl::StatusOr<std::string> BlobIdOf(const Snapshot& snapshot, const v1::UploadH
 
 grpc::ServerBidiReactor<v1::WorkerMessage, v1::CoordinatorMessage>* WorkerServiceImpl::Session(
     grpc::CallbackServerContext* context) {
-  return new WorkerSession(deps_, token_.Check(AuthorizationOf(*context)));
+  absl::Status admission = Admit(deps_, token_, *context);
+  StreamLimits::Ticket place;
+  if (admission.ok()) {
+    auto ticket = TakePlace(deps_, StreamKind::kSession, HostOfPeer(context->peer()));
+    admission = ticket.status();
+    if (ticket.ok()) place = *std::move(ticket);
+  }
+  return new WorkerSession(deps_, admission, std::move(place));
 }
 
 absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& reader,
@@ -51,6 +58,9 @@ absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& r
   const auto snapshot = deps_.loop->snapshot();
   if (snapshot->store_full) return absl::UnavailableError("the coordinator's disk is full");
   SCM_ASSIGN_OR_RETURN(const std::string id, BlobIdOf(*snapshot, header));
+  const Task& task = *snapshot->tasks->at(TaskId(header.lease().task_id()));
+  SCM_ASSIGN_OR_RETURN(const StreamLimits::Ticket ticket,
+                       TakePlace(deps_, StreamKind::kUpload, task.lease->worker.str()));
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
                        deps_.checkpoints->Begin(FromProto(header, id)));
   while (reader.Read(&message)) {
@@ -69,7 +79,7 @@ grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
                                        grpc::ServerReader<v1::UploadMessage>* reader,
                                        v1::UploadResult* result) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Upload");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Guarded("Upload", [&] { return Receive(*reader, *result); })));
 }
 
@@ -77,7 +87,9 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
                                          const v1::WorkerDownloadRequest* request,
                                          grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Download");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  const auto ticket = TakePlace(deps_, StreamKind::kDownload, HostOfPeer(context->peer()));
+  if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
   return call.End(ToGrpc(Guarded("Download", [&] {
     return StreamBlob(deps_, request->id(), FromProto(request->lease()), *writer);
   })));

@@ -1,5 +1,6 @@
 #include "coordinator/rpc/worker_session.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/guard.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/status.h"
@@ -9,11 +10,15 @@ namespace {
 
 // A worker that reads nothing must not fill the coordinator's memory.
 constexpr size_t kMaxOutgoing = 10000;
+// Each is kept for ever under its directory's own name; new directories without end must not fill
+// the state.
+constexpr size_t kMaxWorkers = 10000;
 
 }  // namespace
 
-WorkerSession::WorkerSession(ServiceDependencies dependencies, const absl::Status& admission)
-    : deps_(std::move(dependencies)) {
+WorkerSession::WorkerSession(ServiceDependencies dependencies, const absl::Status& admission,
+                             StreamLimits::Ticket place)
+    : deps_(std::move(dependencies)), place_(std::move(place)) {
   if (!admission.ok()) {
     FinishOnce(ToGrpc(admission));
     return;
@@ -77,6 +82,13 @@ bool WorkerSession::Receive() {
     std::lock_guard lock(mutex_);
     worker = worker_;
   }
+  if (incoming_.has_register_() && TooManyWorkers(incoming_.register_().instance())) {
+    FinishOnce({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                absl::StrCat("the coordinator knows ", kMaxWorkers,
+                             " workers, as many as it keeps: start this one on the --work-dir of "
+                             "an earlier one")});
+    return false;
+  }
   if (incoming_.has_register_()) {
     deps_.loop->Post(FromProto(incoming_.register_(), link_));
     return !worker.empty();
@@ -103,6 +115,15 @@ bool WorkerSession::Receive() {
       break;
     default:
       break;  // a newer worker's word: ignored
+  }
+  return true;
+}
+
+bool WorkerSession::TooManyWorkers(const std::string& instance) const {
+  const auto snapshot = deps_.loop->snapshot();
+  if (snapshot->workers->size() < kMaxWorkers) return false;
+  for (const auto& [id, worker] : *snapshot->workers) {
+    if (worker->instance == instance) return false;
   }
   return true;
 }
