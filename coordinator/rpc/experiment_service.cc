@@ -48,8 +48,7 @@ absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
 
 // What is kept of a submission is bounded; the file itself may have 1 MiB.
 absl::Status CheckSubmission(const v1::SubmitRequest& request) {
-  constexpr size_t kMaxSource = 1 << 20, kMaxSpec = 4 << 20, kMaxWarnings = 256 << 10,
-                   kMaxRequestId = 128;
+  constexpr size_t kMaxSpec = 4 << 20, kMaxWarnings = 256 << 10;
   const auto too_long = [](const char* what, size_t size, size_t most) {
     return absl::InvalidArgumentError(
         absl::StrCat(what, " has ", size, " bytes; at most ", most, " are accepted"));
