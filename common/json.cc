@@ -14,7 +14,7 @@
 namespace scm {
 namespace {
 
-constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
+constexpr absl::string_view kLoneSurrogate = "\xef\xbf\xbd";
 
 // Up to so many keys, looking through all of them is the quickest check for doubles.
 constexpr size_t kFewKeys = 16;
@@ -214,7 +214,7 @@ std::string Repaired(absl::string_view text) {
       const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(EscapedUnit(text, i + 6));
       const bool lone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
       const size_t length = pair ? 12 : lone ? 6 : 2;
-      absl::StrAppend(&out, lone ? kReplacement : text.substr(i, length));
+      absl::StrAppend(&out, lone ? kLoneSurrogate : text.substr(i, length));
       i += std::min(length, text.size() - i);
       continue;
     }

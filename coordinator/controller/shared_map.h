@@ -114,6 +114,18 @@ class SharedMap {
         ->second;
   }
 
+  // Whether it was there. Copies of the map keep it.
+  bool erase(const Key& key) {
+    const const_iterator found = find(key);
+    if (found == end()) return false;
+    const size_t leaf = found.leaf_;
+    Leaf& entries = Own(leaf);
+    entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(found.at_));
+    if (entries.empty()) leaves_.erase(leaves_.begin() + static_cast<std::ptrdiff_t>(leaf));
+    --size_;
+    return true;
+  }
+
  private:
   // The leaf that has the key, or would get it: the last that does not begin behind it.
   size_t LeafFor(const Key& key) const {

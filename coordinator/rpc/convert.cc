@@ -10,6 +10,7 @@ namespace {
 
 // Bytes of what a worker says about itself.
 constexpr size_t kMaxName = 256;
+constexpr size_t kMaxTrainers = 256, kMaxPath = 4096;  // a worker names
 constexpr int64_t kMaxSlots = 1 << 20;  // so that sums of them stay numbers
 
 double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0; }
@@ -43,7 +44,10 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
     input.gpus.back().product = LineOf(gpu.product(), kMaxName);
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
-  input.trainers.assign(proto.trainers().begin(), proto.trainers().end());
+  for (const std::string& trainer : proto.trainers()) {
+    if (input.trainers.size() == kMaxTrainers) break;
+    input.trainers.push_back(LineOf(trainer, kMaxPath));
+  }
   return input;
 }
 

@@ -68,10 +68,22 @@ TEST(SharedMap, CopiesKeepWhatTheyHad) {
   std::vector<std::pair<SharedMap<int64_t, int64_t>, std::map<int64_t, int64_t>>> published;
   for (int i = 0; i < 3000; ++i) {
     const int64_t key = static_cast<int64_t>(rng.Below(1000));
-    model[key] = map[key] = i;
+    if (i % 3 == 2) {
+      ASSERT_EQ(map.erase(key), model.erase(key) == 1) << kSeed;
+    } else {
+      model[key] = map[key] = i;
+    }
     if (i % 50 == 0) published.emplace_back(map, model);
   }
+  ASSERT_EQ(Entries(map), Entries(model)) << kSeed;
   for (const auto& [copy, was] : published) ASSERT_EQ(Entries(copy), Entries(was)) << kSeed;
+  while (!model.empty()) {
+    ASSERT_TRUE(map.erase(model.begin()->first));
+    model.erase(model.begin());
+    ASSERT_EQ(map.size(), model.size());
+  }
+  EXPECT_TRUE(map.empty());
+  EXPECT_EQ(map.begin(), map.end());
 }
 
 // What a commit costs does not grow with what exists.
