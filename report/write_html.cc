@@ -1,3 +1,5 @@
+#include <cctype>
+
 #include "absl/strings/str_cat.h"
 #include "report/document.h"
 #include "report/svg.h"
@@ -40,7 +42,9 @@ th{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 )css";
 
 bool IsNumeric(const std::string& cell) {
-  return !cell.empty() && cell.find_first_not_of("0123456789.,+-–−%/ to<=>e") == std::string::npos;
+  // "t-2" is a name.
+  return !cell.empty() && !std::isalpha(static_cast<unsigned char>(cell[0])) &&
+         cell.find_first_not_of("0123456789.,+-–−%/ to<=>e") == std::string::npos;
 }
 
 void Table(const Block& block, std::string& out) {
