@@ -41,7 +41,7 @@ struct Fill {
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
-    for (const std::string& trainer : message.trainers) out.add_trainers(Utf8(trainer));
+    for (const std::string& trainer : message.trainers) out.add_trainers(LineOf(trainer));
   }
   void operator()(const Renew& message) {
     v1::Renew& out = *proto.mutable_renew();
@@ -56,7 +56,7 @@ struct Fill {
     for (const LeaseState& state : message.states) {
       v1::LeaseState& to = *out.add_states();
       *to.mutable_lease() = ToProto(state.lease);
-      to.set_waiting_for(Utf8(state.waiting_for));
+      to.set_waiting_for(LineOf(state.waiting_for));
       to.set_writes(state.trainer_silent_seconds.has_value());
       to.set_trainer_silent_seconds(state.trainer_silent_seconds.value_or(0));
     }
