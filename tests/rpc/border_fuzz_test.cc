@@ -461,8 +461,7 @@ TEST_F(BorderFuzz, ItLivesComesUpAgainAndOthersGoOn) {
   for (int restart = 0; restart < kRestarts; ++restart) {
     SCOPED_TRACE(absl::StrCat("seed ", kSeed, ", life ", restart));
     Submit(ExperimentFile("victim", 3), "", "");
-    HostileStream()->Await(
-        [](const v1::CoordinatorMessage& message) { return message.has_grant(); });
+    Hostile().Await([](const v1::CoordinatorMessage& message) { return message.has_grant(); });
     for (int blow = 0; blow < kBlowsARestart; ++blow) {
       Blow();
       if (HasFatalFailure()) return;
