@@ -256,7 +256,9 @@ absl::StatusOr<Json> ParseReportJson(absl::string_view line, absl::string_view w
     line = valid;
   }
   absl::StatusOr<Json> json = Parse<Json>(line, what, limits);
-  return json.ok() ? json : Parse<Json>(Repaired(line), what, limits);
+  if (json.ok()) return json;
+  const std::string repaired = Repaired(line);
+  return absl::string_view(repaired) == line ? json : Parse<Json>(repaired, what, limits);
 }
 
 std::string DumpJson(const Json& json, int indent) {

@@ -102,6 +102,11 @@ bool WorkerSession::Receive() {
       deps_.loop->Post(FromProto(incoming_.renew(), worker));
       break;
     case v1::WorkerMessage::kReports:
+      // A worker sends 256 KiB at most, or one line of 1 MiB.
+      if (incoming_.reports().lines().size() > kMaxReportBatch) {
+        FinishOnce({grpc::StatusCode::INVALID_ARGUMENT, "so many reports in one message"});
+        return false;
+      }
       deps_.loop->Post(FromProto(incoming_.reports(), worker));
       break;
     case v1::WorkerMessage::kProcess:
