@@ -149,7 +149,7 @@ absl::StatusOr<std::vector<std::string>> ResolveCommand(const std::vector<std::s
 
 absl::Status CheckArguments(const std::vector<std::string>& command, const CommandRules& rules,
                             const std::string& directory) {
-  for (const char* built_in : kBuiltIn) {
+  for (const char* built_in : kBuiltInPrograms) {
     if (command[0] == absl::StrCat(rules.program_directory, "/", built_in)) return absl::OkStatus();
   }
   for (size_t i = 1; i < command.size(); ++i) {
