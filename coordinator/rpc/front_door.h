@@ -22,7 +22,7 @@
 namespace scm {
 
 struct FrontDoorOptions {
-  std::string listen;                                 // HOST:PORT, port 0 = any
+  std::string listen = "127.0.0.1:0";                 // HOST:PORT, port 0 = any
   int64_t descriptors = 1024;                         // the limit of this process
   absl::Duration token_patience = absl::Seconds(10);  // for a token, after a connection was made
   absl::Duration check_period = absl::Seconds(5);

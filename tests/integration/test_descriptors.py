@@ -106,11 +106,16 @@ class Descriptors(unittest.TestCase):
         self.assertIsNone(self.cluster.running["coordinator"].poll(), "the same process")
 
     def test_lets_nobody_without_a_token_stay(self):
-        """Also one that only waits is shown out, and with it its descriptors are free again."""
+        """Also one that speaks HTTP/2, answers every ping and asks nothing is shown out."""
+        ping, ping_answered = 6, bytes([0, 0, 8, 6, 1, 0, 0, 0, 0])
         with socket.create_connection(self.rpc) as stranger:
             stranger.settimeout(120)
-            while stranger.recv(4096):  # the server's own greeting, then the end
-                pass
+            stranger.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            incoming = stranger.makefile("rb")
+            while len(header := incoming.read(9)) == 9:
+                payload = incoming.read(int.from_bytes(header[:3], "big"))
+                if header[3] == ping and not header[4]:
+                    stranger.sendall(ping_answered + payload)
 
 
 if __name__ == "__main__":

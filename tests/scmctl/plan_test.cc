@@ -36,7 +36,7 @@ constexpr char kMoney[] = "budget: {limit: 2.0, currency: USD, cpu_hour: 0.5}\n"
 
 PlanInventory Inventory(int workers) {
   PlanInventory inventory;
-  for (int i = 0; i < workers; ++i) inventory.workers.push_back({absl::StrCat("w-", i), 1, {}});
+  for (int i = 0; i < workers; ++i) inventory.workers.push_back({absl::StrCat("w-", i), 1, {}, {}});
   inventory.measured.push_back({"p", "", 4, 0, 1, 2.0});
   return inventory;
 }
@@ -280,7 +280,7 @@ TEST(PlanTest, AnEvaluationCostsWhatTheLastOfItsModelDid) {
 TEST(PlanTest, SaysThePriceOfEveryKindOfGpuAndWarnsOfKeysThatNameNone) {
   PlanInventory inventory;
   const GpuKind a100{"A100", "NVIDIA A100-SXM4-80GB"}, l4{"L4", "NVIDIA L4"};
-  inventory.workers = {{"w-1", 8, {a100, a100}}, {"w-2", 8, {l4}}};
+  inventory.workers = {{"w-1", 8, {a100, a100}, {}}, {"w-2", 8, {l4}, {}}};
   const std::string gpus = "resources: {gpus: 1, cpus: 1}\n";
   const ExperimentSpec spec =
       Spec("", gpus + "budget: {limit: 9, gpu_hour: {A100: 2.5, A10: 1.0, h200: 4.0}}\n");
