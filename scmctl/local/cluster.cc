@@ -25,7 +25,7 @@ namespace {
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
 constexpr absl::Duration kQuietPatience = absl::Seconds(120);
 // A worker's shutdown: the trainers' grace, their kill, and as long as the grace for uploads.
-constexpr absl::Duration kWorkerPatience = absl::Seconds(150);
+constexpr absl::Duration kStopPatience = absl::Seconds(150);
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 std::string CoordinatorPidFile(const LocalHome& home) {
@@ -205,7 +205,7 @@ absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
     const pid_t pid = FindDaemon(pid_file);
     const bool surplus = number > wanted.workers;
     if (pid != 0 && (surplus || !same_setup)) {
-      StopDaemon(pid_file, kWorkerPatience);  // it checkpoints and says goodbye
+      StopDaemon(pid_file, kStopPatience);  // it checkpoints and says goodbye
       lines.push_back(absl::StrCat("worker ", number, " stopped",
                                    surplus      ? ""
                                    : same_cores ? ", for other allowed trainers"
@@ -248,7 +248,7 @@ absl::StatusOr<std::vector<std::string>> LocalDown(const LocalHome& home) {
   for (int number = 1; number <= KnownWorkers(home); ++number) {
     const std::string pid_file = WorkerPidFile(home, number);
     if (FindDaemon(pid_file) == 0) continue;
-    StopDaemon(pid_file, kWorkerPatience);
+    StopDaemon(pid_file, kStopPatience);
     lines.push_back(absl::StrCat("worker ", number, " stopped"));
   }
   if (coordinator) {

@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::SizeIs;
 
 Json DataOf(Harness& h, const ExperimentId& id) {
-  const auto data = MakeReportData(*h.snapshot(), h.store, id, "0.0.0");
+  const auto data = MakeReportData(*h.snapshot(), RowsOf(h.store), id, "0.0.0");
   EXPECT_TRUE(data.ok()) << data.status();
   return data.value_or(Json());
 }

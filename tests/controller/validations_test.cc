@@ -23,7 +23,7 @@ void ReportValidations(Harness& h, const TaskId& id, int64_t count) {
                        {"step", i * kEvery},
                        {"metrics", {{"validation_loss", SlowLoss(i * kEvery)}}}};
     h.Give(ReportsInput{task.lease->worker, Harness::Ref(task), task.report_offset,
-                        line.dump() + "\n"})
+                        ReadReportLines(DumpJson(line) + "\n")})
         .IgnoreError();
   }
 }
