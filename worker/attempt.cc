@@ -200,13 +200,16 @@ void Attempt::Stop(StopInfo stop, const std::string& line) {
     }
     return EndWithoutProcess(AttemptEvent::kStoppedEarly, end);
   }
+  // Also of one that has ended already, and whose files are on their way.
+  if ((stop.reason == "cancel" || stop.reason == "abort") && reports_ != nullptr) {
+    reports_->GiveUpFiles();
+  }
   if (phase_ != AttemptPhase::kStarting && phase_ != AttemptPhase::kRunning) return;
   WorkerLog(absl::StrCat(Name(), ": stop (", stop.reason, "), grace ", stop.grace_seconds, " s"));
   const Json record = {
       {"reason", stop.reason}, {"grace_seconds", stop.grace_seconds}, {"local", stop.local}};
   WriteFileAtomically(Path(attempt_files::kStop), DumpJson(record) + "\n").IgnoreError();
   LimitTo(absl::Seconds(stop.grace_seconds));
-  if (stop.reason == "cancel" || stop.reason == "abort") reports_->GiveUpFiles();
   stop_ = std::move(stop);
   if (lines_.size() < kMaxPendingLines) lines_.push_back(line);
   SendPendingLines();

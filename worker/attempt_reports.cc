@@ -185,6 +185,11 @@ void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::
                          status.ToString(), "); again in ", HumanDuration(delay)));
 }
 
+void AttemptReports::GiveUpFiles() {
+  patient_ = false;
+  next_upload_ = absl::ZeroDuration();
+}
+
 bool AttemptReports::WaitsForRoom(const absl::Status& status) {
   if (!absl::IsResourceExhausted(status)) return true;
   const absl::Duration now = context_.clock->Steady();

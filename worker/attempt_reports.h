@@ -34,8 +34,9 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   absl::Duration Silence() const;
   // What the reports wait for, for people; "" = nothing in particular.
   std::string WaitingFor() const;
-  // The run ends for good, and nobody needs its files: no more waiting for room.
-  void GiveUpFiles() { patient_ = false; }
+  // The run ends for good, and nobody needs its files: they are offered once more, without waiting
+  // for room.
+  void GiveUpFiles();
   // Why the attempt cannot go on: the trainer broke the protocol, or its files were refused.
   const std::string& violation() const { return violation_; }
   const std::string& last_report() const { return reports_.last_report(); }

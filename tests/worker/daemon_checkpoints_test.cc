@@ -70,6 +70,16 @@ TEST_F(DaemonCheckpointsTest, ACancelledRunDoesNotWaitForRoom) {
   ASSERT_TRUE(h.StepUntilEnded(lease));
 }
 
+TEST_F(DaemonCheckpointsTest, ACancelDoesNotWaitForRoomAfterTheTrainersEnd) {
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
+  h.context().upload_patience = absl::InfiniteDuration();
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 10));
+  h.StepUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  h.StepUntil([&] { return h.coordinator.uploads > 2; }, "a refusal");
+  h.coordinator.SendCommand(lease, R"({"cmd":"stop","reason":"cancel","grace_seconds":3000})");
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+}
+
 TEST_F(DaemonCheckpointsTest, AnInputLargerThanTheDiskIsSaidAndNotFetched) {
   h.coordinator.blobs["r-1/10"] = {
       R"({"id":"r-1/10","files":[{"path":"a","bytes":1000000000000000000,"sha256":"00"}]})",
