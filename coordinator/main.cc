@@ -3,10 +3,13 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <filesystem>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/files.h"
+#include "common/process_stat.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "coordinator/checkpoint/filesystem.h"
@@ -47,6 +50,14 @@ absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
   return server;
 }
 
+// Within what is named alike, readings of the steady clock can be compared: one boot of the
+// machine, and one time namespace, in which a container may have a steady clock of its own.
+std::string NameOfBoot() {
+  std::error_code error;
+  return absl::StrCat(absl::StripAsciiWhitespace(ReadSmallFile("/proc/sys/kernel/random/boot_id")),
+                      " ", std::filesystem::read_symlink("/proc/self/ns/time", error).string());
+}
+
 // Where scmctl and workers on this machine find a coordinator whose ports were given as 0.
 absl::Status WriteAddresses(const CoordinatorOptions& options, int rpc_port, int http_port) {
   const auto host = [](const std::string& address) {
@@ -83,7 +94,7 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   controller_options.renew_every = controller_options.lease_ttl / 6;
   controller_options.stop_grace = absl::Seconds(options.stop_grace_seconds);
   Controller controller(controller_options, {store.get(), checkpoints.get(), &scheduler, &links});
-  SCM_RETURN_IF_ERROR(controller.Recover(RealClock().Now()));
+  SCM_RETURN_IF_ERROR(controller.Recover({RealClock().Now(), RealClock().Steady()}, NameOfBoot()));
   ControllerLoop::Options loop_options;
   loop_options.no_room = [&options] {
     const absl::StatusOr<int64_t> free = PosixFilesystem().FreeBytes(options.data_dir);
@@ -93,13 +104,17 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   published = [&loop] { return loop.snapshot(); };
 
   LogStore logs(absl::StrCat(options.data_dir, "/logs"));
+  logs.SetAsideBeyond([tasks = loop.snapshot()->tasks](const TaskId& id) {
+    const auto task = tasks->find(id);
+    return task == tasks->end() ? 0 : task->second->attempts;
+  });
   RpcMetrics rpc_metrics;
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc,
                        StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links,
                                                        &rpc_metrics, kVersion}));
   const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
                                     [&rpc_metrics] { return rpc_metrics.Read(); },
-                                    [] { return RealClock().Now(); }});
+                                    [&loop] { return loop.Now(); }});
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
       StartHttpServer(options.metrics_listen, {[&metrics] { return Exposition(metrics.Collect()); },

@@ -46,6 +46,8 @@ absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Js
 }
 
 constexpr char kCounters[] = "counters";
+// The row of kMeta that says where the coordinator's time stood at the commit.
+constexpr char kClock[] = "clock";
 
 }  // namespace
 
@@ -54,10 +56,21 @@ int64_t Cluster::NextNumber(char prefix) {
   return ++counters_[prefix];
 }
 
+int64_t Cluster::LastNumber(char prefix) const {
+  const auto counter = counters_.find(prefix);
+  return counter == counters_.end() ? 0 : counter->second;
+}
+
+void Cluster::RaiseNumber(char prefix, int64_t number) {
+  if (number <= LastNumber(prefix)) return;
+  counters_[prefix] = number;
+  counters_dirty_ = true;
+}
+
 void Cluster::AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                        std::string kind, std::string text, Json body) {
-  pending_.events.push_back({++last_event_, Rfc3339(at), experiment.str(), std::move(subject),
-                             std::move(kind), std::move(text), DumpJson(body)});
+  pending_.events.push_back({++last_event_, Rfc3339(timeline->Stamp(at)), experiment.str(),
+                             std::move(subject), std::move(kind), std::move(text), DumpJson(body)});
 }
 
 void Cluster::AddRequest(const std::string& request, const std::string& experiment) {
@@ -65,7 +78,7 @@ void Cluster::AddRequest(const std::string& request, const std::string& experime
   pending_.requests.emplace_back(request, experiment);
 }
 
-WriteBatch Cluster::TakeBatch() {
+WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
   WriteBatch batch = std::move(pending_);
   pending_ = WriteBatch();
   AddRows(EntityTable::kExperiments, experiments, batch);
@@ -82,6 +95,9 @@ WriteBatch Cluster::TakeBatch() {
     batch.upserts.push_back({EntityTable::kMeta, kCounters, "", DumpJson(body)});
     counters_dirty_ = false;
   }
+  if (!batch.empty()) {
+    batch.upserts.push_back({EntityTable::kMeta, kClock, "", DumpJson(timeline->ToJson(reading))});
+  }
   return batch;
 }
 
@@ -89,6 +105,7 @@ template <typename Self, typename Take>
 Snapshot Cluster::Collect(Self& cluster, absl::Time now, Take take) {
   Snapshot snapshot;
   snapshot.at = now;
+  snapshot.timeline = cluster.timeline;
   snapshot.experiments = take(cluster.experiments);
   snapshot.trials = take(cluster.trials);
   snapshot.runs = take(cluster.runs);
@@ -189,7 +206,11 @@ absl::Status Cluster::Restore(const StoredState& stored) {
         status = RestoreRow(row, CertificateFromJson, certificates);
         break;
       case EntityTable::kMeta: {
-        SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "counters in the store"));
+        SCM_ASSIGN_OR_RETURN(
+            const Json json,
+            ParseJson(row.body, absl::StrCat("the row ", row.id, " of meta in the store")));
+        if (row.id == kClock) stored_clock_ = json;
+        if (row.id != kCounters) break;
         for (auto it = json.begin(); it != json.end(); ++it) {
           counters_[it.key()[0]] = it.value().get<int64_t>();
         }
@@ -210,7 +231,7 @@ absl::Status Cluster::Restore(const StoredState& stored) {
     });
   }
   for (const auto& [id, trial] : trials.all()) trials_of_[trial->experiment].push_back(id);
-  TakeBatch();  // what was read is not dirty
+  TakeBatch({});  // what was read is not dirty
   Publish(absl::InfinitePast());
   return absl::OkStatus();
 }

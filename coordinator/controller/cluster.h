@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "coordinator/controller/timeline.h"
 #include "coordinator/core/model.h"
 #include "coordinator/store/state_store.h"
 
@@ -88,7 +89,8 @@ using TasksOfExperiments = std::map<ExperimentId, std::vector<TaskId>>;
 
 // Everything that queries read. Immutable.
 struct Snapshot {
-  absl::Time at;
+  absl::Time at;  // the coordinator's own time, as all times in the records
+  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
   std::shared_ptr<const Table<ExperimentId, Experiment>::Map> experiments;
   std::shared_ptr<const Table<TrialId, Trial>::Map> trials;
   std::shared_ptr<const Table<RunId, Run>::Map> runs;
@@ -116,6 +118,7 @@ class Cluster {
   Table<std::string, ArtifactRecord> artifacts;
   Table<CertificateId, CertificateRecord> certificates;
   std::map<std::string, std::string> requests;  // request id → experiment id
+  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
 
   // The next id of this kind, e.g. NewId<RunId>().
   template <typename Id>
@@ -124,7 +127,12 @@ class Cluster {
   }
   int64_t NextNumber(char prefix);
   int64_t NextOrder() { return NextNumber('#'); }
+  // The last number given out.
+  int64_t LastNumber(char prefix) const;
+  // Somebody has seen this number: the next one is higher.
+  void RaiseNumber(char prefix, int64_t number);
 
+  // `at` is the coordinator's own time; the event is stamped with the time of day.
   void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                 std::string kind, std::string text, Json body = Json::object());
   void AddMetric(MetricRow row) { pending_.metrics.push_back(std::move(row)); }
@@ -143,8 +151,8 @@ class Cluster {
   // In order of creation.
   const std::vector<TrialId>& TrialsOf(const ExperimentId& id) const;
 
-  // Rows for everything that changed since the last call.
-  WriteBatch TakeBatch();
+  // Rows for everything that changed since the last call, and where the time stands now.
+  WriteBatch TakeBatch(const ClockReading& reading);
   Snapshot Publish(absl::Time now);
   // The same, of uncommitted state: for the controller's own use within one call.
   Snapshot View(absl::Time now) const;
@@ -155,6 +163,8 @@ class Cluster {
 
   // Replaces everything by what the store holds. DATA_LOSS names the row that cannot be read.
   absl::Status Restore(const StoredState& stored);
+  // As it was in the store, for the timeline that goes on from it; null at a first start.
+  const Json& stored_clock() const { return stored_clock_; }
 
  private:
   // A snapshot of what `take` makes of each table.
@@ -166,6 +176,7 @@ class Cluster {
   Shared<std::set<TaskId>> open_tasks_;
   std::map<char, int64_t> counters_;
   bool counters_dirty_ = false;
+  Json stored_clock_;
   int64_t last_event_ = 0;
   WriteBatch pending_;  // rows that are not entities
 };

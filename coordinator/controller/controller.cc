@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "coordinator/controller/adopt_checkpoints.h"
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/dispatcher.h"
 #include "coordinator/controller/policy_runner.h"
@@ -57,6 +58,8 @@ struct Controller::Impl {
   absl::StatusOr<Reply> operator()(const LinkLostInput& input);
   absl::StatusOr<Reply> operator()(const BlobInput& input);
 
+  // Every look at the clocks begins here: what waited during a pause is handled after this.
+  void Observe(const ClockReading& reading);
   absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
   absl::StatusOr<Reply> Shutdown();
   void AdvanceTouched();
@@ -74,6 +77,13 @@ struct Controller::Impl {
   mutable std::mutex snapshot_mutex;
   std::shared_ptr<const Snapshot> published = std::make_shared<Snapshot>(Cluster().Publish({}));
 };
+
+void Controller::Impl::Observe(const ClockReading& reading) {
+  const absl::Duration pause = context.Observe(reading);
+  if (pause == absl::ZeroDuration()) return;
+  sessions.StoodStill(pause);
+  policies.StoodStill(pause);
+}
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
   if (!input.request_id.empty()) {
@@ -170,8 +180,8 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ControlInput& input) {
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const RegisterInput& input) {
-  sessions.Register(input);
-  for (const LeaseRef& lease : input.live) policies.Listen(lease.task);
+  SCM_ASSIGN_OR_RETURN(const std::vector<LeaseRef> kept, sessions.Register(input));
+  for (const LeaseRef& lease : kept) policies.Listen(lease.task);
   return Reply();
 }
 
@@ -196,7 +206,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const LinkLostInput& input) {
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
-  if (!context.Holds(input.lease)) {
+  if (!context.Hears(input.worker, input.lease)) {
     // Its end was committed before, or its lease is gone: either way the worker may forget it.
     context.Send(input.worker, AckOutput{input.lease, 0, true});
     return Reply();
@@ -220,29 +230,27 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
-  if (!context.Holds(input.lease)) {
+  if (!context.Hears(input.worker, input.lease)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the lease ", input.lease.lease.str(), " of ", input.lease.task.str(),
                      " is no longer valid: its upload is not accepted"));
   }
   const Task& task = *context.cluster.tasks.Find(input.lease.task);
-  Json files = Json::array();
-  for (const StoredFile& file : input.blob.manifest.files) {
-    files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"sha256", file.sha256}});
-  }
   if (!input.checkpoint) {
     context.cluster.artifacts.Insert(
-        input.blob.id, {input.blob.id, task.id, task.experiment, input.name, input.blob.sha256,
-                        input.blob.path, input.lease.attempt, input.blob.bytes, files});
+        input.blob.id,
+        {input.blob.id, task.id, task.experiment, input.name, input.blob.sha256, input.blob.path,
+         input.lease.attempt, input.blob.bytes, FilesOf(input.blob.manifest)});
     return input.blob.id;
   }
   if (task.run.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(task.id.str(), " is no run: it cannot have a checkpoint"));
   }
-  context.cluster.checkpoints.Insert(
-      input.blob.id, {input.blob.id, task.run, input.lease.attempt, input.step, input.blob.sha256,
-                      input.blob.path, input.blob.bytes, files, false, context.now});
+  CheckpointRecord record = RecordOf(input.blob, task.run, context.now);
+  record.attempt = input.lease.attempt;
+  record.step = input.step;
+  context.cluster.checkpoints.Insert(input.blob.id, std::move(record));
   const RunId run = task.run;
   context.cluster.tasks.Mutate(task.id).progressed = true;
   context.cluster.runs.Mutate(run).best_step =
@@ -264,11 +272,14 @@ Controller::Controller(ControllerOptions options, ControllerDependencies depende
       impl_(std::make_unique<Impl>(std::move(options), dependencies)) {}
 Controller::~Controller() = default;
 
-absl::Status Controller::Recover(absl::Time now) {
+absl::Status Controller::Recover(const ClockReading& reading, const std::string& boot) {
   ControllerContext& context = impl_->context;
-  context.now = now;
   SCM_ASSIGN_OR_RETURN(const StoredState stored, dependencies_.store->Load());
   SCM_RETURN_IF_ERROR(context.cluster.Restore(stored));
+  context.cluster.timeline =
+      std::make_shared<Timeline>(context.cluster.stored_clock(), reading, boot);
+  context.Observe(reading);
+  SCM_RETURN_IF_ERROR(AdoptCheckpoints(context));
   std::set<std::string> known;
   for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) {
     if (!checkpoint->deleted) known.insert(id);
@@ -290,18 +301,19 @@ absl::Status Controller::Recover(absl::Time now) {
     if (!IsTerminal(experiment->state)) context.touched.insert(id);
   }
   impl_->AdvanceTouched();
-  return Flush(now);
+  return Flush(reading);
 }
 
-void Controller::Handle(const Input& input, absl::Time now, Done done) {
-  impl_->context.now = now;
+void Controller::Handle(const Input& input, const ClockReading& reading, Done done) {
+  impl_->Observe(reading);
   absl::StatusOr<Reply> answer = std::visit(*impl_, input);
   impl_->AdvanceTouched();
   if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));
 }
 
-void Controller::Tick(absl::Time now) {
-  impl_->context.now = now;
+void Controller::Tick(const ClockReading& reading) {
+  impl_->Observe(reading);
+  const absl::Time now = impl_->context.now;
   impl_->sessions.Expire();
   if (now - impl_->last_policy_look >= kPolicyPeriod) {
     impl_->last_policy_look = now;
@@ -312,11 +324,11 @@ void Controller::Tick(absl::Time now) {
   impl_->AdvanceTouched();
 }
 
-absl::Status Controller::Flush(absl::Time now) {
+absl::Status Controller::Flush(const ClockReading& reading) {
   // What a full disk refused goes first, unchanged: its events have their numbers already.
   for (bool again = true; again;) {
     again = !impl_->unwritten.empty();
-    if (!again) impl_->unwritten = impl_->context.cluster.TakeBatch();
+    if (!again) impl_->unwritten = impl_->context.cluster.TakeBatch(reading);
     if (impl_->unwritten.empty()) break;
     if (absl::Status status = dependencies_.store->Commit(impl_->unwritten); !status.ok()) {
       if (absl::IsResourceExhausted(status) && !impl_->published->store_full) {
@@ -329,7 +341,9 @@ absl::Status Controller::Flush(absl::Time now) {
     }
     impl_->unwritten = WriteBatch();
   }
-  Snapshot next = impl_->context.cluster.Publish(now);
+  Cluster& cluster = impl_->context.cluster;
+  Snapshot next =
+      cluster.Publish(std::max(impl_->context.now, cluster.timeline->At(reading.steady)));
   next.waiting_reasons = impl_->context.waiting_reasons;
   {
     std::lock_guard lock(impl_->snapshot_mutex);

@@ -55,10 +55,11 @@ absl::Status ControllerLoop::Enqueue(Input& input, Controller::Done& done) {
   return absl::OkStatus();
 }
 
-void ControllerLoop::Post(Input input, Controller::Done done) {
+bool ControllerLoop::Post(Input input, Controller::Done done) {
   const absl::Status queued = Enqueue(input, done);
   wake_.notify_one();
   if (!queued.ok() && done) done(queued);
+  return queued.ok();
 }
 
 absl::StatusOr<Reply> ControllerLoop::Call(Input input) {
@@ -93,10 +94,10 @@ absl::Status ControllerLoop::Round(std::deque<Item> inputs, std::deque<std::func
                                    bool full) {
   for (const auto& read : reads) read();
   for (Item& item : inputs) {
-    controller_->Handle(item.input, clock_->Now(), std::move(item.done));
+    controller_->Handle(item.input, Read(), std::move(item.done));
   }
-  if (!full) controller_->Tick(clock_->Now());
-  return controller_->Flush(clock_->Now());
+  if (!full) controller_->Tick(Read());
+  return controller_->Flush(Read());
 }
 
 void ControllerLoop::Run() {

@@ -32,13 +32,15 @@ class ControllerLoop {
   ~ControllerLoop();
 
   // `done` is called on the controller's thread after the commit; UNAVAILABLE at once when the
-  // queue or (for user inputs) the disk is full.
-  void Post(Input input, Controller::Done done = nullptr);
+  // queue or (for user inputs) the disk is full. Whether it was taken.
+  bool Post(Input input, Controller::Done done = nullptr);
   // Blocking form for RPC threads.
   absl::StatusOr<Reply> Call(Input input);
   // Runs a read on the store's thread, e.g. a page of metrics.
   void Read(std::function<void(StateStore&)> query);
   std::shared_ptr<const Snapshot> snapshot() const { return controller_->snapshot(); }
+  // The coordinator's own time, between two commits too.
+  absl::Time Now() const { return snapshot()->timeline->At(clock_->Steady()); }
   bool store_full() const;
 
  private:
@@ -46,6 +48,7 @@ class ControllerLoop {
     Input input;
     Controller::Done done;
   };
+  ClockReading Read() const { return {clock_->Now(), clock_->Steady()}; }
   void Run();
   // Takes both only if it is OK; UNAVAILABLE says why not.
   absl::Status Enqueue(Input& input, Controller::Done& done);

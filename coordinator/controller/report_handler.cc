@@ -19,7 +19,7 @@ std::optional<double> OptionalNumber(const Json& object, absl::string_view key) 
 }  // namespace
 
 void ReportHandler::Handle(const ReportsInput& input) {
-  if (!context_.Holds(input.lease)) {
+  if (!context_.Hears(input.worker, input.lease)) {
     context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
     return;
   }
@@ -39,7 +39,8 @@ void ReportHandler::Handle(const ReportsInput& input) {
     }
   }
   const Task& after = *context_.cluster.tasks.Find(input.lease.task);
-  context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false});
+  context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false,
+                                        /*resend=*/input.offset > known});
 }
 
 void ReportHandler::Line(const TaskId& id, absl::string_view line) {

@@ -1,5 +1,10 @@
 #include "coordinator/rpc/convert.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "common/digest.h"
+
 namespace scm {
 
 LeaseRef FromProto(const v1::LeaseRef& proto) {
@@ -26,6 +31,12 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
     input.gpus.push_back({gpu.index(), gpu.model(), gpu.memory_bytes()});
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
+  input.acknowledged.assign(proto.acknowledged().begin(), proto.acknowledged().end());
+  for (const v1::LeaseRef& lease : proto.ended()) input.ended.push_back(FromProto(lease));
+  if (!proto.instance_key().empty()) input.key_digest = Sha256Hex(proto.instance_key());
+  if (proto.orphan_timeout_seconds() > 0) {
+    input.orphan_timeout = absl::Seconds(proto.orphan_timeout_seconds());
+  }
   return input;
 }
 
@@ -41,6 +52,11 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
     input.gpus.push_back(gpu);
   }
   input.leaving = proto.leaving();
+  // No clock is set by more than some centuries.
+  constexpr double kFarthest = 1e10;
+  if (std::isfinite(proto.clock_jump_seconds())) {
+    input.clock_jump_seconds = std::clamp(proto.clock_jump_seconds(), -kFarthest, kFarthest);
+  }
   return input;
 }
 
@@ -101,11 +117,13 @@ struct OutputWriter {
     *proto.mutable_lease() = ToProto(output.lease);
     proto.set_report_offset(output.report_offset);
     proto.set_done(output.done);
+    proto.set_resend(output.resend);
   }
   void operator()(const RevokeOutput& output) {
     *message.mutable_revoke()->mutable_lease() = ToProto(output.lease);
     message.mutable_revoke()->set_reason(output.reason);
   }
+  void operator()(const RefusedOutput&) {}  // ends the stream, with a status
   void operator()(const DrainOutput& output) { message.mutable_drain()->set_reason(output.reason); }
 };
 

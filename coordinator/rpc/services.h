@@ -25,12 +25,16 @@ struct ServiceDependencies {
   std::string version;
 };
 
-// The "authorization" metadata of a call, or "".
+// The metadata of a call under this key, or "".
+template <typename Context>
+std::string MetadataOf(const Context& context, const char* key) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+}
 template <typename Context>
 std::string AuthorizationOf(const Context& context) {
-  const auto& metadata = context.client_metadata();
-  const auto found = metadata.find("authorization");
-  return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+  return MetadataOf(context, "authorization");
 }
 
 // Streams the files of a blob, its manifest first, in pieces of at most 1 MiB.
