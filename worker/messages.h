@@ -38,12 +38,17 @@ struct Register {
   int64_t cpus = 0;
   std::vector<Gpu> gpus;
   std::vector<LeaseRef> live;
+  std::string instance_key = {};
+  std::vector<int64_t> acknowledged = {};  // bytes of the spool of each of `live`
+  std::vector<LeaseRef> ended = {};        // the latest whose end was acknowledged
+  double orphan_timeout_seconds = 0;       // how long a trainer goes on when it is cut off
 };
 
 struct Renew {
   std::vector<LeaseRef> leases;
   std::vector<GpuSample> gpus;
-  bool leaving = false;  // nothing new is to be granted here
+  bool leaving = false;           // nothing new is to be granted here
+  double clock_jump_seconds = 0;  // the wall clock was set since the last renewal
 };
 
 struct ReportBatch {
@@ -81,6 +86,7 @@ struct Registered {
   double lease_ttl_seconds = 30, renew_seconds = 5;
   std::string coordinator_version;
   std::vector<LeaseRef> kept;
+  std::string session = {};  // a secret for the calls beside the stream
 };
 
 struct Grant {
@@ -99,6 +105,7 @@ struct Ack {
   LeaseRef lease;
   int64_t report_offset = 0, log_offset = 0;
   bool done = false;
+  bool resend = false;
 };
 
 struct Revoke {

@@ -8,13 +8,15 @@
 
 #include "common/json.h"
 #include "worker/launcher.h"
+#include "worker/trainer_user.h"
 
 namespace scm {
 
 class PosixLauncher : public ProcessLauncher {
  public:
-  // `shim`: path of scm-attempt.
-  explicit PosixLauncher(std::string shim) : shim_(std::move(shim)) {}
+  // `shim`: path of scm-attempt. `user`: as whom trainers run; no name = as this process.
+  explicit PosixLauncher(std::string shim, TrainerUser user = {})
+      : shim_(std::move(shim)), user_(std::move(user)) {}
 
   absl::Status Start(const LaunchRequest& request) override;
   ProcessState Poll(const std::string& directory) override;
@@ -28,6 +30,7 @@ class PosixLauncher : public ProcessLauncher {
   ProcessState PollByPid(const std::string& directory, const Json& pid, bool child_lives);
 
   std::string shim_;
+  TrainerUser user_;
   std::map<std::string, pid_t> children_;  // by directory; those this daemon started
 };
 

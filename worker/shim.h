@@ -12,6 +12,7 @@ struct ShimOptions {
   std::vector<int> cpus;                 // cores the trainer is pinned to; empty = all
   int kill_after_milliseconds = 10'000;  // between SIGTERM and SIGKILL
   std::vector<std::string> command;      // argv; the first word is an absolute path
+  std::string user;                      // as whom the trainer runs; "" = as the shim
 };
 
 // Runs one attempt from start to exit.json. Returns the shim's own exit code: 0 when exit.json was
