@@ -4,7 +4,7 @@ BUILD := build
 JOBS ?= $(shell nproc)
 CTEST := ctest --test-dir $(BUILD) --output-on-failure
 
-.PHONY: help setup build quickstart test test-parity test-chaos bench lint clean
+.PHONY: help setup build quickstart test test-container test-parity test-chaos bench lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -24,8 +24,12 @@ quickstart: setup $(BUILD)/build.ninja  ## run the sample experiment, from the d
 	@scripts/quickstart.sh
 
 test: build  ## every test but parity and chaos
-	@scripts/setup.sh model
+	@scripts/setup.sh test-packages model
 	@$(CTEST) -j $(JOBS) -LE chaos
+
+test-container: setup  ## what deploy/Dockerfile runs, in a fresh Debian of its own (as root)
+	@scripts/setup.sh container
+	@python3 tests/container/test_dockerfile.py
 
 test-parity: build  ## against transformers, peft and others
 	@scripts/setup.sh model parity

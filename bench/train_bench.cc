@@ -31,7 +31,7 @@ struct Options {
 
 absl::StatusOr<std::vector<Batch>> ReadBatches(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  const Json json = Json::parse(text);
+  SCM_ASSIGN_OR_RETURN(Json json, ParseJson(text, path));
   std::vector<Batch> batches;
   for (const Json& one : json["batches"]) {
     Batch batch;

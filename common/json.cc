@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/text.h"
 #include "common/utf8.h"
@@ -51,11 +49,32 @@ SortedJson& AddMember(SortedJson::object_t& object, std::string& key) {
   return object.emplace(std::move(key), SortedJson()).first->second;
 }
 
+// What programs print for a missing value or a truth value although JSON has no such word.
+constexpr absl::string_view kForeignWords[] = {"NaN",  "nan",  "Infinity",  "inf",
+                                               "None", "True", "undefined", "False"};
+
+// The word of that kind that stands at `at`, or begins there behind a sign; "" if there is none.
+absl::string_view ForeignWordAt(absl::string_view text, size_t at) {
+  for (const absl::string_view word : kForeignWords) {
+    if (at < text.size() && text.substr(at, word.size()) == word) return word;
+  }
+  return "";
+}
+
+// nlohmann's text without its name and the position that is said in our own words.
+absl::string_view Shortened(absl::string_view message) {
+  for (const absl::string_view mark : {"syntax error while ", ": "}) {
+    const size_t at = message.find(mark);
+    if (at != message.npos) return message.substr(mark == ": " ? at + 2 : at);
+  }
+  return message;
+}
+
 // Builds the value from nlohmann's events, and refuses what its own parser accepts.
 template <typename AnyJson>
 class Builder {
  public:
-  explicit Builder(const JsonLimits& limits) : limits_(limits) {}
+  Builder(absl::string_view text, const JsonLimits& limits) : text_(text), limits_(limits) {}
 
   bool null() { return Put(AnyJson()); }
   bool boolean(bool value) { return Put(value); }
@@ -73,11 +92,23 @@ class Builder {
     if (!open_.back().keys.Insert(key, object)) {
       return Refuse(absl::StrCat("key \"", LineOf(key, 100), "\" is doubled"));
     }
+    open_.back().key = LineOf(key, 100);
     slot_ = &AddMember(object, key);
     return true;
   }
+  // `byte` is that of the last character which was read, counted from 1.
   bool parse_error(size_t byte, const std::string&, const nlohmann::json::exception& error) {
-    return Refuse(absl::StrCat("not valid JSON at byte ", byte, ": ", LineOf(error.what(), 300)));
+    const std::string place = Where();
+    // "nan" is taken for the beginning of null, so it is noticed at its second letter.
+    for (const size_t back : {1, 2}) {
+      const absl::string_view word = byte >= back ? ForeignWordAt(text_, byte - back) : "";
+      if (!word.empty())
+        return Refuse(
+            absl::StrCat(place, place.empty() ? "" : ": ", word, " is no JSON", Advice(word)));
+    }
+    return Refuse(absl::StrCat("not valid JSON at byte ", byte,
+                               place.empty() ? "" : absl::StrCat(" (at ", place, ")"), ": ",
+                               LineOf(Shortened(error.what()), 300)));
   }
 
   const std::string& problem() const { return problem_; }
@@ -87,7 +118,27 @@ class Builder {
   struct Level {
     AnyJson* value;
     Keys keys;
+    std::string key;  // of an object, the one whose value is read or was read last
   };
+
+  // "choices[3]", the way to what was being read, entries counted from 0; "" at the top.
+  std::string Where() const {
+    std::string path;
+    for (const Level& level : open_) {
+      if (level.value->is_array()) {
+        // The container that is open inside stands in the list already.
+        const size_t inside = &level == &open_.back() ? 0 : 1;
+        absl::StrAppend(&path, "[", level.value->size() - inside, "]");
+      } else if (!level.key.empty()) {
+        absl::StrAppend(&path, path.empty() ? "" : ".", level.key);
+      }
+    }
+    return LineOf(path, 200);
+  }
+  static absl::string_view Advice(absl::string_view word) {
+    if (word == "True" || word == "False") return "; write true or false";
+    return "; a value is missing there: write it, or leave the key out";
+  }
 
   bool Refuse(std::string problem) {
     problem_ = std::move(problem);
@@ -119,7 +170,7 @@ class Builder {
     AnyJson* place = Place();
     if (place == nullptr) return false;
     *place = std::move(container);
-    open_.push_back({place, {}});
+    open_.push_back({place, {}, {}});
     return true;
   }
   bool Close() {
@@ -127,6 +178,7 @@ class Builder {
     return true;
   }
 
+  const absl::string_view text_;
   const JsonLimits limits_;
   AnyJson root_;
   std::vector<Level> open_;
@@ -143,23 +195,12 @@ absl::StatusOr<AnyJson> Parse(absl::string_view text, absl::string_view what,
     return absl::InvalidArgumentError(
         absl::StrCat(what, ": not valid JSON: a NUL byte at byte ", nul + 1));
   }
-  Builder<AnyJson> builder(limits);
+  Builder<AnyJson> builder(text, limits);
   if (!AnyJson::sax_parse(text.begin(), text.end(), &builder)) {
     return absl::InvalidArgumentError(absl::StrCat(what, ": ", builder.problem()));
   }
   return builder.Take();
 }
-
-// The UTF-16 unit of a \uXXXX escape at `at`, or -1.
-int EscapedUnit(absl::string_view text, size_t at) {
-  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return -1;
-  const absl::string_view digits = text.substr(at + 2, 4);
-  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isxdigit)) return -1;
-  return static_cast<int>(std::strtol(std::string(digits).c_str(), nullptr, 16));
-}
-
-bool IsHighSurrogate(int unit) { return unit >= 0xd800 && unit <= 0xdbff; }
-bool IsLowSurrogate(int unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
 
 // Quotes bare NaN, Infinity and -Infinity outside strings, and replaces lone surrogates in them.
 std::string Repaired(absl::string_view text) {
@@ -224,6 +265,24 @@ std::string DumpJson(const Json& json, int indent) {
 
 std::string DumpJson(const SortedJson& json, int indent) {
   return json.dump(indent, ' ', false, SortedJson::error_handler_t::replace);
+}
+
+Json CleanTexts(const Json& json) {
+  if (json.is_string()) return TextOf(json.get_ref<const std::string&>(), std::string::npos);
+  if (json.is_array()) {
+    Json out = Json::array();
+    for (const Json& element : json) out.push_back(CleanTexts(element));
+    return out;
+  }
+  if (!json.is_object()) return json;
+  Json out = Json::object();
+  std::set<std::string> seen;
+  for (const auto& [key, value] : json.get_ref<const Json::object_t&>()) {
+    std::string clean = LineOf(key, std::string::npos);
+    if (!seen.insert(clean).second) continue;  // two keys that cleaning made one
+    AddMember(out.get_ref<Json::object_t&>(), clean) = CleanTexts(value);
+  }
+  return out;
 }
 
 Json JsonNumber(double value) {

@@ -23,7 +23,8 @@ struct JsonLimits {
   size_t values = 50'000'000;  // objects, arrays and scalars in all
 };
 
-// INVALID_ARGUMENT with the byte position. `what` names the text in the message ("report line 3").
+// INVALID_ARGUMENT with the byte position and the key at which it stands. `what` names the text in
+// the message ("report line 3").
 // Linear in the text's length. Strict: besides what JSON forbids, doubled keys, NUL bytes, and what
 // goes beyond `limits` are refused.
 absl::StatusOr<Json> ParseJson(absl::string_view text, absl::string_view what,
@@ -39,6 +40,9 @@ absl::StatusOr<Json> ParseReportJson(absl::string_view line, absl::string_view w
 // JSON text; ill-formed UTF-8 becomes U+FFFD, so this cannot throw. `indent` -1: one line.
 std::string DumpJson(const Json& json, int indent = -1);
 std::string DumpJson(const SortedJson& json, int indent = -1);
+
+// A copy whose texts and keys show on a terminal as they are (common/text.h).
+Json CleanTexts(const Json& json);
 
 // A number, or the string that stands for a non-finite one.
 Json JsonNumber(double value);

@@ -26,8 +26,8 @@ std::optional<ProcessStat> ReadProcessStat(pid_t pid) {
   unsigned flags = 0;
   long long start_time = 0;
   if (sscanf(text.c_str() + end + 1,
-             " %c %d %*d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
-             &stat.state, &stat.parent, &stat.session, &flags, &start_time) != 5) {
+             " %c %d %d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld",
+             &stat.state, &stat.parent, &stat.group, &stat.session, &flags, &start_time) != 6) {
     return std::nullopt;
   }
   stat.exiting = (flags & kExiting) != 0;

@@ -12,7 +12,7 @@ namespace scm {
 
 struct ProcessStat {
   char state = 0;  // 'R', 'S', … 'Z' for a zombie
-  pid_t parent = 0, session = 0;
+  pid_t parent = 0, group = 0, session = 0;
   bool exiting = false;    // on its way out (PF_EXITING)
   int64_t start_time = 0;  // clock ticks since boot; with the pid it names a process for ever
 };

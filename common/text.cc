@@ -17,7 +17,8 @@ size_t EncodedBytes(char32_t c) { return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10
 
 std::string Clean(absl::string_view bytes, size_t limit, bool one_line) {
   // A character takes at most three bytes more than the ill-formed byte that it replaces.
-  const std::string text = ReplaceInvalidUtf8(bytes.substr(0, limit + 8));
+  const std::string text =
+      ReplaceInvalidUtf8(bytes.substr(0, limit > bytes.size() ? bytes.npos : limit + 8));
   std::string out;
   size_t cut = 0;  // where the text ends if an ellipsis must follow
   for (size_t at = 0; at < text.size();) {

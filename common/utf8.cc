@@ -1,7 +1,11 @@
 #include "common/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+
+#include "absl/strings/ascii.h"
 
 namespace scm {
 namespace {
@@ -66,6 +70,13 @@ std::string ReplaceInvalidUtf8(absl::string_view text) {
     at += step.bytes;
   }
   return out;
+}
+
+int EscapedUnit(absl::string_view text, size_t at) {
+  if (at + 6 > text.size() || text.substr(at, 2) != "\\u") return -1;
+  const absl::string_view digits = text.substr(at + 2, 4);
+  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isxdigit)) return -1;
+  return static_cast<int>(std::strtol(std::string(digits).c_str(), nullptr, 16));
 }
 
 char32_t NextCodePoint(absl::string_view text, size_t& at) {

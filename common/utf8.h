@@ -18,6 +18,11 @@ std::string ReplaceInvalidUtf8(absl::string_view text);
 
 // Reads one code point at `at` of well-formed text and moves past it.
 char32_t NextCodePoint(absl::string_view text, size_t& at);
+// The UTF-16 unit of a \uXXXX escape at `at`, or -1; and what it is half of.
+int EscapedUnit(absl::string_view text, size_t at);
+inline bool IsHighSurrogate(int unit) { return unit >= 0xd800 && unit <= 0xdbff; }
+inline bool IsLowSurrogate(int unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
+
 void AppendCodePoint(char32_t code_point, std::string& out);
 
 }  // namespace scm

@@ -7,8 +7,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/clock.h"
 #include "common/files.h"
+#include "common/guard.h"
+#include "common/human.h"
 #include "common/process_stat.h"
 #include "common/status_macros.h"
 #include "common/version.h"
@@ -28,10 +31,18 @@ namespace {
 
 // An upload must not take the last room from the database.
 constexpr int64_t kMinFreeBytes = 64 << 20;
+// Nobody waits for the controller yet.
+constexpr absl::Duration kCheckAtStart = absl::Seconds(10);
 
-// Whether a row says that the blob exists.
+// Whether somebody may rely on the blob's present content: a checkpoint that is in use, or what a
+// task left that has ended.
 bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
-  return snapshot.checkpoints->contains(id) || snapshot.artifacts->contains(id);
+  if (const auto c = snapshot.checkpoints->find(id); c != snapshot.checkpoints->end()) {
+    return !c->second->deleted;
+  }
+  const auto artifact = snapshot.artifacts->find(id);
+  return artifact != snapshot.artifacts->end() &&
+         IsTerminal(snapshot.tasks->at(artifact->second->task)->state);
 }
 
 absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
@@ -72,6 +83,22 @@ absl::Status WriteAddresses(const CoordinatorOptions& options, int rpc_port, int
                              DumpJson(addresses, 2));
 }
 
+// What is wrong with the store, for whoever reads the log; `scmctl doctor` says it again.
+void PrintHealth(const StoreHealth& health) {
+  for (const SetAsideRow& row : health.set_aside) {
+    std::fprintf(stderr, "scm-coordinator: set aside: %s %s: %s\n", row.table.c_str(),
+                 row.id.c_str(), row.reason.c_str());
+  }
+  for (const std::string& problem : health.check.problems) {
+    std::fprintf(stderr, "scm-coordinator: the store is damaged: %s\n", TextOf(problem).c_str());
+  }
+  if (!health.check.unchecked.empty()) {
+    std::fprintf(stderr, "scm-coordinator: not checked in %s: %s\n",
+                 HumanDuration(kCheckAtStart).c_str(),
+                 absl::StrJoin(health.check.unchecked, ", ").c_str());
+  }
+}
+
 absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   SCM_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
   SCM_ASSIGN_OR_RETURN(const ServerOptions server_options, ReadSecrets(options));
@@ -95,9 +122,11 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   controller_options.stop_grace = absl::Seconds(options.stop_grace_seconds);
   Controller controller(controller_options, {store.get(), checkpoints.get(), &scheduler, &links});
   SCM_RETURN_IF_ERROR(controller.Recover({RealClock().Now(), RealClock().Steady()}, NameOfBoot()));
+  PrintHealth(controller.CheckStore({RealClock().Now(), RealClock().Steady()}, kCheckAtStart));
   ControllerLoop::Options loop_options;
-  loop_options.no_room = [&options] {
-    const absl::StatusOr<int64_t> free = PosixFilesystem().FreeBytes(options.data_dir);
+  const auto free_bytes = [&options] { return PosixFilesystem().FreeBytes(options.data_dir); };
+  loop_options.no_room = [&free_bytes] {
+    const absl::StatusOr<int64_t> free = free_bytes();
     return free.ok() && *free < kMinFreeBytes;
   };
   ControllerLoop loop(&controller, &RealClock(), loop_options);
@@ -109,9 +138,10 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
     return task == tasks->end() ? 0 : task->second->attempts;
   });
   RpcMetrics rpc_metrics;
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> rpc,
-                       StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links,
-                                                       &rpc_metrics, kVersion}));
+  SCM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcServer> rpc,
+      StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links, &rpc_metrics,
+                                      kVersion, free_bytes, kMinFreeBytes}));
   const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
                                     [&rpc_metrics] { return rpc_metrics.Read(); },
                                     [&loop] { return loop.Now(); }});
@@ -145,7 +175,9 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  if (const absl::Status status = scm::Serve(options, signals); !status.ok()) {
+  const absl::Status status =
+      scm::Guarded("stopping", [&] { return scm::Serve(options, signals); });
+  if (!status.ok()) {
     std::fprintf(stderr, "scm-coordinator: %s\n", std::string(status.message()).c_str());
     return 1;
   }

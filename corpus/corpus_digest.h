@@ -6,8 +6,13 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/digest.h"
 
 namespace scm {
+
+// One file's part of it, for whoever has read the file; in the order of CorpusFiles.
+void AddToCorpusDigest(absl::string_view name, absl::string_view content, Sha256& hash);
 
 // Lower-case hexadecimal. NOT_FOUND when there is no such directory. Thread-safe.
 absl::StatusOr<std::string> CorpusDigest(const std::string& directory);

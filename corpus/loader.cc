@@ -50,6 +50,9 @@ class Loader {
   std::string file_;
   int line_ = 0;
   std::map<std::string, std::string> item_places_;  // item id → "file:line"
+  // Of what is read here, so that it cannot be the digest of anything else. The reading order is
+  // that of CorpusFiles.
+  Sha256 hash_;
 };
 
 void Note(CorpusProblem problem, std::vector<CorpusProblem>* list, int64_t* left_out) {
@@ -90,6 +93,7 @@ void Loader::ReadInfo() {
   At(kCorpusInfoFile, 0);
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return Error("", text.status().message());
+  AddToCorpusDigest(kCorpusInfoFile, *text, hash_);
   const absl::StatusOr<Json> json = ParseJson(*text, kCorpusInfoFile);
   if (!json.ok()) return Error("", json.status().message());
   if (!json->is_object()) return Error("", "expected a JSON object");
@@ -131,6 +135,7 @@ void Loader::ReadLines(const std::string& file, LineReader reader) {
   At(file, 0);
   const absl::StatusOr<std::string> content = ReadFile(absl::StrCat(directory_, "/", file));
   if (!content.ok()) return Error("", content.status().message());
+  AddToCorpusDigest(file, *content, hash_);
   absl::string_view rest = *content;
   if (absl::ConsumePrefix(&rest, "\xEF\xBB\xBF")) {
     Error("", "starts with a byte order mark; save it as UTF-8 without one");
@@ -272,12 +277,7 @@ CorpusLoad Loader::Load() {
   if (load_.corpus.documents.empty() && load_.ok()) {
     Error("documents/", "holds no document; expected at least one line in a *.jsonl file");
   }
-  const absl::StatusOr<std::string> digest = CorpusDigest(directory_);
-  if (digest.ok()) {
-    load_.corpus.digest = *digest;
-  } else {
-    Error("", digest.status().message());
-  }
+  load_.corpus.digest = hash_.Finish();
   SortByPlace(&load_.errors);
   SortByPlace(&load_.warnings);
   return std::move(load_);

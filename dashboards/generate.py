@@ -21,6 +21,11 @@ OF_RUNS = OF_EXPERIMENT + ',seed=~"$seed"'
 OF_COORDINATOR = 'instance="$coordinator"'
 SEED = "seed {{seed}} · {{run}}"
 
+# NaN is the only value that is not equal to itself. One series a run, whichever of them it is.
+NOT_FINITE = "group by (run) (" + " or ".join(
+    f"{name}{{{OF_RUNS}}} != {name}{{{OF_RUNS}}} or abs({name}{{{OF_RUNS}}}) == Inf"
+    for name in ("scm_run_train_loss", "scm_run_validation_loss", "scm_run_grad_norm")) + ")"
+
 STATES = [("PENDING", "#8e8e8e"), ("ASSIGNED", "#5794f2"), ("RUNNING", "#3274d9"),
           ("STOPPING", "#ff9830"), ("PAUSED", "#fade2a"), ("SUCCEEDED", "#56a64b"),
           ("FAILED", "#e02f44"), ("ABORTED", "#a352cc"), ("CANCELLED", "#c0a8a8")]
@@ -100,13 +105,15 @@ def at_a_glance(layout):
          "at max_slip_days.", f"scm_experiment_projected_slip_seconds{{{OF_EXPERIMENT}}}", 6, "s",
          thresholds=thresholds(GREEN, (0, ORANGE), (14 * DAY, RED)))
     stat(layout, "Aborted runs", "Runs that a rule has ended.",
-         f"sum by (rule) (scm_run_aborts_total{{{OF_RUNS}}}) > 0 or "
-         f"label_replace(sum (scm_run_aborts_total{{{OF_RUNS}}}) == 0, \"rule\", \"none\", \"\", \"\")",
+         f"sum by (rule) (scm_experiment_aborts_total{{{OF_EXPERIMENT}}}) > 0 or "
+         f"label_replace(sum (scm_experiment_aborts_total{{{OF_EXPERIMENT}}}) == 0, "
+         "\"rule\", \"none\", \"\", \"\")",
          6, legend="{{rule}}", thresholds=thresholds(GREEN, (1, "purple")))
     stat(layout, "Not finite",
-         "Runs whose latest training loss is NaN or infinite: exported as such, never hidden.",
-         f"count(abs(scm_run_train_loss{{{OF_RUNS}}}) == Inf or "
-         f"scm_run_train_loss{{{OF_RUNS}}} != scm_run_train_loss{{{OF_RUNS}}}) or vector(0)", 6,
+         "Runs of which the latest training loss, validation loss or gradient norm is NaN or infinite: "
+         "exported as such, never hidden.",
+         # Without any run there is no 0 either: what is missing is not green.
+         f"count({NOT_FINITE}) or 0 * count(scm_run_step{{{OF_RUNS}}})", 6,
          thresholds=thresholds(GREEN, (1, RED)))
     layout.add("bargauge", "Progress", "Share of its steps that every run has made.",
                [(f"scm_run_step{{{OF_RUNS}}} / scm_run_target_steps{{{OF_RUNS}}}", SEED, True)],
@@ -115,7 +122,8 @@ def at_a_glance(layout):
                options={"orientation": "horizontal", "displayMode": "basic", "showUnfilled": True,
                         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}})
     layout.add("piechart", "Runs by state", "How many runs are in which state.",
-               [(f"sum by (state) (scm_run_state{{{OF_RUNS}}}) > 0", "{{state}}", True)], 10, 10,
+               [(f"sum by (state) (scm_experiment_runs{{{OF_EXPERIMENT}}}) > 0", "{{state}}", True)],
+               10, 10,
                overrides=[{"matcher": {"id": "byName", "options": state},
                            "properties": [{"id": "color",
                                            "value": {"mode": "fixed", "fixedColor": color}}]}
@@ -134,9 +142,8 @@ def curves(layout):
     lines(layout, "Validation accuracy", "Accuracy of the latest validation.",
           [(f"scm_run_validation_accuracy_ratio{{{OF_RUNS}}}", SEED)], unit="percentunit",
           min=0, max=1)
-    # NaN is not equal to itself: runs without a number do not take the others' mean with them.
-    finite = (f"(scm_run_validation_loss{{{OF_RUNS}}} == "
-              f"scm_run_validation_loss{{{OF_RUNS}}})")
+    # No comparison holds for NaN: runs without a finite number do not take the others' mean with them.
+    finite = f"(-Inf < scm_run_validation_loss{{{OF_RUNS}}} < Inf)"
     band = {"id": "custom.fillBelowTo", "value": "lowest"}
     lines(layout, "Validation loss: range and mean over the runs shown",
           "The band goes from the lowest to the highest run; it is a range, not a confidence interval.",
@@ -167,7 +174,7 @@ def progress(layout):
                options={"showValue": "auto", "mergeValues": True, "rowHeight": 0.8,
                         "legend": {"displayMode": "list", "placement": "bottom",
                                    "showLegend": False}})
-    lines(layout, "Speed", "Tokens trained on a second.",
+    lines(layout, "Speed", "Tokens trained on a second, steps done again after a resume included.",
           [(f"rate(scm_run_tokens_total{{{OF_RUNS}}}[$__rate_interval])", SEED)], unit="short",
           min=0)
     active = ('on (instance, run) group_left () '
@@ -194,7 +201,7 @@ def money(layout):
     lines(layout, "Projected slip", "Projected finish minus the end of finish_by; negative is early.",
           [(f"scm_experiment_projected_slip_seconds{{{OF_EXPERIMENT}}}", "slip")], unit="s")
     lines(layout, "Aborts", "Runs that a rule has ended, by rule.",
-          [(f"sum by (rule) (scm_run_aborts_total{{{OF_RUNS}}})", "{{rule}}")], min=0)
+          [(f"sum by (rule) (scm_experiment_aborts_total{{{OF_EXPERIMENT}}})", "{{rule}}")], min=0)
 
 
 def cluster(layout):

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/resident_memory.h"
 #include "common/status_macros.h"
@@ -15,6 +16,8 @@
 #include "trainer/adapter_file.h"
 #include "trainer/choice_scoring.h"
 #include "trainer/formats/llama_tensors.h"
+#include "trainer/input_guard.h"
+#include "trainer/input_warnings.h"
 #include "trainer/model_source.h"
 #include "trainer/torch_runtime.h"
 #include "trainer/training_data.h"
@@ -40,7 +43,7 @@ struct LoadedModel {
 class Evaluator {
  public:
   Evaluator(const JobSpec& spec, Reporter* reporter, CommandQueue* commands, Clock* clock)
-      : spec_(spec), reporter_(reporter), commands_(commands), clock_(clock) {}
+      : spec_(spec), guard_(spec), reporter_(reporter), commands_(commands), clock_(clock) {}
 
   absl::Status Run();
   int64_t scored() const { return scored_; }
@@ -51,8 +54,10 @@ class Evaluator {
   absl::Status EvaluateBase(LoadedModel* loaded);
   absl::Status EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded);
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
+  absl::Status Import(const std::string& path, EvaluatedModel& model);
   absl::StatusOr<LoadedModel> Load(const std::string& path);
-  absl::StatusOr<ModelScores> Score(const LoadedModel& loaded);
+  // The model's scores, or in `missing` why its answers cannot be ranked.
+  absl::Status Score(const LoadedModel& loaded, EvaluatedModel* model);
   absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded, int64_t samples);
   bool ReportItems(int64_t scored);
   int64_t ItemsToScore() const;
@@ -65,6 +70,7 @@ class Evaluator {
   const TestTask& LatencyTask() const;
 
   const JobSpec& spec_;
+  InputGuard guard_;
   Reporter* reporter_;
   CommandQueue* commands_;
   Clock* clock_;
@@ -77,7 +83,9 @@ class Evaluator {
 
 absl::Status Evaluator::LoadTests() {
   std::vector<std::string> warnings;
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.data.corpus));
   SCM_ASSIGN_OR_RETURN(corpus_, LoadJobCorpus(spec_.data, &warnings));
+  SCM_RETURN_IF_ERROR(guard_.CheckRead(spec_.data.corpus, corpus_.digest));
   SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(corpus_, spec_.data));
   SCM_ASSIGN_OR_RETURN(evaluation_.tasks, TestTasks(corpus_, split, spec_.evaluation.tasks));
   const std::vector<std::string>& trained = spec_.trainer.train_tasks;
@@ -120,9 +128,9 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(const auto source, OpenModel(path));
   LoadedModel loaded;
   SCM_ASSIGN_OR_RETURN(loaded.tokenizer, source->MakeTokenizer());
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = ModelWarnings(*source, *loaded.tokenizer, nullptr);
   SCM_ASSIGN_OR_RETURN(loaded.examples, TokenizeTests(evaluation_.tasks, *loaded.tokenizer,
-                                                      spec_.data.max_length, &warnings));
+                                                      ScoringOptions(spec_.data), &warnings));
   for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
   const bool half = spec_.training.precision == "bf16";
   for (const TensorInfo& tensor : source->tensors()) {
@@ -171,7 +179,7 @@ bool Evaluator::ReportItems(int64_t scored) {
          !commands_->stop().has_value();
 }
 
-absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
+absl::Status Evaluator::Score(const LoadedModel& loaded, EvaluatedModel* model) {
   std::vector<const TokenExample*> examples;
   for (const auto& task : loaded.examples) {
     for (const auto& item : task) {
@@ -190,11 +198,18 @@ absl::StatusOr<ModelScores> Evaluator::Score(const LoadedModel& loaded) {
   const double seconds = absl::ToDoubleSeconds(clock_->Steady() - began);
   Log(absl::StrFormat("%d items in %.1f s, %.1f items/s", items, seconds,
                       static_cast<double>(items) / std::max(seconds, 1e-9)));
-  return MakeScores(evaluation_.tasks, scores);
+  model->missing = WhyNotRanked(evaluation_.tasks, scores);
+  if (model->missing.empty()) {
+    model->scores = MakeScores(evaluation_.tasks, scores);
+  } else {
+    Log(absl::StrCat("warning: ", model->name, ": ", model->missing));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded, int64_t samples) {
-  LatencyPlan plan{samples, spec_.data.max_length, [this] { return ReportItems(scored_); }};
+  LatencyPlan plan{samples, ScoringOptions(spec_.data), [this] { return ReportItems(scored_); }};
+  evaluation_.latency_items = static_cast<int64_t>(LatencyTask().items.size());
   return MeasureLatency(LatencyTask(), *loaded.tokenizer, plan, loaded.model.get(), clock_);
 }
 
@@ -208,8 +223,8 @@ absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, Loaded
   Log(absl::StrCat("scoring ", seed.name));
   SCM_RETURN_IF_ERROR(LoadAdapter(input.dir, loaded->model.get()));
   loaded->model->EnableAdapters(true);
-  SCM_ASSIGN_OR_RETURN(seed.scores, Score(*loaded));
-  if (measure) {
+  SCM_RETURN_IF_ERROR(Score(*loaded, &seed));
+  if (measure && seed.missing.empty()) {
     SCM_ASSIGN_OR_RETURN(seed.latency_ms, Latency(*loaded, kSeedLatencySamples));
   }
   evaluation_.models.push_back(std::move(seed));
@@ -229,7 +244,8 @@ absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
     if (fresh) evaluation_.inference_peak_rss_bytes = PeakResidentBytes();
   }
   Log("scoring the base");
-  SCM_ASSIGN_OR_RETURN(base.scores, Score(*loaded));
+  SCM_RETURN_IF_ERROR(Score(*loaded, &base));
+  if (!base.missing.empty()) base.latency_ms.clear();  // of answers that are none
   evaluation_.models.push_back(std::move(base));
   return absl::OkStatus();
 }
@@ -237,7 +253,9 @@ absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
 absl::Status Evaluator::EvaluateBaseAndSeeds() {
   const std::vector<JobInput> checkpoints = Checkpoints();
   if (!ScoresBase() && checkpoints.empty()) return absl::OkStatus();
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));
   SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));  // nor did it change while it was read
   if (ScoresBase()) SCM_RETURN_IF_ERROR(EvaluateBase(&loaded));
   bool measure = MeasuresLatency();
   for (const JobInput& input : checkpoints) {
@@ -249,30 +267,43 @@ absl::Status Evaluator::EvaluateBaseAndSeeds() {
   return absl::OkStatus();
 }
 
+// An error is that it is not what was submitted; what is wrong with it otherwise is for the report.
+absl::Status Evaluator::Import(const std::string& path, EvaluatedModel& model) {
+  SCM_RETURN_IF_ERROR(guard_.Check(path));
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (text.ok()) SCM_RETURN_IF_ERROR(guard_.CheckRead(path, Sha256Hex(*text)));
+  absl::StatusOr<ImportedPredictions> imported =
+      text.ok() ? ScorePredictions(*text, path, evaluation_.tasks)
+                : absl::StatusOr<ImportedPredictions>(text.status());
+  if (!imported.ok()) {
+    model.missing = std::string(imported.status().message());
+    return absl::OkStatus();
+  }
+  model.scores = std::move(imported->scores);
+  model.missing = imported->missing;
+  return absl::OkStatus();
+}
+
 absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
   EvaluatedModel model;
   model.name = baseline.name;
   if (!baseline.predictions.empty()) {
     model.kind = EvaluatedModel::Kind::kPredictions;
-    absl::StatusOr<ImportedPredictions> imported =
-        ImportPredictions(baseline.predictions, evaluation_.tasks);
-    if (imported.ok()) {
-      model.scores = std::move(imported->scores);
-      model.missing = imported->missing;
-    } else {
-      model.missing = std::string(imported.status().message());
+    SCM_RETURN_IF_ERROR(Import(baseline.predictions, model));
+    if (!model.missing.empty()) {
+      Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
     }
   } else {
     model.kind = EvaluatedModel::Kind::kModel;
+    SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     absl::StatusOr<LoadedModel> loaded = Load(baseline.model);
+    SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     if (loaded.ok()) {
-      SCM_ASSIGN_OR_RETURN(model.scores, Score(*loaded));
+      SCM_RETURN_IF_ERROR(Score(*loaded, &model));
     } else {
       model.missing = std::string(loaded.status().message());
+      Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
     }
-  }
-  if (!model.missing.empty()) {
-    Log(absl::StrCat("warning: baseline ", model.name, ": ", model.missing));
   }
   evaluation_.models.push_back(std::move(model));
   return absl::OkStatus();
@@ -286,6 +317,7 @@ absl::Status Evaluator::Run() {
   for (const BaselineSpec& baseline : Baselines()) {
     SCM_RETURN_IF_ERROR(EvaluateBaseline(baseline));
   }
+  evaluation_.inputs = guard_.Compared();
   const std::string path = absl::StrCat(spec_.work_dir, "/evaluation.json");
   SCM_RETURN_IF_ERROR(WriteFileDurably(path, DumpJson(EvaluationToJson(evaluation_)) + "\n"));
   SCM_RETURN_IF_ERROR(reporter_->Artifact("evaluation", path));

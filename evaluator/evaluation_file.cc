@@ -1,5 +1,8 @@
 #include "evaluator/evaluation_file.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace scm {
 namespace {
 
@@ -92,14 +95,17 @@ Json EvaluationToJson(const Evaluation& evaluation) {
     if (!of_model.empty()) scores[model.name] = std::move(of_model);
     if (!model.scores.documents.empty()) losses[model.name] = LossJson(model.scores);
     if (!model.latency_ms.empty()) {
-      latency[model.name] = {{"unit", "ms"},
-                             {"samples", model.latency_ms},
-                             {"what", "one item, batch 1, tokenisation included"}};
+      latency[model.name] = {
+          {"unit", "ms"},
+          {"samples", model.latency_ms},
+          {"items", std::min<int64_t>(evaluation.latency_items, std::ssize(model.latency_ms))},
+          {"what", "one item, batch 1, tokenisation included"}};
     }
   }
   return {{"version", 1},
           {"split", "test"},
           {"demonstration", evaluation.demonstration},
+          {"inputs", evaluation.inputs},
           {"tasks", tasks},
           {"models", models},
           {"scores", scores},

@@ -27,6 +27,9 @@ struct Evaluation {
   bool demonstration = false;
   std::vector<TestTask> tasks;
   std::vector<EvaluatedModel> models;  // names are unique
+  int64_t latency_items = 0;           // of the task whose items were timed
+  // The inputs that were compared with what was submitted: [{"key","path","sha256"}].
+  Json inputs = Json::array();
   // Of the whole evaluation; while single items were answered (0 = unknown); of the weights.
   int64_t peak_rss_bytes = 0, inference_peak_rss_bytes = 0, model_bytes = 0;
 };

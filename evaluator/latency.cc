@@ -8,9 +8,9 @@ namespace scm {
 namespace {
 
 absl::Status AnswerOne(const TestTask& task, const Item& item, const Tokenizer& tokenizer,
-                       int64_t max_length, LlamaModel* model) {
+                       const ExampleOptions& options, LlamaModel* model) {
   SCM_ASSIGN_OR_RETURN(const std::vector<TokenExample> examples,
-                       ChoiceExamples(tokenizer, item.prompt, item.choices, max_length));
+                       ChoiceExamples(tokenizer, item.prompt, item.choices, options));
   std::vector<std::vector<const TokenExample*>> rows;
   for (const TokenExample& example : examples) rows.push_back({&example});
   SCM_ASSIGN_OR_RETURN(const auto scores, model->Score(LayOutRows(rows)));
@@ -31,7 +31,7 @@ absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const T
   for (int64_t i = 0; i < kLatencyWarmUps + plan.samples; ++i) {
     const Item& item = *task.items[static_cast<size_t>(i) % task.items.size()];
     const absl::Duration began = clock->Steady();
-    SCM_RETURN_IF_ERROR(AnswerOne(task, item, tokenizer, plan.max_length, model));
+    SCM_RETURN_IF_ERROR(AnswerOne(task, item, tokenizer, plan.examples, model));
     if (i >= kLatencyWarmUps) {
       samples.push_back(absl::ToDoubleMilliseconds(clock->Steady() - began));
     }

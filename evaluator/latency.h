@@ -16,7 +16,7 @@ inline constexpr int64_t kLatencyWarmUps = 10;
 
 struct LatencyPlan {
   int64_t samples = 0;
-  int64_t max_length = 512;
+  ExampleOptions examples;
   // Asked after each sample; false ends with CANCELLED.
   std::function<bool()> go_on;
 };

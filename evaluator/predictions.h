@@ -21,4 +21,9 @@ struct ImportedPredictions {
 absl::StatusOr<ImportedPredictions> ImportPredictions(const std::string& path,
                                                       const std::vector<TestTask>& tasks);
 
+// The same for what was read from `path` already.
+absl::StatusOr<ImportedPredictions> ScorePredictions(absl::string_view text,
+                                                     const std::string& path,
+                                                     const std::vector<TestTask>& tasks);
+
 }  // namespace scm

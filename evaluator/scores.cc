@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "trainer/choice_scoring.h"
 
 namespace scm {
@@ -33,6 +34,35 @@ std::vector<int64_t> Predict(const std::vector<ChoiceScore>& choices, bool multi
   std::vector<double> log_likelihoods;
   for (const ChoiceScore& choice : choices) log_likelihoods.push_back(choice.log_likelihood);
   return {BestChoice(log_likelihoods)};
+}
+
+std::string WhyNotRanked(const std::vector<TestTask>& tasks,
+                         const std::vector<LlamaModel::RowScore>& scores) {
+  size_t next = 0, bad_choices = 0, bad_items = 0, items = 0;
+  std::string first;
+  for (const TestTask& task : tasks) {
+    for (const Item* item : task.items) {
+      const size_t before = bad_choices;
+      for (size_t i = 0; i < item->choices.size(); ++i, ++next) {
+        const double value = scores[next].log_likelihood;
+        if (std::isfinite(value)) continue;
+        ++bad_choices;
+        if (first.empty()) {
+          first = absl::StrCat("item ", item->id, " of ", task.name, ", choice ", i, ": ",
+                               std::isnan(value) ? "NaN"
+                               : value > 0       ? "Infinity"
+                                                 : "-Infinity");
+        }
+      }
+      ++items;
+      bad_items += bad_choices > before;
+    }
+  }
+  if (bad_choices == 0) return "";
+  return absl::StrCat(bad_choices, " of ", next, " log-likelihoods, in ", bad_items, " of ", items,
+                      " items, are no finite numbers (first: ", first,
+                      "), so none of its answers is ranked; are there NaN or infinite weights, or "
+                      "does the precision overflow?");
 }
 
 bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted) {

@@ -39,6 +39,13 @@ struct ModelScores {
   std::vector<DocumentLoss> documents;
 };
 
+// "", or why a model's answers cannot be ranked: how many log-likelihoods are NaN or infinite, in
+// how many items, and where the first stands. −∞ counts too: in 32-bit arithmetic no token of a
+// sound model has probability 0. `scores` as for MakeScores.
+std::string WhyNotRanked(const std::vector<TestTask>& tasks,
+                         const std::vector<LlamaModel::RowScore>& scores);
+
+// Log-likelihoods are finite (WhyNotRanked).
 // Single-label: the choice with the largest log-likelihood (the first of equals).
 // Multi-label: every choice whose share exceeds that of guessing, i.e. softmax over the choices of
 // the log-likelihood per token > 1 / choices; if none does, the largest. The rule sees no gold.
@@ -47,7 +54,7 @@ std::vector<int64_t> Predict(const std::vector<ChoiceScore>& choices, bool multi
 // Correct is the gold choice, or exactly the set of gold choices.
 bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted);
 
-// `scores` in the order of the examples: task, item, choice.
+// `scores` in the order of the examples: task, item, choice; finite.
 ModelScores MakeScores(const std::vector<TestTask>& tasks,
                        const std::vector<LlamaModel::RowScore>& scores);
 

@@ -33,14 +33,15 @@ int64_t CountItems(const std::vector<TestTask>& tasks) {
 }
 
 absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
-                                           const Tokenizer& tokenizer, int64_t max_length,
+                                           const Tokenizer& tokenizer,
+                                           const ExampleOptions& options,
                                            std::vector<std::string>* warnings) {
   TestExamples examples;
   int64_t cut = 0;
   for (const TestTask& task : tasks) {
     auto& of_task = examples.emplace_back();
     for (const Item* item : task.items) {
-      auto choices = ChoiceExamples(tokenizer, item->prompt, item->choices, max_length);
+      auto choices = ChoiceExamples(tokenizer, item->prompt, item->choices, options);
       if (!choices.ok()) {
         return absl::Status(choices.status().code(),
                             absl::StrCat(item->file, ":", item->line, ": item ", item->id, ": ",
@@ -52,7 +53,8 @@ absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
   }
   if (cut > 0) {
     warnings->push_back(absl::StrCat(cut, " choices of test items are longer than data.max_length ",
-                                     max_length, " and lost the beginning of their prompt"));
+                                     options.max_length,
+                                     " and lost the beginning of their prompt"));
   }
   return examples;
 }

@@ -31,7 +31,8 @@ int64_t CountItems(const std::vector<TestTask>& tasks);
 // examples[task][item][choice]. Appends to `warnings` when prompts had to be cut.
 using TestExamples = std::vector<std::vector<std::vector<TokenExample>>>;
 absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
-                                           const Tokenizer& tokenizer, int64_t max_length,
+                                           const Tokenizer& tokenizer,
+                                           const ExampleOptions& options,
                                            std::vector<std::string>* warnings);
 
 }  // namespace scm

@@ -35,7 +35,9 @@ Json DataToJson(const ExperimentSpec& spec) {
             {"by", split.by},
             {"seed", split.seed}}},
           {"max_length", spec.data->max_length},
-          {"packing", spec.data->packing}};
+          {"packing", spec.data->packing},
+          {"special_tokens", spec.data->special_tokens},
+          {"end_token", spec.data->end_token}};
 }
 
 Json LoraToJson(const ExperimentSpec& spec) {

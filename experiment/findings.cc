@@ -47,6 +47,12 @@ Place Findings::PlaceOf(absl::string_view key) const {
   return {};
 }
 
+std::map<std::string, int> Findings::Lines() const {
+  std::map<std::string, int> lines;
+  for (const auto& [key, place] : places_) lines[key] = place.line;
+  return lines;
+}
+
 std::vector<Diagnostic> Findings::Sorted(std::vector<Finding> findings) {
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
     return std::pair(a.place.line, a.place.order) < std::pair(b.place.line, b.place.order);

@@ -141,7 +141,7 @@ absl::StatusOr<ExperimentSpec> ApplyParameters(const ExperimentSpec& spec, const
     }
   }
   const file::NodePtr tree = file::TreeFromJson(json);
-  ParsedExperiment parsed = file::ReadSpec(*tree, {.json_form = true});
+  ParsedExperiment parsed = file::ReadSpec(*tree, {.json_form = true, .accepted = true});
   if (!parsed.spec) {
     const Diagnostic& error = parsed.errors[0];
     return absl::InvalidArgumentError(absl::StrCat(error.key, ": ", error.message));

@@ -10,10 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "experiment/checks.h"
+#include "experiment/passed_through.h"
 #include "experiment/path_checks.h"
 #include "experiment/read.h"
 #include "experiment/read_spec.h"
 #include "experiment/scalar.h"
+#include "experiment/trainer_parameters.h"
 
 namespace scm {
 namespace experiment_file {
@@ -111,6 +113,12 @@ void ReadDigests(Section& top, bool json_form, Json& digests) {
     std::string digest;
     if (section.Read(key, digest)) digests[key] = digest;
   }
+  const Node* inputs = section.Child("inputs");
+  if (inputs != nullptr && inputs->kind == NodeKind::kList) {
+    digests["inputs"] = ToJson(*inputs);
+  } else if (inputs != nullptr) {
+    top.findings().ErrorAt("digests.inputs", absl::StrCat("expected a list, ", Found(*inputs)));
+  }
   section.Finish();
 }
 
@@ -134,6 +142,13 @@ void Complete(const Findings& findings, std::vector<StageKind> stages, Experimen
   if (spec.sweep && !findings.Has("sweep.seed")) {
     spec.sweep->seed = DefaultSweepSeed(spec.replicate);
   }
+}
+
+// The canonical form has every key (`digests` is its mark), so one that lacks a key was accepted
+// before the key existed. It goes on as it began: a resumed run must see the same tokens.
+void KeepOldMeaning(const Findings& findings, ExperimentSpec& spec) {
+  if (!findings.Has("digests") || !spec.data) return;
+  if (!findings.Has("data.end_token")) spec.data->end_token = false;
 }
 
 }  // namespace
@@ -163,8 +178,14 @@ ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
     ReadDigests(top, options.json_form, spec.digests);
     top.Finish();
     Complete(findings, std::move(stages), spec);
+    if (options.json_form) KeepOldMeaning(findings, spec);
     CheckWhole(spec, findings);
-    if (options.check_paths) inputs = CheckPaths(spec, options.need_models, findings);
+    if (!options.accepted) CheckBuiltInParameters(top, spec, findings);
+    if (options.check_paths) {
+      CheckPassedThrough(spec, findings);
+      CheckSweptParameters(spec, findings);
+      inputs = CheckPaths(spec, {base, options.need_models}, findings);
+    }
   }
   // Only asha compares at rungs; the check above has said so.
   if (spec.sweep && spec.sweep->search != "asha") spec.sweep->rungs.clear();
@@ -172,6 +193,7 @@ ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
   parsed.errors = findings.SortedErrors();
   parsed.warnings = findings.SortedWarnings();
   parsed.inputs = std::move(inputs);
+  parsed.lines = findings.Lines();
   if (parsed.errors.empty()) parsed.spec = std::move(spec);
   return parsed;
 }
@@ -190,7 +212,8 @@ ParsedExperiment ParseExperiment(absl::string_view text, const ParseOptions& opt
   return file::ReadSpec(*tree.root, {.base_directory = options.base_directory,
                                      .check_paths = options.check_paths,
                                      .need_models = options.need_models,
-                                     .json_form = first != text.npos && text[first] == '{'});
+                                     .json_form = first != text.npos && text[first] == '{',
+                                     .accepted = options.accepted});
 }
 
 ParsedExperiment ParseExperimentFile(const std::string& path) {

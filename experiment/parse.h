@@ -2,6 +2,7 @@
 // JSON that scmctl sends (JSON is YAML), so the coordinator trusts nothing it has not checked.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,24 +18,30 @@ struct Diagnostic {
   std::string message;  // what, what was expected, what to do
 };
 
-// A model or corpus that the file names, found where it says, for a look inside.
+// A model, corpus or file of predictions that the file names, found where it says, for a look
+// inside.
 struct NamedInput {
+  enum class Kind { kModel, kCorpus, kPredictions };
   std::string key, path;
   int line = 0;
-  bool corpus = false;  // else a model
+  Kind kind = Kind::kModel;
 };
 
 struct ParsedExperiment {
   std::optional<ExperimentSpec> spec;  // present iff there is no error
   std::vector<Diagnostic> errors;      // every error of the file, in file order
   std::vector<Diagnostic> warnings;
-  std::vector<NamedInput> inputs;  // with check_paths only; also when there are errors
+  std::vector<NamedInput> inputs;    // with check_paths only; also when there are errors
+  std::map<std::string, int> lines;  // where each key of the file stands
 };
 
 struct ParseOptions {
   std::string base_directory;  // relative paths are made absolute against it
   bool check_paths = true;     // model, corpus, baselines exist and begin as they should
-  bool need_models = true;     // a model that does not exist is an error, not a warning
+  // A model, or a file of predictions, that does not exist is an error, not a warning.
+  bool need_models = true;
+  // Accepted by an earlier version, perhaps: what was no error then is none now.
+  bool accepted = false;
 };
 
 // Pure but for the path checks. Never throws.
@@ -50,6 +57,14 @@ std::string FormatDiagnostic(const std::string& file, const Diagnostic& diagnost
 // Canonical JSON: every key present with its value, paths absolute, in the file's documented order.
 // ParseExperiment(DumpJson(SpecToJson(s))) gives back s.
 Json SpecToJson(const ExperimentSpec& spec);
+
+// What the built-in programs read of a spec: its typed sections or, with a trainer of one's own,
+// what `evaluate` and `export` will find in those that are passed through. nullopt where no
+// built-in program reads the section, or where it holds nothing that one could read.
+std::optional<ModelSpec> ModelForBuiltIns(const ExperimentSpec& spec);
+std::optional<DataSpec> DataForBuiltIns(const ExperimentSpec& spec);
+// trainer.parameters of the built-in trainer; the defaults with another.
+TrainerParameters BuiltInParameters(const ExperimentSpec& spec);
 
 // `spec` with a trial's dotted parameters applied ({"training.learning_rate": 0.001}).
 // INVALID_ARGUMENT names an unknown key or a value of the wrong type.

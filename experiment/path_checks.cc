@@ -6,6 +6,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/lfs_pointer.h"
+#include "experiment/command_checks.h"
+#include "experiment/parse.h"
 #include "experiment/reader.h"
 
 namespace scm::experiment_file {
@@ -37,16 +40,21 @@ std::string NotThere(const std::string& path) {
   return absl::StrCat(path, " does not exist", Neighbour(path));
 }
 
+// A plan can do without, a submission cannot.
+void Missing(const std::string& key, const std::string& path, bool needed, Findings& findings) {
+  if (needed) {
+    findings.ErrorAt(key, NotThere(path));
+  } else {
+    findings.WarningAt(key, absl::StrCat(NotThere(path), ". It is needed to submit"));
+  }
+}
+
 void CheckModelPath(const std::string& key, const std::string& path, bool needed,
                     Findings& findings) {
   if (path.empty() || findings.Failed(key)) return;
   switch (KindOf(path)) {
     case Kind::kMissing:
-      if (needed) {
-        findings.ErrorAt(key, NotThere(path));
-      } else {
-        findings.WarningAt(key, absl::StrCat(NotThere(path), ". It is needed to submit"));
-      }
+      Missing(key, path, needed, findings);
       return;
     case Kind::kDirectory:
       if (KindOf(fs::path(path) / "config.json") != Kind::kFile) {
@@ -67,10 +75,12 @@ void CheckModelPath(const std::string& key, const std::string& path, bool needed
                                        "file, or the directory of a Hugging Face model"));
     return;
   }
-  const absl::StatusOr<std::string> magic = ReadFileAt(path, 0, 4);
-  if (!magic.ok()) {
-    findings.ErrorAt(key, std::string(magic.status().message()));
-  } else if (*magic != "GGUF") {
+  const absl::StatusOr<std::string> begin = ReadFileAt(path, 0, sizeof(kLfsPointerBegin));
+  if (!begin.ok()) {
+    findings.ErrorAt(key, std::string(begin.status().message()));
+  } else if (IsLfsPointer(*begin)) {
+    findings.ErrorAt(key, absl::StrCat(path, " ", kLfsPointerAdvice));
+  } else if (!absl::StartsWith(*begin, "GGUF")) {
     findings.ErrorAt(key,
                      absl::StrCat(path, " is called .gguf but does not begin like a GGUF file"));
   }
@@ -96,46 +106,68 @@ void CheckCorpus(const std::string& corpus, Findings& findings) {
   }
 }
 
-}  // namespace
+// Everything but the corpus goes through here: what is there and of the right kind is looked into.
+class InputFinder {
+ public:
+  InputFinder(const PathOptions& options, Findings& findings)
+      : options_(options), findings_(findings) {}
 
-std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, bool need_models,
-                                   Findings& findings) {
-  std::vector<NamedInput> inputs;
-  const auto check_model = [&](const std::string& key, const std::string& path) {
-    CheckModelPath(key, path, need_models, findings);
-    if (KindOf(path) == Kind::kMissing || findings.Failed(key)) return;
-    inputs.push_back({key, path, findings.LineOf(key), false});
-  };
-  if (spec.model) {
-    check_model("model.base", spec.model->base);
-    check_model("model.fallback", spec.model->fallback);
+  void Model(const std::string& key, const std::string& path) {
+    CheckModelPath(key, path, options_.need_models, findings_);
+    if (KindOf(path) != Kind::kMissing) Add(key, path, NamedInput::Kind::kModel);
   }
-  if (spec.data && !spec.data->corpus.empty()) {
-    CheckCorpus(spec.data->corpus, findings);
-    if (!findings.Failed("data.corpus")) {
-      inputs.push_back({"data.corpus", spec.data->corpus, findings.LineOf("data.corpus"), true});
+  void Corpus(const std::string& path) {
+    CheckCorpus(path, findings_);
+    if (!path.empty()) Add("data.corpus", path, NamedInput::Kind::kCorpus);
+  }
+  void Predictions(const std::string& key, const std::string& path) {
+    if (path.empty() || findings_.Failed(key)) return;
+    const Kind kind = KindOf(path);
+    if (kind == Kind::kMissing) {
+      Missing(key, path, options_.need_models, findings_);
+    } else if (kind != Kind::kFile) {
+      findings_.ErrorAt(key, absl::StrCat(path,
+                                          " is no file; expected JSON lines like {\"id\": "
+                                          "ITEM, \"predicted\": INDEX}"));
+    } else {
+      Add(key, path, NamedInput::Kind::kPredictions);
     }
   }
-  const std::string& program = spec.trainer.command[0];
-  if (absl::StartsWith(program, "/") && KindOf(program) != Kind::kFile) {
-    findings.WarningAt("trainer.command",
-                       absl::StrCat(NotThere(program), " on this machine; the workers need it"));
+  std::vector<NamedInput> Take() { return std::move(inputs_); }
+
+ private:
+  void Add(const std::string& key, const std::string& path, NamedInput::Kind kind) {
+    if (!findings_.Failed(key)) inputs_.push_back({key, path, findings_.LineOf(key), kind});
   }
-  if (!spec.evaluation) return inputs;
+
+  const PathOptions& options_;
+  Findings& findings_;
+  std::vector<NamedInput> inputs_;
+};
+
+}  // namespace
+
+std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, const PathOptions& options,
+                                   Findings& findings) {
+  InputFinder finder(options, findings);
+  const std::optional<ModelSpec> model = ModelForBuiltIns(spec);
+  const std::optional<DataSpec> data = DataForBuiltIns(spec);
+  if (model) {
+    finder.Model("model.base", model->base);
+    finder.Model("model.fallback", model->fallback);
+  }
+  if (data) finder.Corpus(data->corpus);
+  CheckCommand(spec.trainer, options.base_directory, findings);
+  if (!spec.evaluation) return finder.Take();
   for (size_t i = 0; i < spec.evaluation->baselines.size(); ++i) {
     const BaselineSpec& baseline = spec.evaluation->baselines[i];
     const std::string key = absl::StrCat("evaluation.baselines[", i, "]");
-    if (!spec.model ||
-        (baseline.model != spec.model->base && baseline.model != spec.model->fallback)) {
-      check_model(absl::StrCat(key, ".model"), baseline.model);
+    if (!model || (baseline.model != model->base && baseline.model != model->fallback)) {
+      finder.Model(absl::StrCat(key, ".model"), baseline.model);
     }
-    if (!baseline.predictions.empty() && KindOf(baseline.predictions) != Kind::kFile) {
-      findings.WarningAt(absl::StrCat(key, ".predictions"),
-                         absl::StrCat("baseline ", baseline.name, ": ", baseline.predictions,
-                                      " not found; it will be reported as missing"));
-    }
+    finder.Predictions(absl::StrCat(key, ".predictions"), baseline.predictions);
   }
-  return inputs;
+  return finder.Take();
 }
 
 }  // namespace scm::experiment_file

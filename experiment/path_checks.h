@@ -9,8 +9,13 @@
 
 namespace scm::experiment_file {
 
-// The models and the corpus that are there.
-std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, bool need_models,
+struct PathOptions {
+  std::string base_directory;  // for suggestions: relative words of a command start here
+  bool need_models = true;     // what does not exist is an error, not a warning
+};
+
+// The models, the corpus and the predictions that are there.
+std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, const PathOptions& options,
                                    Findings& findings);
 
 }  // namespace scm::experiment_file

@@ -13,6 +13,7 @@ struct ReadOptions {
   bool check_paths = false;
   bool need_models = true;
   bool json_form = false;  // written by scm, so that what only scm writes is allowed
+  bool accepted = false;   // see ParseOptions
 };
 
 ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options);

@@ -5,11 +5,24 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/text.h"
+#include "common/utf8.h"
 #include "experiment/read.h"
 #include "experiment/scalar.h"
 
 namespace scm::experiment_file {
 namespace {
+
+// The file itself is UTF-8, but the directories above it may have any name; and JSON, in which
+// paths travel to workers and trainers, cannot hold every one.
+bool IsText(const std::string& path, const std::string& key, Findings& findings) {
+  if (FirstInvalidUtf8(path) == std::string::npos) return true;
+  findings.ErrorAt(key, absl::StrCat(LineOf(path),
+                                     " is not UTF-8. A directory above has a name in an older "
+                                     "encoding: rename it (`convmv` does that), or move this file "
+                                     "and what it names"));
+  return false;
+}
 
 constexpr int64_t kMostTokens = 1 << 20;
 constexpr int64_t kHighestRank = 4096;
@@ -22,6 +35,8 @@ void ReportDoubledKeys(const Node& node, const std::string& path, Findings& find
     const std::string key = absl::StrCat(path, ".", entry.key);
     if (!seen.insert(entry.key).second) {
       findings.Error(entry.place, key, "given twice. Remove one");
+    } else {
+      findings.NoteKey(key, entry.place);
     }
     ReportDoubledKeys(*entry.value, key, findings);
   }
@@ -62,7 +77,10 @@ void ReadCommand(Section& section, const std::string& base, TrainerSpec& trainer
     }
     words.push_back(*word);
   }
-  if (absl::StrContains(words[0], '/')) words[0] = AbsolutePath(words[0], base);
+  if (absl::StrContains(words[0], '/')) {
+    words[0] = AbsolutePath(words[0], base);
+    if (!IsText(words[0], path, section.findings())) return;
+  }
   trainer.command = std::move(words);
 }
 
@@ -79,7 +97,7 @@ bool ReadPath(Section& section, const std::string& key, const std::string& base,
     return false;
   }
   path = AbsolutePath(text, base);
-  return true;
+  return IsText(path, section.PathOf(key), section.findings());
 }
 
 void ReadTrainer(Section& top, const std::string& base, TrainerSpec& trainer) {
@@ -132,6 +150,8 @@ void ReadData(Section& top, const std::string& base, ExperimentSpec& spec) {
   ReadSplit(section.Sub("split"), data.split);
   section.Read("max_length", data.max_length, {2, kMostTokens});
   section.Read("packing", data.packing);
+  section.Read("special_tokens", data.special_tokens, Words{{"text", "parse"}});
+  section.Read("end_token", data.end_token);
   section.Finish();
   spec.data = std::move(data);
 }

@@ -266,7 +266,7 @@ void Section::Missing(const std::string& key, const std::string& what) {
 }
 
 void Section::Finish() {
-  if (node_ == nullptr) return;
+  if (node_ == nullptr || findings_.takes_any_key()) return;
   std::set<std::string> reported;
   for (const Entry& entry : node_->entries) {
     if (Contains(known_, entry.key) || !reported.insert(entry.key).second) continue;

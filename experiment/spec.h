@@ -39,6 +39,8 @@ struct DataSpec {
   SplitSpec split;
   int64_t max_length = 512;  // tokens
   bool packing = true;
+  std::string special_tokens = "text";  // or "parse": markup such as <|im_start|> in texts
+  bool end_token = true;                // trained behind every answer; never scored
 };
 
 struct LoraSpec {
@@ -75,6 +77,13 @@ struct TrainerSpec {
   Json parameters = Json::object();
   // Whether the command is the built-in trainer, which needs model, data and lora.
   bool built_in() const { return command.size() == 1 && command[0] == "scm-trainer"; }
+};
+
+// What trainer.parameters holds for the built-in trainer.
+struct TrainerParameters {
+  int64_t max_validation_items = 400;    // a larger validation split is sampled down to this many
+  int64_t score_tokens = 2048;           // tokens of one scoring batch; memory against speed
+  std::vector<std::string> train_tasks;  // items of these tasks are trained; empty = of all
 };
 
 struct CheckSpec {
@@ -202,7 +211,8 @@ struct ExperimentSpec {
   std::optional<ExportSpec> export_;
   // With a trainer.command of one's own these may hold anything and are passed through.
   Json opaque_model, opaque_data, opaque_lora;
-  // What was found at submission: {"corpus": SHA-256, "model": SHA-256} of the inputs.
+  // What was found at submission: {"corpus": SHA-256, "model": SHA-256} and, for whoever reads
+  // them, "inputs" (common/input_record.h).
   Json digests = Json::object();
 
   bool HasStage(StageKind stage) const;

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/utf8.h"
@@ -225,6 +226,24 @@ std::optional<Diagnostic> CheckBytes(absl::string_view text) {
                                     static_cast<unsigned char>(text[bad]), bad)};
 }
 
+// Pairs of surrogate escapes, as JSON writes characters beyond U+FFFF and yaml-cpp refuses them, in
+// YAML's own form \UXXXXXXXX.
+std::string JoinSurrogates(absl::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const int high = EscapedUnit(text, i), low = EscapedUnit(text, i + 6);
+    if (IsHighSurrogate(high) && IsLowSurrogate(low)) {
+      absl::StrAppendFormat(&out, "\\U%08X", 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+      i += 12;
+      continue;
+    }
+    const size_t length = text[i] == '\\' ? 2 : 1;  // an escaped backslash begins no escape
+    absl::StrAppend(&out, text.substr(i, length));
+    i += length;
+  }
+  return out;
+}
+
 // yaml-cpp's sentence, and a hint where it is known to puzzle people.
 std::string SyntaxMessage(const YAML::Exception& error) {
   std::string message = absl::StrCat("this is not valid YAML: ", error.msg);
@@ -246,9 +265,10 @@ std::string SyntaxMessage(const YAML::Exception& error) {
 
 }  // namespace
 
-Tree ParseTree(absl::string_view text) {
-  if (std::optional<Diagnostic> error = CheckBytes(text)) return {nullptr, std::move(error)};
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+namespace {
+
+// `joined`: surrogate pairs are in YAML's form already.
+Tree Parse(absl::string_view text, bool joined) {
   Builder builder(text);
   try {
     std::istringstream in{std::string(text)};
@@ -258,6 +278,9 @@ Tree ParseTree(absl::string_view text) {
   } catch (const Refusal& refusal) {
     return {nullptr, Diagnostic{refusal.line, "", refusal.message}};
   } catch (const YAML::Exception& error) {
+    if (!joined && absl::StrContains(error.msg, YAML::ErrorMsg::INVALID_UNICODE)) {
+      return Parse(JoinSurrogates(text), true);
+    }
     return {nullptr, Diagnostic{std::max(error.mark.line, 0) + 1, "", SyntaxMessage(error)}};
   } catch (const std::exception& error) {
     return {nullptr, Diagnostic{0, "", absl::StrCat("cannot be read: ", error.what())}};
@@ -268,6 +291,14 @@ Tree ParseTree(absl::string_view text) {
                                 "train; docs/experiment-file.md has a minimal example"}};
   }
   return {builder.root(), std::nullopt};
+}
+
+}  // namespace
+
+Tree ParseTree(absl::string_view text) {
+  if (std::optional<Diagnostic> error = CheckBytes(text)) return {nullptr, std::move(error)};
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  return Parse(text, /*joined=*/false);
 }
 
 NodePtr TreeFromJson(const Json& json) {

@@ -6,7 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "common/human.h"
+#include "report/headline.h"
+#include "report/limits.h"
 #include "statistics/advice.h"
 
 namespace scm::report {
@@ -25,7 +26,8 @@ Gate JudgeLossGate(const Findings& findings, double asked) {
   if (!findings.loss.missing.empty()) {
     return statistics::UnjudgedGate("loss_reduction", asked, findings.loss.missing);
   }
-  return statistics::LossReductionGate(findings.loss.reduction.estimate, asked);
+  return statistics::LossReductionGate(findings.loss.reduction.estimate, asked,
+                                       findings.loss.before_training);
 }
 
 Gate JudgeAccuracyGate(const Findings& findings, double asked) {
@@ -69,51 +71,6 @@ void AddGates(Findings& findings) {
   }
 }
 
-std::string Seeds(const Findings& findings) {
-  const size_t all = findings.seeds.size();
-  return absl::StrCat(findings.TrainedSeeds(), " of ", all, all == 1 ? " seed" : " seeds");
-}
-
-// Two digits, or three where two would hide on which side of the gate a limit lies.
-int DigitsFor(const Estimate& estimate, double asked) {
-  return std::fabs(estimate.low - asked) < 0.005 ? 3 : 2;
-}
-
-std::string FirstSentence(const Findings& findings, const TaskResult& task) {
-  const auto gate = std::find_if(findings.gates.begin(), findings.gates.end(),
-                                 [](const Gate& g) { return g.name == "accuracy"; });
-  const bool asked = gate != findings.gates.end();
-  const int digits = asked ? DigitsFor(task.score.estimate, gate->asked) : 2;
-  std::string text = absl::StrCat(
-      task.multi_label ? "The share of exactly right sets on " : "Accuracy on ", task.task, " is ",
-      EstimateText(task.score.estimate, digits), ", over ", Seeds(findings));
-  if (asked) {
-    absl::StrAppend(&text, "; the gate asks that the lower bound exceed ",
-                    absl::StrFormat("%.*f", digits, gate->asked));
-  }
-  return text + ".";
-}
-
-std::string PInSentence(double p) {
-  return p < 0.001 ? "p < .001" : absl::StrFormat("p = %.3f", p);
-}
-
-std::string SecondSentence(const TaskComparison* primary) {
-  if (primary == nullptr) return "No primary comparison was named.";
-  const std::string against = absl::StrCat("Against ", primary->baseline, " ");
-  if (!primary->missing.empty()) {
-    return absl::StrCat(against, "nothing can be said: ", primary->missing, ".");
-  }
-  const Estimate& d = primary->difference.estimate;
-  const std::string gain = absl::StrFormat("it %s %.1f points", d.value < 0 ? "loses" : "gains",
-                                           100 * std::fabs(d.value));
-  if (!d.judged()) {
-    return absl::StrCat(against, gain, ", which cannot be judged: ", d.cannot_be_judged, ".");
-  }
-  return absl::StrFormat("%s%s (95 %% interval %+.1f to %+.1f, %s).", against, gain, 100 * d.low,
-                         100 * d.high, PInSentence(primary->p_value));
-}
-
 // What would turn a gate that is not met; "" where nothing can be computed.
 std::string AdviceFor(const Findings& findings, const Gate& gate) {
   using statistics::GateScale;
@@ -145,75 +102,8 @@ void AddAdvice(Findings& findings) {
   }
 }
 
-void AddSeedLimits(Findings& findings) {
-  for (const Seed& seed : findings.seeds) {
-    if (seed.outcome == statistics::SeedOutcome::kAbortedByRule) {
-      findings.limits.push_back(absl::StrCat(
-          seed.name, " (", seed.run, ") was aborted by a rule and counts with the base model's ",
-          "answers (intention to treat); the result without it is shown beside."));
-    } else if (seed.outcome == statistics::SeedOutcome::kMissing) {
-      findings.limits.push_back(absl::StrCat(
-          seed.name, " (", seed.run, ") has no result (", seed.state,
-          seed.reason.empty() ? "" : ": ", seed.reason,
-          ") and no rule aborted it, so nothing can stand in for it and no gate can be judged."));
-    }
-  }
-}
-
-void AddDataLimits(Findings& findings, const TaskResult& task) {
-  const Estimate& score = task.score.estimate;
-  findings.limits.push_back(
-      absl::StrCat("The test set of ", task.task, " has ", score.items, " items in ",
-                   score.clusters, " clusters, worth ", HumanNumber(score.effective_clusters, 3),
-                   " equal ones; items of a cluster are alike, so it is the clusters that count."));
-  if (!score.judged()) {
-    findings.limits.push_back(absl::StrCat(
-        "On this test set the primary score cannot be judged: ", score.cannot_be_judged, "."));
-  }
-  for (const TaskResult& one : findings.tasks) {
-    if (one.score.disagrees) {
-      findings.limits.push_back(absl::StrCat(
-          "For ", one.task,
-          " the bootstrap differs from the published interval by more than a fifth of its width: "
-          "read the interval with care."));
-    }
-  }
-  if (const TaskComparison* primary = findings.PrimaryComparison();
-      primary != nullptr && !primary->missing.empty()) {
-    findings.limits.push_back(absl::StrCat("The primary baseline ", primary->baseline,
-                                           " is missing: ", primary->missing, "."));
-  }
-  findings.limits.push_back(
-      "The result is conditional on this split of the documents and on this base model.");
-  if (score.seeds > 1) {
-    findings.limits.push_back(
-        "The p-value of the primary comparison is a claim about the training procedure; the "
-        "sign-flip and McNemar values are about these trained models on new items only.");
-  } else {
-    findings.limits.push_back(
-        "One seed shows nothing about another training run: interval and p-value are about this "
-        "one model on new items.");
-  }
-}
-
-void AddLimits(Findings& findings) {
-  if (findings.demonstration) {
-    findings.limits.push_back(
-        "The corpus is a demonstration: the result proves the machinery, not the law.");
-  }
-  if (findings.evaluated) AddSeedLimits(findings);
-  if (const TaskResult* task = findings.PrimaryTask()) AddDataLimits(findings, *task);
-  if (!findings.latency.empty()) {
-    findings.limits.push_back(
-        "Latency was measured on the machine that evaluated, one item at a time, beside whatever "
-        "else ran there.");
-  }
-}
-
 void DecideWithoutEvaluation(Findings& findings) {
-  findings.headline = absl::StrCat(Seeds(findings),
-                                   " finished. Nothing was evaluated, so there is "
-                                   "nothing to decide.");
+  findings.headline = HeadlineWithoutEvaluation(findings);
   findings.reason = "nothing was evaluated";
   // A group of seeds that all ended badly is a negative result; one that still runs is not.
   const bool ended = std::all_of(findings.seeds.begin(), findings.seeds.end(), [](const Seed& s) {
@@ -221,8 +111,6 @@ void DecideWithoutEvaluation(Findings& findings) {
   });
   if (!findings.seeds.empty() && ended) {
     findings.decision = "no_go";
-    findings.headline = absl::StrCat("None of ", findings.seeds.size(),
-                                     " seeds finished; nothing could be evaluated.");
     findings.reason = "no seed finished";
   }
 }
@@ -256,13 +144,12 @@ void Decide(Findings& findings) {
   const TaskResult* task = findings.PrimaryTask();
   if (findings.evaluated) AddGates(findings);
   AddAdvice(findings);
-  AddLimits(findings);
+  findings.limits = LimitsOf(findings);
   if (!findings.evaluated || task == nullptr) {
     DecideWithoutEvaluation(findings);
     return;
   }
-  findings.headline = absl::StrCat(FirstSentence(findings, *task), " ",
-                                   SecondSentence(findings.PrimaryComparison()));
+  findings.headline = Headline(findings);
   if (findings.gates.empty()) {
     findings.reason = "the experiment names no gates, so there is nothing to decide";
     return;

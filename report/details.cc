@@ -1,12 +1,13 @@
 // What follows the first page: the numbers behind the figures, and everything that was run.
-#include <algorithm>
 #include <cmath>
-#include <set>
+#include <map>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/human.h"
 #include "report/decision.h"
+#include "report/input_rows.h"
 #include "report/pages.h"
 
 namespace scm::report {
@@ -24,22 +25,26 @@ std::string Judged(const Estimate& e) {
                     : absl::StrCat("cannot be judged: ", e.cannot_be_judged);
 }
 
+// An exploded loss would fill a line with digits.
+std::string CurveValue(double value) {
+  return std::fabs(value) < 1e6 ? absl::StrFormat("%.4f", value) : absl::StrFormat("%.4g", value);
+}
+
 void CurveNumbers(const std::string& caption, const char* name, const std::vector<Curve>& curves,
                   Pages& pages) {
   std::vector<std::string> header = {"step"};
-  std::set<double> steps;
-  for (const Curve& curve : curves) {
-    header.push_back(curve.label);
-    for (const auto& point : curve.points) steps.insert(point.first);
+  std::map<double, std::vector<std::string>> by_step;
+  for (size_t i = 0; i < curves.size(); ++i) {
+    header.push_back(curves[i].label);
+    for (const auto& [step, value] : curves[i].points) {
+      std::vector<std::string>& row = by_step[step];
+      row.resize(1 + curves.size(), "–");
+      if (row[1 + i] == "–") row[1 + i] = CurveValue(value);
+    }
   }
   Rows rows;
-  for (const double step : steps) {
-    std::vector<std::string> row = {absl::StrFormat("%.0f", step)};
-    for (const Curve& curve : curves) {
-      const auto point = std::find_if(curve.points.begin(), curve.points.end(),
-                                      [&](const auto& p) { return p.first == step; });
-      row.push_back(point == curve.points.end() ? "–" : absl::StrFormat("%.4f", point->second));
-    }
+  for (auto& [step, row] : by_step) {
+    row[0] = absl::StrFormat("%.0f", step);
     rows.push_back(std::move(row));
   }
   pages.Table(caption, header, std::move(rows), name);
@@ -159,10 +164,12 @@ void Loss(const Findings& findings, Pages& pages) {
   if (!findings.evaluated) return;
   const Result& r = findings.loss.reduction;
   pages.Text(absl::StrCat(
-      "Loss reduction on the test items of the trained tasks against the untouched base: ",
+      "Loss reduction on the test items of the trained tasks, counted from guessing, as the gate "
+      "uses it: ",
       EstimateText(r.estimate, 3), " (bootstrap ", Bootstrap(r),
       "). The base's loss counts at most ln k an answer of k choices: dropping from an untrained "
-      "format is not learning."));
+      "format is not learning. Relative to the loss before training, as the curves show it: ",
+      EstimateText(findings.loss.before_training, 3), "."));
 }
 
 void Runtime(const Findings& findings, Pages& pages) {
@@ -171,12 +178,13 @@ void Runtime(const Findings& findings, Pages& pages) {
     rows.push_back({one.model, Number(one.p50), Number(one.p95.found),
                     one.p95.bound ? Number(*one.p95.bound)
                                   : absl::StrCat("needs ", one.p95.samples_needed, " samples"),
-                    absl::StrCat(one.p95.samples), one.what});
+                    absl::StrCat(one.p95.samples), one.items > 0 ? absl::StrCat(one.items) : "–",
+                    one.what});
   }
   if (rows.empty() && !findings.memory.is_object()) return;
   pages.Heading("Latency and memory");
   pages.Table("Milliseconds an answer. The bound holds with 99 % confidence.",
-              {"model", "p50", "p95", "bound of p95", "samples", "what"}, std::move(rows));
+              {"model", "p50", "p95", "bound of p95", "samples", "items", "what"}, std::move(rows));
   if (!findings.memory.is_object()) return;
   std::vector<std::string> memory;
   const auto add = [&](const char* key, const char* what) {
@@ -238,10 +246,8 @@ void Reproduce(const Findings& findings, Pages& pages) {
   Rows rows = {{"experiment", StringAt(e, "id")},
                {"scm version", StringAt(e, "scm_version")},
                {"submitted", StringAt(e, "submitted_at")}};
-  const Json& digests = MemberAt(e, "digests");
-  for (auto it = digests.begin(); it != digests.end(); ++it) {
-    rows.push_back({absl::StrCat(it.key(), " SHA-256"),
-                    it.value().is_string() ? it.value().get<std::string>() : DumpJson(it.value())});
+  for (std::vector<std::string>& row : InputRows(MemberAt(e, "digests"), findings.inputs)) {
+    rows.push_back(std::move(row));
   }
   for (const Json& run : MemberAt(findings.data, "runs")) {
     const Json& best = MemberAt(run, "best_checkpoint");
@@ -266,6 +272,7 @@ void LayOutDetails(const Findings& findings, Pages& pages) {
     Loss(findings, pages);
   }
   Runtime(findings, pages);
+  LayOutSweep(findings, pages);
   Stages(findings, pages);
   Runs(findings, pages);
   Certificates(findings, pages);
@@ -274,7 +281,9 @@ void LayOutDetails(const Findings& findings, Pages& pages) {
     CurveNumbers("Validation loss.", kLossTable, findings.loss_curves, pages);
     CurveNumbers("Validation accuracy.", kAccuracyTable, findings.accuracy_curves, pages);
   }
+  LayOutDataChecks(findings, pages);
   Reproduce(findings, pages);
+  LayOutFile(findings, pages);
 }
 
 }  // namespace scm::report

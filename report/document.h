@@ -9,9 +9,9 @@
 namespace scm::report {
 
 struct Block {
-  enum class Kind { kPart, kHeading, kText, kTable, kList, kFigure };
+  enum class Kind { kPart, kHeading, kText, kTable, kList, kFigure, kCode };
   Kind kind = Kind::kText;
-  std::string text;                            // heading, paragraph, or caption
+  std::string text;                            // heading, paragraph, caption, or code as it is
   std::vector<std::string> header;             // table
   std::vector<std::vector<std::string>> rows;  // table; list: one cell a row
   std::string svg;                             // figure

@@ -1,6 +1,8 @@
 #include "report/evaluation_view.h"
 
+#include <cmath>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -46,6 +48,42 @@ absl::Status ReadScores(const Json& scores, const std::string& model, EvaluatedT
   return absl::OkStatus();
 }
 
+// How many of a model's log-likelihoods are no finite numbers, over all tasks.
+struct LikelihoodCounts {
+  int64_t choices = 0, bad_choices = 0, items = 0, bad_items = 0;
+  std::string first;  // task that the first stands in
+};
+
+LikelihoodCounts CountLikelihoods(const Json& tasks_of_model) {
+  LikelihoodCounts counts;
+  if (!tasks_of_model.is_object()) return counts;
+  for (auto task = tasks_of_model.begin(); task != tasks_of_model.end(); ++task) {
+    for (const Json& item : MemberAt(task.value(), "log_likelihood")) {
+      const int64_t before = counts.bad_choices;
+      for (const Json& choice : item) {
+        ++counts.choices;
+        const std::optional<double> value = NumberFromJson(choice);
+        if (value && std::isfinite(*value)) continue;
+        if (counts.first.empty()) counts.first = task.key();
+        ++counts.bad_choices;
+      }
+      ++counts.items;
+      counts.bad_items += counts.bad_choices > before;
+    }
+  }
+  return counts;
+}
+
+// Whoever wrote the file may have ranked what cannot be ranked.
+std::string WhyNotRanked(const Json& tasks_of_model) {
+  const LikelihoodCounts counts = CountLikelihoods(tasks_of_model);
+  if (counts.bad_choices == 0) return "";
+  return absl::StrCat(counts.bad_choices, " of ", counts.choices, " log-likelihoods, in ",
+                      counts.bad_items, " of ", counts.items,
+                      " items, are no finite numbers (first in ", counts.first,
+                      "), so none of its answers is ranked");
+}
+
 absl::Status ReadItems(const Json& items, EvaluatedTask& task) {
   std::vector<std::string> clusters;
   for (const Json& item : items) {
@@ -88,6 +126,7 @@ const EvaluatedModel* Evaluation::OfRun(const std::string& run) const {
 
 absl::StatusOr<Evaluation> ReadEvaluation(const Json& json) {
   Evaluation evaluation;
+  std::set<std::string> unranked;  // models
   if (IntegerAt(json, "version", 0) != 1) {
     return absl::InvalidArgumentError("evaluation.json: version: expected 1");
   }
@@ -95,6 +134,12 @@ absl::StatusOr<Evaluation> ReadEvaluation(const Json& json) {
     evaluation.models.push_back({StringAt(model, "name"), StringAt(model, "kind"),
                                  IntegerAt(model, "seed", 0), StringAt(model, "run"),
                                  StringAt(model, "missing")});
+    EvaluatedModel& last = evaluation.models.back();
+    const Json& tasks_of_model = MemberAt(MemberAt(json, "scores"), last.name);
+    if (std::string why = WhyNotRanked(tasks_of_model); !why.empty()) {
+      last.missing = std::move(why);
+      unranked.insert(last.name);
+    }
   }
   for (const Json& task_json : MemberAt(json, "tasks")) {
     EvaluatedTask task;
@@ -102,6 +147,7 @@ absl::StatusOr<Evaluation> ReadEvaluation(const Json& json) {
     task.multi_label = BoolAt(task_json, "multi_label", false);
     SCM_RETURN_IF_ERROR(ReadItems(MemberAt(task_json, "items"), task));
     for (const EvaluatedModel& model : evaluation.models) {
+      if (unranked.count(model.name) > 0) continue;
       SCM_RETURN_IF_ERROR(
           ReadScores(MemberAt(MemberAt(json, "scores"), model.name), model.name, task));
     }

@@ -27,7 +27,10 @@ struct EvaluatedTask {
 struct EvaluatedModel {
   std::string name, kind;  // base, seed, model, predictions
   int64_t seed = 0;
-  std::string run, missing;
+  std::string run;
+  // Why it has no (or not all) answers; said for a model as well whose log-likelihoods are no
+  // numbers, and whose answers therefore are none.
+  std::string missing;
 };
 
 struct Evaluation {

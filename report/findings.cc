@@ -15,20 +15,23 @@ namespace {
 using statistics::SeedOutcome;
 
 // The replicates that count: the fallback model's where the fallback ran.
-std::vector<Json> Replicates(const Json& data) {
-  std::vector<Json> runs, fallback;
+using ReplicateRuns = std::vector<const Json*>;  // into the data, whose points are many
+
+ReplicateRuns Replicates(const Json& data) {
+  ReplicateRuns runs, fallback;
   for (const Json& run : MemberAt(data, "runs")) {
     if (StringAt(run, "stage") != "replicate") continue;
-    (BoolAt(run, "fallback", false) ? fallback : runs).push_back(run);
+    (BoolAt(run, "fallback", false) ? fallback : runs).push_back(&run);
   }
   return fallback.empty() ? runs : fallback;
 }
 
 // A run that a rule aborted counts as aborted whatever it left behind; only a run that came to its
 // end counts as trained.
-std::vector<Seed> SeedsOf(const std::vector<Json>& replicates, const Evaluation* evaluation) {
+std::vector<Seed> SeedsOf(const ReplicateRuns& replicates, const Evaluation* evaluation) {
   std::vector<Seed> seeds;
-  for (const Json& run : replicates) {
+  for (const Json* replicate : replicates) {
+    const Json& run = *replicate;
     Seed seed;
     seed.name = absl::StrCat("seed ", IntegerAt(run, "seed", 0));
     seed.run = StringAt(run, "id");
@@ -38,7 +41,10 @@ std::vector<Seed> SeedsOf(const std::vector<Json>& replicates, const Evaluation*
       seed.outcome = SeedOutcome::kAbortedByRule;
     } else if (seed.state == "SUCCEEDED") {
       const EvaluatedModel* model = evaluation == nullptr ? nullptr : evaluation->OfRun(seed.run);
-      if (model != nullptr) {
+      if (model != nullptr && !model->missing.empty()) {
+        seed.reason =
+            absl::StrCat("it was trained, but its evaluation has no result: ", model->missing);
+      } else if (model != nullptr) {
         seed.outcome = SeedOutcome::kTrained;
         seed.model = model->name;
       } else if (evaluation != nullptr) {
@@ -53,14 +59,22 @@ std::vector<Seed> SeedsOf(const std::vector<Json>& replicates, const Evaluation*
 void AddLatency(const Json& evaluation_json, const Evaluation& evaluation, Findings& findings) {
   const Json& latency = MemberAt(evaluation_json, "latency");
   for (auto it = latency.begin(); it != latency.end(); ++it) {
+    const Json& list = MemberAt(it.value(), "samples");
     std::vector<double> samples;
-    for (const Json& sample : MemberAt(it.value(), "samples")) {
+    for (const Json& sample : list) {
       const std::optional<double> value = NumberFromJson(sample);
-      if (value && std::isfinite(*value)) samples.push_back(*value);
+      if (value && std::isfinite(*value) && *value >= 0) samples.push_back(*value);
     }
     Latency one;
     one.model = it.key();
     one.what = StringAt(it.value(), "what");
+    one.items = static_cast<int>(IntegerAt(it.value(), "items", 0));
+    if (const size_t bad = list.size() - samples.size(); bad > 0) {
+      // What is left of a sample is not a sample of what was measured.
+      absl::StrAppend(&one.what, one.what.empty() ? "" : "; ", bad, " of ", list.size(),
+                      " samples are no durations, so none is used");
+      samples.clear();
+    }
     one.of_seed = std::any_of(
         evaluation.models.begin(), evaluation.models.end(),
         [&](const EvaluatedModel& m) { return m.name == one.model && m.kind == "seed"; });
@@ -69,11 +83,13 @@ void AddLatency(const Json& evaluation_json, const Evaluation& evaluation, Findi
     findings.latency.push_back(std::move(one));
   }
   findings.memory = MemberAt(evaluation_json, "memory");
+  findings.inputs = MemberAt(evaluation_json, "inputs");
 }
 
-std::vector<Curve> CurvesOf(const std::vector<Json>& replicates, const std::string& metric) {
+std::vector<Curve> CurvesOf(const ReplicateRuns& replicates, const std::string& metric) {
   std::vector<Curve> curves;
-  for (const Json& run : replicates) {
+  for (const Json* replicate : replicates) {
+    const Json& run = *replicate;
     const std::string state = StringAt(run, "state");
     Curve curve{absl::StrCat("seed ", IntegerAt(run, "seed", 0)), {}, false};
     curve.cut_short = state == "ABORTED" || state == "FAILED" || state == "CANCELLED";
@@ -89,8 +105,7 @@ std::vector<Curve> CurvesOf(const std::vector<Json>& replicates, const std::stri
   return curves;
 }
 
-absl::Status AddEvaluation(const Json& json, const std::vector<Json>& replicates,
-                           Findings& findings) {
+absl::Status AddEvaluation(const Json& json, const ReplicateRuns& replicates, Findings& findings) {
   SCM_ASSIGN_OR_RETURN(const Evaluation evaluation, ReadEvaluation(json));
   findings.evaluated = true;
   findings.demonstration = BoolAt(json, "demonstration", false);
@@ -146,12 +161,12 @@ absl::StatusOr<Findings> ComputeFindings(const Json& data, const Json* evaluatio
   }
   Findings findings;
   findings.data = data;
-  const std::vector<Json> replicates = Replicates(data);
+  const ReplicateRuns replicates = Replicates(data);
   findings.seeds = SeedsOf(replicates, nullptr);
   findings.loss_curves = CurvesOf(replicates, "validation_loss");
   findings.accuracy_curves = CurvesOf(replicates, "validation_accuracy");
-  for (const Json& run : replicates) {
-    findings.chance_line = NumberAt(run, "chance", findings.chance_line);
+  for (const Json* run : replicates) {
+    findings.chance_line = NumberAt(*run, "chance", findings.chance_line);
   }
   if (evaluation_json != nullptr) {
     SCM_RETURN_IF_ERROR(AddEvaluation(*evaluation_json, replicates, findings));

@@ -73,13 +73,15 @@ struct TaskResult {
 };
 
 struct LossResult {
-  std::string missing;  // why there is none
-  Result reduction;
+  std::string missing;                   // why there is none
+  Result reduction;                      // counted from guessing, as the gate asks
+  statistics::Estimate before_training;  // relative to the base's loss as it is
 };
 
 struct Latency {
   std::string model, what;
   bool of_seed = false;
+  int items = 0;  // that were asked, in turn where there are more samples; 0 = unknown
   double p50 = statistics::kNotANumber;
   statistics::CertifiedPercentile p95;
 };
@@ -93,6 +95,7 @@ struct Findings {
   LossResult loss;
   std::vector<Latency> latency;
   Json memory;
+  Json inputs;  // that the evaluation compared with what was submitted
   std::vector<Curve> loss_curves, accuracy_curves;  // replicates
   double chance_line = statistics::kNotANumber;
   // What Decide() fills.

@@ -1,12 +1,16 @@
 // The report's first page: decision, gates, curves, intervals, failures, limits.
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "common/human.h"
 #include "report/decision.h"
+#include "report/headline.h"
 #include "report/pages.h"
 #include "report/svg.h"
+#include "report/trained.h"
 
 namespace scm::report {
 namespace {
@@ -24,7 +28,7 @@ void Facts(const Findings& findings, Pages& pages) {
   const Json& cost = MemberAt(findings.data, "cost");
   const std::string currency = StringAt(cost, "currency", "USD");
   std::string text = absl::StrCat(findings.TrainedSeeds(), " of ", findings.seeds.size(),
-                                  findings.seeds.size() == 1 ? " seed" : " seeds", " trained · ",
+                                  findings.seeds.size() == 1 ? " seed" : " seeds", " finished · ",
                                   aborted, aborted == 1 ? " run aborted" : " runs aborted");
   const double seconds = NumberAt(cost, "saved_seconds", 0);
   if (aborted > 0 && MemberAt(cost, "saved_by_aborts").is_number()) {
@@ -36,8 +40,10 @@ void Facts(const Findings& findings, Pages& pages) {
   }
   absl::StrAppend(&text, " · ", failed, " failed");
   if (MemberAt(cost, "total").is_number()) {
-    absl::StrAppend(&text, " · ", MoneyText(MemberAt(cost, "total"), currency), " spent of ",
-                    MoneyText(MemberAt(cost, "budget"), currency));
+    absl::StrAppend(&text, " · ", MoneyText(MemberAt(cost, "total"), currency), " spent");
+    if (MemberAt(cost, "budget").is_number()) {
+      absl::StrAppend(&text, " of ", MoneyText(MemberAt(cost, "budget"), currency));
+    }
   }
   pages.Text(text);
 }
@@ -58,7 +64,7 @@ std::vector<std::string> GateRow(const Gate& gate) {
   } else if (gate.name == "latency_ms_p95") {
     asked = absl::StrCat("< ", Number(gate.asked));
     found = Number(gate.found);
-    bound = std::isfinite(gate.high) ? absl::StrCat("at most ", Number(gate.high)) : "–";
+    bound = std::isfinite(gate.high) ? absl::StrCat("at most ", Number(gate.high), " (99 %)") : "–";
   }
   return {GateTitle(gate.name), asked, found, bound, result};
 }
@@ -72,7 +78,7 @@ void Gates(const Findings& findings, Pages& pages) {
     if (gate.result != GateResult::kMet) why.push_back(gate.sentence);
   }
   pages.Heading("Gates");
-  pages.Table("All of them must be met, by the bound of the interval and never by the value found.",
+  pages.Table("All of them must be met, by a bound or a p-value and never by the value found.",
               {"gate", "asked", "found", "95 % interval", "result"}, rows);
   pages.List(why);
 }
@@ -87,8 +93,10 @@ void Curves(const Findings& findings, Pages& pages) {
       "short.",
       LineChart("validation loss", findings.loss_curves, {}), kLossTable);
   pages.Figure(
-      "Accuracy on the validation items, one line a seed; dotted: the least that guessing gives, "
-      "always naming the rarest answer, with which the rule below_random compares.",
+      absl::StrCat("Accuracy on the validation items, one line a seed",
+                   floor.empty() ? "."
+                                 : "; dotted: the least that guessing gives, always naming the "
+                                   "rarest answer, with which the rule below_random compares."),
       LineChart("validation accuracy", findings.accuracy_curves, floor), kAccuracyTable);
 }
 
@@ -151,16 +159,14 @@ void Intervals(const Findings& findings, Pages& pages) {
       "Scores with their 95 % intervals: filled the trained seeds, open the baselines; "
       "triangle: chance; thick bar: what the gate asks of the lower bound.",
       scores, kScoreTable);
-  std::vector<std::string> missing;
+  std::vector<std::string> words = OtherDifferences(findings);
   for (const TaskResult& task : findings.tasks) {
     for (const TaskComparison& one : task.comparisons) {
-      if (!one.missing.empty()) {
-        missing.push_back(
-            absl::StrCat(task.task, " vs ", one.baseline, " is missing: ", one.missing));
-      }
+      if (one.missing.empty()) continue;
+      words.push_back(absl::StrCat(task.task, " vs ", one.baseline, " is missing: ", one.missing));
     }
   }
-  pages.List(missing);
+  pages.List(words);
 }
 
 std::string SavedText(const Json& certificate) {
@@ -179,18 +185,37 @@ std::string SavedText(const Json& certificate) {
   return text;
 }
 
+// Stages that ended badly without a run that says so: the check, an evaluation, an export.
+void AddStageFailures(const Findings& findings, std::vector<std::string>& entries) {
+  const auto ended_badly = [](const Json& one) {
+    const std::string state = StringAt(one, "state");
+    return state == "ABORTED" || state == "FAILED" || state == "CANCELLED";
+  };
+  for (const Json& stage : MemberAt(findings.data, "stages")) {
+    const std::string name = StringAt(stage, "name");
+    const Json& runs = MemberAt(findings.data, "runs");
+    const bool told = std::any_of(runs.begin(), runs.end(), [&](const Json& run) {
+      return StringAt(run, "stage") == name && ended_badly(run);
+    });
+    if (told || !ended_badly(stage)) continue;
+    entries.push_back(absl::StrCat(
+        "The stage ", name, " was ", StringAt(stage, "state"), ": ",
+        absl::StripSuffix(StringAt(stage, "reason", "no reason was recorded"), "."), "."));
+  }
+}
+
 void Failures(const Findings& findings, Pages& pages) {
   std::vector<std::string> entries;
   for (const Json& run : MemberAt(findings.data, "runs")) {
     const std::string state = StringAt(run, "state"), id = StringAt(run, "id");
     if (state != "ABORTED" && state != "FAILED" && state != "CANCELLED") continue;
     const std::string parameters = ParametersText(run);
-    std::string text =
-        absl::StrCat(id, " (", StringAt(run, "stage"), ", seed ", IntegerAt(run, "seed", 0),
-                     parameters.empty() ? "" : ", ", parameters, ") was ", state, " at step ",
-                     IntegerAt(run, "step", 0), " of ",
-                     IntegerAt(run, "stop_at_step", IntegerAt(run, "max_steps", 0)), ": ",
-                     StringAt(run, "reason", "no reason was recorded"), ".");
+    std::string text = absl::StrCat(
+        id, " (", StringAt(run, "stage"), ", seed ", IntegerAt(run, "seed", 0),
+        parameters.empty() ? "" : ", ", parameters, ") was ", state, " at step ",
+        IntegerAt(run, "step", 0), " of ",
+        IntegerAt(run, "stop_at_step", IntegerAt(run, "max_steps", 0)), ": ",
+        absl::StripSuffix(StringAt(run, "reason", "no reason was recorded"), "."), ".");
     for (const Json& certificate : MemberAt(findings.data, "certificates")) {
       if (StringAt(certificate, "subject") != id) continue;
       const std::string saved = SavedText(certificate);
@@ -198,6 +223,7 @@ void Failures(const Findings& findings, Pages& pages) {
     }
     entries.push_back(std::move(text));
   }
+  AddStageFailures(findings, entries);
   pages.Heading("What failed and what was aborted");
   if (entries.empty()) pages.Text("Nothing failed and nothing was aborted.");
   pages.List(entries);
@@ -210,6 +236,10 @@ void LayOutFirstPage(const Findings& findings, Pages& pages) {
   if (!findings.reason.empty()) pages.Text(absl::StrCat("Reason: ", findings.reason, "."));
   Facts(findings, pages);
   Gates(findings, pages);
+  if (const std::vector<std::string> trained = TrainedSentences(findings); !trained.empty()) {
+    pages.Heading("What was trained");
+    pages.List(trained);
+  }
   Curves(findings, pages);
   Intervals(findings, pages);
   Failures(findings, pages);

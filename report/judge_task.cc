@@ -232,14 +232,16 @@ LossResult JudgeLoss(const Json& evaluation_json, const Evaluation& evaluation,
                      const std::vector<Seed>& seeds) {
   LossResult out;
   const EvaluatedModel* base = evaluation.Base();
-  if (base == nullptr) {
-    out.missing = "the base model was not evaluated";
+  if (base == nullptr || !base->missing.empty()) {
+    out.missing = base == nullptr ? "the base model was not evaluated"
+                                  : absl::StrCat("of the base model, ", base->missing);
     return out;
   }
   std::vector<std::string> all, trained;
   for (const Seed& seed : seeds) {
     if (seed.outcome == SeedOutcome::kMissing) {
-      out.missing = absl::StrCat(seed.name, " has no result and no rule aborted it");
+      out.missing = absl::StrCat(seed.name, " has no result and no rule aborted it",
+                                 seed.reason.empty() ? "" : ": ", seed.reason);
       return out;
     }
     all.push_back(seed.model);
@@ -256,6 +258,9 @@ LossResult JudgeLoss(const Json& evaluation_json, const Evaluation& evaluation,
   result.estimate = OrUnjudged(statistics::LossReduction(*documents, chance));
   result.bootstrap = statistics::BootstrapLossReduction(*documents, chance, {});
   result.disagrees = statistics::DisagreesWithBootstrap(result.estimate, result.bootstrap);
+  if (const auto raw = DocumentLosses(evaluation_json, base->name, all, INFINITY); raw.ok()) {
+    out.before_training = OrUnjudged(statistics::LossReduction(*raw, INFINITY));
+  }
   if (trained.size() < all.size() && !trained.empty()) {
     const auto without = DocumentLosses(evaluation_json, base->name, trained, chance);
     if (without.ok()) result.trained_only = OrUnjudged(statistics::LossReduction(*without, chance));

@@ -36,6 +36,7 @@ absl::StatusOr<Json> MergeEvaluations(const std::vector<Json>& parts) {
   Json merged = parts.front();
   std::map<std::string, const Json*> part_of;  // by model
   Json models = Json::array(), memory = Json::object();
+  Json inputs = Json::array();
   bool demonstration = false;
   for (const Json& part : parts) {
     for (const char* key : kCommon) {
@@ -50,6 +51,9 @@ absl::StatusOr<Json> MergeEvaluations(const std::vector<Json>& parts) {
             "evaluation.json: models: ", StringAt(model, "name"), " stands in two parts"));
       }
       models.push_back(model);
+    }
+    for (const Json& input : MemberAt(part, "inputs")) {
+      if (std::find(inputs.begin(), inputs.end(), input) == inputs.end()) inputs.push_back(input);
     }
     AddMemory(MemberAt(part, "memory"), memory);
     demonstration = demonstration || BoolAt(part, "demonstration", false);
@@ -66,6 +70,7 @@ absl::StatusOr<Json> MergeEvaluations(const std::vector<Json>& parts) {
   }
   merged["models"] = std::move(models);
   merged["memory"] = std::move(memory);
+  if (!inputs.empty()) merged["inputs"] = std::move(inputs);
   merged["demonstration"] = demonstration;
   return merged;
 }

@@ -22,6 +22,10 @@ void Pages::Add(Block::Kind kind, const std::string& text) {
   document_.blocks.push_back({kind, text, {}, {}, "", ""});
 }
 
+void Pages::Code(const std::string& text) {
+  if (!text.empty()) Add(Block::Kind::kCode, text);
+}
+
 void Pages::List(const std::vector<std::string>& entries) {
   if (entries.empty()) return;
   Add(Block::Kind::kList, "");
@@ -83,7 +87,7 @@ ReportDocument LayOut(const Findings& findings) {
   document.subtitle = absl::StrCat(
       "Experiment ", StringAt(experiment, "id"), ", submitted ",
       Minute(StringAt(experiment, "submitted_at")),
-      findings.demonstration ? ". A demonstration corpus: no evidence about the law" : "", ".");
+      findings.demonstration ? ". A demonstration corpus: no evidence about its subject" : "", ".");
   document.decision = findings.decision == "go"      ? "GO"
                       : findings.decision == "no_go" ? "NO-GO"
                                                      : "NOT JUDGED";

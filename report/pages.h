@@ -18,6 +18,8 @@ class Pages {
   void Part(const std::string& text) { Add(Block::Kind::kPart, text); }
   void Heading(const std::string& text) { Add(Block::Kind::kHeading, text); }
   void Text(const std::string& text) { Add(Block::Kind::kText, text); }
+  // Text of a file, line by line as it is; nothing for none.
+  void Code(const std::string& text);
   // Nothing for no entries.
   void List(const std::vector<std::string>& entries);
   // Nothing for no rows. `name` where a figure refers to it.
@@ -44,6 +46,11 @@ std::string PointsText(double low, double high);    // "+10.2 to +24.1"
 std::string PText(double p);                        // "0.003", "< 0.001"
 std::string MoneyText(const Json& amount, const std::string& currency);
 std::string ParametersText(const Json& run);
+
+// Every trial of the sweep, and the file of the experiment; nothing where there is none.
+void LayOutSweep(const Findings& findings, Pages& pages);
+void LayOutDataChecks(const Findings& findings, Pages& pages);
+void LayOutFile(const Findings& findings, Pages& pages);
 
 void LayOutFirstPage(const Findings& findings, Pages& pages);
 void LayOutDetails(const Findings& findings, Pages& pages);

@@ -6,6 +6,8 @@
 #include "common/status_macros.h"
 #include "report/document.h"
 #include "report/findings.h"
+#include "report/headline.h"
+#include "report/trained.h"
 #include "statistics/to_json.h"
 
 namespace scm {
@@ -98,6 +100,7 @@ Json LatencyJson(const Findings& findings) {
                        {"p95_bound", one.p95.bound ? Json(*one.p95.bound) : Json(nullptr)},
                        {"confidence", one.p95.confidence},
                        {"samples", one.p95.samples},
+                       {"items", one.items > 0 ? Json(one.items) : Json(nullptr)},
                        {"samples_needed", one.p95.samples_needed},
                        {"what", one.what}});
   }
@@ -119,14 +122,20 @@ Json ReportJson(const Findings& findings) {
                {"experiment", MemberAt(findings.data, "experiment")},
                {"demonstration", findings.demonstration}};
   json.update(DecisionJson(findings));
+  json["differences"] = OtherDifferences(findings);
+  json["trained"] = TrainedJson(findings);
   json["seeds"] = SeedsJson(findings);
   json["tasks"] = tasks;
   const bool loss = findings.evaluated && findings.loss.missing.empty();
   json["loss_reduction"] = loss ? ResultJson(findings.loss.reduction) : Json(nullptr);
+  if (loss) {
+    json["loss_reduction"]["before_training"] = statistics::ToJson(findings.loss.before_training);
+  }
   json["latency"] = LatencyJson(findings);
   json["memory"] = findings.memory;
   json["limits"] = findings.limits;
-  for (const char* key : {"cost", "stages", "runs", "certificates"}) {
+  for (const char* key : {"cost", "stages", "runs", "sweep", "data_check", "warnings", "export",
+                          "artifacts", "certificates"}) {
     json[key] = MemberAt(findings.data, key);
   }
   return json;

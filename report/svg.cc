@@ -30,14 +30,23 @@ struct Scale {
   }
 };
 
+// What a chart can hold: beyond it, differences would overflow.
+double Drawable(double value) { return std::clamp(value, -1e150, 1e150); }
+
 struct Range {
   double low = INFINITY, high = -INFINITY;
   void Widen(double value) {
     if (!std::isfinite(value)) return;
+    value = Drawable(value);
     low = std::min(low, value);
     high = std::max(high, value);
   }
   bool empty() const { return !(low <= high); }
+  // Room around it: a share of its width, at least `least`, and enough to be seen beside the
+  // values.
+  double Margin(double share, double least) const {
+    return std::max({(high - low) * share, least, 1e-6 * std::fabs(low), 1e-6 * std::fabs(high)});
+  }
 };
 
 // Multiples of 1, 2 or 5 times a power of ten, at most seven of them.
@@ -142,16 +151,18 @@ std::string LineAxes(const Scale& x, const Scale& y) {
 std::string CurveLine(const Curve& curve, size_t i, const Scale& x, const Scale& y) {
   std::string points;
   for (const auto& [step, value] : curve.points) {
-    absl::StrAppend(&points, N(x(step)), ",", N(y(value)), " ");
+    absl::StrAppend(&points, N(x(step)), ",", N(y(Drawable(value))), " ");
   }
   std::string out =
       absl::StrCat("<polyline points=\"", points, "\" fill=\"none\" ", Stroke(i), "/>\n");
   if (curve.points.size() == 1) {
     absl::StrAppend(&out, "<circle cx=\"", N(x(curve.points[0].first)), "\" cy=\"",
-                    N(y(curve.points[0].second)), "\" r=\"3\" fill=\"", kColours[i % 6], "\"/>\n");
+                    N(y(Drawable(curve.points[0].second))), "\" r=\"3\" fill=\"", kColours[i % 6],
+                    "\"/>\n");
   }
   if (curve.cut_short) {
-    absl::StrAppend(&out, Cross(x(curve.points.back().first), y(curve.points.back().second)));
+    absl::StrAppend(&out,
+                    Cross(x(curve.points.back().first), y(Drawable(curve.points.back().second))));
   }
   return out;
 }
@@ -209,7 +220,7 @@ std::string LineChart(const std::string& title, const std::vector<Curve>& curves
   }
   if (values.empty()) return "";
   for (const ReferenceLine& line : references) values.Widen(line.value);
-  const double margin = std::max((values.high - values.low) * 0.06, 1e-3);
+  const double margin = values.Margin(0.06, 1e-3);
   const Scale x{0, std::max(steps.high, 1.0), kLeft, kWidth - kRight};
   const Scale y{values.low - margin, values.high + margin, kTop + kPlot, kTop};
 
@@ -249,7 +260,9 @@ std::string IntervalChart(const std::string& title, const std::vector<IntervalRo
   }
   if (range.empty()) return "";
   for (const ReferenceLine& line : references) range.Widen(line.value);
-  const double margin = std::max((range.high - range.low) * 0.05, 1e-6);
+  // Values that are all the same still need an axis that can be read.
+  const double least = 0.1 * std::max(1.0, std::fabs(range.high));
+  const double margin = range.high > range.low ? range.Margin(0.05, 1e-6) : least;
   const Scale x{range.low - margin, range.high + margin, 10, kWidth - 10};
   const double bottom = kTop + 4 + kRow * static_cast<double>(rows.size());
   std::string out = Open(bottom + 24, title) + Text(4, 14, "start", title);

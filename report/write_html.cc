@@ -27,6 +27,8 @@ figure{margin:.4rem 0;flex:1 1 20rem;max-width:30rem}
 svg{display:block;width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#111;
 white-space:pre}
 a{color:#00508a}
+pre{font:.8rem/1.4 ui-monospace,monospace;background:#f4f4f4;border:1px solid #bbb;padding:.5rem;
+white-space:pre-wrap;overflow-wrap:anywhere}
 @media screen and (max-width:30rem){body{padding:.7rem}table{font-size:.76rem}
 th,td{padding:.15rem .3rem}td.n{white-space:normal}}
 @page{margin:14mm}
@@ -95,6 +97,9 @@ void Write(const Block& block, std::string& out) {
       break;
     case Block::Kind::kFigure:
       Figure(block, out);
+      break;
+    case Block::Kind::kCode:
+      absl::StrAppend(&out, "<pre>", EscapeXml(block.text), "</pre>\n");
   }
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "report/document.h"
@@ -34,6 +36,18 @@ void MarkdownTable(const Block& block, std::string& out) {
   absl::StrAppend(&out, "\n");
 }
 
+// Fenced by more backticks than stand together anywhere in it.
+void MarkdownCode(const std::string& text, std::string& out) {
+  size_t longest = 0, run = 0;
+  for (const char c : text) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(std::max<size_t>(3, longest + 1), '`');
+  const char* end = text.empty() || text.back() == '\n' ? "" : "\n";
+  absl::StrAppend(&out, fence, "\n", text, end, fence, "\n\n");
+}
+
 void WriteMarkdownBlock(const Block& block, std::string& out) {
   switch (block.kind) {
     case Block::Kind::kPart:
@@ -54,6 +68,9 @@ void WriteMarkdownBlock(const Block& block, std::string& out) {
       break;
     case Block::Kind::kFigure:  // Markdown shows a figure by its numbers
       absl::StrAppend(&out, "Figure in report.html, numbers below: ", Escape(block.text), "\n\n");
+      break;
+    case Block::Kind::kCode:
+      MarkdownCode(block.text, out);
   }
 }
 

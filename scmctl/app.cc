@@ -3,10 +3,16 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "common/text.h"
 #include "common/version.h"
 #include "scmctl/versions.h"
 
 namespace scm {
+namespace {
+
+constexpr size_t kLongestMessage = 64 << 10;
+
+}  // namespace
 
 CLI::App* AddVerb(CLI::App& parent, App& app, const std::string& name, const std::string& help,
                   const std::string& example, std::function<int()> run) {
@@ -27,7 +33,7 @@ CLI::App* AddVerb(CLI::App& parent, App& app, const std::string& name, const std
 }
 
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "scmctl: %s\n", std::string(status.message()).c_str());
+  std::fprintf(stderr, "scmctl: %s\n", TextOf(status.message(), kLongestMessage).c_str());
   return ExitCodeOf(status);
 }
 

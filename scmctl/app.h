@@ -38,7 +38,9 @@ void AddFileCommands(CLI::App& root, App& app);       // validate plan submit
 void AddQueryCommands(CLI::App& root, App& app);      // ls status runs metrics events why
 void AddWatchCommands(CLI::App& root, App& app);      // watch wait logs
 void AddControlCommands(CLI::App& root, App& app);    // pause resume cancel workers checkpoints
+void AddArtifactCommands(CLI::App& root, App& app);   // artifacts
 void AddReportCommand(CLI::App& root, App& app);      // report
+void AddDoctorCommand(CLI::App& root, App& app);      // doctor
 void AddLocalCommands(CLI::App& root, App& app);      // local up|down|status
 void AddCompletionCommand(CLI::App& root, App& app);  // completion version
 

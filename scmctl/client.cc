@@ -5,14 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <map>
 #include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
 #include "common/files.h"
 #include "common/grpc_environment.h"
+#include "common/guard.h"
 #include "common/loopback.h"
 #include "common/status_macros.h"
 #include "common/version.h"
@@ -52,13 +51,7 @@ class InterruptWatcher {
  public:
   InterruptWatcher(const std::function<bool()>& interrupted, grpc::ClientContext& context)
       : thread_([this, &interrupted, &context] {
-          while (!done_.load()) {
-            if (interrupted && interrupted()) {
-              context.TryCancel();
-              return;
-            }
-            std::this_thread::sleep_for(kInterruptPoll);
-          }
+          Guarded("the interrupt watcher", [&] { Watch(interrupted, context); }).IgnoreError();
         }) {}
   ~InterruptWatcher() {
     done_.store(true);
@@ -68,6 +61,16 @@ class InterruptWatcher {
   InterruptWatcher& operator=(const InterruptWatcher&) = delete;
 
  private:
+  void Watch(const std::function<bool()>& interrupted, grpc::ClientContext& context) {
+    while (!done_.load()) {
+      if (interrupted && interrupted()) {
+        context.TryCancel();
+        return;
+      }
+      std::this_thread::sleep_for(kInterruptPoll);
+    }
+  }
+
   std::atomic<bool> done_{false};
   std::thread thread_;
 };
@@ -194,29 +197,42 @@ class GrpcClient final : public Client {
     }
   }
 
-  absl::Status Download(const std::string& id, const std::string& directory) override {
-    v1::DownloadRequest request;
-    request.set_id(id);
+  absl::Status Download(const std::string& id, const std::string& directory,
+                        const DownloadOptions& how) override {
+    Receiver receiver(directory, how);
+    for (int lost = 0;;) {
+      bool ask_again = false;
+      int64_t pieces = 0;
+      const grpc::Status status = Receive(id, receiver, ask_again, pieces);
+      SCM_RETURN_IF_ERROR(received_);
+      if (Interrupted()) return absl::CancelledError("interrupted; the same command goes on");
+      if (ask_again) continue;
+      if (status.ok()) return receiver.Finish();
+      lost = pieces > 0 ? 1 : lost + 1;
+      // What was never reached is said at once; what broke off is tried again where it stopped.
+      if (!IsLost(status) || receiver.total_bytes() == 0 || lost > options_.patience_seconds) {
+        return Word(status);
+      }
+      if (!Pause()) return absl::CancelledError("interrupted; the same command goes on");
+    }
+  }
+
+  absl::Status VerifyCheckpoints(const std::vector<std::string>& ids,
+                                 const std::function<void(const Json&)>& show) override {
+    v1::VerifyRequest request;
+    for (const std::string& id : ids) request.add_ids(id);
     grpc::ClientContext context;
     Prepare(context, /*deadline=*/false);
-    const auto stream = stub_->Download(&context, request);
-    v1::FileChunk chunk;
-    std::map<std::string, std::string> files;
-    while (stream->Read(&chunk)) {
-      // Paths come from a server we trust, but a path is never followed out of the directory.
-      if (chunk.path().empty() || chunk.path()[0] == '/' || absl::StrContains(chunk.path(), "..")) {
-        return absl::DataLossError(absl::StrCat("refused file name ", chunk.path()));
-      }
-      files[chunk.path()] += chunk.data();
+    const auto stream = stub_->Verify(&context, request);
+    v1::VerifyReply reply;
+    absl::Status status;
+    while (stream->Read(&reply)) {
+      const absl::StatusOr<Json> row = ParseJson(reply.json(), "the coordinator's answer");
+      if (row.ok()) show(*row);
+      status.Update(row.status());
     }
     SCM_RETURN_IF_ERROR(Word(stream->Finish()));
-    SCM_RETURN_IF_ERROR(CheckFiles(files));
-    for (const auto& [path, content] : files) {
-      const std::string full = absl::StrCat(directory, "/", path);
-      SCM_RETURN_IF_ERROR(MakeDirectories(full.substr(0, full.rfind('/'))));
-      SCM_RETURN_IF_ERROR(WriteFileAtomically(full, content));
-    }
-    return absl::OkStatus();
+    return status;
   }
 
   absl::StatusOr<std::string> CoordinatorVersion() override {
@@ -229,6 +245,35 @@ class GrpcClient final : public Client {
   }
 
  private:
+  // One stream of a download. What went wrong on this side is left in received_.
+  grpc::Status Receive(const std::string& id, Receiver& receiver, bool& ask_again,
+                       int64_t& pieces) {
+    v1::DownloadRequest request;
+    request.set_id(id);
+    for (const auto& [path, bytes] : receiver.has()) {
+      v1::FilePart& part = *request.add_have();
+      part.set_path(path);
+      part.set_bytes(bytes);
+    }
+    receiver.Restart();
+    received_ = absl::OkStatus();
+    grpc::ClientContext context;
+    Prepare(context, /*deadline=*/false);
+    const InterruptWatcher watcher(options_.interrupted, context);
+    const auto stream = stub_->Download(&context, request);
+    v1::FileChunk chunk;
+    while (received_.ok() && stream->Read(&chunk)) {
+      received_ = receiver.OnChunk(chunk.path(), chunk.offset(), chunk.data());
+      ++pieces;
+    }
+    if (received_.ok()) return stream->Finish();
+    context.TryCancel();
+    stream->Finish();
+    ask_again = absl::IsAborted(received_);
+    if (ask_again) received_ = absl::OkStatus();
+    return grpc::Status::CANCELLED;
+  }
+
   void Prepare(grpc::ClientContext& context, bool deadline) const {
     if (!token_.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", token_));
     if (deadline) context.set_deadline(std::chrono::system_clock::now() + kDeadline);
@@ -277,23 +322,10 @@ class GrpcClient final : public Client {
     return {static_cast<absl::StatusCode>(status.error_code()), message};
   }
 
-  static absl::Status CheckFiles(const std::map<std::string, std::string>& files) {
-    const auto text = files.find("manifest.json");
-    if (text == files.end()) return absl::DataLossError("the download has no manifest");
-    SCM_ASSIGN_OR_RETURN(const Json manifest, ParseJson(text->second, "manifest.json"));
-    for (const Json& entry : MemberAt(manifest, "files")) {
-      const auto file = files.find(StringAt(entry, "path"));
-      if (file == files.end() || Sha256Hex(file->second) != StringAt(entry, "sha256")) {
-        return absl::DataLossError(
-            absl::StrCat("the download of ", StringAt(entry, "path"), " is damaged: try again"));
-      }
-    }
-    return absl::OkStatus();
-  }
-
   const std::string address_, token_;
   const ClientOptions options_;
   std::unique_ptr<v1::ExperimentService::Stub> stub_;
+  absl::Status received_;  // of the download's present stream
 };
 
 }  // namespace

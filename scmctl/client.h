@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/json.h"
 #include "scm/v1/experiment.pb.h"
+#include "scmctl/download.h"
 
 namespace scm {
 
@@ -37,8 +39,15 @@ class Client {
   virtual absl::Status Logs(
       const std::string& id, bool follow,
       const std::function<void(const std::string& data, const std::string& source)>& show) = 0;
-  // Writes the files of a blob below `directory`, checked against its manifest.
-  virtual absl::Status Download(const std::string& id, const std::string& directory) = 0;
+  // Writes the files of a blob below `directory`, checked against its manifest. What is there
+  // already is not fetched again; lost contact is waited out. FAILED_PRECONDITION where the
+  // directory holds something else.
+  virtual absl::Status Download(const std::string& id, const std::string& directory,
+                                const DownloadOptions& how) = 0;
+  // Calls `show` with a row for every checkpoint that the ids stand for (none: all there are), as
+  // they are read and compared with their manifests.
+  virtual absl::Status VerifyCheckpoints(const std::vector<std::string>& ids,
+                                         const std::function<void(const Json& row)>& show) = 0;
   // Answers within seconds or not at all.
   virtual absl::StatusOr<std::string> CoordinatorVersion() = 0;
   virtual const std::string& address() const = 0;

@@ -13,6 +13,8 @@ namespace {
 
 constexpr char kShells[] = "bash zsh fish";
 constexpr char kOutputs[] = "table json";
+// What says which coordinator to ask, and how.
+constexpr char kContactFlags[] = "--coordinator|--token-file|--tls-ca";
 
 void Collect(const CLI::App& app, const std::string& path, std::vector<VerbWords>& all) {
   VerbWords words;
@@ -25,6 +27,7 @@ void Collect(const CLI::App& app, const std::string& path, std::vector<VerbWords
     }
     for (const std::string& name : option->get_lnames()) {
       words.flags.push_back("--" + name);
+      if (option->get_expected_min() > 0) words.value_flags.push_back("--" + name);
       // The help calls every value that is a path by what it is.
       const std::string about = option->get_description();
       if (absl::StartsWith(about, "File ") || absl::StartsWith(about, "PEM file") ||
@@ -32,7 +35,10 @@ void Collect(const CLI::App& app, const std::string& path, std::vector<VerbWords
         words.path_flags.push_back("--" + name);
       }
     }
-    for (const std::string& name : option->get_snames()) words.flags.push_back("-" + name);
+    for (const std::string& name : option->get_snames()) {
+      words.flags.push_back("-" + name);
+      if (option->get_expected_min() > 0) words.value_flags.push_back("-" + name);
+    }
   }
   const size_t mine = all.size();
   all.push_back(words);
@@ -48,6 +54,7 @@ void Collect(const CLI::App& app, const std::string& path, std::vector<VerbWords
 std::string IdKind(const std::string& argument) {
   if (argument == "ID") return "any";
   if (argument == "RUN" || argument == "CHECKPOINT") return "run";
+  if (argument == "ARTIFACT") return "artifact";
   return argument == "WORKER" ? "worker" : "";
 }
 
@@ -55,12 +62,24 @@ std::string IdKind(const std::string& argument) {
 std::string BashArgument(const std::string& argument) {
   if (argument == "SHELL") return absl::StrCat("words=\"", kShells, "\"");
   if (const std::string kind = IdKind(argument); !kind.empty()) {
-    return absl::StrCat("words=$(scmctl __ids ", kind, " 2>/dev/null)");
+    return absl::StrCat("words=$(scmctl __ids ", kind, " \"${contact[@]}\" 2>/dev/null)");
   }
   return argument == "FILE" ? "files=1" : ":";
 }
 
-// zsh runs the same function through bashcompinit.
+// Flags of every verb, once each, for a case of the shell.
+std::string Union(const std::vector<VerbWords>& all, std::vector<std::string> VerbWords::*part) {
+  std::vector<std::string> flags;
+  for (const VerbWords& verb : all) {
+    for (const std::string& flag : verb.*part) {
+      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.push_back(flag);
+    }
+  }
+  return absl::StrJoin(flags, "|");
+}
+
+// zsh runs the same function through bashcompinit: no arrays by index, no splitting of variables.
+// bash itself would split HOST:PORT into three words, so the line is taken apart here.
 std::string BashScript(const std::vector<VerbWords>& all) {
   std::string groups, cases;
   for (const VerbWords& verb : all) {
@@ -74,45 +93,51 @@ std::string BashScript(const std::vector<VerbWords>& all) {
                         : absl::StrCat("words=\"", absl::StrJoin(verb.verbs, " "), "\""),
                     " ;;\n");
   }
-  std::vector<std::string> path_flags;
-  for (const VerbWords& verb : all) {
-    for (const std::string& flag : verb.path_flags) {
-      if (std::find(path_flags.begin(), path_flags.end(), flag) == path_flags.end()) {
-        path_flags.push_back(flag);
-      }
-    }
-  }
-  return absl::StrCat(R"sh(_scmctl() {
-  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"
-  local verb="" flags="" words="" files="" i
-  for ((i = 1; i < COMP_CWORD; ++i)); do
-    case "${COMP_WORDS[i]}" in
+  const std::string contact_values =
+      absl::StrCat(absl::StrReplaceAll(kContactFlags, {{"|", "=*|"}}), "=*");
+  return absl::StrReplaceAll(R"sh(_scmctl() {
+  local word="${COMP_WORDS[COMP_CWORD]}" line="${COMP_LINE:0:COMP_POINT}"
+  local verb="" full="" takes="" flags="" words="" files="" one="" contact=()
+  case "$line" in *" "*) line="${line#* }" ;; *) line="" ;; esac
+  case "$line" in *" "*) line="${line% *}" ;; *) line="" ;; esac
+  while [ -n "$line" ]; do
+    one="${line%% *}"
+    line="${line#"$one"}"
+    line="${line# }"
+    if [ -z "$one" ]; then
+      continue
+    elif [ -n "$takes" ]; then
+      case "$takes" in %CONTACT%) contact=("${contact[@]}" "$takes" "${one/#\~/$HOME}") ;; esac
+      takes=""
+      continue
+    fi
+    case "$one" in
+      %CONTACT_VALUES%) contact=("${contact[@]}" "$one") ;;
+      %VALUES%) takes="$one" ;;
       -*) ;;
       *)
         if [ -z "$verb" ]; then
-          verb="${COMP_WORDS[i]}"
-        else
-          case "$verb" in )sh",
-                      groups, R"sh() verb="$verb ${COMP_WORDS[i]}" ;; esac
-          break
+          verb="$one"
+        elif [ -z "$full" ]; then
+          full=1
+          case "$verb" in %GROUPS%) verb="$verb $one" ;; esac
         fi ;;
     esac
   done
-  case "$before" in
-    -o|--output) COMPREPLY=($(compgen -W ")sh",
-                      kOutputs, R"sh(" -- "$word")); return ;;
-    )sh",
-                      absl::StrJoin(path_flags, "|"),
-                      R"sh() COMPREPLY=($(compgen -f -- "$word")); return ;;
+  case "$takes" in
+    "") ;;
+    -o|--output) COMPREPLY=($(compgen -W "%OUTPUTS%" -- "$word")); return ;;
+    %PATHS%) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$word")); return ;;
+    *) return ;;
   esac
   case "$verb" in
-)sh",
-                      cases, R"sh(    *) return ;;
+%CASES%    *) return ;;
   esac
   case "$word" in
     -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
     *)
       if [ -n "$files" ]; then
+        compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$word"))
       else
         COMPREPLY=($(compgen -W "$words" -- "$word"))
@@ -120,7 +145,14 @@ std::string BashScript(const std::vector<VerbWords>& all) {
   esac
 }
 complete -F _scmctl scmctl
-)sh");
+)sh",
+                             {{"%CONTACT_VALUES%", contact_values},
+                              {"%CONTACT%", kContactFlags},
+                              {"%VALUES%", Union(all, &VerbWords::value_flags)},
+                              {"%GROUPS%", groups},
+                              {"%OUTPUTS%", kOutputs},
+                              {"%PATHS%", Union(all, &VerbWords::path_flags)},
+                              {"%CASES%", cases}});
 }
 
 std::string FishQuoted(const std::string& text) {
@@ -128,7 +160,25 @@ std::string FishQuoted(const std::string& text) {
 }
 
 std::string FishScript(const std::vector<VerbWords>& all) {
-  std::string out = "complete -c scmctl -f\n";
+  std::string out =
+      absl::StrReplaceAll(R"sh(function __scmctl_contact
+  set -l takes
+  for one in (commandline -opc)
+    if test -n "$takes"
+      echo -- $takes
+      echo -- $one
+      set takes
+    else if contains -- $one %CONTACT%
+      set takes $one
+    else if string match -qr '^(%CONTACT_ALTERNATIVES%)=' -- $one
+      echo -- $one
+    end
+  end
+end
+complete -c scmctl -f
+)sh",
+                          {{"%CONTACT_ALTERNATIVES%", kContactFlags},
+                           {"%CONTACT%", absl::StrReplaceAll(kContactFlags, {{"|", " "}})}});
   for (const VerbWords& verb : all) {
     const std::vector<std::string> path = absl::StrSplit(verb.path, ' ', absl::SkipEmpty());
     std::string when = path.empty() ? "__fish_use_subcommand" : "";
@@ -165,7 +215,7 @@ std::string FishScript(const std::vector<VerbWords>& all) {
     }
     if (const std::string kind = IdKind(verb.argument); !kind.empty()) {
       absl::StrAppend(&out, line, FishQuoted(when), " -a '(scmctl __ids ", kind,
-                      " 2>/dev/null)'\n");
+                      " (__scmctl_contact) 2>/dev/null)'\n");
     }
   }
   return out;

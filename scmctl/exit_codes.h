@@ -16,6 +16,7 @@ enum ExitCode : int {
   kExitLostContact = 6,
   kExitNoGo = 7,
   kExitCancelled = 8,
+  kExitInterrupted = 130,  // Ctrl-C ended a command that follows; what it followed goes on
 };
 
 // For an error: lost contact is never mistaken for anything else.

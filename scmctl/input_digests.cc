@@ -1,112 +1,70 @@
 #include "scmctl/input_digests.h"
 
-#include <sys/stat.h>
+#include <filesystem>
+#include <system_error>
 
-#include <algorithm>
-
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
-#include "common/files.h"
-#include "corpus/corpus_digest.h"
-#include "corpus/loader.h"
-#include "corpus/quality.h"
-#include "corpus/split.h"
-#include "trainer/model_source.h"
+#include "common/status_macros.h"
+#include "corpus/input_check.h"
+#include "experiment/parse.h"
 
 namespace scm {
 namespace {
 
-bool IsDirectory(const std::string& path) {
-  struct stat info;
-  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-constexpr size_t kListed = 20;  // problems of one corpus
-
-void CheckModel(const NamedInput& input, ParsedExperiment& parsed) {
-  if (const absl::Status status = ValidateModelHeader(input.path); !status.ok()) {
-    parsed.errors.push_back({input.line, input.key, std::string(status.message())});
+class Recorder {
+ public:
+  absl::Status Add(const std::string& key, const std::string& path, InputKind kind) {
+    if (path.empty() || FindRecord(records_, path) != nullptr) return absl::OkStatus();
+    SCM_ASSIGN_OR_RETURN(InputRecord record, RecordInput(key, path, kind, digests_));
+    records_.push_back(std::move(record));
+    return absl::OkStatus();
   }
-}
+  const std::vector<InputRecord>& records() const { return records_; }
 
-// Every message at the line of the input, cut where a list would be longer than anyone reads.
-void AddAll(const NamedInput& input, const std::vector<std::string>& messages,
-            std::vector<Diagnostic>& list) {
-  for (size_t i = 0; i < std::min(kListed, messages.size()); ++i) {
-    list.push_back({input.line, input.key, messages[i]});
-  }
-  if (messages.size() <= kListed) return;
-  list.push_back({input.line, input.key,
-                  absl::StrCat("… and ", messages.size() - kListed, " more of the kind")});
-}
+ private:
+  FileDigests digests_;
+  std::vector<InputRecord> records_;
+};
 
-std::vector<std::string> Formatted(const std::string& corpus,
-                                   const std::vector<CorpusProblem>& problems) {
-  std::vector<std::string> messages;
-  for (const CorpusProblem& problem : problems) {
-    const std::string prefix = problem.file.empty() ? "" : absl::StrCat(corpus, "/");
-    messages.push_back(absl::StrCat(prefix, FormatCorpusProblem(problem)));
-  }
-  return messages;
-}
-
-// What the stage `check` would refuse, before anything is started.
-void CheckCorpus(const NamedInput& input, ParsedExperiment& parsed) {
-  const CorpusLoad load = LoadCorpus(input.path);
-  AddAll(input, Formatted(input.path, load.errors), parsed.errors);
-  AddAll(input, Formatted(input.path, load.warnings), parsed.warnings);
-  if (!load.ok() || !parsed.spec) return;
-  const SplitSpec& split = parsed.spec->data->split;
-  const auto assignment =
-      AssignSplits(load.corpus, {split.train, split.validation, split.test, split.seed});
-  if (!assignment.ok()) {
-    parsed.errors.push_back({input.line, input.key, std::string(assignment.status().message())});
-    return;
-  }
-  QualityOptions options;
-  if (parsed.spec->evaluation) options.tasks = parsed.spec->evaluation->tasks;
-  const QualityReport quality = CheckQuality(load.corpus, *assignment, options);
-  AddAll(input, quality.Messages(Severity::kError), parsed.errors);
-  AddAll(input, quality.Messages(Severity::kWarning), parsed.warnings);
-}
-
-// The name and bytes of every file that makes up a model, in sorted order.
-absl::StatusOr<std::string> ModelDigest(const std::string& path) {
-  if (!IsDirectory(path)) return Sha256OfFile(path);
-  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
-  if (!names.ok()) return names.status();
-  Sha256 all;
-  for (const std::string& name : *names) {
-    if (!absl::EndsWith(name, ".json") && !absl::EndsWith(name, ".safetensors")) continue;
-    const absl::StatusOr<std::string> one = Sha256OfFile(absl::StrCat(path, "/", name));
-    if (!one.ok()) return one;
-    all.Update(absl::StrCat(name, " ", *one, "\n"));
-  }
-  return all.Finish();
+// Where a trainer of one's own is given a corpus of ours, although no built-in program reads it.
+std::string PassedThroughCorpus(const ExperimentSpec& spec) {
+  const std::string path = StringAt(spec.opaque_data, "corpus");
+  std::error_code error;
+  const bool ours = !path.empty() && path[0] == '/' &&
+                    std::filesystem::is_directory(path + "/documents", error) &&
+                    std::filesystem::is_directory(path + "/items", error);
+  return ours ? path : "";
 }
 
 }  // namespace
 
-void CheckInputs(ParsedExperiment& parsed) {
-  for (const NamedInput& input : parsed.inputs) {
-    input.corpus ? CheckCorpus(input, parsed) : CheckModel(input, parsed);
+absl::StatusOr<Json> InputDigests(const ExperimentSpec& spec) {
+  Recorder recorder;
+  const std::optional<ModelSpec> model = ModelForBuiltIns(spec);
+  const std::optional<DataSpec> data = DataForBuiltIns(spec);
+  const std::string corpus = data ? data->corpus : PassedThroughCorpus(spec);
+  SCM_RETURN_IF_ERROR(recorder.Add("data.corpus", corpus, InputKind::kCorpus));
+  if (model) {
+    SCM_RETURN_IF_ERROR(recorder.Add("model.base", model->base, InputKind::kModel));
+    SCM_RETURN_IF_ERROR(recorder.Add("model.fallback", model->fallback, InputKind::kModel));
   }
-  for (std::vector<Diagnostic>* list : {&parsed.errors, &parsed.warnings}) {
-    std::stable_sort(list->begin(), list->end(),
-                     [](const Diagnostic& a, const Diagnostic& b) { return a.line < b.line; });
+  if (spec.evaluation && spec.HasStage(StageKind::kEvaluate)) {
+    for (size_t i = 0; i < spec.evaluation->baselines.size(); ++i) {
+      const BaselineSpec& baseline = spec.evaluation->baselines[i];
+      const std::string key = absl::StrCat("evaluation.baselines[", i, "].");
+      SCM_RETURN_IF_ERROR(recorder.Add(key + "model", baseline.model, InputKind::kModel));
+      SCM_RETURN_IF_ERROR(
+          recorder.Add(key + "predictions", baseline.predictions, InputKind::kFile));
+    }
   }
-}
-
-Json InputDigests(const ExperimentSpec& spec) {
   Json digests = Json::object();
-  if (spec.data) {
-    if (const auto digest = CorpusDigest(spec.data->corpus); digest.ok())
-      digests["corpus"] = *digest;
-  }
-  if (spec.model) {
-    if (const auto digest = ModelDigest(spec.model->base); digest.ok()) digests["model"] = *digest;
-  }
+  const auto whole = [&](const char* key, const std::string& path) {
+    const InputRecord* record = FindRecord(recorder.records(), path);
+    if (!path.empty() && record != nullptr) digests[key] = record->sha256;
+  };
+  whole("corpus", corpus);
+  whole("model", model ? model->base : "");
+  if (!recorder.records().empty()) digests["inputs"] = InputRecordsToJson(recorder.records());
   return digests;
 }
 

@@ -1,17 +1,16 @@
-// The inputs an experiment file names, read once at submission: are they usable, and what are they.
+// The inputs an experiment file names, recorded once at submission, so that whoever reads them
+// later can tell whether they are the same.
 #pragma once
 
+#include "absl/status/statusor.h"
 #include "common/json.h"
-#include "experiment/parse.h"
+#include "experiment/spec.h"
 
 namespace scm {
 
-// Looks into every model and corpus that `parsed` names and adds what is wrong with them, with
-// file, line, key or tensor, at the place where the experiment file names them. `spec`, if there is
-// one, says which split and tasks the data is checked for.
-void CheckInputs(ParsedExperiment& parsed);
-
-// {"corpus": SHA-256, "model": SHA-256}; a missing one is left out. Reads every byte of both.
-Json InputDigests(const ExperimentSpec& spec);
+// {"corpus": SHA-256, "model": SHA-256, "inputs": […]} (corpus/input_check.h); the first two only
+// where there is such an input. Reads every byte of all of them. The error names what cannot be
+// read.
+absl::StatusOr<Json> InputDigests(const ExperimentSpec& spec);
 
 }  // namespace scm

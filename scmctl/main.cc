@@ -1,10 +1,30 @@
 // scmctl: the user's command. Only this file exits.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
 
+#include "common/text.h"
 #include "scmctl/app.h"
 #include "scmctl/usage.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+// An answer that nobody could read is no success: the disk below standard output may be full.
+int AfterWriting(int code) {
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (flushed && std::ferror(stdout) == 0) return code;
+  std::fprintf(stderr, "scmctl: the output could not be written%s%s\n", errno != 0 ? ": " : "",
+               errno != 0 ? std::strerror(errno) : "");
+  return code == scm::kExitOk ? static_cast<int>(scm::kExitInternal) : code;
+}
+
+int Run(int argc, char** argv) {
+  if (const std::string problem = scm::EmptyOption({argv + 1, argv + argc}); !problem.empty()) {
+    std::cerr << problem;
+    return scm::kExitUsage;
+  }
   scm::App app;
   app.terminal = scm::DetectTerminal();
   const auto root = scm::MakeRoot(app);
@@ -16,6 +36,13 @@ int main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return root->exit(error);  // --help
     std::cerr << scm::UsageMessage(*root, error);
     return scm::kExitUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "scmctl: " << scm::LineOf(error.what()) << "\n";
+    return scm::kExitInternal;
   }
   return scm::kExitOk;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return AfterWriting(Run(argc, argv)); }

@@ -1,4 +1,6 @@
 // Answers as text for people. Pure: JSON of the contract in, lines out. A missing value is "–".
+// What is given here went through CleanTexts: a coordinator that is older, or rows that are, may
+// hold bytes that steer a terminal.
 #pragma once
 
 #include <string>
@@ -15,6 +17,9 @@ std::string RenderMetrics(const Json& answer, const Terminal& terminal);
 std::string RenderEvents(const Json& answer, const Terminal& terminal);
 std::string RenderWhy(const Json& answer, const Terminal& terminal);
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal);
+std::string RenderArtifacts(const Json& answer, const Terminal& terminal);
+std::string RenderDoctor(const Json& answer, const Terminal& terminal);
+std::string RenderVerifiedCheckpoints(const Json& answer, const Terminal& terminal);
 std::string RenderWorkers(const Json& answer, const Terminal& terminal);
 
 // The live view of `watch`: header, runs with bars, what else happens, the latest aborts. No line
@@ -26,6 +31,9 @@ std::string RenderChanges(const Json& before, const Json& now);
 // answer of `why` for the experiment, or null.
 std::string RenderOutcome(const Json& status, const Json& why, const Terminal& terminal);
 
+// The artifacts of a status answer by name, with sizes, in lines of at most `width` columns; "" if
+// there are none.
+std::string ArtifactsText(const Json& status, int width);
 // "$38.20 of $200", "$38.20", or "" without a budget.
 std::string CostText(const Json& experiment);
 // A cell: text, number or "–".

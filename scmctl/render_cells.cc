@@ -4,6 +4,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "common/human.h"
+#include "common/text.h"
 #include "scmctl/render.h"
 
 namespace scm {
@@ -12,7 +13,10 @@ std::string Cell(const Json& value, int digits) {
   if (value.is_null()) return "–";
   if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
   if (value.is_number()) return HumanNumber(value.get<double>(), digits);
-  if (value.is_string()) return value.get<std::string>().empty() ? "–" : value.get<std::string>();
+  if (value.is_string()) {
+    const std::string text = LineOf(value.get_ref<const std::string&>(), std::string::npos);
+    return text.empty() ? "–" : text;
+  }
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   return DumpJson(value);
 }

@@ -15,7 +15,7 @@ std::string ParametersText(const Json& parameters) {
   std::string text;
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
     const std::string key = it.key().substr(it.key().rfind('.') + 1);
-    absl::StrAppend(&text, text.empty() ? "" : " ", key, "=", Cell(it.value()));
+    absl::StrAppend(&text, text.empty() ? "" : " ", key, "=", Cell(it.value(), 4));
   }
   return text.empty() ? "–" : text;
 }
@@ -38,16 +38,17 @@ std::string RenderList(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderRuns(const Json& answer, const Terminal& terminal) {
+  // What a sweep is looked at for, parameters and metric, is what a narrow terminal keeps.
   Table table({{"run"},
-               {"stage"},
-               {"trial", false, false, false, 3},
-               {"seed", true},
+               {"stage", false, false, false, 4},
+               {"trial", false, false, false, 5},
+               {"seed", true, false, false, 1},
                {"state", false, false, true},
                {"step", true},
                {"val.loss", true},
-               {"accuracy", true, false, false, 1},
-               {"parameters", false, false, false, 2},
-               {"reason", false, true}});
+               {"accuracy", true, false, false, 2},
+               {"parameters"},
+               {"reason", false, true, false, 3}});
   for (const Json& run : MemberAt(answer, "runs")) {
     const Json& latest = MemberAt(run, "latest");
     table.Add({Cell(MemberAt(run, "id")), Cell(MemberAt(run, "stage")),
@@ -96,6 +97,7 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
                Cell(MemberAt(task, "reason"))});
   }
   absl::StrAppend(&out, "\n", tasks.Render(terminal, "No other tasks yet."));
+  absl::StrAppend(&out, ArtifactsText(answer, terminal.width));
   return out;
 }
 
@@ -127,10 +129,28 @@ std::string RenderCheckpoints(const Json& answer, const Terminal& terminal) {
                {"path", false, true}});
   for (const Json& c : MemberAt(answer, "checkpoints")) {
     table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")), Cell(MemberAt(c, "attempt")),
-               Cell(MemberAt(c, "state")), HumanBytes(IntegerAt(c, "bytes", 0)),
+               MemberAt(c, "damage").is_string() ? "DELETED (damaged)" : Cell(MemberAt(c, "state")),
+               HumanBytes(IntegerAt(c, "bytes", 0)),
                absl::StrCat(StringAt(c, "sha256").substr(0, 8), "…"), Cell(MemberAt(c, "path"))});
   }
   return table.Render(terminal, "No checkpoints yet.");
+}
+
+std::string RenderVerifiedCheckpoints(const Json& answer, const Terminal& terminal) {
+  Table table(
+      {{"checkpoint"}, {"step", true}, {"size", true}, {"files"}, {"problem", false, true}});
+  for (const Json& c : MemberAt(answer, "checkpoints")) {
+    table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")),
+               HumanBytes(IntegerAt(c, "bytes", 0)),
+               BoolAt(c, "intact", false) ? "intact" : "damaged", Cell(MemberAt(c, "problem"))});
+  }
+  const int64_t damaged = IntegerAt(answer, "damaged", 0);
+  return absl::StrCat(
+      table.Render(terminal, "There are no checkpoints to verify."),
+      damaged == 0 ? ""
+                   : absl::StrCat("\n", damaged, damaged == 1 ? " is" : " are",
+                                  " damaged and will not be used any more: runs go on from older "
+                                  "ones.\n"));
 }
 
 std::string RenderWorkers(const Json& answer, const Terminal& terminal) {

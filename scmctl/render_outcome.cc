@@ -15,7 +15,7 @@ std::string Verdict(const Json& experiment) {
                     state = StringAt(experiment, "state");
   if (decision == "go") return "finished: GO.";
   if (decision == "no_go") return "finished: NO-GO.";
-  if (state == "SUCCEEDED") return "finished. It asked for no decision.";
+  if (state == "SUCCEEDED") return "finished. No decision was made.";
   return absl::StrCat("ended: ", state, ".");
 }
 
@@ -50,18 +50,23 @@ std::string AbortsText(const Json& status, const Json& why) {
   return text;
 }
 
+// A seed that was trained again, with the fallback model, counts by its latest run.
 std::string SeedsText(const Json& status) {
-  int64_t seeds = 0, finished = 0, failed = 0;
+  std::map<int64_t, std::string> state_of;
   for (const Json& run : MemberAt(status, "runs")) {
-    if (StringAt(run, "stage") != "replicate") continue;
-    ++seeds;
-    finished += StringAt(run, "state") == "SUCCEEDED" ? 1 : 0;
-    failed += StringAt(run, "state") == "FAILED" ? 1 : 0;
+    if (StringAt(run, "stage") == "replicate") {
+      state_of[IntegerAt(run, "seed", 0)] = StringAt(run, "state");
+    }
   }
-  if (seeds == 0) return "";
-  std::string text = finished == seeds
-                         ? Count(seeds, "seed")
-                         : absl::StrCat(finished, " of ", Count(seeds, "seed"), " finished");
+  if (state_of.empty()) return "";
+  int64_t finished = 0, failed = 0;
+  for (const auto& [seed, state] : state_of) {
+    finished += state == "SUCCEEDED" ? 1 : 0;
+    failed += state == "FAILED" ? 1 : 0;
+  }
+  const int64_t seeds = static_cast<int64_t>(state_of.size());
+  std::string text = absl::StrCat(finished == seeds ? "" : absl::StrCat(finished, " of "),
+                                  Count(seeds, "seed"), " finished");
   if (failed > 0) absl::StrAppend(&text, ", ", failed, " failed");
   return text;
 }

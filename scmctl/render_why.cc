@@ -78,7 +78,9 @@ std::string RenderWhy(const Json& answer, const Terminal& terminal) {
     }
     const std::string verdict = StringAt(reason, "verdict"), text = StringAt(reason, "text");
     const bool gate = StringAt(reason, "rule") == "gate";
-    std::string sentence = gate ? absl::StrCat(subject, ": gate ", verdict) : subject;
+    std::string sentence = gate                   ? absl::StrCat(subject, ": gate ", verdict)
+                           : verdict == "warning" ? absl::StrCat(subject, ": warning")
+                                                  : subject;
     if (!text.empty()) absl::StrAppend(&sentence, ": ", text);
     bool first = true;
     for (const std::string& line : Wrap(sentence, width - kIndent)) {

@@ -50,7 +50,9 @@ Table::Layout Table::Arrange(const Terminal& terminal) const {
   }
   while (total() > terminal.width) {
     int spare = 0;
-    for (const size_t c : elastic) spare += std::max(0, widths[c] - kReadable);
+    for (const size_t c : layout.columns) {
+      if (columns_[c].elastic) spare += std::max(0, widths[c] - kReadable);
+    }
     const auto first_to_go =
         std::max_element(layout.columns.begin(), layout.columns.end(),
                          [&](size_t a, size_t b) { return columns_[a].drop < columns_[b].drop; });

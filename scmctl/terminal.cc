@@ -66,11 +66,15 @@ Terminal DetectTerminal() {
 std::string ColourState(const std::string& word, const std::string& text, bool colour) {
   if (!colour) return text;
   const char* code = "";
-  if (word == "SUCCEEDED" || word == "READY" || word == "passed" || word == "go") code = "32";
+  if (word == "SUCCEEDED" || word == "READY" || word == "passed" || word == "go" || word == "ok") {
+    code = "32";
+  }
   if (word == "RUNNING" || word == "ASSIGNED" || word == "STOPPING") code = "36";
-  if (word == "PAUSED" || word == "DRAINING" || word == "not_judged") code = "33";
+  if (word == "PAUSED" || word == "DRAINING" || word == "not_judged" || word == "warning") {
+    code = "33";
+  }
   if (word == "FAILED" || word == "ABORTED" || word == "LOST" || word == "QUARANTINED" ||
-      word == "failed" || word == "no_go") {
+      word == "failed" || word == "no_go" || word == "problem") {
     code = "31";
   }
   if (word == "PENDING" || word == "SKIPPED" || word == "CANCELLED") code = "90";

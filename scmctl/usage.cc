@@ -61,6 +61,18 @@ std::string Complaint(const CLI::App& app, const std::vector<std::string>& left,
 
 }  // namespace
 
+std::string EmptyOption(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") break;
+    if (!absl::StartsWith(argument, "--") || argument.find('=') != argument.size() - 1) continue;
+    const std::string name = argument.substr(0, argument.size() - 1);
+    return absl::StrCat("scmctl: ", argument, " is empty: a value must follow the \"=\". Is the ",
+                        "variable set that should give it? Without ", name,
+                        " its default holds.\n");
+  }
+  return "";
+}
+
 std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App& app = Innermost(root);
   const std::vector<std::string> left = root.remaining(/*recurse=*/true);

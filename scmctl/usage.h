@@ -4,8 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace scm {
+
+// "" unless an argument is "--name=" with nothing behind it, as an unset variable leaves it. CLI11
+// would take the next word for its value.
+std::string EmptyOption(const std::vector<std::string>& arguments);
 
 // `root` has tried to parse the command line and thrown `error`. Ends with a line break.
 std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Dependencies point down only. Fails, naming file and line, where a folder includes what it must not,
-or where the pure core uses proto, gRPC, SQL, threads or wall time.
+or where the pure core uses proto, gRPC, SQL, threads or wall time; and where JSON is read or written by
+nlohmann's own functions, which throw, instead of common/json.h.
 
     scripts/check_layers.py [ROOT]
 """
@@ -24,7 +25,7 @@ ALLOWED = {
                         "coordinator/store", "coordinator/checkpoint", "coordinator/rpc", "scm"},
     "coordinator/telemetry": {"common", "coordinator/controller", "coordinator/core",
                               "coordinator/rpc", "coordinator/telemetry"},
-    "worker": {"common", "worker", "scm"},
+    "worker": {"common", "corpus", "worker", "scm"},
     "trainer": {"common", "experiment", "corpus", "trainer"},
     "evaluator": {"common", "corpus", "trainer", "evaluator"},
     "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "trainer",
@@ -34,6 +35,11 @@ PURE = ("coordinator/core", "statistics")
 IMPURE = re.compile(
     r"\.pb\.h|grpc|sqlite3|<thread>|<mutex>|<condition_variable>|<future>|<atomic>|<chrono>|<fstream>|"
     r"absl/time/clock\.h|absl/synchronization|common/clock\.h|common/files\.h|absl::Now\(")
+# What throws at bytes of others; common/json.cc alone may use it.
+THROWING = re.compile(r"(\.|->)dump\(|[jJ]son::parse\(")
+MAY_THROW = "common/json.cc"
+# Folders of the project that belong to no layer.
+OTHER_CODE = ("bench", "samples")
 INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"')
 
 
@@ -62,6 +68,15 @@ def problems_of(root: pathlib.Path, path: pathlib.Path):
             yield f"{name}:{number}: {folder} must not include {target} ({match.group(1)})"
 
 
+def throwing_json(root: pathlib.Path, path: pathlib.Path):
+    name = path.relative_to(root).as_posix()
+    if name == MAY_THROW:
+        return
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if THROWING.search(line) and not line.lstrip().startswith("//"):
+            yield f"{name}:{number}: use ParseJson or DumpJson, which cannot throw: {line.strip()}"
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
     found = []
@@ -70,6 +85,10 @@ def main() -> int:
             for path in sorted((root / folder).glob(f"**/{suffix}")):
                 if folder_of(path.relative_to(root).as_posix()) == folder:
                     found.extend(problems_of(root, path))
+                    found.extend(throwing_json(root, path))
+    for folder in OTHER_CODE:
+        for path in sorted((root / folder).glob("**/*.cc")):
+            found.extend(throwing_json(root, path))
     for problem in found:
         print(problem)
     print(f"{len(found)} layer violations")

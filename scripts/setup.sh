@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
-#   scripts/setup.sh packages | torch | model | parity | lint
+#   scripts/setup.sh packages | test-packages | torch | model | parity | lint |
+#     container
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +10,11 @@ say() { printf '== %s\n' "$*" >&2; }
 
 packages() { install_packages "$(grep -v '^#' scripts/packages.txt)"; }
 
+test-packages() { without_services install_packages "$(grep -v '^#' scripts/test-packages.txt)"; }
+
 lint() { install_packages "clang-format clang-tidy"; }
+
+container() { install_packages "debootstrap"; }
 
 install_packages() {
   local wanted=$1 missing=()
@@ -32,6 +37,31 @@ install_packages() {
   say "installing ${missing[*]}"
   $sudo apt-get update -q >/dev/null
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Runs a command that installs packages. Debian asks policy-rc.d before it starts a service (101 = no);
+# a service that was not there before is not enabled either.
+without_services() {
+  local policy=/usr/sbin/policy-rc.d ours="" enabled=""
+  if [ "$(id -u)" -eq 0 ] && [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    ours=1
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  local before
+  before=$(enabled_services)
+  "$@"
+  [ -z "$ours" ] || rm -f "$policy"
+  for enabled in $(comm -13 <(echo "$before") <(enabled_services)); do
+    say "$enabled belongs to the tests' packages: it is not started, and disabled"
+    systemctl disable --quiet "$enabled" 2>/dev/null ||
+      rm -f /etc/systemd/system/*.wants/"$enabled"
+  done
+}
+
+enabled_services() {
+  find /etc/systemd/system -path '*.wants/*.service' -printf '%f\n' 2>/dev/null | sort -u
 }
 
 # The wheel carries libtorch, its headers and nothing else that is used.

@@ -33,7 +33,7 @@ double Transform(double value, GateScale scale) {
 bool Passes(const AdviceQuestion& question, double value, double item_times, double seed_times) {
   const Estimate& e = question.estimate;
   if (question.scale == GateScale::kLogit && !(value > 0 && value < 1)) return false;
-  if (value <= question.threshold) return false;
+  if (value <= question.threshold || value > question.highest) return false;
   const Parts parts = Split(e.variance);
   // More seeds average out the seeds' spread and the residual, never what all seeds share.
   const double cluster = (parts.items - parts.residual + parts.residual / seed_times) / item_times;
@@ -67,9 +67,8 @@ std::optional<double> Smallest(Predicate passes, double most) {
 
 std::optional<double> MoreValue(const AdviceQuestion& question) {
   const double value = question.estimate.value;
-  const double top = question.scale == GateScale::kLogit
-                         ? 1.0
-                         : std::max(value, question.threshold) + 10 * question.estimate.width();
+  const double far = std::max(value, question.threshold) + 10 * question.estimate.width();
+  const double top = question.scale == GateScale::kLogit ? 1.0 : std::min(question.highest, far);
   constexpr int kSteps = 2000;
   for (int step = 0; step <= kSteps; ++step) {
     const double candidate = value + (top - value) * step / kSteps;

@@ -18,6 +18,7 @@ struct AdviceQuestion {
   GateScale scale = GateScale::kLogit;
   double alpha = 0.05;  // two-sided level of the gate's interval
   double power = 0.8;   // wanted chance of passing
+  double highest = 1;   // no value is larger
 };
 
 struct Advice {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/str_format.h"
+#include "statistics/interval.h"
 #include "statistics/score_table.h"
 #include "statistics/student_t.h"
 
@@ -20,7 +22,7 @@ DetectableEffect Effect(const Design& design, double item_variance,
     squares += m * m;
   }
   DetectableEffect out;
-  if (!(n > 0) || design.seeds < 1) return {kUndefined, kUndefined, kUndefined, kUndefined};
+  if (!(n > 0) || design.seeds < 1) return {kUndefined, kUndefined, kUndefined, kUndefined, ""};
   const double seeds = design.seeds;
   const double shared = assumptions.shared + (1 - assumptions.shared) / seeds;
   out.cluster_part =
@@ -51,7 +53,20 @@ double DesignDegreesOfFreedom(double cluster_part, double seed_part, double effe
 
 DetectableEffect SmallestDetectableEffect(const Design& design,
                                           const DesignAssumptions& assumptions) {
-  return Effect(design, assumptions.discordance, assumptions);
+  DetectableEffect out = Effect(design, assumptions.discordance, assumptions);
+  if (std::isnan(out.effect)) {
+    out.nothing = design.seeds < 1 ? "there are no seeds" : "there are no items";
+    return out;
+  }
+  out.nothing = TooFewClusters(static_cast<int>(design.cluster_items.size()),
+                               EffectiveClusters(design.cluster_items));
+  if (out.nothing.empty() && out.effect > 1) {
+    out.nothing = absl::StrFormat("with %d %s in %d clusters it would take more than 100 points",
+                                  design.seeds, design.seeds == 1 ? "seed" : "seeds",
+                                  design.cluster_items.size());
+  }
+  if (!out.nothing.empty()) out.effect = kUndefined;
+  return out;
 }
 
 double AccuracyNeeded(double threshold, const Design& design,
@@ -59,7 +74,12 @@ double AccuracyNeeded(double threshold, const Design& design,
   double low = threshold, high = 1 - 1e-9;
   DesignAssumptions alike = assumptions;
   alike.shared = 1;
+  const double clusters = EffectiveClusters(design.cluster_items);
+  if (!TooFewClusters(static_cast<int>(design.cluster_items.size()), clusters).empty()) {
+    return kUndefined;
+  }
   const auto passes = [&](double accuracy) {
+    if (!TooExtreme(accuracy, clusters).empty()) return false;
     const double variance = accuracy * (1 - accuracy);
     const double margin = Effect(design, variance, alike).effect / variance;
     return Logit(accuracy) - margin > Logit(threshold);

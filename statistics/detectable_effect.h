@@ -2,6 +2,7 @@
 // docs/statistics.md, §4. Pure.
 #pragma once
 
+#include <string>
 #include <vector>
 
 namespace scm::statistics {
@@ -22,20 +23,22 @@ struct Design {
 };
 
 struct DetectableEffect {
-  double effect = 0;        // MDE as a share: 0.053 = 5.3 points
+  double effect = 0;        // MDE as a share: 0.053 = 5.3 points; NaN where `nothing` says why
   double cluster_part = 0;  // V_C, shrinks with items
   double seed_part = 0;     // V_S, shrinks with seeds only
   double df = 0;
+  std::string nothing;  // "" or why no difference can be detected: what a sentence goes on with
 };
 
-// MDE = (t_{1−α/2, df} + t_{power, df}) √(V_C + V_S). NaN for no items or no seeds.
+// MDE = (t_{1−α/2, df} + t_{power, df}) √(V_C + V_S). Nothing can be detected without items or
+// seeds, with too few clusters to be judged (§1), or where it would take more than 100 points.
 DetectableEffect SmallestDetectableEffect(const Design& design,
                                           const DesignAssumptions& assumptions = {});
 
 // The true accuracy at which the gate "lower bound above `threshold`" is passed with the assumed
 // power. κ is a share of the differences' variance; that of a score is taken as common to all seeds
-// (κ = 1), because seeds of one procedure err on the same items. NaN where no accuracy below 1
-// does.
+// (κ = 1), because seeds of one procedure err on the same items. NaN where no accuracy does that
+// could be judged: too few clusters, or too close to 1 for them (§1).
 double AccuracyNeeded(double threshold, const Design& design,
                       const DesignAssumptions& assumptions = {});
 

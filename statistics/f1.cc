@@ -123,6 +123,7 @@ Estimate JackknifeEstimate(const std::vector<std::vector<Counts>>& counts, F1Ave
   if (out.judged()) out.cannot_be_judged = TooExtreme(out.value, out.effective_clusters);
   if (out.clusters >= 2) out.variance = ComputeTwoWay(input);
   SetLogitInterval(out);
+  RefuseWithoutSpread(out, "F1");
   return out;
 }
 

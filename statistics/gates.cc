@@ -54,8 +54,19 @@ Gate AccuracyGate(const Estimate& accuracy, double asked, const std::string& wha
   return LowerBoundGate("accuracy", accuracy, asked, what);
 }
 
-Gate LossReductionGate(const Estimate& reduction, double asked) {
-  return LowerBoundGate("loss_reduction", reduction, asked, "loss reduction");
+Gate LossReductionGate(const Estimate& reduction, double asked, const Estimate& before_training) {
+  const double apart = std::fabs(before_training.value - reduction.value);
+  if (!(apart >= 0.0005)) {
+    return LowerBoundGate("loss_reduction", reduction, asked, "loss reduction");
+  }
+  Gate gate = LowerBoundGate("loss_reduction", reduction, asked,
+                             "loss reduction, counted from what guessing among the choices loses,");
+  absl::StrAppend(
+      &gate.sentence,
+      absl::StrFormat(" Relative to the loss before training it is %.3f, which the gate does not "
+                      "use: dropping from an untrained format is not learning.",
+                      before_training.value));
+  return gate;
 }
 
 Gate PValueGate(const Comparison& comparison, double asked, const std::string& baseline) {
@@ -71,11 +82,10 @@ Gate PValueGate(const Comparison& comparison, double asked, const std::string& b
   gate.result =
       delta.value > 0 && comparison.p_value < asked ? GateResult::kMet : GateResult::kNotMet;
   gate.sentence = absl::StrFormat(
-      "Against %s the model %s %.1f points (%s interval %+.1f to %+.1f, %s); the gate asks for a "
-      "gain with p below %.3g: %s.",
-      baseline, delta.value < 0 ? "loses" : "gains", 100 * std::fabs(delta.value),
-      Percent(delta.confidence), 100 * delta.low, 100 * delta.high, PValueText(comparison.p_value),
-      asked, gate.result == GateResult::kMet ? "met" : "not met");
+      "Against %s the difference is %+.1f points (%s interval %+.1f to %+.1f, %s); the gate asks "
+      "for a gain with p below %.3g: %s.",
+      baseline, 100 * delta.value, Percent(delta.confidence), 100 * delta.low, 100 * delta.high,
+      PValueText(comparison.p_value), asked, gate.result == GateResult::kMet ? "met" : "not met");
   return gate;
 }
 

@@ -28,8 +28,11 @@ struct Gate {
 // legal_reasoning").
 Gate AccuracyGate(const Estimate& accuracy, double asked, const std::string& what);
 
-// Lower limit of the loss reduction strictly above `asked`.
-Gate LossReductionGate(const Estimate& reduction, double asked);
+// Lower limit of the loss reduction, counted from guessing, strictly above `asked`. Where the
+// reduction relative to the loss before training is another number, the sentence says both, and
+// which of them the gate uses.
+Gate LossReductionGate(const Estimate& reduction, double asked,
+                       const Estimate& before_training = Estimate());
 
 // p below `asked` and Δ > 0. found = p; low and high are the interval of Δ.
 Gate PValueGate(const Comparison& comparison, double asked, const std::string& baseline);

@@ -29,6 +29,15 @@ Estimate MeanEstimate(const ClusterTotals& totals, double confidence) {
   return out;
 }
 
+bool AllWithin(const ScoreTable& table, double low, double high) {
+  for (const std::vector<double>& row : table.scores) {
+    for (const double score : row) {
+      if (!(score >= low && score <= high)) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 TwoWayInput MeanDeletionValues(const ClusterTotals& totals) {
@@ -66,6 +75,17 @@ void SetLogitInterval(Estimate& estimate) {
   estimate.high = Logistic(logit + margin);
 }
 
+void RefuseWithoutSpread(Estimate& estimate, const char* what) {
+  // Rounding may leave a few units in the last place of a spread that is zero.
+  const double v = estimate.variance.total;
+  if (estimate.clusters < 2 || v > 1e-24 * estimate.value * estimate.value) return;
+  estimate.low = estimate.high = kNotANumber;
+  if (estimate.judged()) {
+    estimate.cannot_be_judged =
+        absl::StrCat("every cluster and seed shows the same ", what, ", so its spread is unknown");
+  }
+}
+
 std::string TooFewClusters(int clusters, double effective_clusters) {
   if (clusters < kFewestClusters) {
     return absl::StrCat("the items come from ", clusters, clusters == 1 ? " cluster" : " clusters",
@@ -88,19 +108,16 @@ std::string TooExtreme(double value, double effective_clusters) {
 }
 
 absl::StatusOr<Estimate> ScoreInterval(const ScoreTable& table, double confidence) {
-  for (const std::vector<double>& row : table.scores) {
-    for (double score : row) {
-      if (score < 0 || score > 1) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "a score of ", score, " is outside 0 … 1; use DifferenceInterval for such scores"));
-      }
-    }
-  }
   absl::StatusOr<ClusterTotals> totals = Aggregate(table);
   if (!totals.ok()) return totals.status();
+  if (!AllWithin(table, 0, 1)) {
+    return absl::InvalidArgumentError(
+        "a score is outside 0 … 1; use DifferenceInterval for such scores");
+  }
   Estimate out = MeanEstimate(*totals, confidence);
   if (out.judged()) out.cannot_be_judged = TooExtreme(out.value, out.effective_clusters);
   SetLogitInterval(out);
+  RefuseWithoutSpread(out, "score");
   return out;
 }
 
@@ -108,13 +125,15 @@ absl::StatusOr<Estimate> DifferenceInterval(const ScoreTable& differences, doubl
   absl::StatusOr<ClusterTotals> totals = Aggregate(differences);
   if (!totals.ok()) return totals.status();
   Estimate out = MeanEstimate(*totals, confidence);
-  // Rounding may leave a few units in the last place of a spread that is zero.
-  const bool no_spread = out.variance.total <= 1e-28 * out.value * out.value;
-  if (out.judged() && no_spread && out.value != 0) {
-    out.cannot_be_judged =
-        "every cluster and seed shows the same difference, so its spread is unknown";
-  }
   SetLinearInterval(out);
+  if (AllWithin(differences, -1, 1)) {
+    out.low = std::max(out.low, -1.0);  // NaN stays
+    out.high = std::min(out.high, 1.0);
+  }
+  if (out.judged() && AllWithin(differences, 0, 0)) {
+    out.cannot_be_judged = "both have the same result on every item: here they are identical";
+  }
+  RefuseWithoutSpread(out, "difference");
   return out;
 }
 

@@ -29,10 +29,13 @@ struct Estimate {
   double width() const { return high - low; }
 };
 
-// Mean score in (0, 1), interval on the logit scale. Scores outside [0, 1] are refused.
+// Mean score in (0, 1), interval on the logit scale. Scores outside [0, 1] are refused. Without any
+// spread there is no interval, and the score cannot be judged.
 absl::StatusOr<Estimate> ScoreInterval(const ScoreTable& table, double confidence = kConfidence);
 
-// Mean of d_is, interval on the linear scale. Also right for scores that are no proportions.
+// Mean of d_is, interval on the linear scale, ending at ±1 where no difference goes beyond it. Also
+// right for scores that are no proportions. Without any spread there is no interval: models with
+// the same result on every item are called identical.
 absl::StatusOr<Estimate> DifferenceInterval(const ScoreTable& differences,
                                             double confidence = kConfidence);
 
@@ -41,6 +44,10 @@ absl::StatusOr<Estimate> DifferenceInterval(const ScoreTable& differences,
 TwoWayInput MeanDeletionValues(const ClusterTotals& totals);
 void SetLinearInterval(Estimate& estimate);
 void SetLogitInterval(Estimate& estimate);
+
+// Takes the interval away, and gives the reason where there is none yet, if the variance is zero
+// but for rounding: a width of zero would claim certainty. `what` is "score".
+void RefuseWithoutSpread(Estimate& estimate, const char* what);
 
 // "" or why this many clusters are too few: G < 10 or G* < 5.
 std::string TooFewClusters(int clusters, double effective_clusters);

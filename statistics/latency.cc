@@ -1,14 +1,23 @@
 #include "statistics/latency.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "statistics/beta.h"
 
 namespace scm::statistics {
 
+namespace {
+
+bool AllFinite(const std::vector<double>& samples) {
+  return std::all_of(samples.begin(), samples.end(), [](double x) { return std::isfinite(x); });
+}
+
+}  // namespace
+
 double NearestRankPercentile(std::vector<double> samples, double p) {
-  if (samples.empty()) return std::numeric_limits<double>::quiet_NaN();
+  if (samples.empty() || !AllFinite(samples)) return std::numeric_limits<double>::quiet_NaN();
   const size_t rank =
       std::min(samples.size() - 1, static_cast<size_t>(static_cast<double>(samples.size()) * p));
   std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(rank),
@@ -42,7 +51,7 @@ CertifiedPercentile CertifyPercentile(const std::vector<double>& samples, double
   out.found = NearestRankPercentile(samples, percentile);
   const int64_t n = out.samples;
   out.samples_needed = static_cast<int>(FastSamplesNeeded(1, percentile, confidence) + 1);
-  if (n < out.samples_needed) return out;
+  if (n < out.samples_needed || !AllFinite(samples)) return out;
   int64_t low = 1, high = n;  // low fits, high does not
   while (high - low > 1) {
     const int64_t t = low + (high - low) / 2;

@@ -9,7 +9,7 @@
 
 namespace scm::statistics {
 
-// LoadGen's percentile: sorted[⌊n p⌋], 0-based. NaN for no samples.
+// LoadGen's percentile: sorted[⌊n p⌋], 0-based. NaN for no samples, or where one is not finite.
 double NearestRankPercentile(std::vector<double> samples, double p);
 
 struct CertifiedPercentile {
@@ -23,7 +23,8 @@ struct CertifiedPercentile {
 };
 
 // The largest t ≥ 1 with h(t) + t ≤ N, h(t) the least h with I_p(h, t + 1) ≤ 1 − confidence; the
-// bound is sorted[N − t]. Samples are assumed independent. No bound below 64 / 130 / 662 samples
+// bound is sorted[N − t]. Samples are assumed independent. No bound where one is not finite, and
+// below 64 / 130 / 662 samples
 // for p90 / p95 / p99.
 CertifiedPercentile CertifyPercentile(const std::vector<double>& samples, double percentile,
                                       double confidence = 0.99);

@@ -91,6 +91,8 @@ absl::StatusOr<Estimate> LossReduction(const std::vector<DocumentLoss>& document
   }
   out.variance = ComputeTwoWay(input);
   SetLinearInterval(out);
+  out.high = std::min(out.high, 1.0);
+  RefuseWithoutSpread(out, "reduction");
   return out;
 }
 

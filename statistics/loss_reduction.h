@@ -22,10 +22,12 @@ struct DocumentLoss {
 // format is not learning. A `chance_loss` of +∞ caps nothing.
 double CappedBaseLoss(const DocumentLoss& document, double chance_loss);
 
-// R = 1 − mean over seeds of Σ L_cs / Σ L_c0 with its linear interval; a document is a cluster.
+// R = 1 − mean over seeds of Σ L_cs / Σ L_c0 with its linear interval, which ends at 1: no loss is
+// below zero. A document is a cluster. With `chance_loss` it is counted from guessing, as the gate
+// asks; with +∞ it is relative to the loss before training.
 // A seed that a rule aborted enters with the capped base losses (intention to treat), so that it
 // counts as no reduction. INVALID_ARGUMENT for no documents, no seeds, ragged rows, or negative or
-// non-finite losses; a base loss of zero cannot be judged.
+// non-finite losses; a base loss of zero, or no spread at all, cannot be judged.
 absl::StatusOr<Estimate> LossReduction(const std::vector<DocumentLoss>& documents,
                                        double chance_loss, double confidence = kConfidence);
 

@@ -38,6 +38,7 @@ absl::StatusOr<Estimate> RatioInterval(const ScoreTable& model, const std::vecto
       StudentQuantile(0.5 + 0.5 * confidence, out.variance.df) * std::sqrt(out.variance.total);
   out.low = out.value * std::exp(-margin);
   out.high = out.value * std::exp(margin);
+  RefuseWithoutSpread(out, "ratio");
   return out;
 }
 

@@ -51,8 +51,7 @@ SignFlipResult SampleSigns(const std::vector<double>& terms, double observed, in
 
 double PValue(const Estimate& difference) {
   const double v = difference.variance.total;
-  if (difference.value == 0 && v == 0) return 1;
-  if (!(v > 0)) return kNotANumber;
+  if (!(v > 0) || !std::isfinite(difference.low)) return kNotANumber;
   return StudentTwoSided(difference.value / std::sqrt(v), difference.variance.df);
 }
 

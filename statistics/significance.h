@@ -11,7 +11,7 @@
 
 namespace scm::statistics {
 
-// p = 2 P(T_df ≥ |Δ| / √V). 1 where no answer differs at all; NaN where V is 0 otherwise.
+// p = 2 P(T_df ≥ |Δ| / √V). NaN where V is 0: what has no spread has no p-value either.
 double PValue(const Estimate& difference);
 
 struct Comparison {

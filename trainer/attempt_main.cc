@@ -21,7 +21,8 @@ constexpr char kProtocolHelp[] =
     "the "
     "argument.\nReports are JSON lines written to the descriptor SCM_REPORT_FD, or to standard "
     "output without it.\nCommands are JSON lines on standard input: {\"cmd\":\"checkpoint\"} and "
-    "{\"cmd\":\"stop\",\"checkpoint\":true}.\nThe exit code is 0 after \"done\" or \"stopped\", 1 "
+    "{\"cmd\":\"stop\",\"checkpoint\":true}; SIGTERM and SIGINT mean the latter.\nThe exit code is "
+    "0 after \"done\" or \"stopped\", 1 "
     "after \"failed\".";
 
 absl::StatusOr<JobSpec> ReadSpec(const std::string& path) {
@@ -32,15 +33,18 @@ absl::StatusOr<JobSpec> ReadSpec(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   SCM_ASSIGN_OR_RETURN(JobSpec spec, ParseJobSpec(text, path));
   SCM_RETURN_IF_ERROR(MakeDirectories(spec.work_dir));
+  if (const char* cache = std::getenv("SCM_DIGEST_CACHE"); cache != nullptr) {
+    spec.digest_cache = cache;
+  }
   return spec;
 }
 
-absl::Status RunReported(const AttemptProgram& program, const std::string& path,
+absl::Status RunReported(const AttemptProgram& program, const std::string& path, int end_signals,
                          Reporter* reporter) {
   SCM_RETURN_IF_ERROR(reporter->Started());
   SCM_ASSIGN_OR_RETURN(const JobSpec spec, ReadSpec(path));
   CommandQueue commands;
-  CommandReader reader(STDIN_FILENO, &commands);
+  CommandReader reader(STDIN_FILENO, &commands, end_signals);
   return program.run(spec, reporter, &commands, &RealClock());
 }
 
@@ -60,6 +64,7 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
   }
   // A report to a closed pipe must be an error that is handled, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  const int end_signals = TakeEndSignals();
   const absl::StatusOr<int> descriptor = ReportDescriptor();
   if (!descriptor.ok()) {
     std::fprintf(stderr, "%s: %s\n", program.name.c_str(),
@@ -67,7 +72,8 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
     return 2;
   }
   Reporter reporter(*descriptor);
-  const absl::Status status = Guarded([&] { return RunReported(program, path, &reporter); });
+  const absl::Status status =
+      Guarded([&] { return RunReported(program, path, end_signals, &reporter); });
   if (status.ok()) return 0;
   const std::string message(status.message());
   std::fprintf(stderr, "%s: %s\n", program.name.c_str(), message.c_str());

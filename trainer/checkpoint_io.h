@@ -1,7 +1,7 @@
 // Checkpoints of the training loop: a directory "step-N" that holds the adapter in PEFT's format,
 // so that it can be used as it is, and what an exact resume needs.
 //
-//   adapter_config.json, adapter_model.safetensors   the adapter
+//   adapter_config.json, adapter_model.safetensors   the adapter, and a README.md on its use
 //   optimizer.safetensors                            AdamW's moments
 //   training_state.json                              everything else
 #pragma once

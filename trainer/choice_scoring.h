@@ -20,7 +20,8 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
     const std::vector<const TokenExample*>& examples, int64_t score_tokens,
     const std::function<bool(int64_t)>& go_on, LlamaModel* model);
 
-// Index of the largest log-likelihood; the first of equals, as lm-evaluation-harness decides.
+// Index of the largest log-likelihood, of numbers that are finite; the first of equals, as
+// lm-evaluation-harness decides.
 int64_t BestChoice(const std::vector<double>& log_likelihoods);
 
 }  // namespace scm

@@ -34,17 +34,24 @@ class CommandQueue {
   std::optional<StopCommand> stop_;
 };
 
+// From now on SIGTERM and SIGINT wait to be read from the descriptor that is returned (signalfd(2);
+// -1 where there is none to be had) and end nothing by themselves. Before any thread is started.
+int TakeEndSignals();
+
 // Reads lines from `fd` into `queue` until the end of the input or its own destruction, which joins
-// the thread. The end of the input is no command: training goes on.
+// the thread. The end of the input is no command: training goes on. A signal read from
+// `end_signals` (not owned; -1 = none) is a stop with a checkpoint. Where no shim looks after the
+// process, because a person runs it by hand, a second one ends it as signals do.
 class CommandReader {
  public:
-  CommandReader(int fd, CommandQueue* queue);
+  CommandReader(int fd, CommandQueue* queue, int end_signals = -1);
   ~CommandReader();
   CommandReader(const CommandReader&) = delete;
   CommandReader& operator=(const CommandReader&) = delete;
 
  private:
-  void Run(int fd);
+  void Run(int fd, int end_signals);
+  void OnEndSignal(int end_signals);
 
   CommandQueue* queue_;
   int wake_[2] = {-1, -1};  // a pipe whose closing ends the thread

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
@@ -12,9 +13,37 @@ bool PutsStartToken(const Tokenizer& tokenizer) {
   return tokenizer.adds_bos() && tokenizer.bos_token() >= 0;
 }
 
-std::string WithoutTrailingSpace(const std::string& prompt) {
-  const size_t last = prompt.find_last_not_of(" \t\r\n\f\v");
-  return last == std::string::npos ? "" : prompt.substr(0, last + 1);
+// Length of the white-space character at the end of `text` (UTF-8), or 0: those for which Python's
+// str.isspace holds.
+size_t TrailingSpace(absl::string_view text) {
+  if (text.empty()) return 0;
+  const auto last = static_cast<uint8_t>(text.back());
+  if (last == 0x20 || (last >= 0x09 && last <= 0x0d) || (last >= 0x1c && last <= 0x1f)) return 1;
+  for (const char* two : {"\u0085", "\u00a0"}) {
+    if (absl::EndsWith(text, two)) return 2;
+  }
+  for (const char* three : {"\u1680", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"}) {
+    if (absl::EndsWith(text, three)) return 3;
+  }
+  // U+2000 to U+200A.
+  if (text.size() < 3 || text.substr(text.size() - 3, 2) != "\xe2\x80") return 0;
+  return last >= 0x80 && last <= 0x8a ? 3 : 0;
+}
+
+// The tokens of `text` behind one start token, where the tokenizer wants one; markup of the start
+// token in the text itself counts as it.
+absl::StatusOr<std::vector<int32_t>> Tokens(const Tokenizer& tokenizer, absl::string_view text,
+                                            const ExampleOptions& options) {
+  SCM_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, tokenizer.Encode(text, options.parse_special));
+  if (PutsStartToken(tokenizer) && (tokens.empty() || tokens[0] != tokenizer.bos_token())) {
+    tokens.insert(tokens.begin(), tokenizer.bos_token());
+  }
+  return tokens;
+}
+
+void AppendEnd(const Tokenizer& tokenizer, const ExampleOptions& options,
+               std::vector<int32_t>* tokens) {
+  if (options.end_token && tokenizer.eos_token() >= 0) tokens->push_back(tokenizer.eos_token());
 }
 
 // Cuts the beginning of the prompt so that `max_length` tokens remain.
@@ -27,7 +56,8 @@ absl::Status FitLength(int64_t max_length, bool start_token, TokenExample* examp
   const int64_t removable = example->answer_start - std::max<int64_t>(kept_front, 1);
   if (excess > removable) {
     return absl::InvalidArgumentError(absl::StrCat("an answer of ", example->labels(),
-                                                   " tokens does not fit into data.max_length ",
+                                                   " tokens (the end token included, where one is "
+                                                   "trained) does not fit into data.max_length ",
                                                    max_length, "; raise it or shorten the choice"));
   }
   const auto first = example->tokens.begin() + kept_front;
@@ -39,30 +69,33 @@ absl::Status FitLength(int64_t max_length, bool start_token, TokenExample* examp
 
 }  // namespace
 
+absl::string_view WithoutTrailingSpace(absl::string_view text) {
+  while (const size_t length = TrailingSpace(text)) text.remove_suffix(length);
+  return text;
+}
+
 absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokenizer,
                                                          const std::string& prompt,
                                                          const std::vector<std::string>& choices,
-                                                         int64_t max_length) {
-  const bool start_token = PutsStartToken(tokenizer);
-  const std::string context = WithoutTrailingSpace(prompt);
-  SCM_ASSIGN_OR_RETURN(const std::vector<int32_t> context_tokens, tokenizer.Encode(context));
-  if (context_tokens.empty() && !start_token) {
+                                                         const ExampleOptions& options) {
+  SCM_ASSIGN_OR_RETURN(const std::vector<int32_t> context,
+                       Tokens(tokenizer, WithoutTrailingSpace(prompt), options));
+  if (context.empty()) {
     return absl::InvalidArgumentError("the prompt is empty, so its answer has no context");
   }
   std::vector<TokenExample> examples;
   examples.reserve(choices.size());
   for (const std::string& choice : choices) {
-    SCM_ASSIGN_OR_RETURN(std::vector<int32_t> joint,
-                         tokenizer.Encode(absl::StrCat(prompt, " ", choice)));
-    if (joint.size() <= context_tokens.size()) {
+    TokenExample example;
+    SCM_ASSIGN_OR_RETURN(example.tokens,
+                         Tokens(tokenizer, absl::StrCat(prompt, " ", choice), options));
+    if (example.tokens.size() <= context.size()) {
       return absl::InvalidArgumentError(
           absl::StrCat("the choice \"", choice, "\" adds no token to its prompt"));
     }
-    TokenExample example;
-    example.answer_start = static_cast<int64_t>(context_tokens.size()) + (start_token ? 1 : 0);
-    if (start_token) joint.insert(joint.begin(), tokenizer.bos_token());
-    example.tokens = std::move(joint);
-    SCM_RETURN_IF_ERROR(FitLength(max_length, start_token, &example));
+    example.answer_start = static_cast<int64_t>(context.size());
+    AppendEnd(tokenizer, options, &example.tokens);
+    SCM_RETURN_IF_ERROR(FitLength(options.max_length, PutsStartToken(tokenizer), &example));
     examples.push_back(std::move(example));
   }
   return examples;
@@ -70,12 +103,12 @@ absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokeni
 
 absl::StatusOr<std::vector<TokenExample>> TextExamples(const Tokenizer& tokenizer,
                                                        const std::string& text,
-                                                       int64_t max_length) {
-  SCM_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, tokenizer.Encode(text));
-  if (PutsStartToken(tokenizer)) tokens.insert(tokens.begin(), tokenizer.bos_token());
+                                                       const ExampleOptions& options) {
+  SCM_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, Tokens(tokenizer, text, options));
+  AppendEnd(tokenizer, options, &tokens);
   std::vector<TokenExample> pieces;
   for (size_t start = 0; start + 1 < tokens.size();) {
-    const size_t end = std::min(tokens.size(), start + static_cast<size_t>(max_length));
+    const size_t end = std::min(tokens.size(), start + static_cast<size_t>(options.max_length));
     TokenExample piece;
     piece.tokens.assign(tokens.begin() + start, tokens.begin() + end);
     pieces.push_back(std::move(piece));

@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "trainer/adapter_readme.h"
 #include "trainer/checkpoint_io.h"
+#include "trainer/input_guard.h"
 #include "trainer/merge.h"
 
 namespace scm {
@@ -22,7 +24,9 @@ double LossOf(const JobInput& input) {
   return state->validation->loss;
 }
 
-absl::StatusOr<std::string> CopyAdapter(const std::string& from, const std::string& work_dir) {
+// The adapter without what only a resumed training needs.
+absl::StatusOr<std::string> CopyAdapter(const std::string& from, const JobSpec& spec) {
+  const std::string& work_dir = spec.work_dir;
   const std::string to = absl::StrCat(work_dir, "/adapter");
   SCM_RETURN_IF_ERROR(RemoveRecursively(to));
   SCM_RETURN_IF_ERROR(MakeDirectories(to));
@@ -30,15 +34,16 @@ absl::StatusOr<std::string> CopyAdapter(const std::string& from, const std::stri
     SCM_ASSIGN_OR_RETURN(const std::string content, ReadFile(from + name));
     SCM_RETURN_IF_ERROR(WriteFileDurably(to + name, content));
   }
+  SCM_RETURN_IF_ERROR(WriteFileDurably(to + "/README.md", AdapterReadme(spec.model)));
   return to;
 }
 
-absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, Reporter* reporter,
-                               CommandQueue* commands) {
+absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, InputGuard& guard,
+                               Reporter* reporter, CommandQueue* commands) {
   Json done = Json::array();
   for (const std::string& format : spec.export_.formats) {
     if (format == "peft") {
-      SCM_ASSIGN_OR_RETURN(const std::string dir, CopyAdapter(best.dir, spec.work_dir));
+      SCM_ASSIGN_OR_RETURN(const std::string dir, CopyAdapter(best.dir, spec));
       SCM_RETURN_IF_ERROR(reporter->Artifact("adapter", dir));
     } else if (format == "merged") {
       const std::string dir = absl::StrCat(spec.work_dir, "/merged");
@@ -47,6 +52,7 @@ absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, Report
                reporter->Progress(tensors, {{"tensors", static_cast<double>(tensors)}}).ok();
       };
       SCM_RETURN_IF_ERROR(WriteMergedModel(spec.model, best.dir, dir, go_on));
+      SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
       SCM_RETURN_IF_ERROR(reporter->Artifact("merged", dir));
     } else {
       return absl::InvalidArgumentError(
@@ -76,7 +82,9 @@ absl::StatusOr<JobInput> BestCheckpoint(const std::vector<JobInput>& inputs) {
 
 absl::Status RunExportJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands) {
   SCM_ASSIGN_OR_RETURN(const JobInput best, BestCheckpoint(spec.inputs));
-  const absl::StatusOr<Json> formats = ExportAll(spec, best, reporter, commands);
+  InputGuard guard(spec);
+  SCM_RETURN_IF_ERROR(guard.Check(spec.model));
+  const absl::StatusOr<Json> formats = ExportAll(spec, best, guard, reporter, commands);
   if (absl::IsCancelled(formats.status())) return reporter->Stopped(0);
   SCM_RETURN_IF_ERROR(formats.status());
   return reporter->Done({{"formats", *formats},

@@ -1,7 +1,8 @@
 // The job kind "export": the best checkpoint as files that other programs open.
 //
-//   artifact "adapter"  the adapter as a PEFT directory
-//   artifact "merged"   base + adapter as a Hugging Face directory (config.json, model.safetensors,
+//   artifact "adapter"  the adapter as a PEFT directory (nothing of the optimiser), with a
+//   README.md artifact "merged"   base + adapter as a Hugging Face directory (config.json,
+//   model.safetensors,
 //                       tokenizer files)
 //
 // The merge is made in fp32, W + alpha / r · B A, and stored in the base's own precision: the type

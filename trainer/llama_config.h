@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace scm {
 
@@ -20,6 +21,7 @@ struct LlamaConfig {
   bool tied_embeddings = false;
   int64_t max_position = 2048;
   int64_t bos_token = -1, eos_token = -1;  // −1 = none
+  std::vector<int64_t> stop_tokens;        // at which generation stops; empty = not said
 };
 
 }  // namespace scm

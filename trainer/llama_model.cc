@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -107,14 +108,17 @@ absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
   std::fill(adapter_index_.begin(), adapter_index_.end(), -1);
   for (LayerState& state : states_) state = LayerState();
   work_ = Workspace();
+  const std::set<std::string> only(config.only.begin(), config.only.end());
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     for (int m = 0; m < kModules; ++m) {
       const auto& targets = config.target_modules;
       if (std::find(targets.begin(), targets.end(), kModuleNames[m]) == targets.end()) continue;
+      const std::string name = absl::StrCat("model.layers.", layer,
+                                            m < kGate ? ".self_attn." : ".mlp.", kModuleNames[m]);
+      if (!only.empty() && only.count(name) == 0) continue;
       const int64_t in = InputSize(config_, m), out = OutputSize(config_, m);
       AdapterPair pair;
-      pair.name = absl::StrCat("base_model.model.model.layers.", layer,
-                               m < kGate ? ".self_attn." : ".mlp.", kModuleNames[m]);
+      pair.name = absl::StrCat("base_model.model.", name);
       at::Tensor a = at::empty({config.r, in}, at::kFloat);
       Philox rng(seed, "lora_init", static_cast<uint64_t>(layer * kModules + m));
       const double bound = 1.0 / std::sqrt(static_cast<double>(in));
@@ -158,10 +162,11 @@ void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
   s->lse = Empty({shape_.heads * tokens}, at::kFloat);
   s->gate = Empty({tokens, config_.intermediate}, type_);
   s->up = Empty({tokens, config_.intermediate}, type_);
-  for (int m = 0; m < kModules; ++m) {
-    if (Adapter(0, static_cast<Module>(m)) != nullptr) {
-      s->u[static_cast<size_t>(m)] = Empty({tokens, lora_.r}, at::kFloat);
-    }
+  // States are shared by layers that keep nothing, and an adapter may leave layers out.
+  for (int64_t i = 0; i < config_.layers * kModules; ++i) {
+    if (adapter_index_[static_cast<size_t>(i)] < 0) continue;
+    at::Tensor& u = s->u[static_cast<size_t>(i % kModules)];
+    if (!u.defined()) u = Empty({tokens, lora_.r}, at::kFloat);
   }
   s->capacity = tokens;
 }

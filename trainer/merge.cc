@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -37,9 +38,12 @@ const char* TorchName(SafetensorsType type) {
 
 class Merger {
  public:
-  Merger(const ModelSource& source, const SafetensorsFile& adapter, double scale,
-         std::function<bool(int64_t)> go_on)
-      : source_(source), adapter_(adapter), scale_(scale), go_on_(std::move(go_on)) {}
+  Merger(const ModelSource& source, const AdapterFile& adapter, std::function<bool(int64_t)> go_on)
+      : source_(source),
+        adapter_(*adapter.weights),
+        modules_(adapter.config.only.begin(), adapter.config.only.end()),
+        scale_(adapter.config.alpha / static_cast<double>(adapter.config.r)),
+        go_on_(std::move(go_on)) {}
 
   absl::Status Write(const std::string& path, SafetensorsType type) {
     std::vector<TensorToWrite> tensors;
@@ -48,22 +52,15 @@ class Merger {
           {tensor.name, type, tensor.shape,
            [this, &tensor, type](const TensorSink& sink) { return WriteOne(tensor, type, sink); }});
     }
-    SCM_RETURN_IF_ERROR(WriteSafetensors(path, std::move(tensors)));
-    if (merged_ * 2 == adapter_.entries().size()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(adapter_.path(), ": holds ", adapter_.entries().size(),
-                     " tensors, of which the model ", source_.path(), " uses ", merged_ * 2));
+    return WriteSafetensors(path, std::move(tensors));
   }
 
  private:
   absl::Status WriteOne(const TensorInfo& tensor, SafetensorsType type, const TensorSink& sink) {
     at::Tensor weight = at::empty(tensor.shape, at::kFloat);
     SCM_RETURN_IF_ERROR(source_.ReadFloat32(tensor.name, weight.data_ptr<float>()));
-    const std::string module =
-        absl::StrCat("base_model.model.", absl::StripSuffix(tensor.name, ".weight"));
-    if (adapter_.Find(module + ".lora_A.weight").ok()) {
-      SCM_RETURN_IF_ERROR(Merge(module, &weight));
-    }
+    const std::string module(absl::StripSuffix(tensor.name, ".weight"));
+    if (modules_.count(module) > 0) SCM_RETURN_IF_ERROR(Merge(module, &weight));
     SCM_RETURN_IF_ERROR(
         WriteFloats(sink, type, weight.const_data_ptr<float>(), ElementCount(tensor.shape)));
     if (go_on_ && !go_on_(++written_)) return absl::CancelledError("the merge was interrupted");
@@ -72,23 +69,23 @@ class Merger {
 
   // weight += scale · B A
   absl::Status Merge(const std::string& module, at::Tensor* weight) {
-    SCM_ASSIGN_OR_RETURN(const SafetensorsEntry* a, adapter_.Find(module + ".lora_A.weight"));
-    const int64_t rank = a->shape.empty() ? 0 : a->shape[0];
+    const std::string a = AdapterTensorName(module, 'A');
+    SCM_ASSIGN_OR_RETURN(const SafetensorsEntry* entry, adapter_.Find(a));
+    const int64_t rank = entry->shape[0];
     at::Tensor down = at::empty({rank, weight->size(1)}, at::kFloat);
     at::Tensor up = at::empty({weight->size(0), rank}, at::kFloat);
-    SCM_RETURN_IF_ERROR(ReadTensor(adapter_, module + ".lora_A.weight", &down));
-    SCM_RETURN_IF_ERROR(ReadTensor(adapter_, module + ".lora_B.weight", &up));
+    SCM_RETURN_IF_ERROR(ReadTensor(adapter_, a, &down));
+    SCM_RETURN_IF_ERROR(ReadTensor(adapter_, AdapterTensorName(module, 'B'), &up));
     weight->addmm_(up, down, 1, scale_);
-    ++merged_;
     return absl::OkStatus();
   }
 
   const ModelSource& source_;
   const SafetensorsFile& adapter_;
-  double scale_;
+  const std::set<std::string> modules_;
+  const double scale_;
   std::function<bool(int64_t)> go_on_;
   int64_t written_ = 0;
-  size_t merged_ = 0;
 };
 
 }  // namespace
@@ -97,18 +94,16 @@ absl::Status WriteMergedModel(const std::string& model_path, const std::string& 
                               const std::string& out_dir,
                               const std::function<bool(int64_t)>& go_on) {
   SCM_ASSIGN_OR_RETURN(const auto source, OpenModel(model_path));
-  SCM_ASSIGN_OR_RETURN(const LoraConfig config, ReadAdapterConfig(adapter_dir));
-  SCM_ASSIGN_OR_RETURN(const auto adapter,
-                       SafetensorsFile::Open(adapter_dir + "/adapter_model.safetensors"));
+  SCM_ASSIGN_OR_RETURN(const AdapterFile adapter, OpenAdapter(adapter_dir, source->config()));
   const SafetensorsType type = StoredType(*source);
   SCM_ASSIGN_OR_RETURN(const std::vector<CompanionFile> companions,
-                       CompanionFiles(model_path, TorchName(type)));
+                       CompanionFiles(*source, TorchName(type)));
   SCM_RETURN_IF_ERROR(RemoveRecursively(out_dir));
   SCM_RETURN_IF_ERROR(MakeDirectories(out_dir));
   for (const CompanionFile& file : companions) {
     SCM_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(out_dir, "/", file.name), file.content));
   }
-  Merger merger(*source, *adapter, config.alpha / static_cast<double>(config.r), go_on);
+  Merger merger(*source, adapter, go_on);
   SCM_RETURN_IF_ERROR(merger.Write(out_dir + "/model.safetensors", type));
   return SyncDirectory(out_dir);
 }

@@ -24,6 +24,8 @@ struct LoraConfig {
   double dropout = 0.1;
   // Any of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj.
   std::vector<std::string> target_modules;
+  // Of these only the ones named here ("model.layers.0.self_attn.q_proj"); empty = in every layer.
+  std::vector<std::string> only = {};
 };
 
 // One adapter pair of one linear layer, in PEFT's naming and layout, always fp32:

@@ -44,9 +44,4 @@ absl::StatusOr<std::unique_ptr<ModelSource>> OpenModel(const std::string& path) 
   return MakeGgufModel(std::move(file));
 }
 
-absl::Status ValidateModelHeader(const std::string& path) {
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> model, OpenModel(path));
-  return model->MakeTokenizer().status();
-}
-
 }  // namespace scm

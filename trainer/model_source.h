@@ -36,16 +36,13 @@ class ModelSource {
   virtual absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const = 0;
   // Path given by the user, for messages and adapter_config.json.
   virtual const std::string& path() const = 0;
+  // Where other programs read these files otherwise, in sentences.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 // INVALID_ARGUMENT with file, tensor or key, what was expected and what to do. Every tensor the
 // configuration needs must exist with the right shape; types other than F32, F16, BF16, Q8_0, Q4_1
 // are refused by name. Never crashes on a hostile file.
 absl::StatusOr<std::unique_ptr<ModelSource>> OpenModel(const std::string& path);
-
-// Whether training could open this model: OpenModel and its tokenizer, without reading any weights
-// (about two seconds for a Llama-3 vocabulary, mostly the parsing of tokenizer.json). For checks
-// before anything is submitted.
-absl::Status ValidateModelHeader(const std::string& path);
 
 }  // namespace scm

@@ -23,7 +23,7 @@ namespace {
 
 struct Flags {
   std::string path, tokenize, tensor, out, companions;
-  bool special = false, json_lines = false;
+  bool special = false, json_lines = false, start = false;
 };
 
 Json Summary(const ModelSource& model) {
@@ -59,9 +59,14 @@ Json Summary(const ModelSource& model) {
   return json;
 }
 
+void PrintWarnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
+}
+
 // One line of ids for each text of the file: its lines, or with --json-lines the strings they hold.
 absl::Status TokenizeFile(const ModelSource& model, const Flags& flags) {
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, model.MakeTokenizer());
+  PrintWarnings(tokenizer->warnings());
   SCM_ASSIGN_OR_RETURN(const std::string content, ReadFile(flags.tokenize));
   std::vector<absl::string_view> lines = absl::StrSplit(content, '\n');
   if (!lines.empty() && lines.back().empty()) lines.pop_back();
@@ -73,7 +78,8 @@ absl::Status TokenizeFile(const ModelSource& model, const Flags& flags) {
       if (!json.is_string()) return absl::InvalidArgumentError("expected one JSON string a line");
       text = json.get<std::string>();
     }
-    SCM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenizer->Encode(text, flags.special));
+    SCM_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer->Encode(text, flags.special));
+    if (flags.start && tokenizer->adds_bos()) ids.insert(ids.begin(), tokenizer->bos_token());
     std::cout << absl::StrJoin(ids, " ") << "\n";
   }
   return absl::OkStatus();
@@ -93,9 +99,8 @@ absl::Status DumpTensor(const ModelSource& model, const Flags& flags) {
   return absl::NotFoundError(absl::StrCat(flags.path, ": there is no tensor ", flags.tensor));
 }
 
-absl::Status WriteCompanions(const Flags& flags) {
-  SCM_ASSIGN_OR_RETURN(const std::vector<CompanionFile> files,
-                       CompanionFiles(flags.path, "float32"));
+absl::Status WriteCompanions(const ModelSource& model, const Flags& flags) {
+  SCM_ASSIGN_OR_RETURN(const std::vector<CompanionFile> files, CompanionFiles(model, "float32"));
   SCM_RETURN_IF_ERROR(MakeDirectories(flags.companions));
   for (const CompanionFile& file : files) {
     SCM_RETURN_IF_ERROR(
@@ -106,9 +111,10 @@ absl::Status WriteCompanions(const Flags& flags) {
 
 absl::Status Run(const Flags& flags) {
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> model, OpenModel(flags.path));
+  PrintWarnings(model->warnings());
   if (!flags.tokenize.empty()) return TokenizeFile(*model, flags);
   if (!flags.tensor.empty()) return DumpTensor(*model, flags);
-  if (!flags.companions.empty()) return WriteCompanions(flags);
+  if (!flags.companions.empty()) return WriteCompanions(*model, flags);
   std::cout << DumpJson(Summary(*model), 2) << "\n";
   return absl::OkStatus();
 }
@@ -123,6 +129,7 @@ int main(int argc, char** argv) {
   app.add_option("--tokenize", flags.tokenize, "print the token ids of each line of this file");
   app.add_flag("--json-lines", flags.json_lines, "the file holds one JSON string a line");
   app.add_flag("--special", flags.special, "recognise special tokens in the text");
+  app.add_flag("--start", flags.start, "put the start token in front, where the model has it so");
   auto* tensor = app.add_option("--tensor", flags.tensor, "write this tensor's values as fp32");
   auto* out = app.add_option("--out", flags.out, "file for --tensor");
   tensor->needs(out);

@@ -21,6 +21,9 @@ void ParseData(const Fields& fields, DataSpec* data) {
   data->split.seed = split.Integer("seed", data->split.seed, 0);
   data->max_length = fields.Integer("max_length", data->max_length, 8, 1 << 20);
   data->packing = fields.Boolean("packing", data->packing);
+  data->special_tokens = fields.Word("special_tokens", data->special_tokens, {"text", "parse"});
+  // A coordinator from before the key meant no end token.
+  data->end_token = fields.Boolean("end_token", false);
 }
 
 void ParseLora(const Fields& fields, LoraSpec* lora) {
@@ -150,10 +153,16 @@ void ParseSteps(const Fields& root, JobSpec* spec) {
 void ParseParameters(const Fields& parameters, FieldProblems* problems, JobSpec* spec) {
   spec->model = parameters.Object("model").RequiredText("base");
   if (spec->kind != JobKind::kExport) ParseData(parameters.Object("data"), &spec->data);
-  ParseLora(parameters.Object("lora"), &spec->lora);
+  // Of interest to whoever trains; with another trainer the section may hold anything.
+  const bool trains = spec->kind == JobKind::kTrain || spec->kind == JobKind::kCheck;
+  if (trains) ParseLora(parameters.Object("lora"), &spec->lora);
   ParseTraining(parameters.Object("training"), &spec->training);
   ParseEvaluation(parameters.Object("evaluation"), problems, &spec->evaluation);
   spec->export_.formats = parameters.Object("export").Texts("formats", {"peft", "merged"});
+  spec->recorded = InputRecordsFromJson(parameters.Raw("digests"), spec->model, spec->data.corpus);
+  const Json& command = MemberAt(parameters.Raw("trainer"), "command");
+  // Another trainer's parameters mean something else.
+  if (!command.is_null() && command != Json::array({"scm-trainer"})) return;
   const Fields own = parameters.Object("trainer").Object("parameters");
   TrainerParameters& trainer = spec->trainer;
   trainer.max_validation_items =

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/json.h"
+#include "corpus/input_check.h"
 #include "experiment/spec.h"
 
 namespace scm {
@@ -45,13 +46,6 @@ struct JobResources {
   int64_t rank = 0, world_size = 1;
 };
 
-// Settings of the built-in trainer itself: the experiment file's trainer.parameters.
-struct TrainerParameters {
-  int64_t max_validation_items = 400;    // a larger validation split is sampled down to this many
-  int64_t score_tokens = 2048;           // tokens of one scoring batch; memory against speed
-  std::vector<std::string> train_tasks;  // items of these tasks are trained; empty = of all
-};
-
 struct JobSpec {
   std::string experiment_id, experiment_name;
   std::string task_id;
@@ -73,8 +67,10 @@ struct JobSpec {
   int64_t save_steps = 0, eval_steps = 0;
   std::optional<ResumePoint> resume_from;
   std::vector<JobInput> inputs;
+  std::vector<InputRecord> recorded;    // what model, corpus and predictions were at submission
   std::optional<EvaluateJob> evaluate;  // none = the base and every baseline
   std::string work_dir;
+  std::string digest_cache;  // directory of FileDigests, shared by a worker's attempts; "" = none
   JobResources resources;
 };
 

@@ -24,6 +24,10 @@ class Tokenizer {
   // Whether the model's own configuration puts a start token before every text (Llama-3 does,
   // SmolLM2 does not). Callers that build prompts obey this, so that there is exactly one or none.
   virtual bool adds_bos() const = 0;
+  // The first special token whose text stands in `text` ("<|im_start|>"), or "" when none does.
+  virtual std::string FindSpecial(absl::string_view text) const = 0;
+  // Where other programs read this tokenizer's files otherwise, in sentences.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 }  // namespace scm

@@ -9,6 +9,8 @@
 #include "common/status_macros.h"
 #include "corpus/quality.h"
 #include "trainer/checkpoint_io.h"
+#include "trainer/input_guard.h"
+#include "trainer/input_warnings.h"
 #include "trainer/model_source.h"
 #include "trainer/torch_runtime.h"
 #include "trainer/train_loop.h"
@@ -72,14 +74,24 @@ struct TrainInputs {
   std::unique_ptr<ModelSource> source;
 };
 
-absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter) {
+absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, InputGuard& guard) {
   TrainInputs inputs;
+  SCM_RETURN_IF_ERROR(guard.Check(spec.model));
+  SCM_RETURN_IF_ERROR(guard.Check(spec.data.corpus));
   SCM_ASSIGN_OR_RETURN(inputs.source, OpenModel(spec.model));
   SCM_ASSIGN_OR_RETURN(const auto tokenizer, inputs.source->MakeTokenizer());
   SCM_ASSIGN_OR_RETURN(inputs.corpus, LoadJobCorpus(spec.data, &inputs.warnings));
+  SCM_RETURN_IF_ERROR(guard.CheckRead(spec.data.corpus, inputs.corpus.digest));
   SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(inputs.corpus, spec.data));
   if (spec.kind == JobKind::kCheck) {
     SCM_RETURN_IF_ERROR(CheckData(spec, inputs.corpus, split, reporter, &inputs.warnings));
+  }
+  for (std::string& warning : ModelWarnings(*inputs.source, *tokenizer, &spec.data)) {
+    inputs.warnings.push_back(std::move(warning));
+  }
+  const bool documents = spec.training.loss_on == "all";
+  for (std::string& warning : MarkupWarnings(inputs.corpus, *tokenizer, spec.data, documents)) {
+    inputs.warnings.push_back(std::move(warning));
   }
   SCM_ASSIGN_OR_RETURN(inputs.data, MakeTrainingData(spec, inputs.corpus, split, *tokenizer));
   for (const std::string& warning : inputs.data.warnings) inputs.warnings.push_back(warning);
@@ -106,8 +118,10 @@ LoraConfig ToLoraConfig(const LoraSpec& spec) {
 
 absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
                          Clock* clock) {
-  SCM_ASSIGN_OR_RETURN(const TrainInputs inputs, OpenInputs(spec, reporter));
+  InputGuard guard(spec);
+  SCM_ASSIGN_OR_RETURN(const TrainInputs inputs, OpenInputs(spec, reporter, guard));
   SCM_ASSIGN_OR_RETURN(const auto model, MakeModel(spec, *inputs.source));
+  SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
   Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
                    inputs.data.validation.items.size()));
   CheckpointWriter checkpoints(spec.work_dir, ToLoraConfig(spec.lora), spec.model, model.get());

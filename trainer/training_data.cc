@@ -41,7 +41,14 @@ class DataMaker {
  public:
   DataMaker(const JobSpec& spec, const Corpus& corpus, const SplitAssignment& split,
             const Tokenizer& tokenizer)
-      : spec_(spec), corpus_(corpus), split_(split), tokenizer_(tokenizer) {}
+      : spec_(spec),
+        corpus_(corpus),
+        split_(split),
+        tokenizer_(tokenizer),
+        scoring_(ScoringOptions(spec.data)),
+        training_(scoring_) {
+    training_.end_token = spec.data.end_token;
+  }
 
   absl::StatusOr<TrainingData> Make() {
     SCM_RETURN_IF_ERROR(MakeTrain());
@@ -53,8 +60,9 @@ class DataMaker {
   bool all_tokens() const { return spec_.training.loss_on == "all"; }
 
   absl::StatusOr<std::vector<TokenExample>> Choices(const Item& item,
-                                                    const std::vector<std::string>& choices) {
-    auto examples = ChoiceExamples(tokenizer_, item.prompt, choices, spec_.data.max_length);
+                                                    const std::vector<std::string>& choices,
+                                                    const ExampleOptions& options) {
+    auto examples = ChoiceExamples(tokenizer_, item.prompt, choices, options);
     if (!examples.ok()) return At(item, examples.status());
     return examples;
   }
@@ -66,13 +74,12 @@ class DataMaker {
   }
 
   // The texts of one split's documents, every token predicted.
-  absl::StatusOr<std::vector<TokenExample>> Documents(Split split) {
+  absl::StatusOr<std::vector<TokenExample>> Documents(Split split, const ExampleOptions& options) {
     std::vector<TokenExample> examples;
     for (size_t i = 0; i < corpus_.documents.size(); ++i) {
       if (split_.documents[i] != split) continue;
-      SCM_ASSIGN_OR_RETURN(
-          std::vector<TokenExample> pieces,
-          TextExamples(tokenizer_, corpus_.documents[i].text, spec_.data.max_length));
+      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> pieces,
+                           TextExamples(tokenizer_, corpus_.documents[i].text, options));
       std::move(pieces.begin(), pieces.end(), std::back_inserter(examples));
     }
     return examples;
@@ -82,7 +89,8 @@ class DataMaker {
     CutCounter cuts;
     for (size_t index : ItemsOf(corpus_, split_, Split::kTrain, spec_.trainer.train_tasks)) {
       const Item& item = corpus_.items[index];
-      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> examples, Choices(item, GoldChoices(item)));
+      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> examples,
+                           Choices(item, GoldChoices(item), training_));
       for (TokenExample& example : examples) {
         cuts.See(example);
         if (all_tokens()) example.answer_start = 1;
@@ -90,7 +98,7 @@ class DataMaker {
       }
     }
     if (all_tokens()) {
-      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts, Documents(Split::kTrain));
+      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts, Documents(Split::kTrain, training_));
       std::move(texts.begin(), texts.end(), std::back_inserter(data_.train));
     }
     cuts.Warn("training", spec_.data.max_length, &data_.warnings);
@@ -124,8 +132,9 @@ class DataMaker {
       const Item& item = corpus_.items[index];
       ValidationItem made;
       made.single_label = !item.multi_label;
-      SCM_ASSIGN_OR_RETURN(made.choices,
-                           Choices(item, made.single_label ? item.choices : GoldChoices(item)));
+      SCM_ASSIGN_OR_RETURN(
+          made.choices,
+          Choices(item, made.single_label ? item.choices : GoldChoices(item), scoring_));
       if (made.single_label) {
         made.gold = item.gold;
       } else {
@@ -136,7 +145,8 @@ class DataMaker {
       data_.validation.items.push_back(std::move(made));
     }
     if (indices.empty() && all_tokens()) {
-      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts, Documents(Split::kValidation));
+      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts,
+                           Documents(Split::kValidation, scoring_));
       for (TokenExample& text : texts) {
         ValidationItem made;
         made.choices.push_back(std::move(text));
@@ -160,6 +170,8 @@ class DataMaker {
   const Corpus& corpus_;
   const SplitAssignment& split_;
   const Tokenizer& tokenizer_;
+  const ExampleOptions scoring_;
+  ExampleOptions training_;
   TrainingData data_;
 };
 
@@ -185,6 +197,10 @@ absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::stri
 absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data) {
   return AssignSplits(corpus, SplitOptions{data.split.train, data.split.validation, data.split.test,
                                            data.split.seed});
+}
+
+ExampleOptions ScoringOptions(const DataSpec& data) {
+  return {.max_length = data.max_length, .parse_special = data.special_tokens == "parse"};
 }
 
 absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const Corpus& corpus,

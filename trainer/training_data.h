@@ -1,6 +1,7 @@
 // A corpus as the training loop uses it: token examples to train on, and the validation set.
 //
-// Every item of the train split gives one example for each gold choice. With `training.loss_on:
+// Every item of the train split gives one example for each gold choice, with the end token behind
+// it where `data.end_token` says so; validation asks for the choices alone. With `training.loss_on:
 // all` the prompt is predicted as well, and the documents of the train split are trained as plain
 // text.
 #pragma once
@@ -26,6 +27,9 @@ struct TrainingData {
 // Loads the corpus of `data` with all its checks; warnings are appended to `warnings`.
 absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::string>* warnings);
 absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data);
+
+// How texts become the examples that are scored; training adds the end token.
+ExampleOptions ScoringOptions(const DataSpec& data);
 
 // INVALID_ARGUMENT when there is nothing to train on or nothing to validate on, or an item cannot
 // be tokenised. Deterministic.

@@ -1,6 +1,8 @@
 #include "trainer/validation.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "common/status_macros.h"
 #include "trainer/choice_scoring.h"
@@ -25,6 +27,10 @@ absl::StatusOr<ValidationResult> Validate(const ValidationSet& set, int64_t scor
           examples, score_tokens, [&](int64_t) { return !go_on || go_on(); }, model));
   double loss_sum = 0;
   int64_t labels = 0;
+  const bool finite = std::all_of(scores.begin(), scores.end(), [](const LlamaModel::RowScore& s) {
+    return std::isfinite(s.log_likelihood);
+  });
+  if (!finite) return ValidationResult{std::numeric_limits<double>::quiet_NaN(), std::nullopt};
   ValidationCounts counts;
   counts.chance = set.chance;
   counts.deff = set.deff;

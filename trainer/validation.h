@@ -3,7 +3,8 @@
 // Loss: mean negative log-likelihood a label, over the answer tokens of every gold answer of the
 // validation items (over all tokens of the validation documents when the corpus has no items).
 // Accuracy: share of the single-label items, of all tasks together, whose gold choice has the
-// largest log-likelihood. Items with several gold answers count in the loss only.
+// largest log-likelihood. Items with several gold answers count in the loss only. Where any
+// log-likelihood is not finite nothing is ranked: the loss is NaN, and there is no accuracy.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/human.h"
+#include "common/text.h"
 #include "worker/attempt_files.h"
 #include "worker/log.h"
 #include "worker/prepare.h"
@@ -17,6 +18,12 @@ constexpr double kDefaultGraceSeconds = 30;
 // An attempt waits so long for room on a full disk before another worker may have it.
 constexpr absl::Duration kRoomPatience = absl::Seconds(30);
 constexpr absl::Duration kRoomPause = absl::Seconds(2);
+// What is left of the exit grace when the worker itself has to go.
+constexpr absl::Duration kLastExitGrace = absl::Seconds(5);
+
+bool IsAboutRoom(const absl::Status& problem) {
+  return absl::IsResourceExhausted(problem) || absl::IsOutOfRange(problem);
+}
 
 }  // namespace
 
@@ -63,6 +70,7 @@ void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
   launch_.directory = directory_;
   launch_.command = *std::move(command);
   launch_.environment = TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus);
+  launch_.environment.emplace_back("SCM_DIGEST_CACHE", DigestCache());
   spec_ = FillSpec(*spec, Path(attempt_files::kWork), gpus_);
   Prepare();
 }
@@ -74,8 +82,8 @@ void Attempt::Prepare() {
     const WorkerContext& context = self->context_;
     absl::Status status = CheckRoom(context.work_dir, context.min_free_bytes);
     if (status.ok()) {
-      status = PrepareDirectory(self->directory_, spec, self->lease_, *context.client,
-                                *context.cache, inputs);
+      status = PrepareDirectory(self->directory_, self->DigestCache(), spec, self->lease_,
+                                *context.client, *context.cache, inputs);
     }
     context.post([self, status, inputs] { self->OnPrepared(status, inputs); });
   });
@@ -93,7 +101,8 @@ void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> in
 }
 
 bool Attempt::WaitsForRoom(const absl::Status& problem) {
-  if (!absl::IsResourceExhausted(problem)) return false;
+  if (!IsAboutRoom(problem)) return false;
+  room_problem_ = std::string(problem.message());
   const absl::Duration now = context_.clock->Steady();
   if (room_patience_ == absl::InfiniteDuration()) {
     room_patience_ = now + kRoomPatience;
@@ -106,8 +115,12 @@ bool Attempt::WaitsForRoom(const absl::Status& problem) {
 void Attempt::GiveUpPreparing(const absl::Status& problem, bool retryable) {
   ProcessEvent end{
       {}, ProcessEvent::Kind::kStartFailed, 0, std::string(problem.message()), retryable};
-  // Given back, which costs the task no retry.
-  if (absl::IsResourceExhausted(problem)) end.kind = ProcessEvent::Kind::kKilled;
+  // Given back, which costs the task no retry; but an input that does not fit (OUT_OF_RANGE) would
+  // be tried here for ever.
+  if (absl::IsResourceExhausted(problem)) {
+    end.kind = ProcessEvent::Kind::kKilled;
+    end.free = true;
+  }
   EndWithoutProcess(AttemptEvent::kPrepareFailed, std::move(end));
 }
 
@@ -165,7 +178,8 @@ void Attempt::OnCommand(const std::string& line) {
 }
 
 void Attempt::StopLocally(absl::Duration grace) {
-  if (stop_) return;
+  going_down_ = true;
+  if (stop_) return LimitTo(grace);
   const Json line = {{"cmd", "stop"},
                      {"reason", "drain"},
                      {"checkpoint", true},
@@ -179,7 +193,7 @@ void Attempt::Stop(StopInfo stop, const std::string& line) {
     if (stop.local) {
       end.kind = ProcessEvent::Kind::kKilled;
       end.message = "local shutdown of the worker";
-      end.retryable = true;
+      end.retryable = end.free = true;
     }
     return EndWithoutProcess(AttemptEvent::kStoppedEarly, end);
   }
@@ -188,18 +202,21 @@ void Attempt::Stop(StopInfo stop, const std::string& line) {
   const Json record = {
       {"reason", stop.reason}, {"grace_seconds", stop.grace_seconds}, {"local", stop.local}};
   WriteFileAtomically(Path(attempt_files::kStop), DumpJson(record) + "\n").IgnoreError();
-  // The shim keeps the grace, so a daemon that dies now changes nothing. A second stop may only
-  // shorten it.
-  const absl::Duration end = context_.clock->Steady() + absl::Seconds(stop.grace_seconds);
-  if (end < stop_at_) {
-    stop_at_ = end;
-    const absl::Status set =
-        context_.launcher->SetDeadline(directory_, absl::Seconds(stop.grace_seconds));
-    if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
-  }
+  LimitTo(absl::Seconds(stop.grace_seconds));
+  if (stop.reason == "cancel" || stop.reason == "abort") reports_->GiveUpFiles();
   stop_ = std::move(stop);
   if (lines_.size() < kMaxPendingLines) lines_.push_back(line);
   SendPendingLines();
+}
+
+// The shim keeps the grace, so a daemon that dies now changes nothing. A second stop may only
+// shorten it.
+void Attempt::LimitTo(absl::Duration grace) {
+  const absl::Duration end = context_.clock->Steady() + grace;
+  if (!HasProcess() || end >= stop_at_) return;
+  stop_at_ = end;
+  const absl::Status set = context_.launcher->SetDeadline(directory_, grace);
+  if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
 }
 
 void Attempt::SendPendingLines() {
@@ -251,11 +268,45 @@ void Attempt::PollProcess() {
     Advance(AttemptEvent::kProcessRuns);
     SendPendingLines();
   }
-  if (!killing_ && IsLive() && !reports_->violation().empty()) {
-    killing_ = true;
-    WorkerLog(absl::StrCat(Name(), ": ", reports_->violation()));
-    context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
+  if (!IsLive()) return;
+  reports_->Watch();
+  if (!reports_->violation().empty()) Kill(reports_->violation());
+  EndAfterLastWord();
+}
+
+void Attempt::Kill(const std::string& why) {
+  if (killing_) return;
+  killing_ = true;
+  WorkerLog(absl::StrCat(Name(), ": ", why));
+  context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
+}
+
+// What matters is said; a thread or child that hangs must not hold what the attempt holds.
+void Attempt::EndAfterLastWord() {
+  if (reports_->last_report().empty()) return;
+  const absl::Duration grace =
+      going_down_ ? std::min(kLastExitGrace, context_.exit_grace) : context_.exit_grace;
+  if (reports_->Silence() < grace) return;
+  Kill(absl::StrCat("still there ", HumanDuration(grace), " after it said \"",
+                    reports_->last_report(), "\""));
+}
+
+std::string Attempt::WaitingFor() const {
+  if (phase_ != AttemptPhase::kPreparing) return reports_ != nullptr ? reports_->WaitingFor() : "";
+  if (room_patience_ != absl::InfiniteDuration()) {
+    return absl::StrCat("room: ", LineOf(room_problem_, 500));
   }
+  return prepared_ ? "cores or GPUs that an attempt before it still holds" : "its inputs";
+}
+
+LeaseState Attempt::State() const {
+  LeaseState state{lease_, WaitingFor(), std::nullopt};
+  if (phase_ == AttemptPhase::kRunning) {
+    state.trainer_silent_seconds = absl::ToDoubleSeconds(reports_->Silence());
+  } else if (phase_ == AttemptPhase::kFlushing || phase_ == AttemptPhase::kReporting) {
+    state.trainer_silent_seconds = 0;  // it has nothing more to say; what it said is on its way
+  }
+  return state;
 }
 
 void Attempt::OnProcessEnded(const ExitRecord& exit) {
@@ -274,7 +325,8 @@ void Attempt::Report() {
   if (reports_ != nullptr) {
     reports_->Pump();
     if (phase_ == AttemptPhase::kFlushing && reports_->Flushed()) {
-      end_ = DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation()});
+      end_ =
+          DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation(), going_down_});
       end_.lease = lease_;
       Advance(AttemptEvent::kFlushed);
     }

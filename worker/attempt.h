@@ -33,13 +33,16 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void OnLeaseLost(const std::string& reason);
   // A new session in which the lease was kept: everything not acknowledged is said again.
   void OnSession();
-  // The daemon is shutting down: stop with a checkpoint.
+  // The daemon is shutting down: stop with a checkpoint. Whatever ends from now on ends because of
+  // it.
   void StopLocally(absl::Duration grace);
   // The coordinator was heard of: the process may go on for another orphan timeout.
   void RefreshDeadline();
   // Looks after the process, and sends what may be sent if there is a session.
   void Tick(bool connected);
 
+  // For a renewal.
+  LeaseState State() const;
   const LeaseRef& lease() const { return lease_; }
   AttemptPhase phase() const { return phase_; }
   const std::string& directory() const { return directory_; }
@@ -67,12 +70,19 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void PollProcess();
   void OnProcessEnded(const ExitRecord& exit);
   void Stop(StopInfo stop, const std::string& line);
+  // The shim ends the process after `grace`, if that is earlier than what it was told before.
+  void LimitTo(absl::Duration grace);
+  void Kill(const std::string& why);
+  void EndAfterLastWord();
+  std::string WaitingFor() const;
   void SendPendingLines();
   void Report();
   void EndWithoutProcess(AttemptEvent event, ProcessEvent end);
   void Advance(AttemptEvent event);
   std::string Path(const char* name) const { return directory_ + "/" + name; }
   std::string Name() const;
+  // Shared by the attempts of this worker, so that a model is not read whole by every one of them.
+  std::string DigestCache() const { return context_.work_dir + "/digests"; }
 
   const WorkerContext& context_;
   const LeaseRef lease_;
@@ -86,6 +96,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   Json spec_;
   absl::Duration next_try_ = absl::ZeroDuration();  // Clock::Steady(), after a full disk…
   absl::Duration room_patience_ = absl::InfiniteDuration();  // …and when the wait for room ends
+  std::string room_problem_;                                 // what it waits with
   LaunchRequest launch_;
   int cpus_ = 1;
   std::vector<int> gpus_;
@@ -94,7 +105,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   std::optional<StopInfo> stop_;
   absl::Duration stop_at_ = absl::InfiniteDuration();  // Clock::Steady(), when the grace ends
   std::deque<std::string> lines_;                      // for the trainer's stdin
-  bool killing_ = false;                               // a violation is being ended
+  bool killing_ = false;     // a violation, or one that stays after its last word, is being ended
+  bool going_down_ = false;  // StopLocally was called
   bool ran_ = false, started_sent_ = false, end_sent_ = false;
   ExitRecord exit_;   // from kFlushing on
   ProcessEvent end_;  // from kReporting on

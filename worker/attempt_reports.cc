@@ -6,6 +6,7 @@
 #include "common/backoff.h"
 #include "common/files.h"
 #include "common/human.h"
+#include "common/text.h"
 #include "worker/attempt_files.h"
 #include "worker/log.h"
 #include "worker/upload_files.h"
@@ -18,12 +19,20 @@ namespace {
 constexpr int kMaxRefusals = 4;
 // A coordinator that has no room for logs stops acknowledging them.
 constexpr absl::Duration kLogPatience = absl::Seconds(10);
+constexpr size_t kProblemLimit = 500;  // of an error's text in every renewal
 
 Json ReadAcked(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return Json::object();
   absl::StatusOr<Json> json = ParseJson(*text, path);
   return json.ok() ? *std::move(json) : Json::object();
+}
+
+// "checkpoint 300", "artifact evaluation".
+std::string NameOf(const Json& report) {
+  return StringAt(report, "type") == "checkpoint"
+             ? absl::StrCat("checkpoint ", IntegerAt(report, "step", 0))
+             : absl::StrCat("artifact ", LineOf(StringAt(report, "name"), 64));
 }
 
 bool IsTransient(const absl::Status& status) {
@@ -51,7 +60,31 @@ AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std
       directory_(std::move(directory)),
       reports_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "report_offset", 0),
                StringAt(ReadAcked(Path(attempt_files::kAcked)), "last_report")),
-      log_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "log_offset", 0)) {}
+      log_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "log_offset", 0)),
+      written_at_(context.clock->Steady()) {}
+
+void AttemptReports::Watch() {
+  const int64_t size = FileSize(Path(attempt_files::kReports)).value_or(0);
+  if (size == watched_size_) return;
+  watched_size_ = size;
+  written_at_ = context_.clock->Steady();
+}
+
+absl::Duration AttemptReports::Silence() const { return context_.clock->Steady() - written_at_; }
+
+std::string AttemptReports::WaitingFor() const {
+  if (reports_.uploading() && upload_progress_ != nullptr) {
+    const int64_t total = upload_progress_->total;
+    return total == 0 ? absl::StrCat("the upload of ", upload_name_, " (its files are being read)")
+                      : absl::StrCat("the upload of ", upload_name_, " (",
+                                     HumanBytes(upload_progress_->sent), " of ", HumanBytes(total),
+                                     " sent)");
+  }
+  if (upload_failures_ == 0 || !violation_.empty()) return "";
+  return absl::StrCat(
+      "the upload of ", upload_name_, ", tried ", upload_failures_,
+      upload_failures_ == 1 ? " time: " : " times: ", LineOf(upload_problem_, kProblemLimit));
+}
 
 void AttemptReports::Rewind() {
   reports_.Rewind();
@@ -104,15 +137,18 @@ void AttemptReports::PumpReports() {
 }
 
 void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
+  upload_name_ = NameOf(step.report);
   const absl::StatusOr<std::string> path =
       ReportedPath(step.report, directory_, Path(attempt_files::kWork));
   if (!path.ok()) {
     OnUploadDone(step, "", path.status(), /*broke_protocol=*/true);
     return;
   }
+  upload_progress_ = std::make_shared<TransferProgress>();
   context_.background([self = weak_from_this(), client = context_.client, post = context_.post,
-                       lease = lease_, step, path = *path] {
-    const absl::StatusOr<UploadRequest> request = CollectUpload(step.report, path, lease);
+                       lease = lease_, step, path = *path, progress = upload_progress_] {
+    absl::StatusOr<UploadRequest> request = CollectUpload(step.report, path, lease);
+    if (request.ok()) request->progress = progress;
     const bool broke = request.status().code() == absl::StatusCode::kInvalidArgument;
     absl::StatusOr<UploadResult> result =
         request.ok() ? client->Upload(*request) : absl::StatusOr<UploadResult>(request.status());
@@ -128,6 +164,7 @@ void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::
     reports_.OnUploaded();
     upload_failures_ = refusals_ = 0;
     next_upload_ = absl::ZeroDuration();
+    no_room_since_ = absl::InfiniteDuration();
     uploaded_.push_back({step.offset + step.size, path, result->id, result->sha256,
                          StringAt(step.report, "type") == "checkpoint"});
     return;
@@ -135,16 +172,24 @@ void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::
   reports_.OnUploadFailed();
   const absl::Status& status = result.status();
   if (!IsTransient(status)) ++refusals_;
-  if (broke_protocol || refusals_ >= kMaxRefusals) {
-    violation_ = absl::StrCat("the files of the report at byte ", step.offset,
-                              " cannot be stored: ", status.message());
+  if (broke_protocol || refusals_ >= kMaxRefusals || !WaitsForRoom(status)) {
+    violation_ = absl::StrCat("the files of the report at byte ", step.offset, " (", upload_name_,
+                              ") cannot be stored: ", status.message());
     violation_offset_ = step.offset;
     return;
   }
+  upload_problem_ = std::string(status.message());
   const absl::Duration delay = Backoff(++upload_failures_, absl::Seconds(1), absl::Seconds(30));
   next_upload_ = context_.clock->Steady() + delay;
   WorkerLog(absl::StrCat(lease_.task_id, " attempt ", lease_.attempt, ": upload failed (",
                          status.ToString(), "); again in ", HumanDuration(delay)));
+}
+
+bool AttemptReports::WaitsForRoom(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return true;
+  const absl::Duration now = context_.clock->Steady();
+  no_room_since_ = std::min(no_room_since_, now);
+  return patient_ && now - no_room_since_ < context_.upload_patience;
 }
 
 void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {

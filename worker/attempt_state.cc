@@ -118,15 +118,69 @@ absl::StatusOr<P> NextPhase(P phase, E event) {
       "\"", AttemptEventName(event), "\" is not possible while ", AttemptPhaseName(phase)));
 }
 
+namespace {
+
+std::string HowItEnded(const AttemptEnd& end) {
+  const ExitRecord& exit = end.exit;
+  if (!exit.lost.empty()) return exit.lost;
+  if (exit.by_deadline && end.stop) {
+    return absl::StrCat("it did not stop within ", end.stop->grace_seconds,
+                        " s of being asked to, and was killed");
+  }
+  if (exit.by_deadline) return "it did not stop when it was asked to, and was killed";
+  if (exit.signal != 0) {
+    return absl::StrCat("ended by signal ", exit.signal, " (", strsignal(exit.signal), ")");
+  }
+  return exit.exit_code != 0 ? absl::StrCat("ended with exit code ", exit.exit_code) : "";
+}
+
+// Whoever ends the worker most likely ends everything around it, too: nothing is the attempt's
+// fault then, not even a signal.
+bool EndsWithItsWorker(const AttemptEnd& end) {
+  return end.going_down || end.exit.told_to_end || (end.stop && end.stop->local);
+}
+
+ProcessEvent Killed(std::string message, int exit_code, bool free) {
+  ProcessEvent event;
+  event.kind = ProcessEvent::Kind::kKilled;
+  event.exit_code = exit_code;
+  event.message = std::move(message);
+  event.retryable = true;
+  event.free = free;
+  return event;
+}
+
+// It has said its last word and stays: the word holds, and it is ended.
+std::optional<ProcessEvent> DescribeHang(const AttemptEnd& end) {
+  const bool well = end.last_report == "done" || end.last_report == "stopped";
+  const bool ended = end.exit.by_deadline || (EndsWithItsWorker(end) && end.exit.exit_code != 0);
+  if (!ended || (!well && end.last_report != "failed")) return std::nullopt;
+  ProcessEvent event;
+  event.kind = ProcessEvent::Kind::kExited;
+  event.exit_code = well ? 0 : end.exit.exit_code == 0 ? 1 : end.exit.exit_code;
+  event.retryable = !well;
+  event.message =
+      absl::StrCat("it was ended: it had said \"", end.last_report, "\" and did not exit");
+  return event;
+}
+
+}  // namespace
+
 ProcessEvent DescribeEnd(const AttemptEnd& end) {
   const ExitRecord& exit = end.exit;
   ProcessEvent event;
   event.exit_code = exit.exit_code;
+  event.kind = ProcessEvent::Kind::kExited;
   if (!end.violation.empty()) {
-    event.kind = ProcessEvent::Kind::kExited;
     if (event.exit_code == 0) event.exit_code = 1;
     event.message = end.violation;
     return event;
+  }
+  const bool with_worker = EndsWithItsWorker(end);
+  if (with_worker && end.last_report != "done") {
+    const std::string how = exit.start_error.empty() ? HowItEnded(end) : exit.start_error;
+    return Killed(absl::StrCat("local shutdown of the worker", how.empty() ? "" : "; ", how),
+                  exit.exit_code, /*free=*/true);
   }
   if (!exit.start_error.empty()) {
     event.kind = ProcessEvent::Kind::kStartFailed;
@@ -134,28 +188,14 @@ ProcessEvent DescribeEnd(const AttemptEnd& end) {
     event.retryable = MayHelpToRetry(exit.start_errno);
     return event;
   }
-  event.retryable = exit.exit_code != 0;
-  event.kind = ProcessEvent::Kind::kKilled;
-  if (!exit.lost.empty()) {
-    event.message = exit.lost;
-  } else if (exit.by_deadline && !end.stop) {
-    event.message = "it was cut off from the coordinator for longer than the orphan timeout";
-    event.retryable = true;
-  } else if (end.stop && end.stop->local && end.last_report != "done") {
-    event.message = "local shutdown of the worker";
-    event.retryable = true;
-  } else {
-    event.kind = ProcessEvent::Kind::kExited;
-    if (exit.by_deadline) {
-      event.message = absl::StrCat("it did not stop within ", end.stop->grace_seconds,
-                                   " s of being asked to, and was killed");
-    } else if (exit.signal != 0) {
-      event.message =
-          absl::StrCat("ended by signal ", exit.signal, " (", strsignal(exit.signal), ")");
-    } else if (exit.exit_code != 0) {
-      event.message = absl::StrCat("ended with exit code ", exit.exit_code);
-    }
+  if (std::optional<ProcessEvent> hang = DescribeHang(end)) return *std::move(hang);
+  if (!exit.lost.empty()) return Killed(exit.lost, exit.exit_code, with_worker);
+  if (exit.by_deadline && !end.stop) {
+    return Killed("it was cut off from the coordinator for longer than the orphan timeout",
+                  exit.exit_code, with_worker);
   }
+  event.retryable = exit.exit_code != 0;
+  event.message = HowItEnded(end);
   return event;
 }
 

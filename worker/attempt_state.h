@@ -50,6 +50,7 @@ struct AttemptEnd {
   std::optional<StopInfo> stop;
   std::string last_report;  // type of the last `done`, `stopped` or `failed`, or ""
   std::string violation;    // non-empty: why the worker could not go on with it
+  bool going_down = false;  // its worker was, when it ended
 };
 
 // The event that tells the coordinator. `lease` is left empty.

@@ -8,13 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
+#include "common/trainer_command.h"
 
 namespace scm {
 namespace {
-
-constexpr const char* kBuiltIn[] = {"scm-trainer", "scm-evaluator", "scm-report"};
-constexpr const char* kInterpreters[] = {"python3", "python", "bash", "sh",  "perl",
-                                         "Rscript", "julia",  "node", "ruby"};
 
 template <typename List>
 bool IsOneOf(const std::string& word, const List& list) {
@@ -63,7 +60,7 @@ absl::StatusOr<std::string> ResolveProgram(const std::vector<std::string>& comma
     if (!IsOneOf(word, rules.allowed)) return NotAllowed(word);
     return word;
   }
-  if (!IsOneOf(word, kInterpreters)) {
+  if (!IsInterpreter(word)) {
     return absl::PermissionDeniedError(absl::StrCat(
         "trainer.command begins with ", word, ", which is neither a built-in program (",
         "scm-trainer, scm-evaluator, scm-report) nor a known interpreter; give the "
@@ -85,13 +82,22 @@ absl::StatusOr<std::string> ResolveProgram(const std::vector<std::string>& comma
 
 }  // namespace
 
+std::vector<std::string> OfferedPrograms(const CommandRules& rules) {
+  std::vector<std::string> offered;
+  for (const char* program : kBuiltInPrograms) {
+    if (FileExists(absl::StrCat(rules.program_directory, "/", program))) offered.push_back(program);
+  }
+  offered.insert(offered.end(), rules.allowed.begin(), rules.allowed.end());
+  return offered;
+}
+
 absl::StatusOr<std::vector<std::string>> ResolveCommand(const std::vector<std::string>& command,
                                                         const CommandRules& rules) {
   if (command.empty() || command[0].empty()) {
     return absl::InvalidArgumentError("the command is empty");
   }
   std::vector<std::string> resolved = command;
-  if (IsOneOf(command[0], kBuiltIn)) {
+  if (IsBuiltInProgram(command[0])) {
     resolved[0] = absl::StrCat(rules.program_directory, "/", command[0]);
     if (!FileExists(resolved[0])) {
       return absl::NotFoundError(absl::StrCat(

@@ -29,4 +29,8 @@ struct CommandRules {
 absl::StatusOr<std::vector<std::string>> ResolveCommand(const std::vector<std::string>& command,
                                                         const CommandRules& rules);
 
+// What the worker says of itself at registration, so that nothing is sent to it in vain: the
+// built-in programs that are installed, and the paths that are allowed.
+std::vector<std::string> OfferedPrograms(const CommandRules& rules);
+
 }  // namespace scm

@@ -33,6 +33,10 @@ struct WorkerContext {
   std::vector<Gpu> gpus;
   // Attempts wait with their start while the work directory's disk has less room.
   int64_t min_free_bytes = 0;
+  // How long a program that has said its last word may take to exit…
+  absl::Duration exit_grace = absl::Seconds(60);
+  // …and files that the coordinator has no room for are offered again.
+  absl::Duration upload_patience = absl::Minutes(30);
 };
 
 }  // namespace scm

@@ -2,6 +2,8 @@
 
 #include <variant>
 
+#include "common/text.h"
+
 namespace scm {
 namespace {
 
@@ -19,28 +21,22 @@ v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
   return v1::ProcessEvent::KIND_UNSPECIFIED;
 }
 
-// Protobuf strings must be UTF-8; what comes from the host may be anything.
-std::string Utf8(const std::string& text) {
-  std::string clean = text;
-  for (char& c : clean) {
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  }
-  return clean;
-}
+// Of what the host says about itself; the coordinator keeps no more.
+constexpr size_t kMaxName = 256;
 
 struct Fill {
   v1::WorkerMessage& proto;
 
   void operator()(const Register& message) {
     v1::Register& out = *proto.mutable_register_();
-    out.set_instance(message.instance);
-    out.set_host(Utf8(message.host));
+    out.set_instance(LineOf(message.instance, kMaxName));
+    out.set_host(LineOf(message.host, kMaxName));
     out.set_version(message.version);
     out.set_cpus(message.cpus);
     for (const Gpu& gpu : message.gpus) {
       v1::Gpu& to = *out.add_gpus();
       to.set_index(gpu.index);
-      to.set_model(Utf8(gpu.model));
+      to.set_model(LineOf(gpu.model, kMaxName));
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
@@ -48,6 +44,7 @@ struct Fill {
     for (int64_t bytes : message.acknowledged) out.add_acknowledged(bytes);
     for (const LeaseRef& lease : message.ended) *out.add_ended() = ToProto(lease);
     out.set_orphan_timeout_seconds(message.orphan_timeout_seconds);
+    for (const std::string& trainer : message.trainers) out.add_trainers(Utf8(trainer));
   }
   void operator()(const Renew& message) {
     v1::Renew& out = *proto.mutable_renew();
@@ -60,6 +57,13 @@ struct Fill {
     }
     out.set_leaving(message.leaving);
     out.set_clock_jump_seconds(message.clock_jump_seconds);
+    for (const LeaseState& state : message.states) {
+      v1::LeaseState& to = *out.add_states();
+      *to.mutable_lease() = ToProto(state.lease);
+      to.set_waiting_for(Utf8(state.waiting_for));
+      to.set_writes(state.trainer_silent_seconds.has_value());
+      to.set_trainer_silent_seconds(state.trainer_silent_seconds.value_or(0));
+    }
   }
   void operator()(const ReportBatch& message) {
     v1::ReportBatch& out = *proto.mutable_reports();
@@ -78,11 +82,12 @@ struct Fill {
     *out.mutable_lease() = ToProto(message.lease);
     out.set_kind(KindToProto(message.kind));
     out.set_exit_code(message.exit_code);
-    out.set_message(Utf8(message.message));
+    out.set_message(TextOf(message.message));
     out.set_retryable(message.retryable);
+    out.set_free(message.free);
   }
   void operator()(const Goodbye& message) {
-    proto.mutable_goodbye()->set_reason(Utf8(message.reason));
+    proto.mutable_goodbye()->set_reason(TextOf(message.reason));
   }
 };
 

@@ -1,7 +1,9 @@
 // The worker's way to the coordinator: one session at a time, and transfers beside it.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,12 +22,18 @@ struct LocalFile {
   uint32_t crc32c = 0;
 };
 
+// How far a transfer has got, for whoever waits for it. Thread-safe.
+struct TransferProgress {
+  std::atomic<int64_t> sent{0}, total{0};  // bytes; total 0 = the files are still being read
+};
+
 struct UploadRequest {
   LeaseRef lease;
   bool checkpoint = true;  // else an artifact
   int64_t step = 0;        // checkpoint
   std::string name;        // artifact
   std::vector<LocalFile> files;
+  std::shared_ptr<TransferProgress> progress = nullptr;  // counted up while it is sent; may be null
 };
 
 struct UploadResult {

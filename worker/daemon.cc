@@ -160,10 +160,12 @@ void Daemon::OnGrant(const Grant& grant) {
 
 void Daemon::Renew() {
   next_renew_ = context_.clock->Steady() + renew_period_;
-  if (context_.client->Send(
-          scm::Renew{LiveLeases(), gpu_samples_, shutting_down_, absl::ToDoubleSeconds(jumped_)})) {
-    jumped_ = absl::ZeroDuration();
+  scm::Renew renew{LiveLeases(), gpu_samples_, shutting_down_};
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->IsLive()) renew.states.push_back(attempt->State());
   }
+  renew.clock_jump_seconds = absl::ToDoubleSeconds(jumped_);
+  if (context_.client->Send(std::move(renew))) jumped_ = absl::ZeroDuration();
   // Not the renewal but the session shows that the coordinator is there; a dead connection ends it
   // within the keep-alive's time.
   for (const auto& [id, attempt] : attempts_) attempt->RefreshDeadline();

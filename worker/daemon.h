@@ -21,9 +21,9 @@ class Daemon {
  public:
   struct Options {
     Register identity;  // everything but `live`
-    // How long a shutdown waits for trainers to write a checkpoint and stop…
+    // How long trainers have to write a checkpoint and stop at a shutdown…
     absl::Duration shutdown_grace = absl::Seconds(60);
-    // …and after that for reports and files to be acknowledged.
+    // …and after that reports and files to be acknowledged.
     absl::Duration shutdown_flush = absl::Seconds(60);
   };
   // `context` (its `post` must lead to this daemon's loop) and `gpus` outlive the daemon.

@@ -21,6 +21,7 @@ namespace scm {
 namespace {
 
 constexpr size_t kChunk = 1 << 20;
+constexpr int64_t kSlowestLink = 64'000;  // bytes a second
 constexpr auto kDownloadTimeout = std::chrono::hours(2);
 
 grpc::ChannelArguments ChannelSettings() {
@@ -70,9 +71,11 @@ class GrpcClient : public GrpcClientBase {
     Show(*context, secret_.Await(""));
     int64_t bytes = 0;
     for (const LocalFile& file : request.files) bytes += file.bytes;
-    // Ten minutes and a megabyte a second: whoever is slower than that is stuck.
+    // A slow link is no fault: a try that was broken off would begin at the first byte again, and
+    // never end. A dead peer is noticed by the keep-alive.
     context->set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(10) +
-                          std::chrono::seconds(bytes / 1'000'000));
+                          std::chrono::seconds(bytes / kSlowestLink));
+    if (request.progress != nullptr) request.progress->total = bytes;
     const Transfer transfer(*this, *context);
     v1::UploadResult result;
     const auto writer = stub_->Upload(context.get(), &result);
@@ -81,7 +84,7 @@ class GrpcClient : public GrpcClientBase {
     absl::Status local;
     bool open = writer->Write(header);
     for (size_t i = 0; open && local.ok() && i < request.files.size(); ++i) {
-      local = SendFile(request.files[i], *writer, open);
+      local = SendFile(request.files[i], *writer, open, request.progress.get());
     }
     if (!local.ok()) context->TryCancel();
     writer->WritesDone();
@@ -166,7 +169,7 @@ class GrpcClient : public GrpcClientBase {
 
   // `open` becomes false when the coordinator has ended the call; its answer says why.
   static absl::Status SendFile(const LocalFile& file, grpc::ClientWriter<v1::UploadMessage>& writer,
-                               bool& open) {
+                               bool& open, TransferProgress* progress) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.source.c_str(), "rbe"),
                                                              std::fclose);
     if (in == nullptr) {
@@ -186,6 +189,7 @@ class GrpcClient : public GrpcClientBase {
       }
       offset += static_cast<int64_t>(data.size());
       open = writer.Write(message);
+      if (progress != nullptr) progress->sent += static_cast<int64_t>(chunk.data().size());
     }
     return absl::OkStatus();
   }

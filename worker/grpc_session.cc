@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/guard.h"
 #include "worker/convert.h"
 
 namespace scm {
@@ -19,9 +20,12 @@ absl::Status ToAbsl(const grpc::Status& status) {
 GrpcSession::GrpcSession(v1::WorkerService::Stub& stub,
                          std::unique_ptr<grpc::ClientContext> context, const Register& hello,
                          CoordinatorClient::Sink sink)
-    : context_(std::move(context)),
-      sink_(std::move(sink)),
-      thread_([this, &stub, hello] { Run(stub, hello); }) {}
+    : context_(std::move(context)), sink_(std::move(sink)), thread_([this, &stub, hello] {
+        absl::Status status;
+        const absl::Status run =
+            Guarded("the session's thread", [&] { status = Run(stub, hello); });
+        sink_(SessionEnded{run.ok() ? status : run});
+      }) {}
 
 GrpcSession::~GrpcSession() {
   Close(/*flush=*/false);
@@ -47,14 +51,20 @@ void GrpcSession::Close(bool flush) {
   changed_.notify_one();
 }
 
-void GrpcSession::Run(v1::WorkerService::Stub& stub, const Register& hello) {
+absl::Status GrpcSession::Run(v1::WorkerService::Stub& stub, const Register& hello) {
   const std::unique_ptr<Stream> stream = stub.Session(context_.get());
   if (stream->Write(ToProto(WorkerMessage(hello)))) {
-    std::thread writer([this, &stream] { Write(*stream); });
-    v1::CoordinatorMessage message;
-    while (stream->Read(&message)) {
-      if (std::optional<CoordinatorMessage> known = FromProto(message)) sink_(*std::move(known));
-    }
+    std::thread writer([this, &stream] {
+      // Without a writer the stream is of no use: the reader ends, and the session is dialled anew.
+      if (!Guarded("the session's writer", [&] { Write(*stream); }).ok()) context_->TryCancel();
+    });
+    const absl::Status read = Guarded("a message of the coordinator", [&] {
+      v1::CoordinatorMessage message;
+      while (stream->Read(&message)) {
+        if (std::optional<CoordinatorMessage> known = FromProto(message)) sink_(*std::move(known));
+      }
+    });
+    if (!read.ok()) context_->TryCancel();
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       open_ = false;
@@ -63,10 +73,14 @@ void GrpcSession::Run(v1::WorkerService::Stub& stub, const Register& hello) {
       changed_.notify_one();
     }
     writer.join();
+    if (!read.ok()) {
+      stream->Finish();
+      return read;
+    }
   }
   absl::Status status = ToAbsl(stream->Finish());
   if (status.ok()) status = absl::UnavailableError("the coordinator ended the session");
-  sink_(SessionEnded{std::move(status)});
+  return status;
 }
 
 void GrpcSession::Write(Stream& stream) {

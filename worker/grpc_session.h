@@ -28,7 +28,8 @@ class GrpcSession {
  private:
   using Stream = grpc::ClientReaderWriter<v1::WorkerMessage, v1::CoordinatorMessage>;
 
-  void Run(v1::WorkerService::Stub& stub, const Register& hello);
+  // Until the session ends; says why.
+  absl::Status Run(v1::WorkerService::Stub& stub, const Register& hello);
   void Write(Stream& stream);
 
   const std::unique_ptr<grpc::ClientContext> context_;

@@ -26,6 +26,15 @@ std::vector<pid_t> FindProcesses(Predicate wanted) {
   return found;
 }
 
+// A line such as "SigIgn:\t0000000000004002" of /proc/PID/status, where bit N - 1 stands for N.
+bool MaskHolds(const std::string& status, const char* name, int signal) {
+  const size_t at = status.find(name);
+  if (at == std::string::npos) return false;
+  const unsigned long long mask =
+      std::strtoull(status.c_str() + at + std::string(name).size(), nullptr, 16);
+  return (mask >> (signal - 1) & 1) != 0;
+}
+
 }  // namespace
 
 int64_t BootNanoseconds() {
@@ -58,6 +67,16 @@ std::vector<pid_t> MembersOfSession(pid_t session) {
   return FindProcesses([=](pid_t pid, const ProcessStat& stat) {
     return stat.session == session && pid != session;
   });
+}
+
+bool GroupHears(pid_t group, int signal) {
+  const auto hears = [=](pid_t pid) {
+    const std::string status = ReadSmallFile(("/proc/" + std::to_string(pid) + "/status").c_str());
+    return !MaskHolds(status, "SigIgn:", signal) || MaskHolds(status, "SigBlk:", signal);
+  };
+  return !FindProcesses([=](pid_t pid, const ProcessStat& stat) {
+            return stat.group == group && hears(pid);
+          }).empty();
 }
 
 int64_t ReadDeadline(const std::string& path) {

@@ -35,6 +35,11 @@ std::vector<pid_t> ChildrenOf(pid_t parent);
 // Living processes of the session `session` (a shim leads one), itself excluded.
 std::vector<pid_t> MembersOfSession(pid_t session);
 
+// Whether any living process of the group would notice the signal: does not ignore it, or holds it
+// blocked to take it in its own way. False for a group that ignores it: waiting for one would be
+// in vain.
+bool GroupHears(pid_t group, int signal);
+
 // The deadline in a deadline file, in BootNanoseconds; 0 if it is missing or not a number, which
 // stands for "long ago".
 int64_t ReadDeadline(const std::string& path);

@@ -14,12 +14,30 @@
 #include "absl/strings/str_replace.h"
 #include "common/digest.h"
 #include "common/files.h"
+#include "common/human.h"
 #include "common/status_macros.h"
 #include "worker/download.h"
 #include "worker/upload_files.h"
 
 namespace scm {
 namespace fs = std::filesystem;
+namespace {
+
+absl::Status CheckFits(const std::string& directory, const std::string& id, const Json& manifest) {
+  int64_t bytes = 0;
+  for (const Json& file : MemberAt(manifest, "files")) bytes += IntegerAt(file, "bytes", 0);
+  std::error_code error;
+  const fs::space_info space = fs::space(directory, error);
+  if (error || bytes < 0 || static_cast<uintmax_t>(bytes) <= space.available) {
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError(
+      absl::StrCat(id, " has ", HumanBytes(bytes), ", and the worker's disk (", directory,
+                   ") only ", HumanBytes(static_cast<int64_t>(space.available)),
+                   " free: make room there, or give the worker a --work-dir with more"));
+}
+
+}  // namespace
 
 InputCache::InputCache(std::string directory, size_t keep)
     : directory_(std::move(directory)), keep_(keep) {
@@ -48,6 +66,7 @@ absl::StatusOr<std::string> InputCache::Fetch(CoordinatorClient& client, const L
   SCM_RETURN_IF_ERROR(RemoveRecursively(staging));
   SCM_RETURN_IF_ERROR(MakeDirectories(staging));
   std::string hit;
+  absl::Status fits;
   Download download(staging, [&](const std::string& manifest_sha256, const Json& manifest) {
     const std::string entry = EntryPath(id, manifest_sha256);
     Pin(entry);  // before looking, so that it is not trimmed away in between
@@ -59,12 +78,14 @@ absl::StatusOr<std::string> InputCache::Fetch(CoordinatorClient& client, const L
       RemoveRecursively(entry).IgnoreError();
     }
     Unpin(entry);
-    return false;
+    fits = CheckFits(directory_, id, manifest);
+    return !fits.ok();
   });
   absl::Status status = client.Download(
       lease, id, [&](absl::string_view path, int64_t offset, absl::string_view data) {
         return download.OnChunk(path, offset, data);
       });
+  if (!fits.ok()) status = fits;
   if (hit.empty() && status.ok()) status = download.Finish();
   if (!hit.empty() || !status.ok()) {
     RemoveRecursively(staging).IgnoreError();

@@ -18,8 +18,8 @@ class InputCache {
 
   // The directory holding the files of `id`, every byte checked against the manifest that the
   // coordinator sends first; an equal local copy saves the rest of the transfer. The entry is
-  // pinned until Unpin. Blocks. DATA_LOSS: what came does not fit its manifest; or the client's
-  // errors.
+  // pinned until Unpin. Blocks. DATA_LOSS: what came does not fit its manifest; OUT_OF_RANGE: it is
+  // larger than the room on this disk; or the client's errors.
   absl::StatusOr<std::string> Fetch(CoordinatorClient& client, const LeaseRef& lease,
                                     const std::string& id);
   // Makes `source` (files the coordinator has committed as `id`, with a manifest of that digest) an

@@ -23,6 +23,7 @@ struct ExitRecord {
   int exit_code = 0;         // 0 … 255, 128 + signal
   int signal = 0;            // 0 = none
   bool by_deadline = false;  // the shim ended it
+  bool told_to_end = false;  // the shim was sent a signal that ends a whole job
   std::string start_error;   // non-empty: the trainer was never executed…
   int start_errno = 0;       // …because of this
   std::string lost;          // non-empty: it ended without a record, and why
@@ -46,7 +47,8 @@ class ProcessLauncher {
   // Writes one line to the trainer's stdin. UNAVAILABLE: not now (not started, or its pipe is
   // full).
   virtual absl::Status SendLine(const std::string& directory, const std::string& line) = 0;
-  // The process is ended (SIGTERM, 10 s later SIGKILL) `from_now` from now; zero: at once.
+  // The process is ended (SIGTERM, 10 s later SIGKILL; at once where nothing of it hears SIGTERM)
+  // `from_now` from now; zero: at once.
   virtual absl::Status SetDeadline(const std::string& directory, absl::Duration from_now) = 0;
 };
 

@@ -11,6 +11,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/guard.h"
+#include "common/text.h"
 #include "common/version.h"
 #include "worker/daemon.h"
 #include "worker/grpc_client.h"
@@ -27,7 +29,7 @@ constexpr int kTransferThreads = 3;
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 int Complain(const absl::Status& status) {
-  std::fprintf(stderr, "scm-worker: %s\n", std::string(status.message()).c_str());
+  std::fprintf(stderr, "scm-worker: %s\n", TextOf(status.message()).c_str());
   return status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
 }
 
@@ -98,7 +100,7 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
 
   TaskQueue loop;
   ThreadPool pool(kTransferThreads);
-  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", user);
+  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", options.shutdown_grace, user);
   InputCache cache(options.work_dir + "/cache");
   Slots slots(options.cpus, options.cores);
   const std::unique_ptr<GpuInventory> gpus = MakeGpuInventory(options.nvml);
@@ -115,22 +117,34 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                         options.orphan_timeout,
                         {ProgramDirectory(), options.allowed, path == nullptr ? "" : path},
                         visible,
-                        options.min_free_bytes};
-  Register identity{*instance, HostName(), kVersion, options.cpus, visible, {}, *key};
-  Daemon daemon({std::move(identity)}, context, *gpus);
+                        options.min_free_bytes,
+                        options.exit_grace,
+                        options.upload_patience};
+  Register identity{
+      *instance, HostName(), kVersion, options.cpus, visible, {}, OfferedPrograms(context.rules)};
+  identity.instance_key = *key;
+  Daemon daemon({std::move(identity), options.shutdown_grace, options.shutdown_grace}, context,
+                *gpus);
   if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
   WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
                          visible.size(), " GPUs, coordinator ", options.coordinator));
 
   bool leave_now = false;
-  std::thread waiter([&signals, &loop, &daemon, &leave_now] {
-    for (int signal = 0, count = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1; ++count) {
-      loop.Post([&daemon, &leave_now, signal, count] {
-        leave_now = count > 0;  // the trainers' shims keep the grace that was set
-        daemon.Shutdown(signal == SIGINT ? "interrupted" : "terminated");
+  const auto wait = [&signals, &loop, &daemon, &leave_now] {
+    int signal = 0, interrupts = 0;
+    while (sigwait(&signals, &signal) == 0 && signal != SIGUSR1) {
+      interrupts += signal == SIGINT;
+      // Only a person types Ctrl-C twice; schedulers repeat SIGTERM, and mean the same by it. The
+      // trainers' shims keep the grace that was set.
+      loop.Post([&daemon, &leave_now, signal, leave = interrupts > 1] {
+        leave_now = leave;
+        daemon.Shutdown(signal == SIGINT   ? "interrupted"
+                        : signal == SIGHUP ? "hung up"
+                                           : "terminated");
       });
     }
-  });
+  };
+  std::thread waiter([&wait] { Guarded("waiting for signals", wait).IgnoreError(); });
   while (!daemon.finished() && !leave_now) {
     loop.Run(kTick);
     daemon.Tick();
@@ -152,13 +166,26 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
 }  // namespace scm
 
 int main(int argc, char** argv) {
-  const scm::ParsedOptions parsed = scm::ParseWorkerOptions(argc, argv);
-  if (parsed.exit) return parsed.exit_code;
-  // Before any thread exists, so that only the waiter ever sees these.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return scm::Run(parsed.options, signals);
+  int code = 1;
+  const absl::Status status = scm::Guarded("stopping", [&] {
+    const scm::ParsedOptions parsed = scm::ParseWorkerOptions(argc, argv);
+    if (parsed.exit) {
+      code = parsed.exit_code;
+      return;
+    }
+    // Before any thread exists, so that only the waiter ever sees these.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+    // Unless it was started by nohup: whoever closes its terminal wants it to end in good order,
+    // too.
+    struct sigaction hang_up;
+    if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) {
+      sigaddset(&signals, SIGHUP);
+    }
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    code = scm::Run(parsed.options, signals);
+  });
+  return status.ok() ? code : scm::Complain(status);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -38,16 +39,25 @@ struct Register {
   int64_t cpus = 0;
   std::vector<Gpu> gpus;
   std::vector<LeaseRef> live;
+  std::vector<std::string> trainers = {};  // programs that ResolveCommand may allow
   std::string instance_key = {};
   std::vector<int64_t> acknowledged = {};  // bytes of the spool of each of `live`
   std::vector<LeaseRef> ended = {};        // the latest whose end was acknowledged
   double orphan_timeout_seconds = 0;       // how long a trainer goes on when it is cut off
 };
 
+// What only the worker sees of an attempt.
+struct LeaseState {
+  LeaseRef lease;
+  std::string waiting_for;                       // for people; "" = nothing
+  std::optional<double> trainer_silent_seconds;  // of a trainer that runs; 0 once it has ended
+};
+
 struct Renew {
   std::vector<LeaseRef> leases;
   std::vector<GpuSample> gpus;
-  bool leaving = false;           // nothing new is to be granted here
+  bool leaving = false;  // nothing new is to be granted here
+  std::vector<LeaseState> states = {};
   double clock_jump_seconds = 0;  // the wall clock was set since the last renewal
 };
 
@@ -70,6 +80,7 @@ struct ProcessEvent {
   int exit_code = 0;
   std::string message;
   bool retryable = false;
+  bool free = false;  // kKilled: through no fault of the attempt's
   bool operator==(const ProcessEvent&) const = default;
 };
 

@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
+#include "common/text.h"
+#include "common/utf8.h"
 #include "common/version.h"
 
 namespace scm {
@@ -54,6 +56,9 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   WorkerOptions options;
   std::string core_list;
   double orphan_seconds = absl::ToDoubleSeconds(options.orphan_timeout);
+  double shutdown_seconds = absl::ToDoubleSeconds(options.shutdown_grace);
+  double exit_seconds = absl::ToDoubleSeconds(options.exit_grace);
+  double upload_seconds = absl::ToDoubleSeconds(options.upload_patience);
   CLI::App app("Runs attempts of training tasks on this host for an scm coordinator.",
                "scm-worker");
   app.set_version_flag("--version", kVersion);
@@ -79,6 +84,19 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
                  "Seconds for which a trainer may go on without contact to the coordinator")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--shutdown-grace", shutdown_seconds,
+                 "Seconds that trainers have to write a checkpoint and stop when this worker is "
+                 "told to end; their files then have as long again")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--exit-grace", exit_seconds,
+                 "Seconds that a trainer has to exit after its last word (done, stopped, failed)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--upload-patience", upload_seconds,
+                 "Seconds for which files are offered to a coordinator that has no room for them")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--min-free-bytes", options.min_free_bytes,
                  "Attempts wait with their start while the disk of --work-dir has less room")
       ->capture_default_str()
@@ -95,8 +113,15 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   }
   const std::string here = std::filesystem::current_path().string();
   options.work_dir = AbsolutePath(options.work_dir, here);
+  if (FirstInvalidUtf8(options.work_dir) != std::string::npos) {
+    return Fail(absl::StrCat("--work-dir ", LineOf(options.work_dir),
+                             ": its name is not UTF-8, and trainers are told it in JSON"));
+  }
   for (std::string& path : options.allowed) path = AbsolutePath(path, here);
   options.orphan_timeout = absl::Seconds(orphan_seconds);
+  options.shutdown_grace = absl::Seconds(shutdown_seconds);
+  options.exit_grace = absl::Seconds(exit_seconds);
+  options.upload_patience = absl::Seconds(upload_seconds);
   const std::vector<int> affinity = AffinityCores();
   if (options.cpus == 0) options.cpus = std::max<int>(1, static_cast<int>(affinity.size()));
   if (!core_list.empty()) {

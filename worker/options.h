@@ -17,6 +17,9 @@ struct WorkerOptions {
   std::vector<int> cores;            // what attempts may be pinned to; fewer than cpus = no pinning
   std::vector<std::string> allowed;  // absolute
   absl::Duration orphan_timeout = absl::Minutes(10);
+  absl::Duration shutdown_grace = absl::Seconds(60);
+  absl::Duration exit_grace = absl::Seconds(60);
+  absl::Duration upload_patience = absl::Minutes(30);
   int64_t min_free_bytes = int64_t{64} << 20;
   std::string nvml = "libnvidia-ml.so.1";
   std::string trainer_user;  // "" = the daemon's own

@@ -40,6 +40,7 @@ std::optional<ProcessState> ReadExit(const std::string& directory) {
   state.exit.exit_code = static_cast<int>(IntegerAt(*json, "exit_code", 1));
   state.exit.signal = static_cast<int>(IntegerAt(*json, "signal", 0));
   state.exit.by_deadline = StringAt(*json, "ended_by") == "deadline";
+  state.exit.told_to_end = BoolAt(*json, "told_to_end", false);
   state.exit.start_error = StringAt(*json, "start_error");
   state.exit.start_errno = static_cast<int>(IntegerAt(*json, "errno", 0));
   state.exit.ran = state.exit.start_error.empty();
@@ -93,7 +94,8 @@ void KillSession(const ProcessIdentity& shim) {
 }  // namespace
 
 absl::Status PosixLauncher::Start(const LaunchRequest& request) {
-  std::vector<std::string> words = {shim_, "--dir", request.directory};
+  std::vector<std::string> words = {shim_, "--dir", request.directory, "--grace-ms",
+                                    absl::StrCat(absl::ToInt64Milliseconds(grace_))};
   if (!request.cpus.empty()) {
     words.insert(words.end(), {"--cpu-list", absl::StrJoin(request.cpus, ",")});
   }

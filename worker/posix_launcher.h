@@ -14,9 +14,11 @@ namespace scm {
 
 class PosixLauncher : public ProcessLauncher {
  public:
-  // `shim`: path of scm-attempt. `user`: as whom trainers run; no name = as this process.
-  explicit PosixLauncher(std::string shim, TrainerUser user = {})
-      : shim_(std::move(shim)), user_(std::move(user)) {}
+  // `shim`: path of scm-attempt. `grace`: what it gives its trainer when it is itself told to end.
+  // `user`: as whom trainers run; no name = as this process.
+  explicit PosixLauncher(std::string shim, absl::Duration grace = absl::Seconds(60),
+                         TrainerUser user = {})
+      : shim_(std::move(shim)), grace_(grace), user_(std::move(user)) {}
 
   absl::Status Start(const LaunchRequest& request) override;
   ProcessState Poll(const std::string& directory) override;
@@ -30,6 +32,7 @@ class PosixLauncher : public ProcessLauncher {
   ProcessState PollByPid(const std::string& directory, const Json& pid, bool child_lives);
 
   std::string shim_;
+  absl::Duration grace_;
   TrainerUser user_;
   std::map<std::string, pid_t> children_;  // by directory; those this daemon started
 };

@@ -11,6 +11,7 @@
 #include "common/human.h"
 #include "common/status_macros.h"
 #include "worker/attempt_files.h"
+#include "worker/trainer_data.h"
 #include "worker/upload_files.h"
 
 namespace scm {
@@ -90,9 +91,9 @@ absl::Status CheckRoom(const std::string& directory, int64_t min_free) {
                    " free, and an attempt is started with no less than ", HumanBytes(min_free)));
 }
 
-absl::Status PrepareDirectory(const std::string& directory, Json spec, const LeaseRef& lease,
-                              CoordinatorClient& client, InputCache& cache,
-                              std::vector<std::string>& inputs) {
+absl::Status PrepareDirectory(const std::string& directory, const std::string& digest_cache,
+                              Json spec, const LeaseRef& lease, CoordinatorClient& client,
+                              InputCache& cache, std::vector<std::string>& inputs) {
   SCM_RETURN_IF_ERROR(RemoveRecursively(directory));
   SCM_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(directory, "/", attempt_files::kWork)));
   if (spec.contains("resume_from") && spec["resume_from"].is_object()) {
@@ -103,6 +104,7 @@ absl::Status PrepareDirectory(const std::string& directory, Json spec, const Lea
       SCM_RETURN_IF_ERROR(FetchReference(input, lease, client, cache, inputs));
     }
   }
+  SCM_RETURN_IF_ERROR(HandOverData(directory, digest_cache, spec));
   return WriteFileDurably(absl::StrCat(directory, "/", attempt_files::kSpec),
                           DumpJson(spec, 2) + "\n");
 }

@@ -32,11 +32,12 @@ std::vector<std::pair<std::string, std::string>> TrainerEnvironment(
 // RESOURCE_EXHAUSTED while the disk of `directory` has less than `min_free` bytes for this process.
 absl::Status CheckRoom(const std::string& directory, int64_t min_free);
 
-// Makes the directory anew, fetches what the spec refers to as "scm:ID" and writes spec.json. The
-// cache entries it pinned are put into `inputs`, also when it fails. Blocks; any thread.
-absl::Status PrepareDirectory(const std::string& directory, Json spec, const LeaseRef& lease,
-                              CoordinatorClient& client, InputCache& cache,
-                              std::vector<std::string>& inputs);
+// Makes the directory anew, fetches what the spec refers to as "scm:ID", hands over the data of a
+// trainer of one's own (worker/trainer_data.h) and writes spec.json. The cache entries it pinned
+// are put into `inputs`, also when it fails. Blocks; any thread.
+absl::Status PrepareDirectory(const std::string& directory, const std::string& digest_cache,
+                              Json spec, const LeaseRef& lease, CoordinatorClient& client,
+                              InputCache& cache, std::vector<std::string>& inputs);
 
 // lease.json.
 struct AttemptRecord {

@@ -27,6 +27,10 @@ namespace {
 constexpr int kPollMilliseconds = 200;  // how late a changed deadline file may be noticed
 constexpr int kReportFd = 3;            // SCM_REPORT_FD in the trainer
 constexpr int kReapRounds = 100;        // × 50 ms for what a dead trainer left behind
+// A signal sent to a whole job reaches its processes one after the other.
+constexpr int kSignalSpreadMilliseconds = 500;
+
+bool MeansEnd(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGHUP; }
 
 // A broken start is told in words that contain no quotes or control characters, so no JSON
 // escaping is needed beyond dropping those.
@@ -165,6 +169,10 @@ class Shim {
     if (dup2(commands, 0) >= 0 && dup2(log, 1) >= 0 && dup2(log, 2) >= 0 &&
         dup2(spool, kReportFd) >= 0 && chdir(options_.directory.c_str()) == 0) {
       for (int s = 1; s < NSIG; ++s) signal(s, SIG_DFL);
+      // Ignored and not blocked: a program that handles them says so and gets them, while /bin/sh
+      // clears the mask of whatever it runs, and a blocked one would stay away from handlers too.
+      signal(SIGTERM, SIG_IGN);
+      signal(SIGINT, SIG_IGN);
       sigset_t none;
       sigemptyset(&none);
       sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -273,27 +281,62 @@ class Shim {
   int Supervise() {
     int status = 0;
     int64_t kill_at = 0;  // when SIGKILL follows; 0 = not being ended
-    bool asked = false;   // someone sent this shim a signal that means "end it"
     while (!Reap(status)) {
       const int64_t now = BootNanoseconds();
       LookAtWallClock(now);
-      const int64_t deadline = ReadDeadline(Path(attempt_files::kDeadline));
-      if (kill_at == 0 && (asked || now >= deadline)) {
-        ended_by_deadline_ = true;
-        kill_at = now + int64_t{options_.kill_after_milliseconds} * 1'000'000;
-        fprintf(stderr, "scm-attempt: %s: SIGTERM to the trainer's group\n",
-                asked ? "asked to end" : "the deadline has passed");
-        kill(-trainer_, SIGTERM);
+      const int64_t deadline =
+          std::min(ReadDeadline(Path(attempt_files::kDeadline)), own_deadline_);
+      if (kill_at == 0 && now >= deadline) {
+        kill_at = now + Terminate();
       } else if (kill_at != 0 && now >= kill_at) {
         fprintf(stderr, "scm-attempt: still running: SIGKILL to the trainer's group\n");
         kill(-trainer_, SIGKILL);
         kill_at = INT64_MAX;
       }
-      const timespec wait{0, kPollMilliseconds * 1'000'000L};
-      const int signal = sigtimedwait(&signals_, nullptr, &wait);
-      asked = asked || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+      const int signal = NextSignal(kPollMilliseconds);
+      if (MeansEnd(signal)) OnToldToEnd(signal);
     }
+    AwaitSpreadingSignal(status);
     return status;
+  }
+
+  int NextSignal(int wait_ms) {
+    const timespec wait{wait_ms / 1000, (wait_ms % 1000) * 1'000'000L};
+    return sigtimedwait(&signals_, nullptr, &wait);
+  }
+
+  // Sends SIGTERM; returns for how many nanoseconds there is somebody to wait for.
+  int64_t Terminate() {
+    ended_by_deadline_ = true;
+    fprintf(stderr, "scm-attempt: the time is over: SIGTERM to the trainer's group\n");
+    const bool heard = GroupHears(trainer_, SIGTERM);
+    kill(-trainer_, SIGTERM);
+    return heard ? int64_t{options_.kill_after_milliseconds} * 1'000'000 : 0;
+  }
+
+  // The worker has most likely got the same signal and does the same; but it may be gone.
+  void OnToldToEnd(int signal) {
+    if (told_to_end_) return;
+    told_to_end_ = true;
+    own_deadline_ = BootNanoseconds() + int64_t{options_.grace_milliseconds} * 1'000'000;
+    fprintf(stderr, "scm-attempt: told to end by signal %d: the trainer is asked to stop\n",
+            signal);
+    const std::string line =
+        "{\"cmd\":\"stop\",\"reason\":\"drain\",\"checkpoint\":true,\"grace_seconds\":" +
+        std::to_string(options_.grace_milliseconds / 1000) + "}\n";
+    if (write(fifo_holder_, line.data(), line.size()) < 0) {
+      fprintf(stderr, "scm-attempt: its commands are full: %s\n", strerror(errno));
+    }
+  }
+
+  // A trainer that died of what ends a job most likely was one of many that were told.
+  void AwaitSpreadingSignal(int status) {
+    const int code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
+    int signal = 0;
+    for (int wait_ms = MeansEnd(code) && !ended_by_deadline_ ? kSignalSpreadMilliseconds : 0;
+         !told_to_end_ && (signal = NextSignal(wait_ms)) > 0;) {
+      told_to_end_ = MeansEnd(signal);
+    }
   }
 
   // Nothing the trainer started survives it: first its group, then whatever left the group and
@@ -329,7 +372,8 @@ class Shim {
       if (WriteByRename(attempt_files::kExit,
                         "{\"exit_code\":" + std::to_string(code) +
                             ",\"signal\":" + std::to_string(signal) + ",\"ended_by\":\"" +
-                            (ended_by_deadline_ ? "deadline" : "itself") + "\"}\n",
+                            (ended_by_deadline_ ? "deadline" : "itself") +
+                            "\",\"told_to_end\":" + (told_to_end_ ? "true" : "false") + "}\n",
                         /*durable=*/true)) {
         return true;
       }
@@ -346,7 +390,8 @@ class Shim {
   uid_t uid_ = 0;  // 0 = the shim's own
   gid_t gid_ = 0;
   int64_t wall_began_ = 0;  // what the wall clock said at boot; 0 before the first look
-  bool ended_by_deadline_ = false;
+  bool ended_by_deadline_ = false, told_to_end_ = false;
+  int64_t own_deadline_ = INT64_MAX;  // BootNanoseconds(), once told to end
 };
 
 }  // namespace

@@ -11,8 +11,8 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: scm-attempt --dir DIRECTORY [--cpu-list N,N,…] [--kill-after-ms N] [--user NAME] -- "
-    "COMMAND [ARG…]\n"
+    "usage: scm-attempt --dir DIRECTORY [--cpu-list N,N,…] [--kill-after-ms N] [--grace-ms N]\n"
+    "                   [--user NAME] -- COMMAND [ARG…]\n"
     "Runs one attempt's trainer; started by scm-worker (docs/trainer-protocol.md).\n";
 
 std::vector<int> ParseCpuList(const char* text) {
@@ -41,6 +41,8 @@ int main(int argc, char** argv) {
       options.user = argv[i + 1];
     } else if (flag == "--kill-after-ms") {
       options.kill_after_milliseconds = std::atoi(argv[i + 1]);
+    } else if (flag == "--grace-ms") {
+      options.grace_milliseconds = std::atoi(argv[i + 1]);
     } else {
       break;
     }

@@ -2,7 +2,19 @@
 
 #include <utility>
 
+#include "common/guard.h"
+#include "worker/log.h"
+
 namespace scm {
+namespace {
+
+// A task that throws is lost, the thread that ran it is not.
+void RunGuarded(const std::function<void()>& task) {
+  const absl::Status status = Guarded("a task of the worker", task);
+  if (!status.ok()) WorkerLog(absl::StrCat("a fault of this program: ", status.message()));
+}
+
+}  // namespace
 
 void TaskQueue::Post(std::function<void()> task) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -17,7 +29,7 @@ int TaskQueue::Run(absl::Duration wait) {
     filled_.wait_for(lock, absl::ToChronoNanoseconds(wait), [this] { return !tasks_.empty(); });
     tasks.swap(tasks_);
   }
-  for (const std::function<void()>& task : tasks) task();
+  for (const std::function<void()>& task : tasks) RunGuarded(task);
   return static_cast<int>(tasks.size());
 }
 
@@ -51,7 +63,7 @@ void ThreadPool::Work() {
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    task();
+    RunGuarded(task);
   }
 }
 

@@ -65,7 +65,8 @@ absl::StatusOr<std::vector<LocalFile>> List(const std::string& root) {
   fs::recursive_directory_iterator entry(root, error), end;
   for (; !error && entry != end; entry.increment(error)) {
     const std::string path = entry->path().string();
-    const fs::file_status status = entry->symlink_status();
+    const fs::file_status status = entry->symlink_status(error);
+    if (error) break;
     if (fs::is_directory(status)) continue;
     if (!fs::is_regular_file(status)) {
       return absl::InvalidArgumentError(absl::StrCat(path, " is not a plain file"));
@@ -113,7 +114,8 @@ absl::StatusOr<std::string> ReportedPath(const Json& report, const std::string& 
     return absl::InvalidArgumentError(absl::StrCat(
         given, " was reported as ", StringAt(report, "type"), " but does not lie below ", root));
   }
-  if (checkpoint && !fs::is_directory(path)) {
+  std::error_code unreadable;
+  if (checkpoint && !fs::is_directory(path, unreadable)) {
     return absl::InvalidArgumentError(absl::StrCat(given, " is not a directory"));
   }
   return path;
@@ -137,13 +139,14 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
                                                      "\"; at most 64 of A-Z a-z 0-9 . _ -"));
     }
   }
-  if (fs::is_directory(path)) {
+  std::error_code unreadable;
+  if (fs::is_directory(path, unreadable)) {
     SCM_ASSIGN_OR_RETURN(request.files, List(path));
   } else {
     LocalFile file;
     file.path = fs::path(path).filename().string();
     file.source = path;
-    if (!IsStorablePath(file.path) || !fs::is_regular_file(path)) {
+    if (!IsStorablePath(file.path) || !fs::is_regular_file(path, unreadable)) {
       return absl::InvalidArgumentError(absl::StrCat(path, " is not a file that can be stored"));
     }
     request.files.push_back(std::move(file));

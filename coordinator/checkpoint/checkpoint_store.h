@@ -47,9 +47,10 @@ class BlobWriter {
   // offset; RESOURCE_EXHAUSTED: disk full.
   virtual absl::Status Append(absl::string_view path, int64_t offset, absl::string_view data) = 0;
   // Checks sizes and digests, fsyncs files, manifest and directories, renames without replacing.
-  // ALREADY_EXISTS if an equal blob is in place is NOT an error: the existing one is returned.
-  // A different blob under the same id from an older or equal epoch is replaced only if `replace`
-  // (the row was never committed); else FAILED_PRECONDITION. DATA_LOSS: digest mismatch.
+  // An equal blob in place is no error: the existing one is returned, after every byte of it was
+  // compared with its manifest. One that is damaged is replaced, whatever the new one holds. A
+  // different one of the same or an older epoch is replaced only if nobody relies on it; else
+  // FAILED_PRECONDITION. DATA_LOSS: what was uploaded does not fit its digests.
   virtual absl::StatusOr<CommittedBlob> Commit() = 0;
 };
 

@@ -135,6 +135,12 @@ class Posix : public Filesystem {
     if (statvfs(path.c_str(), &info) != 0) return Error("measure", path);
     return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
   }
+
+  absl::StatusOr<int64_t> DiskBytes(const std::string& path) override {
+    struct statvfs info;
+    if (statvfs(path.c_str(), &info) != 0) return Error("measure", path);
+    return static_cast<int64_t>(info.f_blocks) * static_cast<int64_t>(info.f_frsize);
+  }
 };
 
 }  // namespace

@@ -52,6 +52,8 @@ class Filesystem {
   virtual absl::StatusOr<int64_t> FileSize(const std::string& path) = 0;
   // Bytes that this process may still write on the file system of `path`.
   virtual absl::StatusOr<int64_t> FreeBytes(const std::string& path) = 0;
+  // Bytes that the file system of `path` holds in all.
+  virtual absl::StatusOr<int64_t> DiskBytes(const std::string& path) = 0;
 };
 
 // The machine's own; lives forever.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
+#include "common/human.h"
 #include "common/status_macros.h"
 #include "coordinator/checkpoint/blob_writer.h"
 #include "coordinator/checkpoint/manifest.h"
@@ -93,14 +94,26 @@ absl::StatusOr<std::string> LocalStore::NewStage() {
   }
 }
 
+absl::Status LocalStore::CheckRoom(const Manifest& manifest) {
+  const int64_t bytes = TotalBytes(manifest), kept = options_.min_free_bytes;
+  SCM_ASSIGN_OR_RETURN(const int64_t free, files_.FreeBytes(Staging()));
+  if (free >= kept && free - kept >= bytes) return absl::OkStatus();
+  SCM_ASSIGN_OR_RETURN(const int64_t disk, files_.DiskBytes(Staging()));
+  if (disk < bytes) {
+    return absl::OutOfRangeError(
+        absl::StrCat(manifest.id, " has ", HumanBytes(bytes),
+                     " and can never be stored: all of the disk of ", options_.directory, " is ",
+                     HumanBytes(disk), "; the coordinator needs a --data-dir on a larger one"));
+  }
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "no room for ", manifest.id, ": it has ", HumanBytes(bytes), ", and the coordinator's disk (",
+      options_.directory, ") ", HumanBytes(free), " free, of which ", HumanBytes(kept),
+      " stay so; make room there, for example with `scmctl checkpoints gc`"));
+}
+
 absl::StatusOr<std::unique_ptr<BlobWriter>> LocalStore::Begin(const Manifest& manifest) {
   SCM_RETURN_IF_ERROR(CheckManifest(manifest));
-  SCM_ASSIGN_OR_RETURN(const int64_t free, files_.FreeBytes(Staging()));
-  if (free < options_.min_free_bytes || free - options_.min_free_bytes < TotalBytes(manifest)) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "no room for ", manifest.id, ": it has ", TotalBytes(manifest), " bytes, ",
-        options_.directory, " has ", free, " free and keeps ", options_.min_free_bytes));
-  }
+  SCM_RETURN_IF_ERROR(CheckRoom(manifest));
   SCM_ASSIGN_OR_RETURN(const std::string stage, NewStage());
   return std::make_unique<StagedBlobWriter>(*this, files_, stage, manifest);
 }
@@ -111,12 +124,16 @@ absl::StatusOr<CommittedBlob> LocalStore::Find(absl::string_view id) {
   blob.id = std::string(id);
   blob.path = PathOf(id);
   const std::string path = absl::StrCat(blob.path, "/", kManifestName);
-  SCM_ASSIGN_OR_RETURN(const std::string text, files_.ReadAt(path, 0, kMaxManifestBytes));
-  SCM_ASSIGN_OR_RETURN(blob.manifest, ManifestFromJson(text, path));
+  const absl::StatusOr<std::string> text = files_.ReadAt(path, 0, kMaxManifestBytes);
+  if (absl::IsNotFound(text.status()) && files_.List(blob.path).ok()) {
+    return absl::DataLossError(absl::StrCat(path, " is missing"));
+  }
+  SCM_RETURN_IF_ERROR(text.status());
+  SCM_ASSIGN_OR_RETURN(blob.manifest, ManifestFromJson(*text, path));
   if (blob.manifest.id != blob.id) {
     return absl::DataLossError(absl::StrCat(path, " is the manifest of ", blob.manifest.id));
   }
-  blob.sha256 = Sha256Hex(text);
+  blob.sha256 = Sha256Hex(*text);
   blob.bytes = TotalBytes(blob.manifest);
   return blob;
 }
@@ -131,12 +148,22 @@ absl::Status LocalStore::Verify(absl::string_view id) {
 
 absl::StatusOr<CommittedBlob> LocalStore::Place(const std::string& stage,
                                                 const Manifest& manifest) {
-  const std::lock_guard<std::mutex> lock(place_mutex_);
-  return PlaceLocked(stage, manifest);
+  for (;;) {
+    int64_t before;
+    {
+      const std::lock_guard<std::mutex> lock(place_mutex_);
+      before = changes_;
+    }
+    // Reads all of what is there, so not while others wait to place theirs.
+    const absl::Status verified = Verify(manifest.id);
+    const std::lock_guard<std::mutex> lock(place_mutex_);
+    if (changes_ == before) return PlaceLocked(stage, manifest, verified);
+  }
 }
 
 absl::StatusOr<CommittedBlob> LocalStore::PlaceLocked(const std::string& stage,
-                                                      const Manifest& manifest) {
+                                                      const Manifest& manifest,
+                                                      const absl::Status& verified) {
   const std::string owner = OwnerPathOf(manifest.id);
   absl::StatusOr<CommittedBlob> existing = Find(manifest.id);
   if (!existing.ok() && !absl::IsNotFound(existing.status()) &&
@@ -144,15 +171,15 @@ absl::StatusOr<CommittedBlob> LocalStore::PlaceLocked(const std::string& stage,
     return existing.status();
   }
   const bool there = existing.ok() || absl::IsDataLoss(existing.status());
-  const bool doubtful = doubtful_.count(manifest.id) > 0;
   std::string hidden;
-  if (there && !doubtful) {
-    if (existing.ok() && SameContent(existing->manifest, manifest)) return existing;
-    SCM_RETURN_IF_ERROR(MayReplace(existing.ok() ? existing->manifest.epoch : 0, manifest));
+  if (there && doubtful_.count(manifest.id) == 0) {
+    SCM_ASSIGN_OR_RETURN(const bool replace, MustReplace(existing, manifest, verified));
+    if (!replace) return existing;
   }
   if (there) SCM_RETURN_IF_ERROR(HideLocked(manifest.id, &hidden));
   SCM_RETURN_IF_ERROR(MakeDurably(owner, Blobs()));
   SCM_RETURN_IF_ERROR(files_.RenameNoReplace(stage, PathOf(manifest.id)));
+  ++changes_;
   const absl::Status synced = files_.SyncDirectory(owner);
   if (!synced.ok()) {
     // Visible, but perhaps not for long: the caller is told no, so it must not be found either.
@@ -165,13 +192,20 @@ absl::StatusOr<CommittedBlob> LocalStore::PlaceLocked(const std::string& stage,
   return Find(manifest.id);
 }
 
-absl::Status LocalStore::MayReplace(int64_t existing_epoch, const Manifest& manifest) {
-  if (existing_epoch > manifest.epoch) {
+// False: what is there is as good as the upload. An error: it stays, and the upload is refused.
+absl::StatusOr<bool> LocalStore::MustReplace(const absl::StatusOr<CommittedBlob>& existing,
+                                             const Manifest& manifest,
+                                             const absl::Status& verified) {
+  const bool same = existing.ok() && SameContent(existing->manifest, manifest);
+  if (same) return !verified.ok();
+  if (existing.ok() && existing->manifest.epoch > manifest.epoch) {
     return absl::FailedPreconditionError(
-        absl::StrCat(manifest.id, " was written under epoch ", existing_epoch,
+        absl::StrCat(manifest.id, " was written under epoch ", existing->manifest.epoch,
                      ", this upload has the older epoch ", manifest.epoch));
   }
-  if (options_.may_replace && options_.may_replace(manifest.id)) return absl::OkStatus();
+  if (absl::IsDataLoss(verified)) return true;
+  SCM_RETURN_IF_ERROR(verified);
+  if (options_.may_replace && options_.may_replace(manifest.id)) return true;
   return absl::FailedPreconditionError(absl::StrCat(
       manifest.id, " is committed with other content; committed checkpoints never change"));
 }
@@ -185,6 +219,7 @@ absl::Status LocalStore::HideLocked(absl::string_view id, std::string* hidden) {
     moved = files_.RenameNoReplace(PathOf(id), *hidden);
   } while (absl::IsAlreadyExists(moved));
   SCM_RETURN_IF_ERROR(moved);
+  ++changes_;
   const absl::Status synced = files_.SyncDirectory(OwnerPathOf(id));
   if (!synced.ok()) files_.RenameNoReplace(*hidden, PathOf(id)).IgnoreError();
   return synced;

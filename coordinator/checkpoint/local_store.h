@@ -23,10 +23,12 @@
 namespace scm {
 
 struct LocalStoreOptions {
-  std::string directory;       // absolute; its parent exists
-  int64_t min_free_bytes = 0;  // an upload that would leave less is refused: RESOURCE_EXHAUSTED
-  // Whether the blob in place may be replaced by a different one of the same or a newer epoch: true
-  // only if its row was never committed. Called from uploading threads. Absent: never.
+  std::string directory;  // absolute; its parent exists
+  // An upload that would leave less is refused: RESOURCE_EXHAUSTED, or OUT_OF_RANGE where it would
+  // not even fit an empty disk.
+  int64_t min_free_bytes = 0;
+  // Whether the intact blob in place may be replaced by a different one of the same or a newer
+  // epoch: true only if no row relies on it. Called from uploading threads. Absent: never.
   std::function<bool(absl::string_view id)> may_replace = nullptr;
 };
 
@@ -60,11 +62,16 @@ class LocalStore : public CheckpointStore {
   std::string PathOf(absl::string_view id) const;
   std::string OwnerPathOf(absl::string_view id) const;
   absl::Status MakeDurably(const std::string& directory, const std::string& parent);
+  // RESOURCE_EXHAUSTED: not now; OUT_OF_RANGE: never.
+  absl::Status CheckRoom(const Manifest& manifest);
   absl::StatusOr<std::string> NewStage();
   std::string NextStage();
   // With place_mutex_ held:
-  absl::StatusOr<CommittedBlob> PlaceLocked(const std::string& stage, const Manifest& manifest);
-  absl::Status MayReplace(int64_t existing_epoch, const Manifest& manifest);
+  // `verified`: what Verify says of the blob in place.
+  absl::StatusOr<CommittedBlob> PlaceLocked(const std::string& stage, const Manifest& manifest,
+                                            const absl::Status& verified);
+  absl::StatusOr<bool> MustReplace(const absl::StatusOr<CommittedBlob>& existing,
+                                   const Manifest& manifest, const absl::Status& verified);
   absl::Status HideLocked(absl::string_view id, std::string* hidden);
   bool IsWhole(const CommittedBlob& blob);
 
@@ -72,6 +79,7 @@ class LocalStore : public CheckpointStore {
   Filesystem& files_;
   std::atomic<int64_t> next_stage_{1};
   std::mutex place_mutex_;  // names below blobs/ change only under it
+  int64_t changes_ = 0;     // of names below blobs/
   // Blobs that are visible but whose directory could not be fsynced: not to be relied on.
   std::set<std::string> doubtful_;
 };

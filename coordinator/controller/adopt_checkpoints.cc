@@ -59,10 +59,9 @@ CheckpointRecord RecordOf(const CommittedBlob& blob, const RunId& run, absl::Tim
           committed_at};
 }
 
-absl::Status AdoptCheckpoints(ControllerContext& context) {
-  std::set<std::string> known;  // deleted ones too: what is left of them is swept
+absl::Status AdoptCheckpoints(ControllerContext& context, std::set<std::string> known) {
+  // Deleted ones too: what is left of them is swept.
   for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) known.insert(id);
-  for (const auto& [id, artifact] : context.cluster.artifacts.all()) known.insert(id);
   CheckpointStore& store = *context.dependencies.checkpoints;
   SCM_ASSIGN_OR_RETURN(const std::vector<CommittedBlob> unknown, store.Unknown(known));
   for (const CommittedBlob& blob : unknown) {

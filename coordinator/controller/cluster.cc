@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
-#include "common/status_macros.h"
 #include "coordinator/controller/persist.h"
 
 namespace scm {
@@ -34,20 +33,25 @@ void AddRows(EntityTable name, Table<Id, T>& table, WriteBatch& batch) {
   table.ClearDirty();
 }
 
-template <typename Id, typename T>
-absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Json&),
-                        Table<Id, T>& table) {
-  SCM_ASSIGN_OR_RETURN(
-      const Json json,
-      ParseJson(row.body, absl::StrCat(EntityTableName(row.table), " ", row.id, " in the store")));
-  SCM_ASSIGN_OR_RETURN(T record, read(json));
-  table.Insert(Id(row.id), std::move(record));
-  return absl::OkStatus();
-}
+std::string ChunkId(const RunId& run, size_t chunk) { return absl::StrCat(run.str(), "/", chunk); }
 
-constexpr char kCounters[] = "counters";
-// The row of kMeta that says where the coordinator's time stood at the commit.
-constexpr char kClock[] = "clock";
+// What is new of the runs' validations: the chunks that have changed, and none twice.
+void AddValidations(Table<RunId, Run>& runs, WriteBatch& batch) {
+  for (const RunId& id : runs.dirty()) {
+    const Run& run = *runs.Find(id);
+    const auto& chunks = run.validations.chunks();
+    const size_t held = run.validations.saved_chunks();
+    if (run.validations.first_unsaved() == chunks.size() && held == chunks.size()) continue;
+    for (size_t i = run.validations.first_unsaved(); i < chunks.size(); ++i) {
+      batch.upserts.push_back({EntityTable::kValidations, ChunkId(id, i), run.experiment.str(),
+                               DumpJson(ToJson(*chunks[i]))});
+    }
+    for (size_t i = chunks.size(); i < held; ++i) {
+      batch.removals.emplace_back(EntityTable::kValidations, ChunkId(id, i));
+    }
+    runs.Mutate(id).validations.MarkSaved();
+  }
+}
 
 }  // namespace
 
@@ -78,11 +82,23 @@ void Cluster::AddRequest(const std::string& request, const std::string& experime
   pending_.requests.emplace_back(request, experiment);
 }
 
+void Cluster::ForgetChanges() {
+  experiments.ClearDirty();
+  trials.ClearDirty();
+  runs.ClearDirty();
+  tasks.ClearDirty();
+  workers.ClearDirty();
+  checkpoints.ClearDirty();
+  artifacts.ClearDirty();
+  certificates.ClearDirty();
+}
+
 WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
   WriteBatch batch = std::move(pending_);
   pending_ = WriteBatch();
   AddRows(EntityTable::kExperiments, experiments, batch);
   AddRows(EntityTable::kTrials, trials, batch);
+  AddValidations(runs, batch);
   AddRows(EntityTable::kRuns, runs, batch);
   AddRows(EntityTable::kTasks, tasks, batch);
   AddRows(EntityTable::kWorkers, workers, batch);
@@ -92,11 +108,12 @@ WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
   if (counters_dirty_) {
     Json body = Json::object();
     for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
-    batch.upserts.push_back({EntityTable::kMeta, kCounters, "", DumpJson(body)});
+    batch.upserts.push_back({EntityTable::kMeta, kCountersRow, "", DumpJson(body)});
     counters_dirty_ = false;
   }
   if (!batch.empty()) {
-    batch.upserts.push_back({EntityTable::kMeta, kClock, "", DumpJson(timeline->ToJson(reading))});
+    batch.upserts.push_back(
+        {EntityTable::kMeta, kClockRow, "", DumpJson(timeline->ToJson(reading))});
   }
   return batch;
 }
@@ -175,65 +192,6 @@ std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
     if (!task->run.empty()) found.push_back(runs.Find(task->run));
   }
   return found;
-}
-
-absl::Status Cluster::Restore(const StoredState& stored) {
-  for (const EntityRow& row : stored.entities) {
-    absl::Status status;
-    switch (row.table) {
-      case EntityTable::kExperiments:
-        status = RestoreRow(row, ExperimentFromJson, experiments);
-        break;
-      case EntityTable::kTrials:
-        status = RestoreRow(row, TrialFromJson, trials);
-        break;
-      case EntityTable::kRuns:
-        status = RestoreRow(row, RunFromJson, runs);
-        break;
-      case EntityTable::kTasks:
-        status = RestoreRow(row, TaskFromJson, tasks);
-        break;
-      case EntityTable::kWorkers:
-        status = RestoreRow(row, WorkerFromJson, workers);
-        break;
-      case EntityTable::kCheckpoints:
-        status = RestoreRow(row, CheckpointFromJson, checkpoints);
-        break;
-      case EntityTable::kArtifacts:
-        status = RestoreRow(row, ArtifactFromJson, artifacts);
-        break;
-      case EntityTable::kCertificates:
-        status = RestoreRow(row, CertificateFromJson, certificates);
-        break;
-      case EntityTable::kMeta: {
-        SCM_ASSIGN_OR_RETURN(
-            const Json json,
-            ParseJson(row.body, absl::StrCat("the row ", row.id, " of meta in the store")));
-        if (row.id == kClock) stored_clock_ = json;
-        if (row.id != kCounters) break;
-        for (auto it = json.begin(); it != json.end(); ++it) {
-          counters_[it.key()[0]] = it.value().get<int64_t>();
-        }
-        break;
-      }
-    }
-    SCM_RETURN_IF_ERROR(status);
-  }
-  for (const auto& [request, answer] : stored.requests) requests[request] = answer;
-  last_event_ = stored.last_event;
-  for (const auto& [id, task] : tasks.all()) {
-    tasks_of_.Own()[task->experiment].push_back(id);
-    if (!IsTerminal(task->state)) open_tasks_.Own().insert(id);
-  }
-  for (auto& [id, list] : tasks_of_.Own()) {
-    std::sort(list.begin(), list.end(), [this](const TaskId& a, const TaskId& b) {
-      return tasks.Find(a)->order < tasks.Find(b)->order;
-    });
-  }
-  for (const auto& [id, trial] : trials.all()) trials_of_[trial->experiment].push_back(id);
-  TakeBatch({});  // what was read is not dirty
-  Publish(absl::InfinitePast());
-  return absl::OkStatus();
 }
 
 }  // namespace scm

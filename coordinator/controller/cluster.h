@@ -66,6 +66,12 @@ class Table {
     fresh_.insert(id);
     return const_cast<T&>(*map_->at(id));
   }
+  // Not there any more for anyone here; its row in the store stays as it is.
+  void Forget(const Id& id) {
+    map_.Own().erase(id);
+    dirty_.erase(id);
+    fresh_.erase(id);
+  }
   const Map& all() const { return *map_; }
   // What changed since the last ClearDirty.
   const std::set<Id>& dirty() const { return dirty_; }
@@ -87,6 +93,21 @@ using WaitingReasons = std::map<TaskId, std::string>;
 // In order of submission.
 using TasksOfExperiments = std::map<ExperimentId, std::vector<TaskId>>;
 
+// A stored row that cannot be used, or refers to something that is not there. It stays in the store
+// untouched, and nothing here knows of it any more.
+struct SetAsideRow {
+  std::string table, id;
+  std::string experiment;  // "" where it belongs to none
+  std::string reason;
+};
+
+// What is known about the store itself.
+struct StoreHealth {
+  std::vector<SetAsideRow> set_aside;  // at the start of this process
+  absl::Time checked_at = absl::InfinitePast();
+  StoreCheck check;
+};
+
 // Everything that queries read. Immutable.
 struct Snapshot {
   absl::Time at;  // the coordinator's own time, as all times in the records
@@ -104,7 +125,10 @@ struct Snapshot {
   std::shared_ptr<const std::set<TaskId>> open_tasks;  // not terminal
   // Why waiting tasks wait, from the scheduler's last decision.
   std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
+  // What attempts that run wait for, where their workers say so.
+  std::shared_ptr<const WaitingReasons> waiting_for = std::make_shared<WaitingReasons>();
   bool store_full = false;  // the disk is full: nothing new is accepted
+  std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
 };
 
 class Cluster {
@@ -161,12 +185,24 @@ class Cluster {
   std::vector<const Task*> TasksOf(const ExperimentId& id) const;
   std::vector<const Run*> RunsOf(const ExperimentId& id) const;
 
-  // Replaces everything by what the store holds. DATA_LOSS names the row that cannot be read.
-  absl::Status Restore(const StoredState& stored);
-  // As it was in the store, for the timeline that goes on from it; null at a first start.
+  // Replaces everything by what the store holds. Rows that cannot be used are returned. An
+  // experiment that lacks one of its trials, runs or tasks is shown as FAILED without any of them
+  // (one that had ended stays as it ended), and is not written again; every other one goes on.
+  std::vector<SetAsideRow> Restore(const StoredState& stored);
+  // Those among `rows` that no earlier Restore returned; noted in the store with the next batch.
+  std::vector<SetAsideRow> NewlySetAside(const std::vector<SetAsideRow>& rows);
+  // The row that says where the time stood, for the timeline that goes on from it; null at a first
+  // start.
   const Json& stored_clock() const { return stored_clock_; }
 
  private:
+  void ForgetChanges();
+  static constexpr char kCountersRow[] = "counters";
+  // Of kMeta: where the coordinator's time stood at the commit.
+  static constexpr char kClockRow[] = "clock";
+
+  void RestoreMeta(const EntityRow& row, std::vector<SetAsideRow>& aside);
+  void RebuildIndices();
   // A snapshot of what `take` makes of each table.
   template <typename Self, typename Take>
   static Snapshot Collect(Self& cluster, absl::Time now, Take take);
@@ -178,7 +214,8 @@ class Cluster {
   bool counters_dirty_ = false;
   Json stored_clock_;
   int64_t last_event_ = 0;
-  WriteBatch pending_;  // rows that are not entities
+  std::set<std::string> known_aside_;  // "TABLE ID" of what was set aside before
+  WriteBatch pending_;                 // rows that are not entities
 };
 
 }  // namespace scm

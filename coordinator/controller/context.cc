@@ -12,6 +12,8 @@
 namespace scm {
 namespace {
 
+constexpr size_t kMostFaults = 100;
+
 // Whether an attempt ended by itself, as opposed to a lost worker or lease.
 bool EndedByItself(const TaskEvent& event) {
   if (const auto* exited = std::get_if<ProcessExited>(&event)) {
@@ -110,6 +112,14 @@ double ControllerContext::LeasedSeconds(const ExperimentId& id) const {
   return total;
 }
 
+std::shared_ptr<const WaitingReasons> ControllerContext::WaitingFor() const {
+  auto all = std::make_shared<WaitingReasons>();
+  for (const auto& [task, word] : attempt_words) {
+    if (!word.waiting_for.empty()) all->emplace(task, word.waiting_for);
+  }
+  return all;
+}
+
 void ControllerContext::SendStop(const Task& task) {
   if (task.state != State::kStopping || !task.lease) return;
   const StopReason reason = *task.stop_reason;
@@ -143,7 +153,11 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
     }
   } else {
     lease_deadlines.erase(after.id);
-    if (before.lease) unsent_grants.erase(before.lease->id);
+    attempt_words.erase(after.id);
+    if (before.lease) {
+      unsent_grants.erase(before.lease->id);
+      damaged_inputs.erase(before.lease->id);
+    }
   }
   NoteStrike(before, after, event);
   if (before.state == after.state && !std::holds_alternative<StopRequested>(event)) return;
@@ -190,6 +204,13 @@ void ControllerContext::NoteStrike(const Task& before, const Task& after, const 
       ExperimentId(), changed.id.str(), "worker_quarantined",
       absl::StrCat(changed.strikes, " attempts in a row ended by themselves without a checkpoint; ",
                    "`scmctl workers drain --undo ", changed.id.str(), "` takes it back"));
+}
+
+void ControllerContext::NoteFault(const absl::Status& fault) {
+  const std::string text(fault.message());
+  if (faults.size() >= kMostFaults || !faults.insert(text).second) return;
+  Event(ExperimentId(), "coordinator", "internal_fault",
+        absl::StrCat("a fault of this program, please report it: ", text));
 }
 
 void ControllerContext::ReleaseLastWorkers() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,6 +19,14 @@
 #include "coordinator/core/task_event.h"
 
 namespace scm {
+
+// What only the worker sees of an attempt, from its latest renewal.
+struct AttemptWord {
+  // For how long its trainer had written no report then. What is not renewed ends with its lease,
+  // so it does not grow between renewals.
+  std::optional<absl::Duration> trainer_silent;
+  std::string waiting_for;  // for people; "" = nothing
+};
 
 struct ControllerContext {
   ControllerContext(ControllerOptions the_options, ControllerDependencies the_dependencies)
@@ -44,12 +53,18 @@ struct ControllerContext {
   };
   std::map<TaskId, Seen> seen;
   std::set<WorkerId> refused;  // said once of each worker
+  // Of leases that are held: what their workers last said about them…
+  std::map<TaskId, AttemptWord> attempt_words;
+  // …and which of their inputs turned out damaged.
+  std::map<LeaseId, std::string> damaged_inputs;
   // Of the scheduler's last decision.
   std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
   std::set<ExperimentId> touched;  // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
-  bool shutting_down = false;                       // no grants any more
+  std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
+  std::set<std::string> faults;  // what was noted by NoteFault
+  bool shutting_down = false;    // no grants any more
   // Something changed that may let a waiting task start; otherwise the scheduler is asked once a
   // second.
   bool placement_changed = true;
@@ -79,8 +94,13 @@ struct ControllerContext {
   double Accrued(const ExperimentId& id) const;
   // For which that money was due.
   double LeasedSeconds(const ExperimentId& id) const;
+  // Of every attempt that waits for something, as snapshots show it.
+  std::shared_ptr<const WaitingReasons> WaitingFor() const;
   // Gives a worker back that was quarantined, where it has become the last that can do its work.
   void ReleaseLastWorkers();
+
+  // Something of ours threw and was caught. Named once: the same again is no news.
+  void NoteFault(const absl::Status& fault);
 
   void Event(const ExperimentId& experiment, const std::string& subject, const std::string& kind,
              const std::string& text, Json body = Json::object()) {

@@ -7,9 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/guard.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 #include "coordinator/controller/adopt_checkpoints.h"
 #include "coordinator/controller/context.h"
+#include "coordinator/controller/damage.h"
 #include "coordinator/controller/dispatcher.h"
 #include "coordinator/controller/policy_runner.h"
 #include "coordinator/controller/process_exit.h"
@@ -19,11 +22,18 @@
 #include "coordinator/controller/stage_driver.h"
 #include "coordinator/controller/worker_sessions.h"
 #include "experiment/parse.h"
+#include "experiment/tree.h"
 
 namespace scm {
 namespace {
 
 constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
+constexpr size_t kWarnings = 100, kWarningBytes = 500;  // kept of one submission
+// In the order of Input.
+constexpr const char* kInputNames[] = {"a submission", "a control request", "a registration",
+                                       "a renewal",    "reports",           "a process's progress",
+                                       "a goodbye",    "a lost link",       "an upload"};
+static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 }  // namespace
 
@@ -33,18 +43,22 @@ struct Controller::Impl {
         sessions(&context),
         stages(&context),
         policies(&context, &stages),
-        reports(&context, {[this](const RunId& run) { AfterValidation(run); },
+        reports(&context, {[this](const RunId& run, int64_t step) { AfterValidation(run, step); },
                            [this](const RunId& run, int64_t step, const std::string& metric,
                                   double value) { policies.NonFinite(run, step, metric, value); }}),
         dispatcher(&context,
                    {[this](const TaskId& task) { return policies.MayStart(task); },
                     [this](const Task& task) { return WriteReportData(context, task); }}) {}
 
-  void AfterValidation(const RunId& run) {
-    context.cluster.runs.Mutate(run).best_step =
-        BestStep(context.cluster, *context.cluster.runs.Find(run));
+  void AfterValidation(const RunId& run, int64_t step) {
+    NoteBestStep(run, step);
     policies.Look(run);
     stages.AfterValidation(run);
+  }
+
+  void NoteBestStep(const RunId& id, int64_t step) {
+    Run& run = context.cluster.runs.Mutate(id);
+    run.best_step = BestStepWith(context.cluster, run, step);
   }
 
   // One overload an input; the returned text answers it.
@@ -57,12 +71,22 @@ struct Controller::Impl {
   absl::StatusOr<Reply> operator()(const GoodbyeInput& input);
   absl::StatusOr<Reply> operator()(const LinkLostInput& input);
   absl::StatusOr<Reply> operator()(const BlobInput& input);
+  absl::StatusOr<Reply> operator()(const DamageInput& input);
 
   // Every look at the clocks begins here: what waited during a pause is handled after this.
   void Observe(const ClockReading& reading);
   absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
   absl::StatusOr<Reply> Shutdown();
   void AdvanceTouched();
+  std::set<std::string> KnownBlobs(const StoredState& stored) const;
+  void NoteSetAside(std::vector<SetAsideRow> rows);
+  // Runs a part of the work; what it throws is noted, and the rest goes on. False then.
+  template <typename Body>
+  bool Watched(absl::string_view what, const Body& body) {
+    const absl::Status status = Guarded(what, body);
+    if (!status.ok()) context.NoteFault(status);
+    return status.ok();
+  }
 
   ControllerContext context;
   WorkerSessions sessions;
@@ -98,11 +122,21 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
     }
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
   }
+  // As it is stored it must be readable again.
+  if (DumpJson(SpecToJson(*parsed.spec)).size() > experiment_file::kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("with its defaults the experiment has more than ",
+                     experiment_file::kMaxFileBytes, " bytes"));
+  }
   Experiment experiment;
   experiment.id = context.cluster.NewId<ExperimentId>();
   experiment.name = parsed.spec->name;
   experiment.submitted_at = context.now;
   experiment.source = input.source;
+  for (const std::string& warning : input.warnings) {
+    if (experiment.warnings.size() >= kWarnings) break;
+    experiment.warnings.push_back(LineOf(warning, kWarningBytes));
+  }
   for (const StageKind stage : parsed.spec->stages) {
     StageRecord record;
     record.kind = stage;
@@ -213,7 +247,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
   }
   const Task before = *context.cluster.tasks.Find(input.lease.task);
   const double rate = context.CostRate(before);
-  const TaskEvent event = EventOfProcess(before, input);
+  const TaskEvent event = EventOfDamage(context, input).value_or(EventOfProcess(before, input));
   SCM_RETURN_IF_ERROR(context.Transition(before.id, event));
   const Task& after = *context.cluster.tasks.Find(before.id);
   if (!after.lease) context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
@@ -253,17 +287,48 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
   context.cluster.checkpoints.Insert(input.blob.id, std::move(record));
   const RunId run = task.run;
   context.cluster.tasks.Mutate(task.id).progressed = true;
-  context.cluster.runs.Mutate(run).best_step =
-      BestStep(context.cluster, *context.cluster.runs.Find(run));
+  NoteBestStep(run, input.step);
   return input.blob.id;
 }
 
+absl::StatusOr<Reply> Controller::Impl::operator()(const DamageInput& input) {
+  return TakeDamage(context, input);
+}
+
 void Controller::Impl::AdvanceTouched() {
+  std::set<ExperimentId> faulty;
   while (!context.touched.empty()) {
     const std::set<ExperimentId> touched = std::exchange(context.touched, {});
     context.placement_changed = true;  // there may be new tasks
-    for (const ExperimentId& id : touched) stages.Advance(id);
+    for (const ExperimentId& id : touched) {
+      if (faulty.contains(id)) continue;
+      const bool done = Watched(absl::StrCat("stages of ", id.str()), [&] { stages.Advance(id); });
+      if (!done) faulty.insert(id);
+    }
   }
+}
+
+// Files of blobs that some row names, readable or not: an unreadable row must not cost its files.
+std::set<std::string> Controller::Impl::KnownBlobs(const StoredState& stored) const {
+  std::set<std::string> known;
+  for (const EntityRow& row : stored.entities) {
+    if (row.table == EntityTable::kArtifacts) known.insert(row.id);
+    if (row.table != EntityTable::kCheckpoints) continue;
+    const CheckpointRecord* record = context.cluster.checkpoints.Find(row.id);
+    if (record == nullptr || !record->deleted) known.insert(row.id);
+  }
+  return known;
+}
+
+void Controller::Impl::NoteSetAside(std::vector<SetAsideRow> rows) {
+  for (const SetAsideRow& row : context.cluster.NewlySetAside(rows)) {
+    context.Event(ExperimentId(row.experiment), row.id, "row_set_aside",
+                  absl::StrCat("the row ", row.id, " of table ", row.table,
+                               " is set aside and kept in the store as it is: ", row.reason));
+  }
+  auto health = std::make_shared<StoreHealth>(*context.store_health);
+  health->set_aside = std::move(rows);
+  context.store_health = std::move(health);
 }
 
 Controller::Controller(ControllerOptions options, ControllerDependencies dependencies)
@@ -275,23 +340,16 @@ Controller::~Controller() = default;
 absl::Status Controller::Recover(const ClockReading& reading, const std::string& boot) {
   ControllerContext& context = impl_->context;
   SCM_ASSIGN_OR_RETURN(const StoredState stored, dependencies_.store->Load());
-  SCM_RETURN_IF_ERROR(context.cluster.Restore(stored));
+  impl_->NoteSetAside(context.cluster.Restore(stored));
   context.cluster.timeline =
       std::make_shared<Timeline>(context.cluster.stored_clock(), reading, boot);
   context.Observe(reading);
-  SCM_RETURN_IF_ERROR(AdoptCheckpoints(context));
-  std::set<std::string> known;
-  for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) {
-    if (!checkpoint->deleted) known.insert(id);
-  }
-  for (const auto& [id, artifact] : context.cluster.artifacts.all()) known.insert(id);
+  SCM_RETURN_IF_ERROR(AdoptCheckpoints(context, impl_->KnownBlobs(stored)));
   SCM_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
-                       dependencies_.checkpoints->Sweep(known));
+                       dependencies_.checkpoints->Sweep(impl_->KnownBlobs(stored)));
   for (const std::string& id : missing) {
-    if (context.cluster.checkpoints.Find(id) == nullptr) continue;
-    context.cluster.checkpoints.Mutate(id).deleted = true;
-    context.Event(ExperimentId(), id, "checkpoint_missing",
-                  "its files are gone from the checkpoint store; it will not be used");
+    // An artifact has no record to mark: whoever asks for it is told.
+    GiveUpCheckpoint(context, id, "its files are gone from the checkpoint store").IgnoreError();
   }
   impl_->sessions.RestartTerms();
   for (const TaskId& id : context.cluster.open_tasks()) {
@@ -306,7 +364,9 @@ absl::Status Controller::Recover(const ClockReading& reading, const std::string&
 
 void Controller::Handle(const Input& input, const ClockReading& reading, Done done) {
   impl_->Observe(reading);
-  absl::StatusOr<Reply> answer = std::visit(*impl_, input);
+  absl::StatusOr<Reply> answer =
+      absl::InternalError("a fault of the coordinator; `scmctl events` names it");
+  impl_->Watched(kInputNames[input.index()], [&] { answer = std::visit(*impl_, input); });
   impl_->AdvanceTouched();
   if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));
 }
@@ -314,14 +374,28 @@ void Controller::Handle(const Input& input, const ClockReading& reading, Done do
 void Controller::Tick(const ClockReading& reading) {
   impl_->Observe(reading);
   const absl::Time now = impl_->context.now;
-  impl_->sessions.Expire();
+  impl_->Watched("expiries", [this] { impl_->sessions.Expire(); });
   if (now - impl_->last_policy_look >= kPolicyPeriod) {
     impl_->last_policy_look = now;
-    impl_->policies.LookAtTime();
+    impl_->Watched("abort rules", [this] { impl_->policies.LookAtTime(); });
   }
   impl_->AdvanceTouched();
-  impl_->dispatcher.Schedule();
+  impl_->Watched("scheduling", [this] { impl_->dispatcher.Schedule(); });
   impl_->AdvanceTouched();
+}
+
+StoreHealth Controller::CheckStore(const ClockReading& reading, absl::Duration allowed) {
+  ControllerContext& context = impl_->context;
+  impl_->Observe(reading);
+  auto health = std::make_shared<StoreHealth>(*context.store_health);
+  health->check = dependencies_.store->Check(allowed);
+  health->checked_at = context.now;
+  const std::vector<std::string>& problems = health->check.problems;
+  if (!problems.empty() && problems != context.store_health->check.problems) {
+    context.Event(ExperimentId(), "store", "store_damaged", absl::StrJoin(problems, "; "));
+  }
+  context.store_health = health;
+  return *health;
 }
 
 absl::Status Controller::Flush(const ClockReading& reading) {
@@ -345,6 +419,8 @@ absl::Status Controller::Flush(const ClockReading& reading) {
   Snapshot next =
       cluster.Publish(std::max(impl_->context.now, cluster.timeline->At(reading.steady)));
   next.waiting_reasons = impl_->context.waiting_reasons;
+  next.store_health = impl_->context.store_health;
+  next.waiting_for = impl_->context.WaitingFor();
   {
     std::lock_guard lock(impl_->snapshot_mutex);
     impl_->published = std::make_shared<Snapshot>(std::move(next));

@@ -48,8 +48,9 @@ class Controller {
   Controller(ControllerOptions options, ControllerDependencies dependencies);
   ~Controller();
 
-  // Reads the store and re-derives everything. Leases get a fresh TTL. Call once, first. `boot`
-  // names the boot of the machine, within which its steady clock can be compared.
+  // Reads the store and re-derives everything; rows that cannot be used are set aside and named in
+  // the snapshot's store_health. Leases get a fresh TTL. Call once, first. `boot` names the boot of
+  // the machine, within which its steady clock can be compared.
   absl::Status Recover(const ClockReading& reading, const std::string& boot);
   // Applies one input in memory. `done` (may be null) is called by Flush after the commit.
   void Handle(const Input& input, const ClockReading& reading, Done done);
@@ -59,6 +60,10 @@ class Controller {
   // the disk is full; nothing was answered and the next Flush tries again. Any other error is
   // fatal.
   absl::Status Flush(const ClockReading& reading);
+
+  // Looks through the store for at most `allowed`; what it finds is in the answer, in the next
+  // snapshot, and an event where it is new.
+  StoreHealth CheckStore(const ClockReading& reading, absl::Duration allowed);
 
   // The latest published state. This one alone may be called from any thread.
   std::shared_ptr<const Snapshot> snapshot() const;

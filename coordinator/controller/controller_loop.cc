@@ -5,11 +5,16 @@
 #include <future>
 #include <utility>
 
+#include "common/guard.h"
+#include "common/status_macros.h"
+
 namespace scm {
 namespace {
 
 // How long a batch may grow while the disk is full before the next try.
 constexpr absl::Duration kFullRetry = absl::Milliseconds(500);
+// A look that is younger is as good as a new one.
+constexpr absl::Duration kFreshCheck = absl::Minutes(1);
 
 bool FromUser(const Input& input) {
   return std::holds_alternative<SubmitInput>(input) || std::holds_alternative<ControlInput>(input);
@@ -26,7 +31,11 @@ ControllerLoop::ControllerLoop(Controller* controller, Clock* clock, Options opt
       std::_Exit(1);
     };
   }
-  thread_ = std::thread([this] { Run(); });
+  next_check_ = clock_->Steady() + options_.check_every;
+  thread_ = std::thread([this] {
+    const absl::Status status = Guarded("the controller's thread", [this] { Run(); });
+    if (!status.ok()) options_.on_fatal(status);
+  });
 }
 
 ControllerLoop::~ControllerLoop() {
@@ -70,19 +79,39 @@ absl::StatusOr<Reply> ControllerLoop::Call(Input input) {
   return answer.get();
 }
 
-void ControllerLoop::Read(std::function<void(StateStore&)> query) {
-  std::promise<void> done;
-  std::future<void> finished = done.get_future();
+absl::Status ControllerLoop::RunThere(const std::function<void()>& work) {
+  std::promise<absl::Status> done;
+  std::future<absl::Status> finished = done.get_future();
   {
     std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    reads_.push_back([&] {
-      query(controller_->store());
-      done.set_value();
-    });
+    if (stopping_) return absl::UnavailableError("the coordinator is shutting down");
+    reads_.push_back([&] { done.set_value(Guarded("a query of the store", work)); });
   }
   wake_.notify_one();
-  finished.wait();
+  return finished.get();
+}
+
+absl::Status ControllerLoop::Read(std::function<void(StateStore&)> query) {
+  return RunThere([&] { query(controller_->store()); });
+}
+
+absl::StatusOr<StoreHealth> ControllerLoop::CheckStore() {
+  StoreHealth health;
+  SCM_RETURN_IF_ERROR(RunThere([&] {
+    const absl::Time now = clock_->Now();
+    health = *controller_->snapshot()->store_health;
+    const absl::Duration age = now - health.checked_at;
+    if (age >= absl::ZeroDuration() && age < kFreshCheck) return;
+    health = controller_->CheckStore(now, options_.check_allowed);
+  }));
+  return health;
+}
+
+void ControllerLoop::CheckStoreWhenDue() {
+  const absl::Duration now = clock_->Steady();
+  if (now < next_check_) return;
+  next_check_ = now + options_.check_every;
+  controller_->CheckStore(Read(), options_.check_allowed);
 }
 
 bool ControllerLoop::store_full() const {
@@ -97,6 +126,7 @@ absl::Status ControllerLoop::Round(std::deque<Item> inputs, std::deque<std::func
     controller_->Handle(item.input, Read(), std::move(item.done));
   }
   if (!full) controller_->Tick(Read());
+  if (!full) CheckStoreWhenDue();
   return controller_->Flush(Read());
 }
 
@@ -114,7 +144,8 @@ void ControllerLoop::Run() {
     const bool full = store_full_, last = stopping_;
     lock.unlock();
     const bool no_room = options_.no_room && options_.no_room();
-    const absl::Status status = Round(std::move(inputs), std::move(reads), full);
+    const absl::Status status =
+        Guarded("the controller", [&] { return Round(std::move(inputs), std::move(reads), full); });
     if (!status.ok() && !absl::IsResourceExhausted(status)) options_.on_fatal(status);
     lock.lock();
     store_full_ = !status.ok();

@@ -27,6 +27,10 @@ class ControllerLoop {
     // Then users are refused as with a full store, although small commits may still find room in
     // the log.
     std::function<bool()> no_room;
+    // The store is looked through so often, and the look may hold this thread for so long: well
+    // within a lease's time.
+    absl::Duration check_every = absl::Hours(24);
+    absl::Duration check_allowed = absl::Seconds(2);
   };
   ControllerLoop(Controller* controller, Clock* clock, Options options);
   ~ControllerLoop();
@@ -36,8 +40,11 @@ class ControllerLoop {
   bool Post(Input input, Controller::Done done = nullptr);
   // Blocking form for RPC threads.
   absl::StatusOr<Reply> Call(Input input);
-  // Runs a read on the store's thread, e.g. a page of metrics.
-  void Read(std::function<void(StateStore&)> query);
+  // Runs a read on the store's thread, e.g. a page of metrics. UNAVAILABLE when it is shutting
+  // down: `query` was not called.
+  absl::Status Read(std::function<void(StateStore&)> query);
+  // What is known about the store, looked through again if that is longer ago than a minute.
+  absl::StatusOr<StoreHealth> CheckStore();
   std::shared_ptr<const Snapshot> snapshot() const { return controller_->snapshot(); }
   // The coordinator's own time, between two commits too.
   absl::Time Now() const { return snapshot()->timeline->At(clock_->Steady()); }
@@ -50,6 +57,10 @@ class ControllerLoop {
   };
   ClockReading Read() const { return {clock_->Now(), clock_->Steady()}; }
   void Run();
+  // Runs `work` on the loop's thread before its next round.
+  absl::Status RunThere(const std::function<void()>& work);
+  // The look that is due by `check_every`, if it is.
+  void CheckStoreWhenDue();
   // Takes both only if it is OK; UNAVAILABLE says why not.
   absl::Status Enqueue(Input& input, Controller::Done& done);
   // One round: reads, then (unless the disk is full) inputs and a tick, then the commit.
@@ -65,6 +76,7 @@ class ControllerLoop {
   bool stopping_ = false;
   bool store_full_ = false;  // the last commit found no room
   bool no_room_ = false;
+  absl::Duration next_check_;  // on the steady clock; the loop's thread only
   std::thread thread_;
 };
 

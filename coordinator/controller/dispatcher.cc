@@ -1,11 +1,14 @@
 #include "coordinator/controller/dispatcher.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/trainer_command.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/snapshot_index.h"
+#include "coordinator/controller/stage_driver.h"
 
 namespace scm {
 namespace {
@@ -17,31 +20,51 @@ SpecInput BestCheckpointInput(const Run& run) {
           absl::StrCat(run.id.str(), "/", *run.best_step)};
 }
 
+// Behind every number where it is not known, or is none.
 double BestLoss(const Run& run) {
-  double best = 1e300;
-  for (const ValidationRecord& v : run.validations) {
-    if (v.step == run.best_step && v.loss) best = *v.loss;
-  }
-  return best;
+  const ValidationRecord* best = run.best_step ? run.validations.Find(*run.best_step) : nullptr;
+  return best != nullptr && best->loss && std::isfinite(*best->loss) ? *best->loss : INFINITY;
 }
 
-// Workers on which a lease of this experiment would have no price.
-struct Unpriced {
+// Workers that a kind of task must not be given to, and why.
+struct Excluded {
   std::set<WorkerId> workers;
   std::string reason;
 };
 
-Unpriced UnpricedWorkers(const Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
-  Unpriced unpriced;
-  if (!spec.budget) return unpriced;
+// Where a lease of this experiment would have no price.
+Excluded Unpriced(const Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
+  Excluded excluded;
+  if (!spec.budget) return excluded;
   for (const auto& [id, worker] : cluster.workers.all()) {
     if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
     const absl::Status price = MayCost(spec, *worker, FirstGpus(*worker, gpus));
     if (price.ok()) continue;
-    unpriced.workers.insert(id);
-    unpriced.reason = std::string(price.message());
+    excluded.workers.insert(id);
+    excluded.reason = std::string(price.message());
   }
-  return unpriced;
+  return excluded;
+}
+
+// Those that have said that they would refuse the command.
+Excluded Refusing(const Cluster& cluster, const std::vector<std::string>& command) {
+  Excluded excluded;
+  for (const auto& [id, worker] : cluster.workers.all()) {
+    const std::string word = WordNotAllowed(command, worker->trainers);
+    if (word.empty()) continue;
+    excluded.workers.insert(id);
+    excluded.reason = NoWorkerAllows(word);
+  }
+  return excluded;
+}
+
+Excluded ExcludedFor(const Cluster& cluster, const ExperimentSpec& spec, TaskKind kind) {
+  Excluded excluded = Refusing(cluster, CommandOf(spec, kind));
+  const Excluded unpriced = Unpriced(cluster, spec, GpusOf(spec, kind));
+  excluded.workers.insert(unpriced.workers.begin(), unpriced.workers.end());
+  const char* between = excluded.reason.empty() || unpriced.reason.empty() ? "" : "; elsewhere ";
+  absl::StrAppend(&excluded.reason, between, unpriced.reason);
+  return excluded;
 }
 
 }  // namespace
@@ -49,7 +72,7 @@ Unpriced UnpricedWorkers(const Cluster& cluster, const ExperimentSpec& spec, int
 SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   SchedulerSnapshot snapshot;
   std::map<WorkerId, std::pair<int64_t, std::set<int>>> used;
-  std::map<std::pair<ExperimentId, int64_t>, Unpriced> unpriced;
+  std::map<std::pair<ExperimentId, TaskKind>, Excluded> excluded;
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     const Experiment& experiment = context_.ExperimentOf(task);
@@ -63,18 +86,17 @@ SchedulerSnapshot Dispatcher::TakeSnapshot() const {
         experiment.stopping) {
       continue;
     }
-    const int64_t gpus = GpusOf(*experiment.spec, task.kind);
-    const auto [price, is_new] = unpriced.try_emplace({task.experiment, gpus});
-    if (is_new) price->second = UnpricedWorkers(context_.cluster, *experiment.spec, gpus);
+    const auto [never, is_new] = excluded.try_emplace({task.experiment, task.kind});
+    if (is_new) never->second = ExcludedFor(context_.cluster, *experiment.spec, task.kind);
     snapshot.waiting.push_back({id,
                                 wants.priority,
                                 task.order,
-                                {gpus, wants.cpus},
+                                {GpusOf(*experiment.spec, task.kind), wants.cpus},
                                 1,
                                 task.not_before,
                                 task.avoid,
-                                price->second.workers,
-                                price->second.reason});
+                                never->second.workers,
+                                never->second.reason});
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kReady || !context_.links.contains(id)) continue;
@@ -128,6 +150,12 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
   for (const Run* run : runs) {
     if (!task.part || task.part->run == run->id) inputs.push_back(BestCheckpointInput(*run));
   }
+  const bool needs_one = task.kind == TaskKind::kExport || (task.part && !task.part->run.empty());
+  if (inputs.empty() && needs_one) {
+    return absl::DataLossError(absl::StrCat(
+        "no checkpoint of ", task.part ? task.part->run.str() : "any seed",
+        " is left intact: `scmctl checkpoints ls ", task.experiment.str(), "` says what happened"));
+  }
   return inputs;
 }
 
@@ -159,9 +187,12 @@ void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_ste
   if (attempt > 1) run.resumes.emplace_back(attempt, resume_step);
   if (run.step > resume_step) run.latest.clear();
   run.step = std::min(run.step, resume_step);
-  std::erase_if(run.validations, [&](const ValidationRecord& v) {
-    return v.step > resume_step || (resume_step == 0 && attempt > 1);
-  });
+  if (resume_step == 0 && attempt > 1) {
+    run.validations.Clear();
+  } else {
+    run.validations.KeepUpTo(resume_step);
+  }
+  run.best_step = BestStep(context_.cluster, run);
 }
 
 void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
@@ -179,7 +210,8 @@ void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
   if (!spec.ok()) {
     // An attempt that never left: it counts as a retry, and says nothing about the worker.
     context_
-        .Transition(id, StartFailed{std::string(spec.status().message()), /*retryable=*/true,
+        .Transition(id, StartFailed{std::string(spec.status().message()),
+                                    /*retryable=*/!absl::IsDataLoss(spec.status()),
                                     /*at_worker=*/false})
         .IgnoreError();
     return;
@@ -189,7 +221,7 @@ void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
   if (!granted.run.empty()) RewindRun(granted, granted.attempts, IntegerAt(resume, "step", 0));
   context_.Send(
       placement.worker,
-      GrantOutput{context_.RefOf(granted), spec->dump(),
+      GrantOutput{context_.RefOf(granted), DumpJson(*spec),
                   CommandOf(*context_.ExperimentOf(granted).spec, granted.kind), placement.gpus});
 }
 

@@ -2,6 +2,7 @@
 // layer, the tests and the simulator speak to it in the same words. No protobuf here.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "common/json.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/core/model.h"
+#include "coordinator/core/report_line.h"
 
 namespace scm {
 
@@ -26,6 +28,7 @@ struct LeaseRef {
 // ---- from users ------------------------------------------------------------------------------
 struct SubmitInput {
   std::string request_id, spec_json, source;
+  std::vector<std::string> warnings = {};  // of the check at submission
 };
 enum class ControlVerb { kPause, kResume, kCancel, kDrain, kUndrain, kCheckpointGc, kShutdown };
 struct ControlInput {
@@ -49,6 +52,13 @@ struct RegisterInput {
   std::string key_digest;
   // It ends trainers that were cut off from the coordinator for longer.
   absl::Duration orphan_timeout = absl::InfiniteDuration();
+  std::vector<std::string> trainers;  // programs it may start; empty: it does not say
+};
+// What only the worker sees of an attempt that it holds.
+struct LeaseState {
+  LeaseRef lease;
+  std::string waiting_for;                       // for people; "" = nothing
+  std::optional<absl::Duration> trainer_silent;  // since the trainer last wrote a report
 };
 struct RenewInput {
   WorkerId worker;
@@ -56,12 +66,13 @@ struct RenewInput {
   std::vector<GpuRecord> gpus;    // utilisation samples by index
   bool leaving = false;           // says goodbye once its attempts are saved
   double clock_jump_seconds = 0;  // the wall clock of its host was set by so much
+  std::vector<LeaseState> states = {};
 };
 struct ReportsInput {
   WorkerId worker;
   LeaseRef lease;
-  int64_t offset = 0;
-  std::string lines;
+  int64_t offset = 0;             // of the first line in the spool
+  std::vector<ReportLine> lines;  // read already: nothing on the controller's thread parses them
 };
 struct ProcessInput {
   enum class Kind { kStarted, kStartFailed, kExited, kKilled };
@@ -71,6 +82,7 @@ struct ProcessInput {
   int exit_code = 0;
   std::string message;
   bool retryable = true;
+  bool free = false;  // kKilled: costs no retry
 };
 struct GoodbyeInput {
   WorkerId worker;
@@ -89,9 +101,16 @@ struct BlobInput {
   CommittedBlob blob;
   WorkerId worker;  // who sent it
 };
+// Files in the checkpoint store were read and do not fit their manifest. `lease` read them, or is
+// empty. Answered with NOT_FOUND when there is no such blob (any more).
+struct DamageInput {
+  std::string id;  // of a checkpoint or artifact
+  std::string what;
+  LeaseRef lease;
+};
 
 using Input = std::variant<SubmitInput, ControlInput, RegisterInput, RenewInput, ReportsInput,
-                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput>;
+                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput, DamageInput>;
 
 // ---- to workers ------------------------------------------------------------------------------
 struct RegisteredOutput {

@@ -120,6 +120,7 @@ Json ToJson(const Experiment& e) {
           {"submitted_at", TimeJson(e.submitted_at)},
           {"ended_at", TimeJson(e.ended_at)},
           {"source", e.source},
+          {"warnings", e.warnings},
           {"spec", SpecToJson(*e.spec)},
           {"stages", StagesJson(e.stages)},
           {"search", e.search.value},
@@ -147,13 +148,19 @@ absl::StatusOr<Experiment> ExperimentFromJson(const Json& json) {
   e.submitted_at = TimeAt(json, "submitted_at");
   e.ended_at = TimeAt(json, "ended_at");
   e.source = StringAt(json, "source");
+  for (const Json& warning : MemberAt(json, "warnings")) {
+    if (warning.is_string()) e.warnings.push_back(warning.get<std::string>());
+  }
   // The paths were checked at submission; a corpus that moved since must not stop a recovery.
-  ParsedExperiment parsed = ParseExperiment(DumpJson(MemberAt(json, "spec")),
-                                            {.base_directory = "/", .check_paths = false});
+  ParsedExperiment parsed =
+      ParseExperiment(DumpJson(MemberAt(json, "spec")),
+                      {.base_directory = "/", .check_paths = false, .accepted = true});
   if (!parsed.spec) {
     return absl::DataLossError(
         absl::StrCat("experiment ", e.id.str(), " in the store: its spec ",
-                     parsed.errors.empty() ? "is unreadable" : parsed.errors[0].message));
+                     parsed.errors.empty() ? "is unreadable"
+                                           : absl::StrCat("has an error at ", parsed.errors[0].key,
+                                                          ": ", parsed.errors[0].message)));
   }
   e.spec = std::make_shared<ExperimentSpec>(*std::move(parsed.spec));
   SCM_RETURN_IF_ERROR(StagesFromJson(MemberAt(json, "stages"), e.stages));
@@ -184,13 +191,33 @@ absl::StatusOr<Trial> TrialFromJson(const Json& json) {
                BoolAt(json, "exited", false)};
 }
 
+Json ToJson(const std::vector<ValidationRecord>& validations) {
+  Json list = Json::array();
+  for (const ValidationRecord& v : validations) {
+    list.push_back({v.step, v.attempt, OptionalJson(v.loss), OptionalJson(v.accuracy),
+                    OptionalJson(v.correct), OptionalJson(v.items), OptionalJson(v.chance),
+                    OptionalJson(v.deff)});
+  }
+  return list;
+}
+
+absl::Status ReadValidations(const Json& list, Run& run) {
+  for (const Json& v : list) {
+    if (!v.is_array() || v.size() != 8) {
+      return absl::DataLossError(absl::StrCat("run ", run.id.str(), ": unreadable validation"));
+    }
+    run.validations.Insert({v[0].get<int64_t>(), v[1].get<int64_t>(), NumberFromJson(v[2]),
+                            NumberFromJson(v[3]), NumberFromJson(v[4]), NumberFromJson(v[5]),
+                            NumberFromJson(v[6]), NumberFromJson(v[7])});
+  }
+  return absl::OkStatus();
+}
+
 Json ToJson(const Run& r) {
-  Json latest = Json::object(), validations = Json::array(), resumes = Json::array();
+  Json latest = Json::object(), resumes = Json::array(), warnings = Json::array();
   for (const auto& [name, value] : r.latest) latest[name] = JsonNumber(value);
-  for (const ValidationRecord& v : r.validations) {
-    validations.push_back({v.step, v.attempt, OptionalJson(v.loss), OptionalJson(v.accuracy),
-                           OptionalJson(v.correct), OptionalJson(v.items), OptionalJson(v.chance),
-                           OptionalJson(v.deff)});
+  for (const RunWarning& w : r.warnings) {
+    warnings.push_back({{"topic", w.topic}, {"rule", w.rule}, {"step", w.step}, {"text", w.text}});
   }
   for (const auto& [attempt, step] : r.resumes) resumes.push_back({attempt, step});
   return {{"id", r.id.str()},
@@ -204,7 +231,8 @@ Json ToJson(const Run& r) {
           {"stop_at_step", r.stop_at_step},
           {"step", r.step},
           {"latest", latest},
-          {"validations", validations},
+          {"tokens_total", r.tokens_total},
+          {"warnings", warnings},
           {"searched_step", r.searched_step},
           {"resumes", resumes},
           {"best_step", r.best_step ? Json(*r.best_step) : Json(nullptr)},
@@ -229,13 +257,11 @@ absl::StatusOr<Run> RunFromJson(const Json& json) {
   for (auto it = latest.begin(); it != latest.end(); ++it) {
     r.latest[it.key()] = NumberFromJson(it.value()).value_or(0);
   }
-  for (const Json& v : MemberAt(json, "validations")) {
-    if (!v.is_array() || v.size() != 8) {
-      return absl::DataLossError(absl::StrCat("run ", r.id.str(), ": unreadable validation"));
-    }
-    r.validations.push_back({v[0].get<int64_t>(), v[1].get<int64_t>(), NumberFromJson(v[2]),
-                             NumberFromJson(v[3]), NumberFromJson(v[4]), NumberFromJson(v[5]),
-                             NumberFromJson(v[6]), NumberFromJson(v[7])});
+  r.tokens_total = NumberAt(json, "tokens_total", NumberAt(latest, "tokens", 0));
+  SCM_RETURN_IF_ERROR(ReadValidations(MemberAt(json, "validations"), r));  // of an older database
+  for (const Json& w : MemberAt(json, "warnings")) {
+    r.warnings.push_back(
+        {StringAt(w, "topic"), StringAt(w, "rule"), IntegerAt(w, "step", 0), StringAt(w, "text")});
   }
   r.searched_step = IntegerAt(json, "searched_step", 0);
   for (const Json& resume : MemberAt(json, "resumes")) {
@@ -335,6 +361,7 @@ Json ToJson(const Worker& w) {
           {"standing", WorkerStateName(w.standing)},
           {"cpus", w.cpus},
           {"gpus", gpus},
+          {"trainers", w.trainers},
           {"last_seen", TimeJson(w.last_seen)},
           {"strikes", w.strikes}};
 }
@@ -357,6 +384,9 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
     w.gpus.push_back({static_cast<int>(IntegerAt(gpu, "index", 0)), StringAt(gpu, "model"),
                       IntegerAt(gpu, "memory_bytes", 0)});
   }
+  for (const Json& trainer : MemberAt(json, "trainers")) {
+    if (trainer.is_string()) w.trainers.push_back(trainer.get<std::string>());
+  }
   w.last_seen = TimeAt(json, "last_seen");
   w.strikes = IntegerAt(json, "strikes", 0);
   return w;
@@ -367,15 +397,16 @@ Json ToJson(const CheckpointRecord& c) {
           {"attempt", c.attempt}, {"step", c.step},
           {"sha256", c.sha256},   {"path", c.path},
           {"bytes", c.bytes},     {"files", c.files},
-          {"deleted", c.deleted}, {"committed_at", TimeJson(c.committed_at)}};
+          {"deleted", c.deleted}, {"committed_at", TimeJson(c.committed_at)},
+          {"damage", c.damage}};
 }
 
 absl::StatusOr<CheckpointRecord> CheckpointFromJson(const Json& json) {
-  return CheckpointRecord{StringAt(json, "id"),           IdAt<RunId>(json, "run"),
-                          IntegerAt(json, "attempt", 0),  IntegerAt(json, "step", 0),
-                          StringAt(json, "sha256"),       StringAt(json, "path"),
-                          IntegerAt(json, "bytes", 0),    MemberAt(json, "files"),
-                          BoolAt(json, "deleted", false), TimeAt(json, "committed_at")};
+  return CheckpointRecord{
+      StringAt(json, "id"),         IdAt<RunId>(json, "run"), IntegerAt(json, "attempt", 0),
+      IntegerAt(json, "step", 0),   StringAt(json, "sha256"), StringAt(json, "path"),
+      IntegerAt(json, "bytes", 0),  MemberAt(json, "files"),  BoolAt(json, "deleted", false),
+      TimeAt(json, "committed_at"), StringAt(json, "damage")};
 }
 
 Json ToJson(const ArtifactRecord& a) {

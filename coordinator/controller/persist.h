@@ -16,10 +16,13 @@ Json ToJson(const Worker& worker);
 Json ToJson(const CheckpointRecord& checkpoint);
 Json ToJson(const ArtifactRecord& artifact);
 Json ToJson(const CertificateRecord& certificate);
+// A run's validations have rows of their own, of some of them each.
+Json ToJson(const std::vector<ValidationRecord>& validations);
 
 absl::StatusOr<Experiment> ExperimentFromJson(const Json& json);
 absl::StatusOr<Trial> TrialFromJson(const Json& json);
 absl::StatusOr<Run> RunFromJson(const Json& json);
+absl::Status ReadValidations(const Json& list, Run& run);  // adds them
 absl::StatusOr<Task> TaskFromJson(const Json& json);
 absl::StatusOr<Worker> WorkerFromJson(const Json& json);
 absl::StatusOr<CheckpointRecord> CheckpointFromJson(const Json& json);

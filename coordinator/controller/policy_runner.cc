@@ -16,10 +16,21 @@
 namespace scm {
 namespace {
 
+// −1 for what no count can be, so that no rule computes with it.
+int64_t CountOf(const std::optional<double>& reported) {
+  const double count = reported.value_or(0);
+  return count >= 0 && count < 9e15 ? static_cast<int64_t>(count) : -1;
+}
+
 ValidationCounts CountsOf(const ValidationRecord& record) {
-  return {static_cast<int64_t>(record.correct.value_or(0)),
-          static_cast<int64_t>(record.items.value_or(0)), record.chance.value_or(0),
+  return {CountOf(record.correct), CountOf(record.items), record.chance.value_or(0),
           record.deff.value_or(1)};
+}
+
+Validation PointOf(const ValidationRecord& record) {
+  Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
+  if (record.items || record.chance) point.counts = CountsOf(record);
+  return point;
 }
 
 }  // namespace
@@ -35,19 +46,13 @@ SavedByStop Savings(const ControllerContext& context, const Run& run, double rat
   return saved;
 }
 
-RunHistory PolicyRunner::HistoryOf(const Run& run) const {
+RunHistory PolicyRunner::FactsOf(const Run& run) const {
   const Task& task = *context_.cluster.tasks.Find(run.task);
   RunHistory history;
   history.run = run.id.str();
   history.step = run.step;
   history.max_steps = run.max_steps;
   history.eval_steps = context_.ExperimentOf(task).spec->training.eval_steps;
-  for (const ValidationRecord& record : run.validations) {
-    if (!record.loss) continue;
-    Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
-    if (record.items || record.chance) point.counts = CountsOf(record);
-    history.validations.push_back(point);
-  }
   if (const auto loss = run.latest.find("train_loss"); loss != run.latest.end()) {
     history.training_loss = loss->second;
   }
@@ -55,7 +60,7 @@ RunHistory PolicyRunner::HistoryOf(const Run& run) const {
     history.grad_norm = norm->second;
   }
   history.started_at = task.lease ? task.lease->granted_at : absl::InfinitePast();
-  history.last_report = task.last_report;
+  history.last_report = LastSign(task);
   history.listening_since = ListeningSince(task.id);
   return history;
 }
@@ -69,23 +74,60 @@ void PolicyRunner::StoodStill(absl::Duration pause) {
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     if (!task.lease) continue;
-    const absl::Time heard =
-        std::max({task.lease->granted_at, task.last_report, ListeningSince(id)});
+    const absl::Time heard = std::max({task.lease->granted_at, LastSign(task), ListeningSince(id)});
     listening_since_[id] = heard + pause;
   }
+}
+
+const RunWatches& PolicyRunner::WatchesOf(const Run& run, const RunHistory& facts) {
+  Watched& watched = watched_[run.id];
+  if (watched.policies.empty() || watched.revision != run.validations.revision()) {
+    const Task& task = *context_.cluster.tasks.Find(run.task);
+    watched = {MakeAbortPolicies(context_.ExperimentOf(task).spec->abort), {}, 0, 0};
+    watched.watches = WatchRun(watched.policies, facts);
+    watched.revision = run.validations.revision();
+  }
+  for (; watched.seen < run.validations.size(); ++watched.seen) {
+    const ValidationRecord& record = run.validations[watched.seen];
+    if (!record.loss) continue;
+    for (const auto& watch : watched.watches) watch->See(PointOf(record));
+  }
+  return watched.watches;
+}
+
+void PolicyRunner::Warn(const RunId& id, const Verdict& verdict) {
+  if (verdict.warning.empty()) return;
+  const Run& run = *context_.cluster.runs.Find(id);
+  for (const RunWarning& said : run.warnings) {
+    if (said.topic == verdict.warning_topic) return;
+  }
+  context_.Event(run.experiment, id.str(), "run_warning", verdict.warning,
+                 {{"rule", verdict.rule}, {"warning", verdict.warning_topic}});
+  RunWarning warning{verdict.warning_topic, verdict.rule, run.step, verdict.warning};
+  context_.cluster.runs.Mutate(id).warnings.push_back(std::move(warning));
+}
+
+absl::Time PolicyRunner::LastSign(const Task& task) const {
+  const auto word = context_.attempt_words.find(task.id);
+  if (word == context_.attempt_words.end() || !word->second.trainer_silent) return task.last_report;
+  return std::max(task.last_report, context_.now - *word->second.trainer_silent);
 }
 
 void PolicyRunner::Look(const RunId& id) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
+  if (IsTerminal(task.state)) watched_.erase(id);
   if (IsTerminal(task.state) || task.state == State::kStopping) return;
-  const auto policies = MakeAbortPolicies(context_.ExperimentOf(task).spec->abort);
+  const RunHistory facts = FactsOf(run);
   std::vector<Verdict> looks;
-  const std::optional<Verdict> abort = FirstAbort(policies, HistoryOf(run), context_.now, &looks);
+  const std::optional<Verdict> abort =
+      FirstAbort(WatchesOf(run, facts), facts, context_.now, &looks);
   for (const Verdict& verdict : looks) {
+    Warn(id, verdict);
     if (verdict.kind != VerdictKind::kUndecided || verdict.reason.empty()) continue;
-    if (!undecided_.insert({id, absl::StrCat(verdict.rule, verdict.reason)}).second) continue;
-    context_.Event(run.experiment, id.str(), "undecided",
+    const std::string& topic = verdict.topic.empty() ? verdict.reason : verdict.topic;
+    if (!undecided_.insert({id, absl::StrCat(verdict.rule, topic)}).second) continue;
+    context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "undecided",
                    absl::StrCat(verdict.rule, ": ", verdict.reason));
   }
   if (abort) AbortRun(id, *abort);
@@ -158,7 +200,7 @@ void PolicyRunner::Diverged(const RunId& id, const std::string& message, double 
   Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
   experiment.last_abort_rule = "non_finite";
   experiment.last_abort = context_.now;
-  Certify(DivergedEvidence(HistoryOf(run), message), run.experiment, &run, rate);
+  Certify(DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
 }
 
 void PolicyRunner::Overtaken(const RunId& id) {
@@ -184,6 +226,10 @@ void PolicyRunner::AbortExperiment(const ExperimentId& id, const Verdict& verdic
 }
 
 void PolicyRunner::LookAtTime() {
+  std::erase_if(watched_, [&](const auto& entry) {
+    return IsTerminal(
+        context_.cluster.tasks.Find(context_.cluster.runs.Find(entry.first)->task)->state);
+  });
   const std::set<TaskId> open = context_.cluster.open_tasks();  // looks may end some of them
   std::set<ExperimentId> experiments;
   for (const TaskId& id : open) {
@@ -211,7 +257,7 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
   history.run = id.str();
   history.step = task.progress;
   history.started_at = task.lease->granted_at;
-  history.last_report = task.last_report;
+  history.last_report = LastSign(task);
   history.listening_since = ListeningSince(id);
   const Verdict verdict = StalledPolicy(*stalled).Evaluate(history, context_.now);
   if (verdict.kind != VerdictKind::kAbort) return;

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/stage_driver.h"
@@ -36,7 +38,21 @@ class PolicyRunner {
   void Listen(const TaskId& id) { listening_since_[id] = context_.now; }
 
  private:
-  RunHistory HistoryOf(const Run& run) const;
+  // The rules over one run, and how many of its validations they have seen.
+  struct Watched {
+    std::vector<std::unique_ptr<AbortPolicy>> policies;
+    RunWatches watches;
+    uint64_t revision = 0;
+    size_t seen = 0;
+  };
+  // What is known of a run beside its validations.
+  RunHistory FactsOf(const Run& run) const;
+  // Its watches, shown the validations that are new.
+  const RunWatches& WatchesOf(const Run& run, const RunHistory& facts);
+  void Warn(const RunId& id, const Verdict& verdict);
+  // When the task's trainer last wrote a report. What it wrote may wait on its worker behind files
+  // that cannot be stored yet, so the worker's word counts as much as what has arrived.
+  absl::Time LastSign(const Task& task) const;
   // Since when reports of the task could have come.
   absl::Time ListeningSince(const TaskId& id) const;
   void AbortRun(const RunId& id, const Verdict& verdict);
@@ -48,8 +64,9 @@ class PolicyRunner {
 
   ControllerContext& context_;
   StageDriver& stages_;
+  std::map<RunId, Watched> watched_;  // runs that have not ended
   std::map<TaskId, absl::Time> listening_since_;
-  std::set<std::pair<RunId, std::string>> undecided_;  // said once a run and rule
+  std::set<std::pair<RunId, std::string>> undecided_;  // said once a run, rule and topic
 };
 
 // What stopping a run now leaves unspent, from its measured speed; seconds < 0 = unknown speed.

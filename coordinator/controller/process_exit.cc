@@ -17,8 +17,10 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
   if (type == "done" && exit_code == 0) {
     exited.how = ExitClass::kDone;
     exited.summary = MemberAt(task.ending, "summary");
-    exited.message =
-        BoolAt(exited.summary, "stopped_early", false) ? "stopped early: converged" : "finished";
+    exited.message = BoolAt(exited.summary, "stopped_early", false)
+                         ? "stopped early: no further improvement"
+                         : "finished";
+    if (!input.message.empty()) absl::StrAppend(&exited.message, "; ", input.message);
     return exited;
   }
   if (type == "stopped" && exit_code == 0) {
@@ -43,6 +45,13 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
   return exited;
 }
 
+// A failure that would come again wherever the attempt is made.
+bool IsFinalFailure(const Json& ending) {
+  const std::string kind = StringAt(ending, "kind");
+  return StringAt(ending, "type") == "failed" &&
+         (kind == "bad_input" || kind == "out_of_memory" || kind == "diverged");
+}
+
 }  // namespace
 
 TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
@@ -52,9 +61,10 @@ TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
     case ProcessInput::Kind::kStartFailed:
       return StartFailed{input.message, input.retryable};
     case ProcessInput::Kind::kKilled:
+      if (input.free && IsFinalFailure(task.ending)) return Judge(task, input);
       // A program that obeyed its worker's stop was not lost: the worker goes down in good order.
       return LeaseExpired{absl::StrCat("ended by its worker: ", input.message),
-                          StringAt(task.ending, "type") == "stopped"};
+                          input.free || StringAt(task.ending, "type") == "stopped"};
     case ProcessInput::Kind::kExited:
       return Judge(task, input);
   }

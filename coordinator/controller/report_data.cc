@@ -6,6 +6,7 @@
 #include "common/digest.h"
 #include "common/human.h"
 #include "common/status_macros.h"
+#include "coordinator/controller/report_parts.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
 #include "coordinator/core/lease_time.h"
@@ -16,11 +17,12 @@ namespace {
 
 constexpr int64_t kPage = 10000;
 
-absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, StateStore& store, const RunId& run) {
+absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, const ReportRows& source,
+                              const RunId& run) {
   Json points = Json::array();
   for (int64_t after = 0;;) {
     SCM_ASSIGN_OR_RETURN(const std::vector<StoredMetric> rows,
-                         store.ReadMetrics(run.str(), after, kPage));
+                         source.metrics(run.str(), after, kPage));
     if (rows.empty()) break;
     after = rows.back().row;
     Json page =
@@ -45,13 +47,14 @@ double SecondsOf(const Snapshot& snapshot, const Task& task) {
   return task.seconds + (task.lease ? HeldSeconds(*task.lease, snapshot.at) : 0);
 }
 
-absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, StateStore& store, const ExperimentId& id) {
+absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, const ReportRows& source,
+                            const ExperimentId& id) {
   SCM_ASSIGN_OR_RETURN(const Json view, RunsView(snapshot, id.str()));
   Json runs = Json::array();
   for (Json run_json : view["runs"]) {
     const Run& run = *snapshot.runs->at(RunId(StringAt(run_json, "id")));
     run_json["seconds"] = SecondsOf(snapshot, *snapshot.tasks->at(run.task));
-    SCM_ASSIGN_OR_RETURN(run_json["points"], PointsOf(snapshot, store, run.id));
+    SCM_ASSIGN_OR_RETURN(run_json["points"], PointsOf(snapshot, source, run.id));
     run_json["best_checkpoint"] = BestCheckpoint(snapshot, run);
     run_json["fallback"] = run.fallback;
     runs.push_back(std::move(run_json));
@@ -59,11 +62,10 @@ absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, StateStore& store, const E
   return runs;
 }
 
-absl::StatusOr<Json> EventsOf(StateStore& store, const ExperimentId& id) {
+absl::StatusOr<Json> EventsOf(const ReportRows& source, const ExperimentId& id) {
   Json events = Json::array();
   for (int64_t after = 0;;) {
-    SCM_ASSIGN_OR_RETURN(const std::vector<EventRow> rows,
-                         store.ReadEvents(id.str(), after, kPage));
+    SCM_ASSIGN_OR_RETURN(const std::vector<EventRow> rows, source.events(id.str(), after, kPage));
     if (rows.empty()) return events;
     after = rows.back().sequence;
     for (const EventRow& row : rows) {
@@ -90,7 +92,16 @@ Json CostOf(const Snapshot& snapshot, const Experiment& experiment, const Json& 
 
 }  // namespace
 
-absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
+ReportRows RowsOf(StateStore& store) {
+  return {[&store](const std::string& run, int64_t after, int64_t limit) {
+            return store.ReadMetrics(run, after, limit);
+          },
+          [&store](const std::string& experiment, int64_t after, int64_t limit) {
+            return store.ReadEvents(experiment, after, limit);
+          }};
+}
+
+absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, const ReportRows& rows,
                                     const ExperimentId& id, const std::string& version) {
   const auto found = snapshot.experiments->find(id);
   if (found == snapshot.experiments->end()) {
@@ -108,8 +119,8 @@ absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
                       {"reason", stage.reason}});
   }
   const bool ended = experiment.ended_at != absl::InfinitePast();
-  SCM_ASSIGN_OR_RETURN(const Json runs, RunsOf(snapshot, store, id));
-  SCM_ASSIGN_OR_RETURN(const Json events, EventsOf(store, id));
+  SCM_ASSIGN_OR_RETURN(const Json runs, RunsOf(snapshot, rows, id));
+  SCM_ASSIGN_OR_RETURN(const Json events, EventsOf(rows, id));
   return Json{{"version", 1},
               {"experiment",
                {{"id", id.str()},
@@ -119,19 +130,26 @@ absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
                 {"finished_at", ended ? Json(Rfc3339(snapshot.timeline->Stamp(experiment.ended_at)))
                                       : Json(nullptr)},
                 {"spec", SpecToJson(*experiment.spec)},
+                {"source", experiment.source},
+                {"winner", experiment.winner},
                 {"digests", experiment.spec->digests},
                 {"scm_version", version}}},
               {"cost", CostOf(snapshot, experiment, certificates)},
               {"stages", stages},
               {"runs", runs},
+              {"sweep", SweepPart(snapshot, experiment, runs)},
+              {"data_check", DataCheckPart(snapshot, id)},
+              {"warnings", WarningsPart(snapshot, experiment)},
+              {"export", ExportPart(snapshot, id)},
+              {"artifacts", ArtifactNames(snapshot, id)},
               {"certificates", certificates},
               {"events", events}};
 }
 
 absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Task& task) {
   SCM_ASSIGN_OR_RETURN(const Json data, MakeReportData(context.cluster.View(context.now),
-                                                       *context.dependencies.store, task.experiment,
-                                                       context.options.version));
+                                                       RowsOf(*context.dependencies.store),
+                                                       task.experiment, context.options.version));
   const std::string text = DumpJson(data);
   constexpr char kFile[] = "report_data.json";
   Manifest manifest;

@@ -2,7 +2,9 @@
 // (docs/report-data.md).
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/json.h"
@@ -12,11 +14,25 @@
 
 namespace scm {
 
-// Reads metric pages and events from the store: on the store's thread only.
-absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, StateStore& store,
+// Pages of what the store holds, as its ReadMetrics and ReadEvents give them. Whoever is not on the
+// store's thread fetches each page there, so that no report holds it up for longer than one.
+struct ReportRows {
+  std::function<absl::StatusOr<std::vector<StoredMetric>>(const std::string& run, int64_t after,
+                                                          int64_t limit)>
+      metrics;
+  std::function<absl::StatusOr<std::vector<EventRow>>(const std::string& experiment, int64_t after,
+                                                      int64_t limit)>
+      events;
+};
+// On the store's thread only.
+ReportRows RowsOf(StateStore& store);
+
+// Linear in the rows. Any thread on which `rows` may be called.
+absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, const ReportRows& rows,
                                     const ExperimentId& id, const std::string& version);
 
-// Writes it as artifact "report_data-ATTEMPT" of the report task and returns its id.
+// Store's thread. Writes it as artifact "report_data-ATTEMPT" of the report task and returns its
+// id.
 absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Task& task);
 
 }  // namespace scm

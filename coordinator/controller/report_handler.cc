@@ -4,128 +4,169 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/guard.h"
 
 namespace scm {
 namespace {
 
-// Bounds what one careless trainer can make the coordinator remember.
-constexpr size_t kMaxMetricsPerReport = 64;
-constexpr size_t kMaxMetricName = 64;
+// Whether one of the lines `before + 1` … `after` is to be named.
+bool IsNamed(int64_t before, int64_t after) {
+  if (before < static_cast<int64_t>(kNamedBadLines)) return true;
+  int64_t power = 10;
+  while (power <= before) power *= 10;
+  return power <= after;
+}
 
-std::optional<double> OptionalNumber(const Json& object, absl::string_view key) {
-  return NumberFromJson(MemberAt(object, key));
+// A trainer counts from its checkpoint when it resumes, so that `tokens` falls back; what is
+// exported as a counter adds up what was done, the steps done twice included.
+void CountTokens(Run& run, const ReportLine& line) {
+  const std::optional<double> now = MetricOf(line, "tokens");
+  if (!now || !std::isfinite(*now)) return;
+  const auto before = run.latest.find("tokens");
+  run.tokens_total += std::max(0.0, *now - (before == run.latest.end() ? 0.0 : before->second));
 }
 
 }  // namespace
 
 void ReportHandler::Handle(const ReportsInput& input) {
+  const TaskId& id = input.lease.task;
   if (!context_.Hears(input.worker, input.lease)) {
     context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
     return;
   }
-  const Task& task = *context_.cluster.tasks.Find(input.lease.task);
-  const int64_t known = task.report_offset;
-  const int64_t end = input.offset + static_cast<int64_t>(input.lines.size());
-  if (input.offset <= known && end > known) {
-    absl::string_view rest = absl::string_view(input.lines).substr(known - input.offset);
-    while (!rest.empty()) {
-      const size_t length = rest.find('\n');
-      if (length == rest.npos) break;  // not a whole line: stays unacknowledged
-      Line(input.lease.task, rest.substr(0, length));
-      Task& changed = context_.cluster.tasks.Mutate(input.lease.task);
-      changed.report_offset += static_cast<int64_t>(length) + 1;
-      changed.last_report = context_.now;
-      rest.remove_prefix(length + 1);
-    }
+  int64_t at = input.offset;
+  for (const ReportLine& line : input.lines) {
+    const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
+    if (at > known) break;  // a gap
+    const int64_t begin = at;
+    at += line.bytes;
+    if (at <= known) continue;
+    Task& changed = context_.cluster.tasks.Mutate(id);
+    // Before it is looked at: a line that cannot be handled must not come again and again.
+    changed.report_offset = at;
+    changed.last_report = context_.now;
+    // Ignored and bad lines stand together, so what is known may end among them.
+    if (begin < known) continue;
+    const absl::Status handled = Guarded("cannot be handled", [&] { Line(id, line); });
+    if (!handled.ok()) Bad(id, handled.message());
   }
-  const Task& after = *context_.cluster.tasks.Find(input.lease.task);
+  const Task& after = *context_.cluster.tasks.Find(id);
   context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false,
                                         /*resend=*/input.offset > known});
 }
 
-void ReportHandler::Line(const TaskId& id, absl::string_view line) {
-  const Task& task = *context_.cluster.tasks.Find(id);
-  const absl::StatusOr<Json> report = ParseReportJson(line, "report");
-  if (!report.ok() || !report->is_object()) {
-    context_.Event(task.experiment, id.str(), "bad_report",
-                   absl::StrCat("a report of attempt ", task.attempts,
-                                " is not a JSON object: ", std::string(line.substr(0, 200))));
-    return;
-  }
-  const std::string type = StringAt(*report, "type");
-  if (type == "started") {
-    context_.Transition(id, ProcessStarted{}).IgnoreError();
-  } else if (type == "progress") {
-    Progress(id, *report);
-  } else if (type == "validation") {
-    ValidationReport(id, *report);
-  } else if (type == "done" || type == "stopped" || type == "failed") {
-    context_.cluster.tasks.Mutate(id).ending = *report;
-  }
-  // `checkpoint` and `artifact` exist through their upload; unknown types are ignored by contract.
-}
-
-void ReportHandler::Record(const Task& task, Run& run, int64_t step, const Json& metrics) {
-  if (!metrics.is_object()) return;
-  size_t count = 0;
-  for (auto it = metrics.begin(); it != metrics.end() && count < kMaxMetricsPerReport;
-       ++it, ++count) {
-    const std::optional<double> value = NumberFromJson(it.value());
-    if (!value || it.key().empty() || it.key().size() > kMaxMetricName) continue;
-    run.latest[it.key()] = *value;
-    context_.cluster.AddMetric({run.id.str(), task.attempts, step, it.key(), *value});
+void ReportHandler::Line(const TaskId& id, const ReportLine& line) {
+  switch (line.kind) {
+    case ReportLine::Kind::kIgnored:
+      return;
+    case ReportLine::Kind::kBad:
+      return Bad(id, line.problem, line.lines);
+    case ReportLine::Kind::kStarted:
+      context_.Transition(id, ProcessStarted{}).IgnoreError();
+      return;
+    case ReportLine::Kind::kProgress:
+      return Progress(id, line);
+    case ReportLine::Kind::kValidation:
+      return ValidationReport(id, line);
+    case ReportLine::Kind::kStopped:
+    case ReportLine::Kind::kDone:
+    case ReportLine::Kind::kFailed:
+      context_.cluster.tasks.Mutate(id).ending = line.ending;
+      NoteLosses(id, line);
   }
 }
 
-void ReportHandler::Progress(const TaskId& id, const Json& report) {
+void ReportHandler::Bad(const TaskId& id, absl::string_view problem, int64_t lines) {
   const Task& task = *context_.cluster.tasks.Find(id);
-  const int64_t step = IntegerAt(report, "step", 0);
-  const Json& metrics = MemberAt(report, "metrics");
+  int64_t& count = noted_[id].bad;
+  const int64_t before = count;
+  count += lines;
+  if (!IsNamed(before, count)) return;
+  context_.Event(
+      task.experiment, id.str(), "bad_report",
+      absl::StrCat("a report of attempt ", task.attempts, " was not taken: ", problem,
+                   count > 1 ? absl::StrCat(" (so far ", count, " lines; few are named)") : ""));
+}
+
+void ReportHandler::NoteLosses(const TaskId& id, const ReportLine& line) {
+  if (line.left_out_count == 0 && !line.summary_cut) return;
+  const Task& task = *context_.cluster.tasks.Find(id);
+  Noted& noted = noted_[id];
+  if (line.left_out_count > 0 && !std::exchange(noted.left_out, true)) {
+    const int64_t more = line.left_out_count - static_cast<int64_t>(line.left_out.size());
+    context_.Event(
+        task.experiment, id.str(), "metrics_left_out",
+        absl::StrCat("a report at step ", line.step,
+                     " holds metrics that are not kept: ", absl::StrJoin(line.left_out, ", "),
+                     more > 0 ? absl::StrCat(" and ", more, " more") : "", "; this is said once"));
+  }
+  if (line.summary_cut && !std::exchange(noted.summary_cut, true)) {
+    context_.Event(task.experiment, id.str(), "summary_cut",
+                   absl::StrCat("the summary of `done` is kept up to ", kMaxSummary,
+                                " bytes of JSON; members that do not fit are left out"));
+  }
+}
+
+bool ReportHandler::StepFits(const TaskId& id, const Run& run, const ReportLine& line) {
+  const int64_t last = std::max(run.max_steps, run.stop_at_step);
+  if (line.step <= last) return true;
+  Bad(id, absl::StrCat("\"step\" is ", line.step, ": this run has ", last,
+                       " steps (max_steps in SCM_SPEC)"));
+  return false;
+}
+
+void ReportHandler::Record(const Task& task, Run& run, const ReportLine& line) {
+  run.step = std::max(run.step, line.step);
+  for (const auto& [name, value] : line.metrics) {
+    run.latest[name] = value;
+    context_.cluster.AddMetric({run.id.str(), task.attempts, line.step, name, value});
+  }
+  NoteLosses(task.id, line);
+}
+
+void ReportHandler::Progress(const TaskId& id, const ReportLine& line) {
+  const Task& task = *context_.cluster.tasks.Find(id);
   if (task.run.empty()) {
     Task& changed = context_.cluster.tasks.Mutate(id);
-    changed.progress = step;
-    changed.progress_total = IntegerAt(metrics, "total", changed.progress_total);
+    changed.progress = line.step;
+    const std::optional<double> total = MetricOf(line, "total");
+    if (total && *total >= 0 && *total <= static_cast<double>(kMaxStep)) {
+      changed.progress_total = static_cast<int64_t>(*total);
+    }
     return;
   }
   const RunId run_id = task.run;
+  if (!StepFits(id, *context_.cluster.runs.Find(run_id), line)) return;
   Run& run = context_.cluster.runs.Mutate(run_id);
-  run.step = std::max(run.step, step);
-  Record(task, run, step, metrics);
+  CountTokens(run, line);
+  Record(task, run, line);
   for (const char* name : {"train_loss", "grad_norm"}) {
-    const std::optional<double> value = OptionalNumber(metrics, name);
+    const std::optional<double> value = MetricOf(line, name);
     if (value && !std::isfinite(*value)) {
-      hooks_.on_non_finite(run_id, step, name, *value);
+      hooks_.on_non_finite(run_id, line.step, name, *value);
       return;
     }
   }
 }
 
-void ReportHandler::ValidationReport(const TaskId& id, const Json& report) {
+void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
   if (task.run.empty()) return;
   const RunId run_id = task.run;
-  const int64_t step = IntegerAt(report, "step", 0);
-  const Json& metrics = MemberAt(report, "metrics");
+  if (!StepFits(id, *context_.cluster.runs.Find(run_id), line)) return;
   Run& run = context_.cluster.runs.Mutate(run_id);
-  run.step = std::max(run.step, step);
-  Record(task, run, step, metrics);
-  const bool known = std::any_of(run.validations.begin(), run.validations.end(),
-                                 [&](const ValidationRecord& v) { return v.step == step; });
-  if (known) return;
-  const Json& counts = MemberAt(report, "counts");
-  ValidationRecord validation;
-  validation.step = step;
-  validation.attempt = task.attempts;
-  validation.loss = OptionalNumber(metrics, "validation_loss");
-  validation.accuracy = OptionalNumber(metrics, "validation_accuracy");
-  validation.correct = OptionalNumber(counts, "correct");
-  validation.items = OptionalNumber(counts, "items");
-  validation.chance = OptionalNumber(counts, "chance");
-  validation.deff = OptionalNumber(counts, "deff");
-  const auto place = std::find_if(run.validations.begin(), run.validations.end(),
-                                  [&](const ValidationRecord& v) { return v.step > step; });
-  run.validations.insert(place, validation);
-  hooks_.on_validation(run_id);
+  Record(task, run, line);
+  ValidationRecord validation{line.step,
+                              task.attempts,
+                              MetricOf(line, "validation_loss"),
+                              MetricOf(line, "validation_accuracy"),
+                              line.correct,
+                              line.items,
+                              line.chance,
+                              line.deff};
+  if (!run.validations.Insert(std::move(validation))) return;  // the first report of a step stands
+  hooks_.on_validation(run_id, line.step);
 }
 
 }  // namespace scm

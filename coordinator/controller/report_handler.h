@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "coordinator/controller/context.h"
 
@@ -13,7 +14,7 @@ class ReportHandler {
   // `on_validation` is called after a validation was recorded, `on_non_finite` when a training loss
   // or gradient norm is NaN or infinite; both may stop the run.
   struct Hooks {
-    std::function<void(const RunId&)> on_validation;
+    std::function<void(const RunId&, int64_t step)> on_validation;
     std::function<void(const RunId&, int64_t step, const std::string& metric, double value)>
         on_non_finite;
   };
@@ -25,14 +26,26 @@ class ReportHandler {
   void Handle(const ReportsInput& input);
 
  private:
-  void Line(const TaskId& id, absl::string_view line);
-  void Progress(const TaskId& id, const Json& report);
-  void ValidationReport(const TaskId& id, const Json& report);
-  // Rows for every number in `metrics`, and the latest values.
-  void Record(const Task& task, Run& run, int64_t step, const Json& metrics);
+  // What of a task's reports was not taken, so that it is said, but not for every line.
+  struct Noted {
+    int64_t bad = 0;
+    bool left_out = false, summary_cut = false;
+  };
+
+  void Line(const TaskId& id, const ReportLine& line);
+  // The first few bad lines of a task are named, then every tenth power of their number.
+  void Bad(const TaskId& id, absl::string_view problem, int64_t lines = 1);
+  void NoteLosses(const TaskId& id, const ReportLine& line);
+  void Progress(const TaskId& id, const ReportLine& line);
+  void ValidationReport(const TaskId& id, const ReportLine& line);
+  // Whether the step is one that this run can have; else the line is a bad one.
+  bool StepFits(const TaskId& id, const Run& run, const ReportLine& line);
+  // Rows for every metric, and the latest values.
+  void Record(const Task& task, Run& run, const ReportLine& line);
 
   ControllerContext& context_;
   Hooks hooks_;
+  std::map<TaskId, Noted> noted_;  // of tasks with something to note; begins anew with the process
 };
 
 }  // namespace scm

@@ -54,6 +54,13 @@ std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const Expe
   return converged;
 }
 
+std::string WaitsFor(const Snapshot& snapshot, const Task& task) {
+  const auto found = snapshot.waiting_for->find(task.id);
+  return found == snapshot.waiting_for->end() || !task.lease
+             ? ""
+             : absl::StrCat("waits for ", found->second);
+}
+
 std::vector<const CheckpointRecord*> CheckpointsOf(
     const Table<std::string, CheckpointRecord>::Map& all, const RunId& run) {
   // Keys are "RUN/STEP", so those of a run stand together.

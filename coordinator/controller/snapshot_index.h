@@ -1,6 +1,7 @@
 // Look-ups over a snapshot that several parts share. Pure and thread-safe.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -17,6 +18,9 @@ std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const Experiment
 // The runs whose adapters stand for the experiment's result: replicates that SUCCEEDED with a
 // checkpoint (of the fallback model if it was used), in order of submission.
 std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id);
+
+// "waits for WHAT" of an attempt whose worker says so, else "".
+std::string WaitsFor(const Snapshot& snapshot, const Task& task);
 
 // Checkpoints of a run, deleted ones included.
 std::vector<const CheckpointRecord*> CheckpointsOf(

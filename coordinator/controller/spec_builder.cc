@@ -25,6 +25,17 @@ Json EvaluateJson(const std::optional<EvaluationPart>& part) {
   return {{"base", part->base}, {"baselines", part->baselines}, {"latency", part->latency}};
 }
 
+// The digest of the model is then that of the fallback.
+void RecordFallback(ExperimentSpec& spec) {
+  spec.digests.erase("model");
+  for (const Json& input : MemberAt(spec.digests, "inputs")) {
+    if (StringAt(input, "path") == spec.model->base) {
+      spec.digests["model"] = StringAt(input, "sha256");
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
@@ -36,6 +47,7 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
   }
   if (spec.model && (run != nullptr ? run->fallback : parts.fallback)) {
     spec.model->base = spec.model->fallback;
+    RecordFallback(spec);
   }
   Json run_json, resume_json;
   if (run != nullptr) {

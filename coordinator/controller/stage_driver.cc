@@ -10,21 +10,43 @@
 
 namespace scm {
 
+namespace {
+
+// nullopt where there is none, or none that is a number.
+std::optional<double> LossAt(const Run& run, int64_t step) {
+  const ValidationRecord* found = run.validations.Find(step);
+  if (found == nullptr || !found->loss || !std::isfinite(*found->loss)) return std::nullopt;
+  return found->loss;
+}
+
+bool HasCheckpoint(const Cluster& cluster, const Run& run, int64_t step) {
+  const CheckpointRecord* found = cluster.checkpoints.Find(absl::StrCat(run.id.str(), "/", step));
+  return found != nullptr && !found->deleted;
+}
+
+// Of two checkpointed steps: a lower loss, then the earlier; any loss before none; then the later.
+bool IsBetterStep(const Run& run, int64_t a, int64_t b) {
+  const std::optional<double> loss_a = LossAt(run, a), loss_b = LossAt(run, b);
+  if (!loss_a && !loss_b) return a > b;
+  if (!loss_a || !loss_b) return loss_a.has_value();
+  return *loss_a < *loss_b || (*loss_a == *loss_b && a < b);
+}
+
+}  // namespace
+
 std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run) {
-  std::optional<int64_t> best, latest;
-  double best_loss = 0;
+  std::optional<int64_t> best;
   for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
     if (checkpoint->deleted) continue;
-    if (!latest || checkpoint->step > *latest) latest = checkpoint->step;
-    for (const ValidationRecord& v : run.validations) {
-      if (v.step != checkpoint->step || !v.loss || !std::isfinite(*v.loss)) continue;
-      if (!best || *v.loss < best_loss || (*v.loss == best_loss && v.step < *best)) {
-        best = v.step;
-        best_loss = *v.loss;
-      }
-    }
+    if (!best || IsBetterStep(run, checkpoint->step, *best)) best = checkpoint->step;
   }
-  return best ? best : latest;
+  return best;
+}
+
+std::optional<int64_t> BestStepWith(const Cluster& cluster, const Run& run, int64_t step) {
+  if (run.best_step && !HasCheckpoint(cluster, run, *run.best_step)) return BestStep(cluster, run);
+  if (!HasCheckpoint(cluster, run, step)) return run.best_step;
+  return !run.best_step || IsBetterStep(run, step, *run.best_step) ? step : run.best_step;
 }
 
 void StageDriver::Advance(const ExperimentId& id) {
@@ -183,11 +205,15 @@ void StageDriver::TellSearcher(const ExperimentId& id, const SearchEvent& event)
       context_.cluster.AddTrial(trial);
       TellSearcher(id, TrialCreated{trial.id, create->parameters});
     } else if (const auto* stop = std::get_if<StopTrial>(&action)) {
-      const Run& run = *context_.cluster.runs.Find(context_.cluster.trials.Find(stop->trial)->run);
+      const Trial* trial = context_.cluster.trials.Find(stop->trial);
+      if (trial == nullptr) continue;  // a stored search that knows trials which nobody else does
+      const Run& run = *context_.cluster.runs.Find(trial->run);
       context_.Transition(run.task, StopRequested{StopReason::kRung, "", stop->reason})
           .IgnoreError();
     } else if (const auto* go_on = std::get_if<ContinueTrial>(&action)) {
-      const Run& run = *context_.cluster.runs.Find(context_.cluster.trials.Find(go_on->trial)->run);
+      const Trial* trial = context_.cluster.trials.Find(go_on->trial);
+      if (trial == nullptr) continue;
+      const Run& run = *context_.cluster.runs.Find(trial->run);
       context_.Event(id, run.id.str(), "trial_continues", go_on->reason);
     }
   }
@@ -293,7 +319,7 @@ void StageDriver::TakeDecision(const ExperimentId& id, StageRecord& stage) {
   for (const Task* candidate : context_.cluster.TasksOf(id)) {
     if (candidate->stage == stage.kind) task = candidate;
   }
-  if (task->state != State::kSucceeded) return;
+  if (task == nullptr || task->state != State::kSucceeded) return;
   const std::string decision = StringAt(task->summary, "decision");
   Experiment& experiment = Mutable(id);
   experiment.decision = decision;

@@ -50,7 +50,11 @@ class StageDriver {
   ControllerContext& context_;
 };
 
-// Best step of a run so far: the checkpointed step with the lowest finite validation loss.
+// Best step of a run so far: the checkpointed step with the lowest finite validation loss, else the
+// latest checkpointed one.
 std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run);
+// The same, where only this step may have got its validation or its checkpoint since run.best_step
+// was right; costs the same however many there are.
+std::optional<int64_t> BestStepWith(const Cluster& cluster, const Run& run, int64_t step);
 
 }  // namespace scm

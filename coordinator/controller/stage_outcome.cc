@@ -44,7 +44,7 @@ std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, St
   }
   if (kind != StageKind::kEvaluate && kind != StageKind::kExport) return "";
   const ReplicateOutcome replicates = JudgeReplicates(cluster, id);
-  return replicates.total > 0 && replicates.converged == 0 ? "no replicate converged" : "";
+  return replicates.total > 0 && replicates.finished == 0 ? "no replicate finished" : "";
 }
 
 SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
@@ -55,6 +55,7 @@ SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
       [](const RankedTrial& trial) { return trial.end == TrialEnd::kCompleted && trial.step > 0; });
   for (const RankedTrial& trial : ranking) {
     if (trial.end != TrialEnd::kCompleted || trial.step == 0) continue;
+    if (cluster.trials.Find(trial.trial) == nullptr) continue;
     outcome.winner = trial.trial;
     outcome.reason = absl::StrCat(trial.trial.str(), " wins with ", sweep.metric, " ",
                                   HumanNumber(trial.value, 4), " at step ", trial.step, " (",
@@ -77,18 +78,18 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
     const Task& task = *cluster.tasks.Find(run->task);
     ++outcome.total;
     if (task.state == State::kSucceeded) {
-      ++outcome.converged;
+      ++outcome.finished;
       continue;
     }
     aborted = aborted || task.state == State::kAborted;
     losses.push_back(absl::StrCat("seed ", run->seed, " ", StateName(task.state),
                                   task.rule.empty() ? "" : absl::StrCat(" by ", task.rule)));
   }
-  outcome.passed = 2 * outcome.converged > outcome.total;
-  outcome.state = outcome.converged > 0 ? State::kSucceeded
-                  : aborted             ? State::kAborted
-                                        : State::kFailed;
-  outcome.reason = absl::StrCat(outcome.converged, " of ", outcome.total, " converged",
+  outcome.passed = 2 * outcome.finished > outcome.total;
+  outcome.state = outcome.finished > 0 ? State::kSucceeded
+                  : aborted            ? State::kAborted
+                                       : State::kFailed;
+  outcome.reason = absl::StrCat(outcome.finished, " of ", outcome.total, " finished",
                                 losses.empty() ? "" : ": ", absl::StrJoin(losses, ", "));
   return outcome;
 }
@@ -153,10 +154,8 @@ TrialEnd EndOfTrial(const Task& task) {
 }
 
 std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step) {
-  for (const ValidationRecord& validation : run.validations) {
-    if (validation.step == step) return MetricOf(validation, metric);
-  }
-  return std::nullopt;
+  const ValidationRecord* validation = run.validations.Find(step);
+  return validation == nullptr ? std::nullopt : MetricOf(*validation, metric);
 }
 
 std::optional<double> BestMetric(const Run& run, const std::string& metric,

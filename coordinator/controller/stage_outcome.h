@@ -22,11 +22,11 @@ SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
                         const std::vector<RankedTrial>& ranking);
 
 struct ReplicateOutcome {
-  int64_t converged = 0, total = 0;
-  bool passed = false;    // more than half converged
+  int64_t finished = 0, total = 0;
+  bool passed = false;    // more than half finished
   bool fallback = false;  // judged are the runs of the fallback model
   State state = State::kSucceeded;
-  std::string reason;  // "4 of 5 converged: seed 13 ABORTED by no_convergence"
+  std::string reason;  // "4 of 5 finished: seed 13 ABORTED by no_convergence"
 };
 ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id);
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/forecast_view.h"
 #include "coordinator/controller/snapshot_index.h"
@@ -12,6 +13,8 @@
 
 namespace scm {
 namespace {
+
+constexpr size_t kLongestId = 200;  // "k-9/" and an artifact's name are shorter by far
 
 // As a time of day.
 Json TimeOrNull(const Snapshot& snapshot, absl::Time time) {
@@ -30,7 +33,8 @@ std::string ReasonOf(const Snapshot& snapshot, const Task& task) {
                                  : absl::StrCat(waiting->second, " (", task.reason, ")");
     }
   }
-  return task.reason;
+  const std::string waits = WaitsFor(snapshot, task);
+  return absl::StrCat(task.reason, task.reason.empty() || waits.empty() ? "" : "; ", waits);
 }
 
 Json WorkerOf(const Task& task) {
@@ -52,10 +56,12 @@ Json RunJson(const Snapshot& snapshot, const Run& run) {
   const bool priced = snapshot.experiments->at(run.experiment)->spec->budget.has_value();
   Json latest = Json::object();
   for (const auto& [name, value] : run.latest) latest[name] = JsonNumber(value);
-  std::optional<double> chance;
-  for (const ValidationRecord& v : run.validations) {
-    if (v.chance) chance = v.chance;
+  std::optional<double> chance;  // the latest that was reported
+  for (size_t i = run.validations.size(); i > 0 && !chance; --i) {
+    chance = run.validations[i - 1].chance;
   }
+  Json warnings = Json::array();
+  for (const RunWarning& warning : run.warnings) warnings.push_back(warning.text);
   return {{"id", run.id.str()},
           {"experiment", run.experiment.str()},
           {"stage", StageName(run.stage)},
@@ -74,6 +80,7 @@ Json RunJson(const Snapshot& snapshot, const Run& run) {
           {"best_step", run.best_step ? Json(*run.best_step) : Json(nullptr)},
           {"latest", latest},
           {"chance", NumberOrNull(chance)},
+          {"warnings", warnings},
           {"cost", priced ? Json(AccruedCost(snapshot, task)) : Json(nullptr)}};
 }
 
@@ -125,6 +132,11 @@ double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
 
 absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
+  // Looking for something similar takes as long as the text is long.
+  if (text.size() > kLongestId) {
+    return absl::NotFoundError(
+        absl::StrCat("nothing has the id or name \"", LineOf(id, kLongestId), "\""));
+  }
   if (snapshot.experiments->contains(ExperimentId(text)) || snapshot.runs->contains(RunId(text)) ||
       snapshot.tasks->contains(TaskId(text)) || snapshot.trials->contains(TrialId(text)) ||
       snapshot.workers->contains(WorkerId(text)) ||
@@ -140,7 +152,7 @@ absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_vie
   }
   if (!latest.empty()) return latest;
   const std::string near = Suggest(id, names);
-  return absl::NotFoundError(absl::StrCat("nothing has the id or name \"", id, "\"",
+  return absl::NotFoundError(absl::StrCat("nothing has the id or name \"", LineOf(id), "\"",
                                           near.empty()
                                               ? "; `scmctl ls` lists the experiments"
                                               : absl::StrCat(". Did you mean ", near, "?")));
@@ -195,7 +207,8 @@ absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) 
         {"last_abort_at", TimeOrNull(snapshot, e.last_abort)}}},
       {"stages", stages},
       {"runs", runs},
-      {"tasks", tasks}};
+      {"tasks", tasks},
+      {"artifacts", ArtifactNames(snapshot, e.id)}};
 }
 
 absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
@@ -241,6 +254,7 @@ absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view
                     {"bytes", c->bytes},
                     {"sha256", c->sha256},
                     {"path", c->path},
+                    {"damage", TextOrNull(c->damage)},
                     {"files", c->files}});
   }
   return Json{{"checkpoints", list}};
@@ -267,6 +281,7 @@ Json WorkersView(const Snapshot& snapshot) {
                     {"state", WorkerStateName(worker->state)},
                     {"gpus", gpus},
                     {"cpus", worker->cpus},
+                    {"trainers", worker->trainers},
                     {"version", worker->version},
                     {"last_seen", TimeOrNull(snapshot, worker->last_seen)},
                     {"tasks", tasks}});
@@ -297,43 +312,6 @@ Json InventoryView(const Snapshot& snapshot) {
   view["measured"] = measured;
   view["evaluated"] = evaluated;
   return view;
-}
-
-absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) {
-  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
-  if (!snapshot.experiments->contains(experiment)) return NotFound("experiment", id);
-  Json artifacts = Json::array(), adapters = Json::array();
-  for (const auto& [key, a] : *snapshot.artifacts) {
-    if (a->experiment != experiment) continue;
-    artifacts.push_back({{"id", a->id},
-                         {"name", a->name},
-                         {"task", a->task.str()},
-                         {"kind", TaskKindName(snapshot.tasks->at(a->task)->kind)},
-                         {"sha256", a->sha256},
-                         {"bytes", a->bytes},
-                         {"files", a->files}});
-  }
-  for (const Run* run : ConvergedReplicates(snapshot, experiment)) {
-    adapters.push_back({{"run", run->id.str()},
-                        {"seed", run->seed},
-                        {"checkpoint", absl::StrCat(run->id.str(), "/", *run->best_step)}});
-  }
-  return Json{{"experiment", experiment.str()}, {"artifacts", artifacts}, {"adapters", adapters}};
-}
-
-Json EventsView(const std::vector<EventRow>& rows) {
-  Json events = Json::array();
-  for (const EventRow& row : rows) {
-    const absl::StatusOr<Json> body = ParseJson(row.body, "event");
-    events.push_back({{"sequence", row.sequence},
-                      {"at", row.at},
-                      {"experiment", TextOrNull(row.experiment)},
-                      {"subject", row.subject},
-                      {"kind", row.kind},
-                      {"text", row.text},
-                      {"body", body.ok() ? *body : Json::object()}});
-  }
-  return {{"events", events}};
 }
 
 }  // namespace scm

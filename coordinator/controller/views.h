@@ -2,6 +2,7 @@
 // thread-safe; one function a shape.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,20 @@ Json WorkersView(const Snapshot& snapshot);
 // Free and total slots, measured seconds a step by (experiment name, model, resources), and seconds
 // that the evaluation of one model took.
 Json InventoryView(const Snapshot& snapshot);
-// {"artifacts": [{"id","name","task","kind","sha256","bytes","files"}], "adapters": [checkpoint
-// ids]}
+// [{"id","name","task","kind","bytes"}] in order of the tasks.
+Json ArtifactNames(const Snapshot& snapshot, const ExperimentId& id);
+// The artifacts with their files, and the adapters of the seeds by checkpoint.
 absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id);
 // Points that are shown: rows of an attempt beyond the step from which a later one resumed are not.
 Json MetricsView(const Snapshot& snapshot, const RunId& run, const std::vector<StoredMetric>& rows);
-Json EventsView(const std::vector<EventRow>& rows);
+// Which events are about an id: those of its experiment ("" = every one) with one of these subjects
+// (none = all). A run and its task are told of under either name, a trial under those of its run.
+struct EventFilter {
+  std::string experiment;
+  std::set<std::string> subjects;
+};
+EventFilter EventsAbout(const Snapshot& snapshot, absl::string_view id);
+Json EventsView(const std::vector<EventRow>& rows, const EventFilter& filter = {});
 
 // Money accrued by a task or an experiment until now, running leases included.
 double AccruedCost(const Snapshot& snapshot, const Task& task);

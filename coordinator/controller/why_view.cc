@@ -34,6 +34,8 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
     if (waiting != snapshot.waiting_reasons->end()) {
       text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
     }
+  } else if (const std::string waits = WaitsFor(snapshot, task); !waits.empty()) {
+    text = absl::StrCat(waits, text.empty() ? "" : "; ", text);
   }
   const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
   return {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
@@ -44,6 +46,20 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
           {"certificate", nullptr}};
 }
 
+// What was seen of a run and stopped nothing.
+void AddWarnings(const Snapshot& snapshot, const Task& task, Json& reasons) {
+  const auto run = snapshot.runs->find(task.run);
+  if (run == snapshot.runs->end()) return;
+  for (const RunWarning& warning : run->second->warnings) {
+    reasons.push_back({{"at", nullptr},
+                       {"subject", task.run.str()},
+                       {"rule", warning.rule},
+                       {"verdict", "warning"},
+                       {"text", warning.text},
+                       {"certificate", nullptr}});
+  }
+}
+
 void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
   // A run that finished before its abort reached it has a certificate, but not one that explains
   // it.
@@ -52,6 +68,7 @@ void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
       ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
   reasons.push_back(certificate != nullptr ? CertificateReason(*certificate)
                                            : TaskReason(snapshot, task));
+  AddWarnings(snapshot, task, reasons);
 }
 
 // The experiment's own reason, its stages' gates, its certificates, and every task that did not
@@ -82,7 +99,11 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
                        {"certificate", nullptr}});
   }
   for (const Task* task : TasksInOrder(snapshot, experiment.id)) {
-    if (task->state != State::kSucceeded || task->stop_reason) AddTask(snapshot, *task, reasons);
+    if (task->state != State::kSucceeded || task->stop_reason) {
+      AddTask(snapshot, *task, reasons);
+    } else {
+      AddWarnings(snapshot, *task, reasons);
+    }
   }
 }
 
@@ -151,13 +172,15 @@ absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
   } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
     AddWorker(snapshot, *w->second, reasons);
   } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
-    reasons.push_back({{"at", nullptr},
-                       {"subject", text},
-                       {"rule", nullptr},
-                       {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
-                       {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ",
-                                             b->second->step, ", attempt ", b->second->attempt)},
-                       {"certificate", nullptr}});
+    reasons.push_back(
+        {{"at", nullptr},
+         {"subject", text},
+         {"rule", nullptr},
+         {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
+         {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ", b->second->step,
+                               ", attempt ", b->second->attempt,
+                               b->second->damage.empty() ? "" : "; damaged: ", b->second->damage)},
+         {"certificate", nullptr}});
   } else {
     return absl::NotFoundError(absl::StrCat("nothing has the id \"", text, "\""));
   }

@@ -4,9 +4,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
+#include "common/text.h"
 #include "coordinator/controller/store_gap.h"
 
 namespace scm {
+namespace {
+
+constexpr size_t kWaitingTextLimit = 600;
+
+// It said that it goes down once its attempts are saved.
+bool IsLeaving(const Worker& worker) {
+  return worker.state == WorkerState::kDraining && worker.standing != WorkerState::kDraining;
+}
+
+}  // namespace
 
 absl::StatusOr<WorkerId> WorkerSessions::FindOrCreate(const RegisterInput& input) {
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
@@ -50,6 +61,7 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
     return found.status();
   }
   const WorkerId id = *found;
+  const bool was_leaving = IsLeaving(*context_.cluster.workers.Find(id));
   const bool was_there =
       context_.links.contains(id) && context_.cluster.workers.Find(id)->state != WorkerState::kLost;
   context_.links[id] = input.link;
@@ -61,6 +73,7 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
   worker.version = input.version;
   worker.cpus = input.cpus;
   worker.gpus = input.gpus;
+  worker.trainers = input.trainers;
   if (!was_there) {
     context_.Event(
         ExperimentId(), id.str(), "worker_registered",
@@ -69,7 +82,7 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
   }
   LearnFrom(context_, id, input);
   std::vector<LeaseRef> kept = Keep(id, input);
-  TakeBack(id, kept, input);
+  TakeBack(id, kept, input, was_leaving);
   context_.Send(id, RegisteredOutput{id, absl::ToDoubleSeconds(context_.options.lease_ttl),
                                      absl::ToDoubleSeconds(context_.options.renew_every), kept});
   for (const LeaseRef& lease : kept) {
@@ -99,7 +112,7 @@ std::vector<LeaseRef> WorkerSessions::Keep(const WorkerId& id, const RegisterInp
 }
 
 void WorkerSessions::TakeBack(const WorkerId& id, const std::vector<LeaseRef>& kept,
-                              const RegisterInput& input) {
+                              const RegisterInput& input, bool was_leaving) {
   const auto is_in = [](const std::vector<LeaseRef>& list, const LeaseRef& lease) {
     return std::find(list.begin(), list.end(), lease) != list.end();
   };
@@ -108,7 +121,8 @@ void WorkerSessions::TakeBack(const WorkerId& id, const std::vector<LeaseRef>& k
     const LeaseRef lease = context_.RefOf(held);
     if (is_in(kept, lease)) continue;
     const bool inherited = context_.inherited.contains(lease.lease);
-    LeaseExpired end{absl::StrCat(id.str(), " no longer runs it"), false};
+    LeaseExpired end{absl::StrCat(id.str(), was_leaving ? " went down" : " no longer runs it"),
+                     was_leaving};
     if (held.state == State::kAssigned && context_.unsent_grants.contains(lease.lease)) {
       end = {absl::StrCat("the coordinator restarted before ", id.str(), " was told of it"), true};
     } else if (is_in(input.live, lease) || is_in(input.ended, lease) ||
@@ -139,6 +153,12 @@ void WorkerSessions::Renew(const RenewInput& input) {
         gpu.memory_used = sample.memory_used;
       }
     }
+  }
+  for (const LeaseState& state : input.states) {
+    if (!context_.Holds(input.worker, state.lease)) continue;
+    AttemptWord& word = context_.attempt_words[state.lease.task];
+    word.waiting_for = LineOf(state.waiting_for, kWaitingTextLimit);
+    word.trainer_silent = state.trainer_silent;
   }
   for (const LeaseRef& lease : input.leases) {
     if (context_.Hears(input.worker, lease)) {
@@ -217,13 +237,16 @@ void WorkerSessions::Expire() {
     if (deadline <= context_.now) expired.push_back(task);
   }
   for (const TaskId& id : expired) {
-    const Task& task = *context_.cluster.tasks.Find(id);
+    const WorkerId worker = context_.cluster.tasks.Find(id)->lease->worker;
+    // Killed before it was done with going down, as a scheduler does whose patience ends.
+    const bool leaving = IsLeaving(*context_.cluster.workers.Find(worker));
     context_
         .Transition(id,
-                    LeaseExpired{absl::StrCat("no word from ", task.lease->worker.str(), " for ",
+                    LeaseExpired{absl::StrCat("no word from ", worker.str(),
+                                              leaving ? ", which was going down, for " : " for ",
                                               HumanDuration(context_.options.lease_ttl +
                                                             context_.options.lease_margin)),
-                                 false})
+                                 leaving})
         .IgnoreError();
   }
   std::vector<WorkerId> lost;

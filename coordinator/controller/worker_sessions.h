@@ -36,7 +36,8 @@ class WorkerSessions {
   // Of the leases that it holds, those that go on; their terms begin anew.
   std::vector<LeaseRef> Keep(const WorkerId& id, const RegisterInput& input);
   // What it holds and no longer runs goes back to the queue.
-  void TakeBack(const WorkerId& id, const std::vector<LeaseRef>& kept, const RegisterInput& input);
+  void TakeBack(const WorkerId& id, const std::vector<LeaseRef>& kept, const RegisterInput& input,
+                bool was_leaving);
   // It said that it goes down: nothing more is granted to it until it registers again.
   void Leave(const WorkerId& id);
 

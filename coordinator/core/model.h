@@ -17,6 +17,7 @@
 #include "coordinator/core/evaluation_parts.h"
 #include "coordinator/core/search/searcher.h"
 #include "coordinator/core/state.h"
+#include "coordinator/core/step_log.h"
 #include "experiment/spec.h"
 
 namespace scm {
@@ -78,6 +79,14 @@ struct ValidationRecord {
   std::optional<double> correct, items, chance, deff;
 };
 
+// Something about a run that people should know although nothing is stopped for it.
+struct RunWarning {
+  std::string topic;  // "loss_spike"; said once a run
+  std::string rule;   // that saw it
+  int64_t step = 0;
+  std::string text;
+};
+
 struct Run {
   RunId id;
   ExperimentId experiment;
@@ -89,10 +98,12 @@ struct Run {
   int64_t max_steps = 0;             // what the learning-rate schedule spans
   int64_t stop_at_step = 0;          // where this run ends
 
-  int64_t step = 0;                           // latest reported
-  std::map<std::string, double> latest;       // by metric name
-  std::vector<ValidationRecord> validations;  // ascending; superseded ones removed
-  int64_t searched_step = 0;                  // last rung told to the searcher
+  int64_t step = 0;                       // latest reported
+  std::map<std::string, double> latest;   // by metric name
+  double tokens_total = 0;                // by all attempts; never falls
+  StepLog<ValidationRecord> validations;  // superseded ones removed
+  std::vector<RunWarning> warnings;       // in the order in which they were seen
+  int64_t searched_step = 0;              // last rung told to the searcher
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
   std::vector<std::pair<int64_t, int64_t>> resumes;
   std::optional<int64_t> best_step;  // checkpointed step with the lowest validation loss
@@ -114,8 +125,9 @@ struct CheckpointRecord {
   std::string sha256, path;
   int64_t bytes = 0;
   Json files = Json::array();  // [{"path","bytes","sha256"}]
-  bool deleted = false;        // COMPLETE, or DELETED by garbage collection
+  bool deleted = false;        // COMPLETE, or DELETED: removed, missing or damaged, and never used
   absl::Time committed_at = absl::InfinitePast();
+  std::string damage;  // of a deleted one: what is wrong with its files; "" = removed
 };
 
 struct ArtifactRecord {
@@ -143,7 +155,8 @@ struct Experiment {
   std::string decision;  // "", "go", "no_go"
   std::string headline;  // the report's two sentences
   absl::Time submitted_at, ended_at = absl::InfinitePast();
-  std::string source;  // the file as the user wrote it
+  std::string source;                 // the file as the user wrote it
+  std::vector<std::string> warnings;  // of the check at submission
   std::shared_ptr<const ExperimentSpec> spec;
   std::vector<StageRecord> stages;
   SearchState search;
@@ -176,6 +189,7 @@ struct Worker {
   WorkerState standing = WorkerState::kReady;
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;
+  std::vector<std::string> trainers;  // programs it may start; empty: it has not said
   absl::Time last_seen = absl::InfinitePast();
   int64_t strikes = 0;  // attempts in a row that ended by themselves without a newer checkpoint
 };

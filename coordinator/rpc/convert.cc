@@ -4,11 +4,22 @@
 #include <cmath>
 
 #include "common/digest.h"
+#include "common/text.h"
 
 namespace scm {
+namespace {
+
+// Bytes of what a worker says about itself.
+constexpr size_t kMaxName = 256;
+constexpr int64_t kMaxSlots = 1 << 20;  // so that sums of them stay numbers
+
+double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0; }
+
+}  // namespace
 
 LeaseRef FromProto(const v1::LeaseRef& proto) {
-  return {LeaseId(proto.lease_id()), TaskId(proto.task_id()), proto.attempt(), proto.epoch()};
+  return {LeaseId(LineOf(proto.lease_id(), kMaxName)), TaskId(LineOf(proto.task_id(), kMaxName)),
+          proto.attempt(), proto.epoch()};
 }
 
 v1::LeaseRef ToProto(const LeaseRef& lease) {
@@ -23,12 +34,13 @@ v1::LeaseRef ToProto(const LeaseRef& lease) {
 RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   RegisterInput input;
   input.link = link;
-  input.instance = proto.instance();
-  input.host = proto.host();
-  input.version = proto.version();
-  input.cpus = proto.cpus();
+  input.instance = LineOf(proto.instance(), kMaxName);
+  input.host = LineOf(proto.host(), kMaxName);
+  input.version = LineOf(proto.version(), kMaxName);
+  input.cpus = std::clamp<int64_t>(proto.cpus(), 0, kMaxSlots);
   for (const v1::Gpu& gpu : proto.gpus()) {
-    input.gpus.push_back({gpu.index(), gpu.model(), gpu.memory_bytes()});
+    input.gpus.push_back(
+        {gpu.index(), LineOf(gpu.model(), kMaxName), std::max<int64_t>(gpu.memory_bytes(), 0)});
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
   input.acknowledged.assign(proto.acknowledged().begin(), proto.acknowledged().end());
@@ -37,8 +49,20 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   if (proto.orphan_timeout_seconds() > 0) {
     input.orphan_timeout = absl::Seconds(proto.orphan_timeout_seconds());
   }
+  input.trainers.assign(proto.trainers().begin(), proto.trainers().end());
   return input;
 }
+
+namespace {
+
+LeaseState StateFromProto(const v1::LeaseState& proto) {
+  LeaseState state{FromProto(proto.lease()), proto.waiting_for(), std::nullopt};
+  const double silent = proto.trainer_silent_seconds();
+  if (proto.writes() && silent >= 0) state.trainer_silent = absl::Seconds(silent);
+  return state;
+}
+
+}  // namespace
 
 RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
   RenewInput input;
@@ -47,8 +71,8 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
   for (const v1::GpuSample& sample : proto.gpus()) {
     GpuRecord gpu;
     gpu.index = sample.index();
-    gpu.utilization = sample.utilization_ratio();
-    gpu.memory_used = sample.memory_used_bytes();
+    gpu.utilization = RatioOf(sample.utilization_ratio());
+    gpu.memory_used = std::max<int64_t>(sample.memory_used_bytes(), 0);
     input.gpus.push_back(gpu);
   }
   input.leaving = proto.leaving();
@@ -57,11 +81,16 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
   if (std::isfinite(proto.clock_jump_seconds())) {
     input.clock_jump_seconds = std::clamp(proto.clock_jump_seconds(), -kFarthest, kFarthest);
   }
+  for (const v1::LeaseState& state : proto.states()) input.states.push_back(StateFromProto(state));
   return input;
 }
 
 ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker) {
-  return {worker, FromProto(proto.lease()), proto.offset(), proto.lines()};
+  return {worker, FromProto(proto.lease()), proto.offset(), ReadReportLines(proto.lines())};
+}
+
+GoodbyeInput FromProto(const v1::Goodbye& proto, const WorkerId& worker) {
+  return {worker, TextOf(proto.reason())};
 }
 
 ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
@@ -82,8 +111,9 @@ ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
       input.kind = ProcessInput::Kind::kStarted;
   }
   input.exit_code = proto.exit_code();
-  input.message = proto.message();
+  input.message = TextOf(proto.message());
   input.retryable = proto.retryable();
+  input.free = proto.free();
   return input;
 }
 

@@ -1,13 +1,18 @@
 #include "coordinator/rpc/experiment_service.h"
 
 #include <chrono>
+#include <map>
+#include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/guard.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 #include "coordinator/controller/report_data.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
+#include "coordinator/rpc/doctor.h"
 #include "coordinator/rpc/status.h"
 
 namespace scm {
@@ -17,6 +22,8 @@ constexpr char kExperimentService[] = "scm.v1.ExperimentService";
 constexpr std::chrono::milliseconds kWatchPeriod(500);
 constexpr int64_t kPage = 5000;
 constexpr int64_t kLogChunk = 256 << 10;
+constexpr size_t kMaxRequestId = 128;
+constexpr size_t kMaxSource = 1 << 20;  // as an experiment file (experiment/tree.h)
 
 absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
   switch (verb) {
@@ -51,6 +58,13 @@ std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id
   return tasks;
 }
 
+// The bytes that a receiver has, by file.
+std::map<std::string, int64_t> PartsOf(const v1::DownloadRequest& request) {
+  std::map<std::string, int64_t> parts;
+  for (const v1::FilePart& part : request.have()) parts[part.path()] = part.bytes();
+  return parts;
+}
+
 }  // namespace
 
 grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
@@ -58,11 +72,43 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
                                            v1::SubmitReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Submit");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  const absl::StatusOr<Reply> id =
-      deps_.loop->Call(SubmitInput{request->request_id(), request->spec_json(), request->source()});
-  if (id.ok()) reply->set_experiment_id(*id);
-  return call.End(ToGrpc(id.status()));
+  return call.End(ToGrpc(Guarded("Submit", [&] { return TakeSubmission(*request, *reply); })));
 }
+
+absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& request,
+                                                   v1::SubmitReply& reply) {
+  if (request.request_id() != LineOf(request.request_id(), kMaxRequestId)) {
+    return absl::InvalidArgumentError(absl::StrCat("a request id is one line of at most ",
+                                                   kMaxRequestId,
+                                                   " bytes, without control characters"));
+  }
+  SCM_ASSIGN_OR_RETURN(
+      *reply.mutable_experiment_id(),
+      deps_.loop->Call(SubmitInput{request.request_id(),
+                                   request.spec_json(),
+                                   TextOf(request.source(), kMaxSource),
+                                   {request.warnings().begin(), request.warnings().end()}}));
+  return absl::OkStatus();
+}
+
+namespace {
+
+// Each page is a turn of its own on the controller's thread, and the rest is done on this one.
+ReportRows PagesOf(ControllerLoop& loop) {
+  return {
+      [&loop](const std::string& run, int64_t after, int64_t limit) {
+        absl::StatusOr<std::vector<StoredMetric>> rows = absl::UnavailableError("shutting down");
+        loop.Read([&](StateStore& store) { rows = store.ReadMetrics(run, after, limit); });
+        return rows;
+      },
+      [&loop](const std::string& experiment, int64_t after, int64_t limit) {
+        absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
+        loop.Read([&](StateStore& store) { rows = store.ReadEvents(experiment, after, limit); });
+        return rows;
+      }};
+}
+
+}  // namespace
 
 absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
                                                const Snapshot& snapshot, v1::QueryReply& reply) {
@@ -72,23 +118,24 @@ absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
       return absl::InvalidArgumentError(
           absl::StrCat(reply.resolved(), " is no run; `scmctl runs` lists the runs"));
     }
-    absl::StatusOr<std::vector<StoredMetric>> rows = absl::UnavailableError("shutting down");
-    deps_.loop->Read([&](StateStore& store) {
+    absl::StatusOr<std::vector<StoredMetric>> rows;
+    SCM_RETURN_IF_ERROR(deps_.loop->Read([&](StateStore& store) {
       rows = store.ReadMetrics(reply.resolved(), request.after(), limit);
-    });
+    }));
     SCM_RETURN_IF_ERROR(rows.status());
     reply.set_json(DumpJson(MetricsView(snapshot, RunId(reply.resolved()), *rows)));
     if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
     return absl::OkStatus();
   }
-  const std::string experiment =
-      reply.resolved().empty() ? "" : ExperimentIdOf(snapshot, reply.resolved()).str();
-  absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
-  deps_.loop->Read(
-      [&](StateStore& store) { rows = store.ReadEvents(experiment, request.after(), limit); });
+  const EventFilter filter = EventsAbout(snapshot, reply.resolved());
+  absl::StatusOr<std::vector<EventRow>> rows;
+  SCM_RETURN_IF_ERROR(deps_.loop->Read([&](StateStore& store) {
+    rows = store.ReadEvents(filter.experiment, request.after(), limit);
+  }));
   SCM_RETURN_IF_ERROR(rows.status());
-  reply.set_json(DumpJson(EventsView(*rows)));
+  // A page of what was read may hold little or nothing of what was asked for.
   if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
+  reply.set_json(DumpJson(EventsView(*rows, filter)));
   return absl::OkStatus();
 }
 
@@ -125,20 +172,24 @@ absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::
       json = ReportView(*snapshot, id);
       break;
     case v1::QueryRequest::REPORT_DATA:
-      deps_.loop->Read([&](StateStore& store) {
-        json = MakeReportData(*snapshot, store, ExperimentIdOf(*snapshot, id), deps_.version);
-      });
+      json = MakeReportData(*snapshot, PagesOf(*deps_.loop), ExperimentIdOf(*snapshot, id),
+                            deps_.version);
       break;
     case v1::QueryRequest::RESOLVE:
       break;
     case v1::QueryRequest::INVENTORY:
       json = InventoryView(*snapshot);
       break;
+    case v1::QueryRequest::DOCTOR: {
+      SCM_ASSIGN_OR_RETURN(const StoreHealth health, deps_.loop->CheckStore());
+      json = DoctorView(*snapshot, health, deps_);
+      break;
+    }
     default:
       return absl::InvalidArgumentError("unknown query");
   }
   SCM_RETURN_IF_ERROR(json.status());
-  reply.set_json(json->dump());
+  reply.set_json(DumpJson(*json));
   return absl::OkStatus();
 }
 
@@ -146,7 +197,7 @@ grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
                                           const v1::QueryRequest* request, v1::QueryReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Query");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Answer(*request, *reply)));
+  return call.End(ToGrpc(Guarded("Query", [&] { return Answer(*request, *reply); })));
 }
 
 grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
@@ -154,19 +205,19 @@ grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
                                             v1::ControlReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Control");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  const absl::StatusOr<ControlVerb> verb = VerbOf(request->verb());
-  if (!verb.ok()) return call.End(ToGrpc(verb.status()));
-  std::string id;
-  if (*verb != ControlVerb::kShutdown) {
-    const absl::StatusOr<std::string> resolved = ResolveId(*deps_.loop->snapshot(), request->id());
-    if (!resolved.ok()) return call.End(ToGrpc(resolved.status()));
-    id = *resolved;
+  return call.End(ToGrpc(Guarded("Control", [&] { return TakeControl(*request, *reply); })));
+}
+
+absl::Status ExperimentServiceImpl::TakeControl(const v1::ControlRequest& request,
+                                                v1::ControlReply& reply) {
+  SCM_ASSIGN_OR_RETURN(const ControlVerb verb, VerbOf(request.verb()));
+  if (verb != ControlVerb::kShutdown) {
+    SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(),
+                         ResolveId(*deps_.loop->snapshot(), request.id()));
   }
-  const absl::StatusOr<Reply> answer =
-      deps_.loop->Call(ControlInput{*verb, id, request->preview()});
-  if (answer.ok()) reply->set_json(*answer);
-  reply->set_resolved(id);
-  return call.End(ToGrpc(answer.status()));
+  SCM_ASSIGN_OR_RETURN(*reply.mutable_json(),
+                       deps_.loop->Call(ControlInput{verb, reply.resolved(), request.preview()}));
+  return absl::OkStatus();
 }
 
 absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
@@ -196,7 +247,8 @@ grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
                                           grpc::ServerWriter<v1::QueryReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamStatus(*context, request->id(), *writer)));
+  return call.End(
+      ToGrpc(Guarded("Watch", [&] { return StreamStatus(*context, request->id(), *writer); })));
 }
 
 absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
@@ -204,7 +256,7 @@ absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
                                                grpc::ServerWriter<v1::LogsReply>& writer) {
   SCM_ASSIGN_OR_RETURN(const std::string id, ResolveId(*deps_.loop->snapshot(), request.id()));
   std::map<std::pair<std::string, int64_t>, int64_t> sent;
-  int64_t skip = request.offset();
+  int64_t skip = std::max<int64_t>(request.offset(), 0);
   while (!context.IsCancelled()) {
     const auto snapshot = deps_.loop->snapshot();
     bool ended = true;
@@ -240,7 +292,7 @@ grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::LogsReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Logs");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamLogs(*context, *request, *writer)));
+  return call.End(ToGrpc(Guarded("Logs", [&] { return StreamLogs(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
@@ -248,7 +300,18 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(StreamBlob(*deps_.checkpoints, request->id(), *writer)));
+  return call.End(ToGrpc(Guarded("Download", [&] {
+    return StreamBlob(deps_, request->id(), {}, *writer, PartsOf(*request));
+  })));
+}
+
+grpc::Status ExperimentServiceImpl::Verify(grpc::ServerContext* context,
+                                           const v1::VerifyRequest* request,
+                                           grpc::ServerWriter<v1::VerifyReply>* writer) {
+  const MeasuredCall call(deps_.metrics, kExperimentService, "Verify");
+  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(
+      ToGrpc(Guarded("Verify", [&] { return StreamVerified(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

@@ -24,10 +24,14 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
                     grpc::ServerWriter<v1::LogsReply>* writer) override;
   grpc::Status Download(grpc::ServerContext* context, const v1::DownloadRequest* request,
                         grpc::ServerWriter<v1::FileChunk>* writer) override;
+  grpc::Status Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,
+                      grpc::ServerWriter<v1::VerifyReply>* writer) override;
   grpc::Status Version(grpc::ServerContext* context, const v1::VersionRequest* request,
                        v1::VersionReply* reply) override;
 
  private:
+  absl::Status TakeSubmission(const v1::SubmitRequest& request, v1::SubmitReply& reply);
+  absl::Status TakeControl(const v1::ControlRequest& request, v1::ControlReply& reply);
   absl::Status Answer(const v1::QueryRequest& request, v1::QueryReply& reply);
   absl::Status AnswerPage(const v1::QueryRequest& request, const Snapshot& snapshot,
                           v1::QueryReply& reply);
@@ -35,6 +39,8 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
                             grpc::ServerWriter<v1::QueryReply>& writer);
   absl::Status StreamLogs(grpc::ServerContext& context, const v1::LogsRequest& request,
                           grpc::ServerWriter<v1::LogsReply>& writer);
+  absl::Status StreamVerified(grpc::ServerContext& context, const v1::VerifyRequest& request,
+                              grpc::ServerWriter<v1::VerifyReply>& writer);
 
   ServiceDependencies deps_;
   TokenCheck token_;

@@ -4,6 +4,8 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/sync_stream.h>
 
+#include <functional>
+#include <map>
 #include <string>
 
 #include "coordinator/checkpoint/checkpoint_store.h"
@@ -23,6 +25,11 @@ struct ServiceDependencies {
   StreamLinks* links = nullptr;
   RpcMetrics* metrics = nullptr;
   std::string version;
+  // Of the data directory: what is free, and below what nothing more is taken.
+  std::function<absl::StatusOr<int64_t>()> free_bytes = [] {
+    return absl::UnimplementedError("nobody asked for the free room");
+  };
+  int64_t min_free_bytes = 0;
 };
 
 // The metadata of a call under this key, or "".
@@ -37,8 +44,17 @@ std::string AuthorizationOf(const Context& context) {
   return MetadataOf(context, "authorization");
 }
 
-// Streams the files of a blob, its manifest first, in pieces of at most 1 MiB.
-absl::Status StreamBlob(CheckpointStore& store, const std::string& id,
-                        grpc::ServerWriter<v1::FileChunk>& writer);
+// Streams the files of a blob, its manifest first, in pieces of at most 1 MiB. A file of which the
+// receiver `has` bytes goes on behind them; the manifest always comes whole. What is read is
+// compared with the manifest: damage is DATA_LOSS, and the controller is told of it. `lease` is
+// that of the attempt that reads it, or empty.
+absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
+                        const LeaseRef& lease, grpc::ServerWriter<v1::FileChunk>& writer,
+                        const std::map<std::string, int64_t>& has = {});
+
+// Reads every byte of the blob; if it is damaged, tells the controller and returns DATA_LOSS.
+// NOT_FOUND: no row says that it exists.
+absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
+                        const LeaseRef& lease = {});
 
 }  // namespace scm

@@ -1,10 +1,19 @@
 #include "coordinator/rpc/status.h"
 
+#include "common/text.h"
+
 namespace scm {
+namespace {
+
+// Messages travel in a header, whose size is limited.
+constexpr size_t kLongestMessage = 6 << 10;
+
+}  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.raw_code()), std::string(status.message())};
+  return {static_cast<grpc::StatusCode>(status.raw_code()),
+          TextOf(status.message(), kLongestMessage)};
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

@@ -1,7 +1,9 @@
 #include "coordinator/rpc/worker_service.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/guard.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/lease_check.h"
 #include "coordinator/rpc/status.h"
@@ -68,7 +70,7 @@ absl::Status WorkerServiceImpl::Send(const std::string& session,
   SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
   SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
   SCM_RETURN_IF_ERROR(MayRead(*snapshot, *task, request.id()));
-  return StreamBlob(*deps_.checkpoints, request.id(), writer);
+  return StreamBlob(deps_, request.id(), lease, writer);
 }
 
 grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
@@ -76,7 +78,8 @@ grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
                                        v1::UploadResult* result) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Upload");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Receive(MetadataOf(*context, kSessionKey), *reader, *result)));
+  return call.End(ToGrpc(Guarded(
+      "Upload", [&] { return Receive(MetadataOf(*context, kSessionKey), *reader, *result); })));
 }
 
 grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
@@ -84,7 +87,8 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Download");
   if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Send(MetadataOf(*context, kSessionKey), *request, *writer)));
+  return call.End(ToGrpc(Guarded(
+      "Download", [&] { return Send(MetadataOf(*context, kSessionKey), *request, *writer); })));
 }
 
 }  // namespace scm

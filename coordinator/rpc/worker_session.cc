@@ -1,5 +1,6 @@
 #include "coordinator/rpc/worker_session.h"
 
+#include "common/guard.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/lease_check.h"
 #include "coordinator/rpc/status.h"
@@ -68,7 +69,11 @@ void WorkerSession::OnWriteDone(bool ok) {
 
 void WorkerSession::OnReadDone(bool ok) {
   if (!ok) return FinishOnce(grpc::Status::OK);
-  if (Receive()) StartRead(&incoming_);
+  bool go_on = false;
+  const absl::Status received =
+      Guarded("this message cannot be handled", [&] { go_on = Receive(); });
+  if (!received.ok()) return FinishOnce(ToGrpc(received));
+  if (go_on) StartRead(&incoming_);
 }
 
 bool WorkerSession::Receive() {
@@ -96,7 +101,7 @@ bool WorkerSession::Receive() {
     case v1::WorkerMessage::kProcess:
       return Post(FromProto(incoming_.process(), worker));
     case v1::WorkerMessage::kGoodbye:
-      return Post(GoodbyeInput{worker, incoming_.goodbye().reason()});
+      return Post(FromProto(incoming_.goodbye(), worker));
     case v1::WorkerMessage::kLog:
       ReceiveLog(worker, incoming_.log());
       return true;

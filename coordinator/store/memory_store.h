@@ -22,6 +22,7 @@ class MemoryStore : public StateStore {
                                                         int64_t limit) override;
   absl::StatusOr<std::vector<EventRow>> ReadEvents(absl::string_view experiment, int64_t after,
                                                    int64_t limit) override;
+  StoreCheck Check(absl::Duration) override { return {}; }
 
  private:
   struct Table {

@@ -74,6 +74,8 @@ const std::vector<Migration>& SchemaMigrations() {
         SCM_ENTITY_TABLE("artifacts"), SCM_ENTITY_TABLE("certificates"), SCM_ENTITY_TABLE("meta"),
         kCreateMetrics, kCreateMetricsKey, kCreateMetricsPages, kCreateEvents, kCreateEventsPages,
         kCreateRequests}},
+      // Apart from their run, whose row is written with every report.
+      {2, {SCM_ENTITY_TABLE("validations")}},
   };
   return *migrations;
 }

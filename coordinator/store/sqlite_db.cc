@@ -24,8 +24,12 @@ absl::StatusCode CodeOf(int extended, int system_errno) {
   if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) {
     return absl::StatusCode::kFailedPrecondition;
   }
+  if (primary == SQLITE_INTERRUPT) return absl::StatusCode::kDeadlineExceeded;
   return absl::StatusCode::kInternal;
 }
+
+// Steps of SQLite's machine between two looks at the clock: well below a millisecond.
+constexpr int kStepsPerLook = 5000;
 
 constexpr char kExclusive[] = "PRAGMA locking_mode = EXCLUSIVE";
 constexpr char kWal[] = "PRAGMA journal_mode = WAL";
@@ -132,6 +136,22 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 }
 
 Database::~Database() { sqlite3_close_v2(handle_); }
+
+Database::TimeLimit::TimeLimit(Database& database, absl::Duration allowed)
+    : database_(database),
+      end_(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(allowed)) {
+  sqlite3_progress_handler(
+      database_.handle_, kStepsPerLook,
+      [](void* self) {
+        const auto* limit = static_cast<const TimeLimit*>(self);
+        return std::chrono::steady_clock::now() >= limit->end_ ? 1 : 0;
+      },
+      this);
+}
+
+Database::TimeLimit::~TimeLimit() {
+  sqlite3_progress_handler(database_.handle_, 0, nullptr, nullptr);
+}
 
 absl::Status Database::Error(absl::string_view what, int step_errno) const {
   const int extended = sqlite3_extended_errcode(handle_);

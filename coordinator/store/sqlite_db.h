@@ -2,6 +2,7 @@
 // time uses a connection and everything made from it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -53,7 +55,8 @@ class Statement {
 };
 
 // A connection. Errors: RESOURCE_EXHAUSTED the disk (or a limit on it) is full; DATA_LOSS the file
-// is damaged or no database; FAILED_PRECONDITION another program holds it; INTERNAL anything else.
+// is damaged or no database; FAILED_PRECONDITION another program holds it; DEADLINE_EXCEEDED a
+// TimeLimit ended it; INTERNAL anything else.
 class Database {
  public:
   // Opens or creates `path`, in WAL mode with synchronous=FULL and an exclusive lock (so that
@@ -68,6 +71,20 @@ class Database {
   // The single value of a statement that gives one row, e.g. a PRAGMA.
   absl::StatusOr<std::string> Value(absl::string_view sql);
   const std::string& path() const { return path_; }
+
+  // While it lives, statements that run longer than that (together) end with DEADLINE_EXCEEDED. For
+  // statements that only read. One at a time.
+  class TimeLimit {
+   public:
+    TimeLimit(Database& database, absl::Duration allowed);
+    ~TimeLimit();
+    TimeLimit(const TimeLimit&) = delete;
+    TimeLimit& operator=(const TimeLimit&) = delete;
+
+   private:
+    Database& database_;
+    const std::chrono::steady_clock::time_point end_;
+  };
 
  private:
   friend class Statement;

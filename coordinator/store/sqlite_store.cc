@@ -45,6 +45,9 @@ constexpr char kReadAllEvents[] =
 
 constexpr char kPageSize[] = "PRAGMA page_size";
 constexpr char kIntegrityCheck[] = "PRAGMA integrity_check(1)";
+constexpr char kBadMetrics[] =
+    "SELECT run, step, name FROM metrics WHERE typeof(value) NOT IN ('real', 'integer')"
+    " AND value NOT IN ('NaN', 'Infinity', '-Infinity') LIMIT 1";
 
 void BindValue(Statement& statement, int parameter, double value) {
   if (std::isnan(value)) {
@@ -194,19 +197,16 @@ absl::StatusOr<std::vector<StoredMetric>> SqliteStore::ReadMetrics(absl::string_
   std::vector<StoredMetric> metrics;
   Statement& read = read_metrics_;
   read.Text(1, run).Integer(2, after).Integer(3, std::max<int64_t>(limit, 0));
-  absl::Status damaged;
   absl::StatusOr<bool> row = read.Step();
-  for (; row.ok() && *row && damaged.ok(); row = read.Step()) {
-    absl::StatusOr<double> value = ValueAt(read, 5);
-    damaged = value.status();
-    if (!value.ok()) break;
+  for (; row.ok() && *row; row = read.Step()) {
+    const absl::StatusOr<double> value = ValueAt(read, 5);
+    if (!value.ok()) continue;  // Check names it
     metrics.push_back(
         {read.IntegerAt(0),
          {read.TextAt(1), read.IntegerAt(2), read.IntegerAt(3), read.TextAt(4), *value}});
   }
   read.Reset();
   SCM_RETURN_IF_ERROR(row.status());
-  SCM_RETURN_IF_ERROR(damaged);
   return metrics;
 }
 
@@ -231,6 +231,40 @@ absl::Status SqliteStore::CheckIntegrity() {
   SCM_ASSIGN_OR_RETURN(const std::string verdict, database_->Value(kIntegrityCheck));
   if (verdict == "ok") return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(database_->path(), " is damaged: ", verdict));
+}
+
+absl::Status SqliteStore::CheckTable(absl::string_view table) {
+  SCM_ASSIGN_OR_RETURN(const std::string verdict,
+                       database_->Value(absl::StrCat("PRAGMA quick_check(", table, ")")));
+  return verdict == "ok" ? absl::OkStatus() : absl::DataLossError(verdict);
+}
+
+absl::Status SqliteStore::CheckMetricValues() {
+  SCM_ASSIGN_OR_RETURN(Statement bad, database_->Prepare(kBadMetrics));
+  SCM_ASSIGN_OR_RETURN(const bool found, bad.Step());
+  if (!found) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("a value of ", bad.TextAt(2), " of ", bad.TextAt(0),
+                                          " at step ", bad.IntegerAt(1),
+                                          " is no number; it is left out"));
+}
+
+StoreCheck SqliteStore::Check(absl::Duration allowed) {
+  std::vector<std::string> tables;
+  for (const EntityTable table : kEntityTables) tables.push_back(EntityTableName(table));
+  // The largest ones last.
+  for (const char* table : {"requests", "events", "metrics"}) tables.push_back(table);
+  StoreCheck check;
+  const auto note = [&check](const std::string& table, const absl::Status& status) {
+    if (absl::IsDeadlineExceeded(status)) {
+      check.unchecked.push_back(table);
+    } else if (!status.ok()) {
+      check.problems.push_back(absl::StrCat("table ", table, ": ", status.message()));
+    }
+  };
+  const Database::TimeLimit limit(*database_, allowed);
+  for (const std::string& table : tables) note(table, CheckTable(table));
+  note("values of metrics", CheckMetricValues());
+  return check;
 }
 
 }  // namespace scm

@@ -32,6 +32,8 @@ class SqliteStore : public StateStore {
                                                         int64_t limit) override;
   absl::StatusOr<std::vector<EventRow>> ReadEvents(absl::string_view experiment, int64_t after,
                                                    int64_t limit) override;
+  // SQLite's quick_check, table by table, and values of metrics that are no numbers.
+  StoreCheck Check(absl::Duration allowed) override;
 
   // Reads the whole file. DATA_LOSS says what is wrong.
   absl::Status CheckIntegrity();
@@ -44,6 +46,9 @@ class SqliteStore : public StateStore {
   SqliteStore(std::unique_ptr<DataLock> lock, std::unique_ptr<Database> database)
       : lock_(std::move(lock)), database_(std::move(database)) {}
   absl::Status Prepare();
+  // OK: sound. DEADLINE_EXCEEDED: not finished.
+  absl::Status CheckTable(absl::string_view table);
+  absl::Status CheckMetricValues();
   absl::Status Write(const WriteBatch& batch);
   absl::Status WriteRows(const WriteBatch& batch);
   absl::StatusOr<int64_t> ReadLastEvent();

@@ -22,6 +22,8 @@ const char* EntityTableName(EntityTable table) {
       return "certificates";
     case EntityTable::kMeta:
       return "meta";
+    case EntityTable::kValidations:
+      return "validations";
   }
   return "?";
 }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace scm {
 
@@ -25,11 +26,13 @@ enum class EntityTable {
   kArtifacts,
   kCertificates,
   kMeta,
+  kValidations,  // some of a run's at a time, as "RUN/CHUNK"
 };
 inline constexpr EntityTable kEntityTables[] = {
     EntityTable::kExperiments, EntityTable::kTrials,       EntityTable::kRuns,
     EntityTable::kTasks,       EntityTable::kWorkers,      EntityTable::kCheckpoints,
-    EntityTable::kArtifacts,   EntityTable::kCertificates, EntityTable::kMeta};
+    EntityTable::kArtifacts,   EntityTable::kCertificates, EntityTable::kMeta,
+    EntityTable::kValidations};
 const char* EntityTableName(EntityTable table);
 
 struct EntityRow {
@@ -82,6 +85,13 @@ struct StoredMetric {
   MetricRow metric;
 };
 
+// What a look through the stored bytes found.
+struct StoreCheck {
+  std::vector<std::string> problems;   // what is damaged, one sentence each
+  std::vector<std::string> unchecked;  // tables that the time did not suffice for
+  bool operator==(const StoreCheck&) const = default;
+};
+
 class StateStore {
  public:
   virtual ~StateStore() = default;
@@ -95,6 +105,9 @@ class StateStore {
   // Events of an experiment ("" = all) behind sequence `after`.
   virtual absl::StatusOr<std::vector<EventRow>> ReadEvents(absl::string_view experiment,
                                                            int64_t after, int64_t limit) = 0;
+  // Looks through what is stored, the smaller tables first, for at most about `allowed`: whoever
+  // owns the store's thread waits for it.
+  virtual StoreCheck Check(absl::Duration allowed) = 0;
 };
 
 }  // namespace scm

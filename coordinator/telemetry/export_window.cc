@@ -50,6 +50,7 @@ ExportWindow::Selection ExportWindow::Select(const Snapshot& snapshot, absl::Tim
   for (const Candidate& candidate : candidates) selection.runs.push_back(candidate.run);
 
   for (const auto& [id, experiment] : *snapshot.experiments) {
+    selection.remembered.push_back(experiment.get());
     if (IsTerminal(experiment->state) &&
         !Shown(experiment_scrapes_, id, experiment->ended_at, now)) {
       continue;
@@ -57,8 +58,9 @@ ExportWindow::Selection ExportWindow::Select(const Snapshot& snapshot, absl::Tim
     selection.experiments.push_back(experiment.get());
   }
   // The latest are those that somebody looks at.
-  std::vector<const Experiment*>& shown = selection.experiments;
-  if (shown.size() > kMaxExperiments) shown.erase(shown.begin(), shown.end() - kMaxExperiments);
+  for (auto* list : {&selection.experiments, &selection.remembered}) {
+    if (list->size() > kMaxExperiments) list->erase(list->begin(), list->end() - kMaxExperiments);
+  }
   return selection;
 }
 

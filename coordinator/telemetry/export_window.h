@@ -26,7 +26,9 @@ class ExportWindow {
   struct Selection {
     std::vector<const Run*> runs;                // in the order of their ids
     std::vector<const Experiment*> experiments;  // likewise
-    size_t dropped_runs = 0;                     // by the limit
+    // The latest experiments, however long ago they ended: what they came to stays to be seen.
+    std::vector<const Experiment*> remembered;
+    size_t dropped_runs = 0;  // by the limit
   };
   // Counts as one scrape. What has not ended is shown, what has ended for kKeepEnded and at least
   // kMinScrapes. Over the limit: running ones before ended ones (the latest first) before waiting

@@ -3,6 +3,7 @@
 #include <CivetServer.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/guard.h"
 #include "common/loopback.h"
 
 namespace scm {
@@ -19,12 +20,18 @@ class TextHandler : public CivetHandler {
       : type_(type), answer_(std::move(answer)) {}
 
   bool handleGet(CivetServer*, mg_connection* connection) override {
-    const Reply reply = answer_();
+    Reply reply;
+    // Called from C: nothing may be thrown through it.
+    const absl::Status status = Guarded("this page", [&] { reply = answer_(); });
+    if (!status.ok()) reply = {500, absl::StrCat(status.message(), "\n")};
     mg_printf(connection,
               "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: "
               "close\r\n\r\n",
-              reply.code, reply.code == 200 ? "OK" : "Service Unavailable", type_,
-              reply.body.size());
+              reply.code,
+              reply.code == 200   ? "OK"
+              : reply.code == 500 ? "Internal Server Error"
+                                  : "Service Unavailable",
+              type_, reply.body.size());
     mg_write(connection, reply.body.data(), reply.body.size());
     return true;
   }

@@ -86,8 +86,9 @@ void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
   AddLatest(out, run, "grad_norm", "scm_run_grad_norm", "Gradient norm before clipping.");
   AddLatest(out, run, "learning_rate", "scm_run_learning_rate",
             "Learning rate of the latest step.");
-  if (const auto tokens = run.latest.find("tokens"); tokens != run.latest.end()) {
-    out.Counter("scm_run_tokens_total", "Tokens trained on.", labels, tokens->second);
+  if (run.latest.contains("tokens")) {
+    out.Counter("scm_run_tokens_total", "Tokens trained on by all attempts.", labels,
+                run.tokens_total);
   }
   out.Counter("scm_run_cost_total", "Money accrued, in the experiment's currency.", labels,
               AccruedCost(snapshot, task));
@@ -99,10 +100,41 @@ void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
   AddAborts(out, task, labels);
 }
 
-void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& experiment) {
+// What an experiment's runs came to.
+struct RunTotals {
+  std::map<State, int> states;
+  std::map<std::string, int> aborts;  // by rule
+};
+
+std::map<ExperimentId, RunTotals> TotalsOf(const Snapshot& snapshot) {
+  std::map<ExperimentId, RunTotals> totals;
+  for (const auto& [id, run] : *snapshot.runs) {
+    const Task& task = TaskOf(snapshot, *run);
+    RunTotals& of = totals[run->experiment];
+    ++of.states[task.state];
+    if (task.state == State::kAborted) ++of.aborts[task.rule];
+  }
+  return totals;
+}
+
+void AddRemembered(FamilySet& out, const Experiment& experiment, RunTotals totals) {
   const Labels labels = {{"experiment", experiment.id.str()}};
   out.Gauge("scm_experiment_info", "1; carries the experiment's name.",
             With(labels, "name", experiment.name), 1);
+  for (const State state : kTaskStates) {
+    out.Gauge("scm_experiment_runs", "Runs of the experiment by state.",
+              With(labels, "state", StateName(state)), totals.states[state]);
+  }
+  for (const char* rule : kRules) totals.aborts.try_emplace(rule, 0);
+  for (const auto& [rule, count] : totals.aborts) {
+    if (rule.empty()) continue;
+    out.Counter("scm_experiment_aborts_total", "Runs of the experiment that the rule has ended.",
+                With(labels, "rule", rule), count);
+  }
+}
+
+void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& experiment) {
+  const Labels labels = {{"experiment", experiment.id.str()}};
   if (experiment.last_abort != absl::InfinitePast()) {
     out.Gauge("scm_experiment_last_abort_timestamp_seconds", "Unix time of the latest abort.",
               With(labels, "rule", experiment.last_abort_rule),
@@ -188,6 +220,10 @@ std::vector<prometheus::MetricFamily> CoordinatorMetrics::Collect() const {
   const ExportWindow::Selection shown = Select(snapshot);
   for (const Run* run : shown.runs) AddRun(out, snapshot, *run, last_steps);
   for (const Experiment* experiment : shown.experiments) AddExperiment(out, snapshot, *experiment);
+  std::map<ExperimentId, RunTotals> totals = TotalsOf(snapshot);
+  for (const Experiment* experiment : shown.remembered) {
+    AddRemembered(out, *experiment, std::move(totals[experiment->id]));
+  }
   out.Gauge("scm_exported_runs_dropped", "Runs left out because more than 200 would be exported.",
             {}, static_cast<double>(shown.dropped_runs));
   AddWorkers(out, snapshot);

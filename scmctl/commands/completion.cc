@@ -55,6 +55,11 @@ int PrintIds(const App& app, const std::string& kind) {
   }
   const size_t from = experiments.size() - std::min(experiments.size(), kExperimentsAsked);
   for (size_t i = from; i < experiments.size(); ++i) {
+    if (kind == "artifact") {
+      const auto made = (*client)->Query(v1::QueryRequest::REPORT, StringAt(experiments[i], "id"));
+      if (made.ok()) print(MemberAt(*made, "artifacts"), "id");
+      continue;
+    }
     const auto runs = (*client)->Query(v1::QueryRequest::RUNS, StringAt(experiments[i], "id"));
     if (runs.ok()) print(MemberAt(*runs, "runs"), "id");
   }
@@ -78,7 +83,7 @@ void AddCompletionCommand(CLI::App& root, App& app) {
   AddVerb(root, app, "__ids", "What Tab offers", "scmctl __ids any",
           [&app] { return PrintIds(app, kind); })
       ->group("")
-      ->add_option("KIND", kind, "any, run or worker")
+      ->add_option("KIND", kind, "any, run, artifact or worker")
       ->required();
 }
 

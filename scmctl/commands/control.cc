@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "scmctl/app.h"
+#include "scmctl/progress.h"
 #include "scmctl/render.h"
 
 namespace scm {
@@ -12,7 +13,7 @@ namespace {
 int PrintControl(const App& app, const absl::StatusOr<Json>& answer, const std::string& text) {
   if (!answer.ok()) return Fail(answer.status());
   if (app.json()) {
-    std::printf("%s\n", answer->dump(2).c_str());
+    std::printf("%s\n", DumpJson(*answer, 2).c_str());
   } else {
     std::printf("%s\n", text.c_str());
   }
@@ -38,7 +39,8 @@ void AddControl(CLI::App& root, App& app, const char* name, const char* help, co
 int ListCheckpoints(const App& app, const std::string& id) {
   return WithClient(app, [&](Client& client) {
     const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::CHECKPOINTS, id);
-    return PrintControl(app, answer, answer.ok() ? RenderCheckpoints(*answer, app.terminal) : "");
+    return PrintControl(app, answer,
+                        answer.ok() ? RenderCheckpoints(CleanTexts(*answer), app.terminal) : "");
   });
 }
 
@@ -47,7 +49,7 @@ int DownloadCheckpoint(const App& app, const std::string& id, std::string direct
     directory =
         absl::StrCat("checkpoint-", id.substr(0, id.find('/')), "-", id.substr(id.find('/') + 1));
   return WithClient(app, [&](Client& client) {
-    const absl::Status status = client.Download(id, directory);
+    const absl::Status status = client.Download(id, directory, ShowProgress(id));
     if (!status.ok()) return Fail(status);
     const Json answer = {{"id", id}, {"path", directory}};
     return PrintControl(app, answer, absl::StrCat(id, " lies in ", directory));
@@ -71,16 +73,38 @@ int CollectCheckpoints(const App& app, const std::string& id, bool preview) {
   });
 }
 
+int VerifyCheckpoints(const App& app, const std::vector<std::string>& ids) {
+  return WithClient(app, [&](Client& client) {
+    Json answer = {{"checkpoints", Json::array()}, {"damaged", 0}};
+    int64_t damaged = 0;
+    const absl::Status status = client.VerifyCheckpoints(ids, [&](const Json& row) {
+      damaged += !BoolAt(row, "intact", false);
+      answer["checkpoints"].push_back(row);
+    });
+    if (!status.ok()) return Fail(status);
+    answer["damaged"] = damaged;
+    const int printed = PrintControl(app, answer, RenderVerifiedCheckpoints(answer, app.terminal));
+    return printed != kExitOk || damaged == 0 ? printed : static_cast<int>(kExitFailed);
+  });
+}
+
 void AddCheckpoints(CLI::App& root, App& app) {
   static std::string id, directory;
+  static std::vector<std::string> ids;
   static bool preview = false;
-  CLI::App* group = root.add_subcommand("checkpoints", "List, download or clean up checkpoints");
+  CLI::App* group =
+      root.add_subcommand("checkpoints", "List, verify, download or clean up checkpoints");
   group->require_subcommand(1);
   group->footer("Example:\n  scmctl checkpoints ls r-7");
   AddVerb(*group, app, "ls", "Checkpoints of a run or experiment", "scmctl checkpoints ls r-7",
           [&app] { return ListCheckpoints(app, id); })
       ->add_option("ID", id, "Run or experiment")
       ->required();
+  AddVerb(*group, app, "verify",
+          "Read every byte of checkpoints and compare it with their manifests; exits with 3 if one "
+          "is damaged",
+          "scmctl checkpoints verify e-3 r-9/200", [&app] { return VerifyCheckpoints(app, ids); })
+      ->add_option("ID", ids, "Experiments, runs or RUN/STEP (default: all there are)");
   CLI::App* download =
       AddVerb(*group, app, "download", "Fetch one checkpoint, checked against its digests",
               "scmctl checkpoints download r-7/2000 --out best",
@@ -104,7 +128,8 @@ void AddWorkers(CLI::App& root, App& app) {
   AddVerb(*group, app, "ls", "List workers", "scmctl workers ls", [&app] {
     return WithClient(app, [&](Client& client) {
       const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::WORKERS, "");
-      return PrintControl(app, answer, answer.ok() ? RenderWorkers(*answer, app.terminal) : "");
+      return PrintControl(app, answer,
+                          answer.ok() ? RenderWorkers(CleanTexts(*answer), app.terminal) : "");
     });
   });
   CLI::App* drain = AddVerb(

@@ -8,14 +8,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "common/suggest.h"
+#include "common/text.h"
 #include "experiment/parse.h"
 #include "scmctl/app.h"
+#include "scmctl/input_checks.h"
 #include "scmctl/input_digests.h"
 #include "scmctl/plan/plan.h"
 
 namespace scm {
 namespace {
+
+constexpr size_t kMaxSource = 1 << 20;  // no experiment file is longer
+constexpr size_t kLongestLine = 64 << 10;
 
 struct ReadExperiment {
   std::string text;  // as it was checked
@@ -48,18 +54,24 @@ absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
       *text,
       {.base_directory = path.parent_path(), .check_paths = true, .need_models = need_models});
   CheckInputs(read.parsed);
+  CheckDates(read.parsed, absl::Now());
   if (!read.parsed.errors.empty()) read.parsed.spec.reset();
   return read;
+}
+
+// File names and what stands in files may be any bytes.
+std::string Line(const std::string& file, const Diagnostic& diagnostic) {
+  return TextOf(FormatDiagnostic(file, diagnostic), kLongestLine);
 }
 
 // Every error and warning of the file, in its order. 2 when there is an error.
 int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
                      const char* consequence) {
   for (const Diagnostic& error : parsed.errors) {
-    std::fprintf(stderr, "%s\n", FormatDiagnostic(file, error).c_str());
+    std::fprintf(stderr, "%s\n", Line(file, error).c_str());
   }
   for (const Diagnostic& warning : parsed.warnings) {
-    std::fprintf(stderr, "warning: %s\n", FormatDiagnostic(file, warning).c_str());
+    std::fprintf(stderr, "warning: %s\n", Line(file, warning).c_str());
   }
   if (parsed.errors.empty()) return kExitOk;
   std::fprintf(stderr, "%zu error%s; %s.\n", parsed.errors.size(),
@@ -67,10 +79,29 @@ int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
   return kExitUsage;
 }
 
+// What the coordinator knows, or nothing when none answers.
+std::optional<PlanInventory> Inventory(const App& app) {
+  const auto client = Connect(app.client);
+  if (!client.ok()) return std::nullopt;
+  const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
+  return answer.ok() ? std::optional(InventoryFromJson(*answer)) : std::nullopt;
+}
+
+// The programs that no worker may start: waiting for one that may is no use to anybody.
+void CheckPrograms(const App& app, ParsedExperiment& parsed) {
+  const std::optional<PlanInventory> inventory = Inventory(app);
+  if (!inventory) return;
+  for (const RefusedProgram& refused : RefusedPrograms(*parsed.spec, *inventory)) {
+    const auto line = parsed.lines.find(refused.key);
+    parsed.errors.push_back(
+        {line == parsed.lines.end() ? 0 : line->second, refused.key, refused.message});
+  }
+}
+
 Json DiagnosticsJson(const std::vector<Diagnostic>& diagnostics) {
   Json list = Json::array();
   for (const Diagnostic& d : diagnostics) {
-    list.push_back({{"line", d.line}, {"key", d.key}, {"message", d.message}});
+    list.push_back({{"line", d.line}, {"key", LineOf(d.key)}, {"message", TextOf(d.message)}});
   }
   return list;
 }
@@ -87,7 +118,7 @@ int Validate(const App& app, const std::string& file) {
     return parsed.errors.empty() ? kExitOk : kExitUsage;
   }
   const int code = PrintDiagnostics(file, parsed, "the file is not valid");
-  if (code == kExitOk) std::printf("%s is valid.\n", file.c_str());
+  if (code == kExitOk) std::printf("%s is valid.\n", LineOf(file).c_str());
   return code;
 }
 
@@ -98,11 +129,7 @@ int Plan(const App& app, const std::string& file) {
     return PrintDiagnostics(file, read->parsed, "nothing was planned");
   }
   // A coordinator helps with measured speeds and real prices, but is not needed.
-  std::optional<PlanInventory> inventory;
-  if (const auto client = Connect(app.client); client.ok()) {
-    const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
-    if (answer.ok()) inventory = InventoryFromJson(*answer);
-  }
+  const std::optional<PlanInventory> inventory = Inventory(app);
   Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
   for (const Diagnostic& warning : read->parsed.warnings) {
     plan["warnings"].push_back(warning.message);
@@ -111,7 +138,8 @@ int Plan(const App& app, const std::string& file) {
     std::printf("%s\n", DumpJson(plan, 2).c_str());
   } else {
     std::fputs(
-        RenderPlan(plan, *read->parsed.spec, app.terminal.width, app.terminal.colour).c_str(),
+        RenderPlan(CleanTexts(plan), *read->parsed.spec, app.terminal.width, app.terminal.colour)
+            .c_str(),
         stdout);
   }
   const Json& unplaceable = MemberAt(plan, "unplaceable");
@@ -128,17 +156,23 @@ int Submit(App& app, const std::string& file, bool follow, std::string request_i
   const absl::StatusOr<ReadExperiment> read = Read(file, /*need_models=*/true);
   if (!read.ok()) return Fail(read.status());
   ParsedExperiment parsed = read->parsed;
+  if (parsed.errors.empty()) CheckPrograms(app, parsed);
   if (const int code = PrintDiagnostics(file, parsed, "nothing was submitted"); code != 0) {
     return code;
   }
-  parsed.spec->digests = InputDigests(*parsed.spec);
+  const absl::StatusOr<Json> digests = InputDigests(*parsed.spec);
+  if (!digests.ok()) return Fail(digests.status());
+  parsed.spec->digests = *digests;
   if (request_id.empty()) request_id = NewRequestId();
   if (follow) CatchInterrupt(app);
   return WithClient(app, [&](Client& client) {
     v1::SubmitRequest request;
     request.set_request_id(request_id);
     request.set_spec_json(DumpJson(SpecToJson(*parsed.spec)));
-    request.set_source(read->text);
+    request.set_source(TextOf(read->text, kMaxSource));
+    for (const Diagnostic& warning : parsed.warnings) {
+      request.add_warnings(TextOf(warning.message));
+    }
     const absl::StatusOr<std::string> id = client.Submit(request);
     if (!id.ok()) {
       const int code = Fail(id.status());

@@ -2,7 +2,10 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/text.h"
+#include "common/utf8.h"
 #include "scmctl/app.h"
 #include "scmctl/local/cluster.h"
 #include "scmctl/render.h"
@@ -24,7 +27,7 @@ int Status(const App& app) {
   const absl::StatusOr<Json> status = LocalStatus(FindLocalHome());
   if (!status.ok()) return Fail(status.status());
   if (app.json()) {
-    std::printf("%s\n", status->dump(2).c_str());
+    std::printf("%s\n", DumpJson(*status, 2).c_str());
     return kExitOk;
   }
   if (MemberAt(*status, "coordinator").is_null()) {
@@ -76,8 +79,16 @@ void AddLocalCommands(CLI::App& root, App& app) {
   group->footer("Example:\n  scmctl local up --workers 2");
   CLI::App* up = AddVerb(
       *group, app, "up", "Start what does not run; resumes existing data; adjusts the workers",
-      "scmctl local up --workers 2",
-      [&app] { return PrintLines(app, LocalUp(FindLocalHome(), Wanted(workers, allow))); });
+      "scmctl local up --workers 2", [&app] {
+        const LocalUpOptions wanted = Wanted(workers, allow);
+        for (const std::string& path : wanted.allow_trainers.value_or(std::vector<std::string>())) {
+          if (FirstInvalidUtf8(path) == std::string::npos) continue;
+          return Fail(absl::InvalidArgumentError(absl::StrCat(
+              "--allow-trainer ", LineOf(path),
+              ": its name is not UTF-8, so no experiment file can hold it: rename it")));
+        }
+        return PrintLines(app, LocalUp(FindLocalHome(), wanted));
+      });
   up->add_option("--workers", workers,
                  "Number of workers; each gets its share of the cores (default: as before, else 1)")
       ->check(CLI::Range(1, 256));

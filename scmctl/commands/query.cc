@@ -4,9 +4,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/human.h"
+#include "common/text.h"
 #include "coordinator/core/policy/recompute.h"
 #include "scmctl/app.h"
 #include "scmctl/render.h"
+#include "scmctl/sort_runs.h"
 #include "scmctl/table.h"
 
 namespace scm {
@@ -15,7 +17,8 @@ namespace {
 int PrintAnswer(const App& app, const absl::StatusOr<Json>& answer,
                 const std::function<std::string(const Json&)>& render) {
   if (!answer.ok()) return Fail(answer.status());
-  const std::string text = app.json() ? absl::StrCat(answer->dump(2), "\n") : render(*answer);
+  const std::string text =
+      app.json() ? absl::StrCat(DumpJson(*answer, 2), "\n") : render(CleanTexts(*answer));
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }
@@ -23,7 +26,7 @@ int PrintAnswer(const App& app, const absl::StatusOr<Json>& answer,
 // Says on standard error which experiment a name was taken for.
 void NoteResolved(const std::string& asked, const std::string& resolved) {
   if (!resolved.empty() && resolved != asked) {
-    std::fprintf(stderr, "%s is %s\n", asked.c_str(), resolved.c_str());
+    std::fprintf(stderr, "%s is %s\n", LineOf(asked).c_str(), LineOf(resolved).c_str());
   }
 }
 
@@ -110,6 +113,17 @@ int List(const App& app) {
   });
 }
 
+int Runs(const App& app, const std::string& id, const std::string& sort, bool reverse) {
+  return WithClient(app, [&](Client& client) {
+    absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::RUNS, id);
+    if (answer.ok() && !sort.empty()) {
+      if (absl::Status s = SortRuns(*answer, sort, reverse); !s.ok()) return Fail(s);
+    }
+    return PrintAnswer(app, answer,
+                       [&](const Json& json) { return RenderRuns(json, app.terminal); });
+  });
+}
+
 int Paged(const App& app, v1::QueryRequest::What what, const std::string& id, const char* list,
           std::string (*render)(const Json&, const Terminal&)) {
   return WithClient(app, [&](Client& client) {
@@ -122,28 +136,27 @@ int Paged(const App& app, v1::QueryRequest::What what, const std::string& id, co
 
 void AddQueryCommands(CLI::App& root, App& app) {
   static std::string id;
-  static bool verify = false;
+  static std::string sort;
+  static bool verify = false, reverse = false;
   AddVerb(root, app, "ls", "List experiments", "scmctl ls -o json", [&app] { return List(app); });
   AddVerb(root, app, "status", "Stages, runs and tasks of an experiment; exits with its outcome",
           "scmctl status scm-legal-1b", [&app] { return Status(app, id); })
       ->add_option("ID", id, "Experiment id or name")
       ->required();
-  AddVerb(root, app, "runs", "List the runs of an experiment or trial", "scmctl runs e-3",
-          [&app] {
-            return WithClient(app, [&](Client& client) {
-              return PrintAnswer(app, Ask(client, v1::QueryRequest::RUNS, id),
-                                 [&](const Json& json) { return RenderRuns(json, app.terminal); });
-            });
-          })
-      ->add_option("ID", id, "Experiment, trial or run")
-      ->required();
+  CLI::App* runs = AddVerb(root, app, "runs", "List the runs of an experiment or trial",
+                           "scmctl runs e-3 --sort validation_loss",
+                           [&app] { return Runs(app, id, sort, reverse); });
+  runs->add_option("ID", id, "Experiment, trial or run")->required();
+  runs->add_option("--sort", sort, "Order by a metric, a parameter or a key, smallest first");
+  runs->add_flag("--reverse", reverse, "Largest first");
   AddVerb(root, app, "metrics", "Print the metric points of a run", "scmctl metrics r-7 -o json",
           [&app] { return Paged(app, v1::QueryRequest::METRICS, id, "points", RenderMetrics); })
       ->add_option("RUN", id, "Run id")
       ->required();
-  AddVerb(root, app, "events", "Everything that happened to an experiment", "scmctl events e-3",
+  AddVerb(root, app, "events", "Everything that happened to an experiment, run, task or worker",
+          "scmctl events r-7",
           [&app] { return Paged(app, v1::QueryRequest::EVENTS, id, "events", RenderEvents); })
-      ->add_option("ID", id, "Experiment id or name");
+      ->add_option("ID", id, "Any id, or an experiment's name (default: everything)");
   CLI::App* why = AddVerb(root, app, "why", "Why something is in the state it is in",
                           "scmctl why r-7 --verify", [&app] { return Why(app, id, verify); });
   why->add_option("ID", id, "Any id")->required();

@@ -4,9 +4,12 @@
 
 #include <cstdio>
 
+#include "common/text.h"
 #include "scmctl/app.h"
 #include "scmctl/commands/report_files.h"
 #include "scmctl/live_screen.h"
+#include "scmctl/log_filter.h"
+#include "scmctl/progress.h"
 #include "scmctl/render.h"
 
 namespace scm {
@@ -18,6 +21,14 @@ void OnInterrupt(int) { interrupted = 1; }
 
 bool IsInterrupted() { return interrupted != 0; }
 
+// "Report, adapters and the exported model".
+std::string LeftBehind(const Json& status) {
+  for (const Json& artifact : MemberAt(status, "artifacts")) {
+    if (StringAt(artifact, "name") == "merged") return "Report, adapters and the exported model";
+  }
+  return "Report and adapters";
+}
+
 // What was left behind: the report is fetched for who submitted, named for who only watches.
 void PrintFiles(Client& client, const Json& status, bool fetch) {
   const Json& e = MemberAt(status, "experiment");
@@ -27,18 +38,21 @@ void PrintFiles(Client& client, const Json& status, bool fetch) {
     reported |= StringAt(stage, "name") == "report" && StringAt(stage, "state") == "SUCCEEDED";
   }
   if (reported && fetch) {
-    const absl::StatusOr<ReportFiles> files = FetchReport(client, e, "");
+    ReportOptions options;
+    options.progress = ShowProgress;
+    const absl::StatusOr<ReportFiles> files = FetchReport(client, e, options);
     if (files.ok()) {
-      std::printf("  Report    %s/report.html (with the learning curves)\n",
-                  files->directory.c_str());
-      if (files->adapters) std::printf("  Adapters  %s/adapters/\n", files->directory.c_str());
+      std::printf("%s", DescribeFiles(*files, "  ").c_str());
+      if (files->model.ok()) return;
+      std::fprintf(stderr, "scmctl: the exported model could not be fetched: %s\n",
+                   std::string(files->model.message()).c_str());
       return;
     }
     std::fprintf(stderr, "scmctl: the report could not be fetched: %s\n",
-                 std::string(files.status().message()).c_str());
+                 TextOf(files.status().message()).c_str());
   }
   std::printf("  %s: scmctl report %s · reasons: scmctl why %s\n",
-              reported ? "Report and adapters" : "What is known, as a report", id.c_str(),
+              reported ? LeftBehind(status).c_str() : "What is known, as a report", id.c_str(),
               id.c_str());
 }
 
@@ -47,7 +61,7 @@ int Interrupted(const std::string& id) {
                "\nInterrupted. The experiment goes on; scmctl watch %s looks at it again, "
                "scmctl cancel %s ends it.\n",
                id.c_str(), id.c_str());
-  return kExitOk;
+  return kExitInterrupted;
 }
 
 int Wait(App& app, const std::string& id) {
@@ -68,18 +82,26 @@ int Logs(App& app, const std::string& id, bool follow) {
   CatchInterrupt(app);
   return WithClient(app, [&](Client& client) {
     std::string shown;
+    LogFilter filter(app.terminal.colour);
+    const auto print = [](const std::string& text) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    };
     const absl::Status ended =
         client.Logs(id, follow, [&](const std::string& data, const std::string& source) {
           if (!source.empty() && source != shown) {
-            std::fprintf(stderr, "== %s ==\n", source.c_str());
+            print(filter.Finish());
+            filter = LogFilter(app.terminal.colour);  // what another attempt left open ends here
+            std::fprintf(stderr, "== %s ==\n", LineOf(source).c_str());
             shown = source;
           }
-          std::fwrite(data.data(), 1, data.size(), stdout);
-          std::fflush(stdout);
+          print(app.terminal.interactive ? filter.Feed(data) : data);
         });
+    print(filter.Finish());
+    if (app.terminal.interactive && app.terminal.colour) print("\x1b[0m");
     if (IsInterrupted()) {
       std::fprintf(stderr, "\nInterrupted. What writes this log goes on.\n");
-      return static_cast<int>(kExitOk);
+      return static_cast<int>(kExitInterrupted);
     }
     return ended.ok() ? static_cast<int>(kExitOk) : Fail(ended);
   });
@@ -107,9 +129,9 @@ int FollowExperiment(const App& app, Client& client, const std::string& id, bool
       // Only the end is printed.
     } else if (app.terminal.interactive) {
       // The window may have changed its size.
-      std::fputs(screen.Redraw(RenderLive(status, DetectTerminal())).c_str(), stdout);
+      std::fputs(screen.Redraw(RenderLive(CleanTexts(status), DetectTerminal())).c_str(), stdout);
     } else {
-      std::fputs(RenderChanges(last, status).c_str(), stdout);
+      std::fputs(RenderChanges(CleanTexts(last), CleanTexts(status)).c_str(), stdout);
     }
     std::fflush(stdout);
     last = status;
@@ -123,7 +145,9 @@ int FollowExperiment(const App& app, Client& client, const std::string& id, bool
     return ExitCodeOf(last);
   }
   const absl::StatusOr<Json> why = client.Query(v1::QueryRequest::WHY, resolved);
-  std::printf("\n%s", RenderOutcome(last, why.value_or(Json()), app.terminal).c_str());
+  std::printf(
+      "\n%s",
+      RenderOutcome(CleanTexts(last), CleanTexts(why.value_or(Json())), app.terminal).c_str());
   PrintFiles(client, last, fetch_report);
   return ExitCodeOf(last);
 }

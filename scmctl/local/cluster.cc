@@ -23,6 +23,8 @@ namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
 constexpr absl::Duration kQuietPatience = absl::Seconds(120);
+// A worker's shutdown: the trainers' grace, their kill, and as long as the grace for uploads.
+constexpr absl::Duration kWorkerPatience = absl::Seconds(150);
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 std::string CoordinatorPidFile(const LocalHome& home) {
@@ -233,7 +235,7 @@ absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
     const pid_t pid = FindDaemon(pid_file);
     const bool surplus = number > wanted.workers;
     if (pid != 0 && (surplus || !same_setup)) {
-      StopDaemon(pid_file, absl::Seconds(90));  // it checkpoints and says goodbye
+      StopDaemon(pid_file, kWorkerPatience);  // it checkpoints and says goodbye
       lines.push_back(absl::StrCat("worker ", number, " stopped",
                                    surplus      ? ""
                                    : same_cores ? ", for other allowed trainers"
@@ -276,7 +278,7 @@ absl::StatusOr<std::vector<std::string>> LocalDown(const LocalHome& home) {
   for (int number = 1; number <= KnownWorkers(home); ++number) {
     const std::string pid_file = WorkerPidFile(home, number);
     if (FindDaemon(pid_file) == 0) continue;
-    StopDaemon(pid_file, absl::Seconds(90));
+    StopDaemon(pid_file, kWorkerPatience);
     lines.push_back(absl::StrCat("worker ", number, " stopped"));
   }
   if (coordinator) {

@@ -10,6 +10,7 @@
 #include "corpus/split.h"
 #include "corpus/task_statistics.h"
 #include "statistics/detectable_effect.h"
+#include "statistics/score_table.h"
 #include "statistics/significance.h"
 
 namespace scm {
@@ -39,6 +40,34 @@ void WarnBelowRandom(const ExperimentSpec& spec, const Corpus& corpus,
                                   " effective validation items, there are ", effective));
 }
 
+// The p gate: which p the report takes, and the gain from which it can be met.
+void AddPValue(const ExperimentSpec& spec, const statistics::Design& design, Json& statistics,
+               Json& warnings) {
+  if (!spec.evaluation->gates.p_value) return;
+  const double asked = *spec.evaluation->gates.p_value;
+  statistics::DesignAssumptions assumptions;
+  assumptions.alpha = asked;
+  const statistics::DetectableEffect effect =
+      statistics::SmallestDetectableEffect(design, assumptions);
+  statistics["p_gate_effect"] = NumberOrNull(effect.effect);
+  if (effect.nothing.empty()) return;
+  warnings.push_back(
+      absl::StrFormat("the gate p_value < %g cannot be met: %s", asked, effect.nothing));
+}
+
+void AddAccuracy(const ExperimentSpec& spec, const statistics::Design& design, Json& statistics,
+                 Json& warnings) {
+  if (!spec.evaluation->gates.accuracy) return;
+  const double asked = *spec.evaluation->gates.accuracy;
+  const double needed = statistics::AccuracyNeeded(asked, design);
+  statistics["accuracy_needed"] = NumberOrNull(needed);
+  if (std::isfinite(needed)) return;
+  warnings.push_back(absl::StrFormat(
+      "the gate accuracy > %g is out of reach: with these clusters and seeds no accuracy passes it "
+      "four times in five",
+      asked));
+}
+
 }  // namespace
 
 Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
@@ -46,7 +75,9 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
   Json statistics = {
       {"seeds", seeds},
       {"min_p", seeds > 0 ? Json(statistics::SmallestSignFlipP(seeds, 1 << 20)) : Json(nullptr)},
+      {"p_gate_effect", nullptr},
       {"detectable_effect", nullptr},
+      {"nothing_detectable", nullptr},
       {"items", nullptr},
       {"clusters", nullptr},
       {"effective_clusters", nullptr},
@@ -70,13 +101,11 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
   const statistics::DetectableEffect effect = statistics::SmallestDetectableEffect(design);
   statistics["items"] = test.size();
   statistics["clusters"] = sizes.size();
-  statistics["effective_clusters"] =
-      NumberOrNull(SingleLabelStatistics(load.corpus, test).effective_clusters);
+  statistics["effective_clusters"] = NumberOrNull(statistics::EffectiveClusters(sizes));
   statistics["detectable_effect"] = NumberOrNull(effect.effect);
-  if (spec.evaluation->gates.accuracy) {
-    statistics["accuracy_needed"] =
-        NumberOrNull(statistics::AccuracyNeeded(*spec.evaluation->gates.accuracy, design));
-  }
+  if (!effect.nothing.empty()) statistics["nothing_detectable"] = effect.nothing;
+  AddPValue(spec, design, statistics, warnings);
+  AddAccuracy(spec, design, statistics, warnings);
   if (sizes.size() < 10) {
     warnings.push_back(absl::StrCat("the test set has ", sizes.size(),
                                     " clusters: with fewer than "

@@ -6,8 +6,9 @@
 
 namespace scm {
 
-// {"min_p","detectable_effect","items","clusters","effective_clusters","seeds","accuracy_needed"};
-// null where the corpus cannot be read. Adds to `warnings` what will not work as hoped.
+// {"seeds","min_p","p_gate_effect","detectable_effect","nothing_detectable","items","clusters",
+// "effective_clusters","accuracy_needed"}; null where the corpus cannot be read, or where there is
+// no such number (docs/json.md). Adds to `warnings` what will not work as hoped.
 Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings);
 
 }  // namespace scm

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/human.h"
+#include "common/trainer_command.h"
 #include "coordinator/core/cost.h"
 #include "scmctl/plan/attainable.h"
 #include "scmctl/plan/stage_steps.h"
@@ -43,7 +44,17 @@ struct Placement {
 Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
   Placement placement;
   const ResourcesSpec& wants = spec.resources;
+  int64_t ready = 0, willing = 0;
+  std::string refused;
   for (const PlanWorker& worker : inventory.workers) {
+    if (!worker.ready) continue;
+    ++ready;
+    const std::string word = WordNotAllowed(spec.trainer.command, worker.trainers);
+    if (!word.empty()) {
+      refused = NoWorkerAllows(word);
+      continue;
+    }
+    ++willing;
     int64_t fit = worker.cpus / std::max<int64_t>(1, wants.cpus);
     if (wants.gpus > 0) fit = std::min(fit, static_cast<int64_t>(worker.gpus.size()) / wants.gpus);
     placement.slots += fit;
@@ -52,19 +63,26 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
         {wants.gpus, worker.gpus.empty() ? "" : worker.gpus.front(), wants.cpus}, *spec.budget);
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
   }
-  if (placement.slots > 0) return placement;
+  for (RefusedProgram& program : RefusedPrograms(spec, inventory)) {
+    placement.failures.push_back(std::move(program.message));
+    placement.slots = 0;
+  }
+  if (placement.slots > 0 || !placement.failures.empty()) return placement;
+  if (willing == 0 && ready > 0) {
+    placement.failures.push_back(absl::StrCat(refused, " (one that does is not ready)"));
+    return placement;
+  }
   const std::string slots = absl::StrCat(wants.cpus, wants.cpus == 1 ? " CPU slot" : " CPU slots");
   const std::string needs =
       wants.gpus == 0
           ? slots
           : absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU and " : " GPUs and ", slots);
   placement.failures.push_back(
-      inventory.workers.empty()
+      ready == 0
           ? absl::StrCat("needs ", needs,
                          " on one worker, and no worker is ready: `scmctl workers "
                          "ls` lists them")
-          : absl::StrCat("needs ", needs, " on one worker: none of ", inventory.workers.size(),
-                         " has that much"));
+          : absl::StrCat("needs ", needs, " on one worker: none of ", ready, " has that much"));
   return placement;
 }
 
@@ -182,11 +200,39 @@ void Warn(const ExperimentSpec& spec, const Json& cost, const Json& finish, Json
 
 }  // namespace
 
+std::vector<RefusedProgram> RefusedPrograms(const ExperimentSpec& spec,
+                                            const PlanInventory& inventory) {
+  std::vector<RefusedProgram> refused;
+  // With nobody there it is not known who will come, and what it will allow.
+  if (std::none_of(inventory.workers.begin(), inventory.workers.end(),
+                   [](const PlanWorker& worker) { return worker.ready; })) {
+    return refused;
+  }
+  const auto need = [&](const std::string& key, const std::vector<std::string>& command) {
+    std::string word;
+    for (const PlanWorker& worker : inventory.workers) {
+      const std::string missing = WordNotAllowed(command, worker.trainers);
+      if (missing.empty()) return;
+      word = missing;
+    }
+    if (!word.empty()) refused.push_back({key, NoWorkerAllows(word)});
+  };
+  need("trainer.command", spec.trainer.command);
+  if (spec.HasStage(StageKind::kEvaluate)) need("stages", {"scm-evaluator"});
+  if (spec.HasStage(StageKind::kExport) && !spec.trainer.built_in())
+    need("stages", {"scm-trainer"});
+  if (spec.HasStage(StageKind::kReport)) need("stages", {"scm-report"});
+  return refused;
+}
+
 PlanInventory InventoryFromJson(const Json& answer) {
   PlanInventory inventory;
   for (const Json& worker : MemberAt(answer, "workers")) {
-    if (StringAt(worker, "state") != "READY") continue;
-    PlanWorker one{StringAt(worker, "id"), IntegerAt(worker, "cpus", 0), {}};
+    PlanWorker one{StringAt(worker, "id"), IntegerAt(worker, "cpus", 0), {}, {}};
+    one.ready = StringAt(worker, "state") == "READY";
+    for (const Json& trainer : MemberAt(worker, "trainers")) {
+      if (trainer.is_string()) one.trainers.push_back(trainer.get<std::string>());
+    }
     for (const Json& gpu : MemberAt(worker, "gpus")) one.gpus.push_back(StringAt(gpu, "model"));
     inventory.workers.push_back(std::move(one));
   }

@@ -15,12 +15,14 @@ namespace scm {
 struct PlanWorker {
   std::string id;
   int64_t cpus = 0;
-  std::vector<std::string> gpus;  // models
+  std::vector<std::string> gpus;           // models
+  std::vector<std::string> trainers = {};  // programs it may start; empty: it does not say
+  bool ready = true;
 };
 
 // What a reachable coordinator knows.
 struct PlanInventory {
-  std::vector<PlanWorker> workers;
+  std::vector<PlanWorker> workers;  // in whatever state
   struct Measured {
     std::string experiment, model;
     int64_t batch_size = 0, gpus = 0, cpus = 0;
@@ -36,6 +38,15 @@ struct PlanInventory {
 
 // From the coordinator's answer to INVENTORY.
 PlanInventory InventoryFromJson(const Json& answer);
+
+// A program that the experiment needs and that none of the workers, ready or not, may start. None
+// while no worker is ready.
+struct RefusedProgram {
+  std::string key;      // of the experiment file
+  std::string message;  // what to do about it
+};
+std::vector<RefusedProgram> RefusedPrograms(const ExperimentSpec& spec,
+                                            const PlanInventory& inventory);
 
 // The shape of the command contract. Without an inventory, or without a measured speed, cost,
 // finish and unplaceable are null, and "missing" says what is lacking.

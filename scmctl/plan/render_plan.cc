@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/human.h"
@@ -67,19 +68,30 @@ std::string Places(int64_t slots) {
 }
 
 std::string StatisticsText(const Json& statistics) {
-  std::string text;
+  std::vector<std::string> parts;
+  if (MemberAt(statistics, "items").is_number()) {
+    const int64_t clusters = IntegerAt(statistics, "clusters", 0);
+    std::string text =
+        absl::StrCat("with ", IntegerAt(statistics, "items", 0), " test items in ", clusters,
+                     clusters == 1 ? " cluster" : " clusters", " the primary comparison ");
+    const std::string nothing = StringAt(statistics, "nothing_detectable");
+    absl::StrAppend(&text, nothing.empty()
+                               ? absl::StrFormat("can detect +%.1f points (power 80 %%)",
+                                                 100 * NumberAt(statistics, "detectable_effect", 0))
+                               : absl::StrCat("cannot detect any difference: ", nothing));
+    parts.push_back(std::move(text));
+  }
+  if (MemberAt(statistics, "p_gate_effect").is_number()) {
+    parts.push_back(absl::StrFormat("the p gate can be met from a gain of about %.1f points on",
+                                    100 * NumberAt(statistics, "p_gate_effect", 0)));
+  }
   if (MemberAt(statistics, "min_p").is_number()) {
-    text = absl::StrFormat("%d paired seeds alone cannot go below p = %.4g",
-                           IntegerAt(statistics, "seeds", 0), NumberAt(statistics, "min_p", 0));
+    parts.push_back(absl::StrFormat(
+        "the report's p is taken over clusters and seeds together and has no lowest value (paired "
+        "seeds alone, %d of them, could not go below p = %.4g; no gate uses that)",
+        IntegerAt(statistics, "seeds", 0), NumberAt(statistics, "min_p", 0)));
   }
-  if (MemberAt(statistics, "detectable_effect").is_number()) {
-    absl::StrAppend(&text, text.empty() ? "" : "; ", "with ", IntegerAt(statistics, "items", 0),
-                    " test items in ", IntegerAt(statistics, "clusters", 0),
-                    " clusters the primary comparison can detect ",
-                    absl::StrFormat("+%.1f points (power 80 %%)",
-                                    100 * NumberAt(statistics, "detectable_effect", 0)));
-  }
-  return text;
+  return absl::StrJoin(parts, "; ");
 }
 
 // "label       text", wrapped at `width` with the label's column kept free.

@@ -43,6 +43,11 @@ bool Replacement(CrashFilesystem& files) {
   return store.ok() && Upload(**store, Checkpoint(kId, 9, 'z')).ok();
 }
 
+bool Mending(CrashFilesystem& files) {
+  auto store = LocalStore::Open({"/data"}, files);
+  return store.ok() && Upload(**store, Checkpoint(kId, 9)).ok();
+}
+
 bool Removal(CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data"}, files);
   return store.ok() && (*store)->Remove(kId).ok();
@@ -56,9 +61,10 @@ bool Sweeping(CrashFilesystem& files) {
 struct Case {
   const char* name;
   Scenario scenario;
-  bool with_old;       // kId is there, acknowledged, before
-  bool with_other;     // kOther is
-  bool makes_visible;  // when acknowledged: kId is there; else: it is not
+  bool with_old;         // kId is there, acknowledged, before
+  bool with_other;       // kOther is
+  bool makes_visible;    // when acknowledged: kId is there; else: it is not
+  bool damaged = false;  // the old one is, and stays so until something is acknowledged
 };
 
 void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
@@ -72,6 +78,7 @@ class EveryCall : public testing::TestWithParam<Case> {
          {std::pair(kId, GetParam().with_old), std::pair(kOther, GetParam().with_other)}) {
       EXPECT_TRUE(!wanted || Upload(*OpenOn(*files), Checkpoint(id)).ok());
     }
+    if (GetParam().damaged) files->Corrupt("/data/blobs/r-3/100/adapter_model.safetensors");
     Philox rng(1, "prepare");
     files->Restart(Loss::kAllPending, rng);
     return files;
@@ -86,7 +93,7 @@ class EveryCall : public testing::TestWithParam<Case> {
   void ExpectConsistent(CrashFilesystem& files, bool acknowledged) {
     auto store = OpenOn(files);
     ASSERT_NE(store, nullptr);
-    ExpectWholeOrNothing(*store, kId);
+    if (!GetParam().damaged || acknowledged) ExpectWholeOrNothing(*store, kId);
     if (acknowledged) {
       EXPECT_EQ(store->Find(kId).ok(), GetParam().makes_visible);
     }
@@ -150,16 +157,17 @@ TEST_P(EveryCall, FailsThere) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, EveryCall,
-                         testing::Values(Case{"FirstUpload", FirstUpload, false, false, true},
-                                         Case{"UploadBesideAnother", FirstUpload, false, true,
-                                              true},
-                                         Case{"EqualUpload", FirstUpload, true, true, true},
-                                         Case{"Replacement", Replacement, true, true, true},
-                                         Case{"Removal", Removal, true, true, false},
-                                         Case{"RemovalOfTheOnlyOne", Removal, true, false, false},
-                                         Case{"Sweep", Sweeping, true, true, false}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Scenarios, EveryCall,
+    testing::Values(Case{"FirstUpload", FirstUpload, false, false, true},
+                    Case{"UploadBesideAnother", FirstUpload, false, true, true},
+                    Case{"EqualUpload", FirstUpload, true, true, true},
+                    Case{"Replacement", Replacement, true, true, true},
+                    Case{"MendingADamagedOne", Mending, true, true, true, true},
+                    Case{"Removal", Removal, true, true, false},
+                    Case{"RemovalOfTheOnlyOne", Removal, true, false, false},
+                    Case{"Sweep", Sweeping, true, true, false}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 // One store object that lives through the failure of each call, as in a running coordinator.
 TEST(OneProcess, UploadsAgainAfterAnyError) {
@@ -195,6 +203,12 @@ TEST(OneProcess, RefusesWhatDoesNotFit) {
   auto store = LocalStore::Open({"/data", /*min_free_bytes=*/1000}, files).value();
   const TestBlob checkpoint = Checkpoint(kId);  // 4001 bytes
   files.SetFreeBytes(5000);
+  EXPECT_TRUE(absl::IsResourceExhausted(store->Begin(checkpoint.manifest).status()));
+  files.SetDiskBytes(4000);
+  const absl::Status never = store->Begin(checkpoint.manifest).status();
+  EXPECT_TRUE(absl::IsOutOfRange(never)) << never;
+  EXPECT_NE(never.message().find("can never be stored"), absl::string_view::npos) << never;
+  files.SetDiskBytes(4001);
   EXPECT_TRUE(absl::IsResourceExhausted(store->Begin(checkpoint.manifest).status()));
   files.SetFreeBytes(5001);
   EXPECT_TRUE(store->Begin(checkpoint.manifest).ok());

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "common/files.h"
 #include "tests/checkpoint/blobs.h"
@@ -164,6 +166,52 @@ TEST_F(LocalStoreTest, DifferentUploadReplacesWhatWasNeverCommitted) {
   }
   EXPECT_FALSE(Upload(*store_, Checkpoint("r-4/100", 8, 'b')).ok());
   EXPECT_THAT(Names("staging"), IsEmpty());
+}
+
+// Whatever happened to the files of a committed checkpoint, a good upload takes their place.
+TEST_F(LocalStoreTest, AGoodUploadReplacesADamagedBlob) {
+  const std::string optimizer = FilePath("state/optimizer.safetensors");
+  const std::string manifest = FilePath("manifest.json");
+  const std::pair<const char*, std::function<void()>> damages[] = {
+      {"a flipped bit",
+       [&] {
+         std::string content = ReadFile(optimizer).value();
+         content[77] ^= 4;
+         ASSERT_TRUE(WriteFileAtomically(optimizer, content).ok());
+       }},
+      {"cut short", [&] { ASSERT_TRUE(WriteFileAtomically(optimizer, "x").ok()); }},
+      {"a file gone", [&] { ASSERT_TRUE(RemoveRecursively(optimizer).ok()); }},
+      {"no manifest any more", [&] { ASSERT_TRUE(RemoveRecursively(manifest).ok()); }},
+      {"a broken manifest", [&] { ASSERT_TRUE(WriteFileAtomically(manifest, "{").ok()); }},
+      {"a manifest of another",
+       [&] {
+         std::string text = ReadFile(manifest).value();
+         text.replace(text.find("r-3/100"), 7, "r-3/200");
+         ASSERT_TRUE(WriteFileAtomically(manifest, text).ok());
+       }},
+  };
+  for (const auto& [what, damage] : damages) {
+    for (const char fill : {'a', 'b'}) {  // the same bytes again, or others
+      SCOPED_TRACE(testing::Message() << what << ", " << fill);
+      ASSERT_TRUE(store_->Remove("r-3/100").ok());
+      ASSERT_TRUE(Upload(*store_, Checkpoint()).ok());
+      damage();
+      const auto again = Upload(*store_, Checkpoint("r-3/100", /*epoch=*/8, fill));
+      ASSERT_TRUE(again.ok()) << again.status();
+      EXPECT_TRUE(store_->Verify("r-3/100").ok()) << store_->Verify("r-3/100");
+      EXPECT_EQ(ReadFile(optimizer).value(), std::string(1001, fill));
+      EXPECT_EQ(again->manifest.epoch, 8);
+      EXPECT_THAT(Names("staging"), IsEmpty());
+    }
+  }
+}
+
+TEST_F(LocalStoreTest, ADamagedBlobOfANewerEpochStays) {
+  ASSERT_TRUE(Upload(*store_, Checkpoint("r-3/100", 9)).ok());
+  ASSERT_TRUE(WriteFileAtomically(FilePath("state/optimizer.safetensors"), "x").ok());
+  EXPECT_EQ(Upload(*store_, Checkpoint("r-3/100", 8, 'b')).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Upload(*store_, Checkpoint("r-3/100", 8, 'a')).ok()) << "the same bytes, intact";
 }
 
 TEST_F(LocalStoreTest, VerifyNamesWhatIsDamaged) {

@@ -61,6 +61,33 @@ TEST(ParseJson, LeniencyBelongsToTrainersReportsAlone) {
   }
 }
 
+TEST(ParseJson, NamesTheKeyAndWhatStandsThere) {
+  struct Case {
+    std::string text, message;
+  };
+  const Case cases[] = {
+      {R"({"id": "a", "prompt": NaN})",
+       "line: prompt: NaN is no JSON; a value is missing there: write it, or leave the key out"},
+      {R"({"choices": ["x", "y", NaN]})", "line: choices[2]: NaN is no JSON"},
+      {R"({"a": [[1], [2, nan]]})", "line: a[1][1]: nan is no JSON"},
+      {R"({"gold": -Infinity})", "line: gold: Infinity is no JSON"},
+      {R"({"x": {"y": None}})", "line: x.y: None is no JSON"},
+      {R"({"demonstration": True})", "line: demonstration: True is no JSON; write true or false"},
+      {R"({"a": 1, "b": ])", "line: not valid JSON at byte 15 (at b): syntax error while parsing"},
+      {"NaN", "line: NaN is no JSON"},
+  };
+  for (const Case& c : cases) {
+    EXPECT_THAT(std::string(ParseJson(c.text, "line").status().message()),
+                testing::StartsWith(c.message));
+  }
+}
+
+TEST(CleanTexts, ShowsWhatSteersATerminalAndKeepsKeysApart) {
+  const Json clean = CleanTexts(*ParseJson(
+      R"({"a\u001b": ["\u001b[2J", 1, null], "a\u0007": 2, "n": {"t": "two\nlines"}})", "t"));
+  EXPECT_EQ(DumpJson(clean), "{\"a\uFFFD\":[\"\uFFFD[2J\",1,null],\"n\":{\"t\":\"two\\nlines\"}}");
+}
+
 TEST(ParseJson, ANulByteDoesNotEndTheText) {
   for (const auto& parse : {&ParseJson, &ParseReportJson}) {
     for (const std::string& text : {std::string("{\"a\": 1}\0{\"b\": 2}", 17),

@@ -33,7 +33,10 @@ TEST(TextOf, CutsBetweenCharactersWithinTheLimit) {
       const std::string text = TextOf(bytes, limit);
       EXPECT_LE(text.size(), limit);
       EXPECT_EQ(FirstInvalidUtf8(text), std::string::npos) << limit;
-      if (limit >= 3) {
+      const std::string whole = TextOf(bytes);
+      if (whole.size() <= limit) {
+        EXPECT_EQ(text, whole);
+      } else if (limit >= 3) {
         EXPECT_TRUE(text.size() >= 3 && text.substr(text.size() - 3) == "…") << text;
       }
     }

@@ -77,7 +77,8 @@ class Harness : public WorkerLinks {
   // ---- trainers
   void Report(const TaskId& id, const Json& report) {
     const Task& task = *TaskAt(id);
-    Give(ReportsInput{task.lease->worker, Ref(task), task.report_offset, report.dump() + "\n"})
+    Give(ReportsInput{task.lease->worker, Ref(task), task.report_offset,
+                      ReadReportLines(report.dump() + "\n")})
         .IgnoreError();
   }
   void Progress(const TaskId& id, int64_t step, double loss = 1) {

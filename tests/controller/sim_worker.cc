@@ -130,7 +130,8 @@ void SimWorker::Pump(Attempt& attempt) {
     const int64_t from = attempt.sent;
     attempt.sent = static_cast<int64_t>(end);
     Send(ReportsInput{id_, attempt.lease, from,
-                      spool.substr(static_cast<size_t>(from), end - static_cast<size_t>(from))});
+                      ReadReportLines(absl::string_view(spool).substr(
+                          static_cast<size_t>(from), end - static_cast<size_t>(from)))});
     if (!registered_) return;
   }
   const bool flushed = attempt.violation || attempt.acked == static_cast<int64_t>(spool.size());

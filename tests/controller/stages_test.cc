@@ -78,7 +78,7 @@ TEST(Stages, AFailedReplicateIsCountedAndTheOthersGoOn) {
   EXPECT_EQ(h.StateOf(e), "RUNNING");
   h.Train(runs.at(0), 1);
   h.Train(runs.at(2), 1);
-  EXPECT_EQ(h.Gate(e, StageKind::kReplicate), "SUCCEEDED passed: 2 of 3 converged: seed 12 FAILED");
+  EXPECT_EQ(h.Gate(e, StageKind::kReplicate), "SUCCEEDED passed: 2 of 3 finished: seed 12 FAILED");
   EXPECT_EQ(h.StateOf(e), "SUCCEEDED");
 }
 
@@ -96,7 +96,7 @@ TEST(Stages, TheFallbackModelRunsWhenTheGateFails) {
   ASSERT_EQ(all.size(), 6u);
   EXPECT_THAT(h.Gate(e, StageKind::kReplicate), HasSubstr("goes on with the fallback model"));
   for (size_t i = 3; i < 6; ++i) h.Train(all.at(i), 0.5);
-  EXPECT_EQ(h.Gate(e, StageKind::kReplicate), "SUCCEEDED passed: 3 of 3 converged");
+  EXPECT_EQ(h.Gate(e, StageKind::kReplicate), "SUCCEEDED passed: 3 of 3 finished");
   std::set<std::string> scored;  // the fallback's runs, not the first model's
   for (const Json& spec : SpecsOf(h, "evaluate")) {
     EXPECT_EQ(spec["parameters"]["model"]["base"], "/larger.gguf");
@@ -164,7 +164,7 @@ TEST(Stages, OneAbortedSeedIsNamedWithItsRule) {
   h.Train(runs.at(1), 1);
   h.Train(runs.at(2), 1);
   EXPECT_THAT(h.Gate(e, StageKind::kReplicate),
-              HasSubstr("2 of 3 converged: seed 11 ABORTED by non_finite"));
+              HasSubstr("2 of 3 finished: seed 11 ABORTED by non_finite"));
 }
 
 // A report whose input cannot be written is tried again, and in the end it fails: it is not
@@ -245,6 +245,24 @@ TEST(Sweep, CensoredTrialsAreNoWorst) {
     EXPECT_EQ(search["trials"][0]["end"], "censored");
     EXPECT_THAT(h.Gate(e, StageKind::kSweep), HasSubstr("1 of 1 trials survived"));
   }
+}
+
+TEST(Reports, TokensTotalNeverFallsWhenAnAttemptResumes) {
+  Harness h;
+  h.AddWorker(1);
+  h.Submit(TestFile("replicate"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).front();
+  const auto report = [&](int64_t step, double tokens) {
+    h.Report(task, {{"type", "progress"}, {"step", step}, {"metrics", {{"tokens", tokens}}}});
+    return h.RunOf(task)->tokens_total;
+  };
+  h.Started(task);
+  EXPECT_EQ(report(1, 100), 100);
+  EXPECT_EQ(report(2, 200), 200);
+  EXPECT_EQ(report(3, 100), 200) << "counted again from a checkpoint";
+  EXPECT_EQ(report(4, 250), 350);
+  h.Restart();
+  EXPECT_EQ(h.RunOf(task)->tokens_total, 350);
 }
 
 }  // namespace

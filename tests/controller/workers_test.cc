@@ -199,7 +199,7 @@ TEST(Workers, StaleWordsChangeNothing) {
   ASSERT_EQ(h.StateOf(task), "ASSIGNED");
   const Task before = *h.TaskAt(task);
   const std::string done = "{\"type\":\"done\"}\n";
-  EXPECT_TRUE(h.Give(ReportsInput{w, old, 0, done}).ok());
+  EXPECT_TRUE(h.Give(ReportsInput{w, old, 0, ReadReportLines(done)}).ok());
   EXPECT_TRUE(h.Give(ProcessInput{w, old, ProcessInput::Kind::kExited, 0, "", false}).ok());
   CommittedBlob blob;
   blob.id = "r-1/10";

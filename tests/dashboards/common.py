@@ -22,7 +22,7 @@ def program(name: str) -> str:
     """Its path. Missing is a failure: these tests say nothing without it."""
     path = shutil.which(name)
     if path is None:
-        raise AssertionError(f"{name} is not installed; scripts/setup.sh packages installs it "
+        raise AssertionError(f"{name} is not installed; scripts/setup.sh test-packages installs it "
                              "(Debian package prometheus)")
     return path
 

@@ -21,6 +21,8 @@ CONTRACT = {
     "scm_run_state": RUN | {"state"},
     "scm_run_aborts_total": RUN | {"rule"},
     "scm_experiment_info": {"experiment", "name"},
+    "scm_experiment_runs": {"experiment", "state"},
+    "scm_experiment_aborts_total": {"experiment", "rule"},
     "scm_experiment_last_abort_timestamp_seconds": {"experiment", "rule"},
     **{f"scm_experiment_{name}": {"experiment"}
        for name in ("cost", "budget", "projected_slip_seconds")},
@@ -45,6 +47,10 @@ budget: {limit: 100.0, currency: USD, cpu_hour: 0.05, gpu_hour: {default: 2.0}}
 timeline: {finish_by: 2099-12-31}
 """)
 NAN = experiment(name="nan", seeds=(7,), script="{curve: nan, nan_at_step: 12, step_ms: 100}")
+
+
+# Its only run is aborted before Prometheus comes.
+EARLY = experiment(name="early", seeds=(9,), script="{curve: nan, nan_at_step: 2}")
 
 
 class Live(unittest.TestCase):
@@ -72,6 +78,8 @@ class Live(unittest.TestCase):
         cls.base_url = cls.metrics_url.removesuffix("/metrics")
         cls.expositions = [cls.scrape()]  # idle
         cls.start_worker_with_gpus(local["coordinator"])
+        cls.early = cls.cluster.submit(EARLY)
+        cls.cluster.wait(cls.early)
         directory = tempfile.TemporaryDirectory(prefix="scm-prometheus-")
         cls.cleanups.append(directory.cleanup)
         cls.began = time.time()
@@ -112,7 +120,7 @@ class Live(unittest.TestCase):
         watch(cls.main)
         cls.nan = cls.cluster.submit(NAN)
         watch(cls.nan)
-        cls.status = {e: cls.cluster.json("status", e) for e in (cls.main, cls.nan)}
+        cls.status = {e: cls.cluster.json("status", e) for e in (cls.early, cls.main, cls.nan)}
         until(lambda: cls.prometheus.query(
             f'scm_run_state{{experiment="{cls.nan}",state="ABORTED"}} == 1'),
               what="the end in Prometheus")
@@ -173,7 +181,8 @@ class Live(unittest.TestCase):
         line = f'scm_run_train_loss{{experiment="{self.nan}",run="{run}",seed="7"}} NaN\n'
         self.assertIn(line, self.expositions[-1])
         unequal = self.prometheus.query("scm_run_train_loss != scm_run_train_loss")
-        self.assertEqual([series["metric"]["run"] for series in unequal], [run])
+        self.assertEqual({series["metric"]["run"] for series in unequal},
+                         {run, self.status[self.early]["runs"][0]["id"]})
 
     def test_names_types_and_labels_are_those_of_the_contract(self):
         families = self.families()
@@ -192,10 +201,29 @@ class Live(unittest.TestCase):
                              labels)
         info = {labels["experiment"]: labels["name"]
                 for labels, _ in families["scm_experiment_info"]["samples"]}
-        self.assertEqual(info, {self.main: "dash", self.nan: "nan"})
+        self.assertEqual(info, {self.early: "early", self.main: "dash", self.nan: "nan"})
         for labels, value in families["scm_run_aborts_total"]["samples"]:
             self.assertEqual(float(value), float(runs[labels["run"]]["rule"] == labels["rule"]),
                              labels)
+
+    def test_what_an_experiment_came_to_is_counted(self):
+        families = gather(self.expositions[-1])
+        for identifier, status in self.status.items():
+            of = lambda name, label: {labels[label]: float(value)
+                                      for labels, value in families[name]["samples"]
+                                      if labels["experiment"] == identifier}
+            for state, count in of("scm_experiment_runs", "state").items():
+                self.assertEqual(count, sum(r["state"] == state for r in status["runs"]), state)
+            for rule, count in of("scm_experiment_aborts_total", "rule").items():
+                self.assertEqual(count, sum(r["rule"] == rule for r in status["runs"]), rule)
+
+    def test_what_is_missing_is_not_zero(self):
+        dashboard = json.loads((ROOT / "dashboards/experiment.json").read_text())
+        for panel in dashboard["panels"]:
+            for target in panel.get("targets", []):
+                if "$experiment" in target["expr"]:
+                    expression = self.substitute(target["expr"].replace("$experiment", "e-999"))
+                    self.assertEqual(self.prometheus.query(expression), [], panel["title"])
 
     def check_metrics(self, text):
         done = subprocess.run([program("promtool"), "check", "metrics"], input=text, text=True,
@@ -259,7 +287,8 @@ class Live(unittest.TestCase):
             labels = ",".join(f'{k}="{v}"' for k, v in sorted(series["metric"].items()))
             found = regex.search("{" + labels + "} 1 1700000000000")
             offered.add((found["value"], found["text"]))
-        self.assertEqual(offered, {(self.main, f"{self.main}  dash"), (self.nan, f"{self.nan}  nan")})
+        self.assertEqual(offered, {(e, f"{e}  {name}") for e, name in (
+            (self.early, "early"), (self.main, "dash"), (self.nan, "nan"))})
         for name, expected in (("coordinator", {self.metrics_url.split("/")[2]}),
                                ("seed", {"1"} | {str(seed) for seed in SEEDS})):
             match, label = re.fullmatch(r"label_values\((.*), (\w+)\)",
@@ -292,17 +321,12 @@ class Live(unittest.TestCase):
         alerts = lambda: {(a["labels"]["alertname"], a["labels"].get("run"))
                           for a in self.prometheus.api("alerts")["alerts"]}
         nan = self.status[self.nan]["runs"][0]["id"]
-        expected = {("ScmLossNotFinite", nan)}
-        for run in self.runs():
-            # An increase shows only to who scraped before and after it; these runs lasted seconds.
-            values = lambda: {value for series in self.prometheus.query_range(
-                f'scm_run_aborts_total{{run="{run["id"]}",rule="{run["rule"]}"}}', self.began,
-                time.time(), 0.5) for _, value in series["values"]}
-            if run["rule"]:
-                until(lambda: values() == {"0", "1"}, what=f"the abort of {run['id']} in Prometheus")
-                expected.add(("ScmRunAborted", run["id"]))
-        self.assertEqual(len(expected), 3)
-        until(lambda: expected <= alerts(), what="the alerts on both aborts")
+        early = self.status[self.early]["runs"][0]["id"]
+        expected = {("ScmLossNotFinite", nan), ("ScmLossNotFinite", early)}
+        expected |= {("ScmRunAborted", run["id"]) for run in self.runs() if run["rule"]}
+        self.assertIn(("ScmRunAborted", early), expected, "aborted before its first scrape")
+        self.assertEqual(len(expected), 5)
+        until(lambda: expected <= alerts(), what="the alerts on every abort")
         self.assertNotIn("ScmCoordinatorDown", {name for name, _ in alerts()})
 
     def test_the_document_says_what_is_exported_and_nothing_else(self):

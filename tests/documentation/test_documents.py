@@ -114,7 +114,7 @@ class Documents(unittest.TestCase):
     def test_every_verb_that_is_named_exists(self):
         verbs = set()
         for page in pages():
-            for verb in re.findall(r"(?:^|[`$( ])scmctl ((?:local|workers|checkpoints) [a-z]+|[a-z]+)",
+            for verb in re.findall(r"(?:^|[`$( ])scmctl ((?:local|workers|checkpoints|artifacts) [a-z]+|[a-z]+)",
                                    "\n".join(self.code(page.read_text(), "scmctl")), flags=re.M):
                 verbs.add((verb, name(page)))
         self.assertGreater(len({verb for verb, _ in verbs}), 15)

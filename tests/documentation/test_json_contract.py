@@ -1,6 +1,6 @@
 """docs/json.md against a real cluster with a scripted trainer: every key that any verb prints is
 documented with its type, every documented key is printed, and every verb's exit codes are the documented
-ones. The scripted trainer also plays the evaluator and the exporter, so no model is needed."""
+ones. The scripted trainer also plays the evaluator and the exporter, so the model is a directory of zeros."""
 import json
 import os
 import pathlib
@@ -11,7 +11,9 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fakes"))
 import mini_cluster  # noqa: E402
+import tiny_model  # noqa: E402
 from json_document import Contract, read_document  # noqa: E402
 from mini_cluster import MiniCluster, experiment  # noqa: E402
 
@@ -35,6 +37,7 @@ PROMISED = {
     "workers ls": "workers[].id .host .state .gpus[].index .cpus .version .last_seen .tasks[]",
     "local status": "coordinator metrics_url data_dir workers[] pids.coordinator pids.workers.*",
     "why": "id reasons[].at .subject .rule .verdict .text .certificate",
+    "doctor": "healthy checks[].check .state .text .advice",
     "plan": "tasks stages[].name rungs[].step cost.p50 .p90 .currency finish.p50 .p90 unplaceable "
             "statistics.min_p .detectable_effect warnings[]",
 }
@@ -42,7 +45,8 @@ PROMISED = {
 FULL = """
 name: full
 stages: [check, sweep, replicate, evaluate, export, report]
-model: {{base: scripted}}
+model: {{base: {folder}/model}}
+data: {{corpus: {corpus}}}
 trainer: {{command: [{fake}], parameters: {{items: 60}}}}
 training: {{learning_rate: 2.0e-4, batch_size: 8, max_steps: 60, warmup_steps: 0, save_steps: 20,
   eval_steps: 5, early_stopping: none}}
@@ -52,10 +56,11 @@ sweep: {{search: grid, max_trials: 2, seed: 1,
 replicate: {{seeds: [11, 12, 13, 14, 15]}}
 abort: {{no_convergence: none, below_random: none, stalled: none}}
 budget: {{limit: 5.0, currency: EUR, cpu_hour: 0.05}}
-evaluation: {{tasks: [legal_reasoning], baselines: [{{name: other, predictions: none.jsonl}}],
+evaluation: {{tasks: [legal_reasoning], baselines: [{{name: other, predictions: {folder}/answers.jsonl}}],
   primary: {{task: legal_reasoning, baseline: other}}, gates: {{accuracy: 0.99, p_value: 0.05}}}}
 export: {{formats: [peft]}}
 """
+CORPUS = pathlib.Path(__file__).resolve().parents[2] / "samples" / "corpus"
 BUDGET = "budget: {limit: 5.0, currency: EUR, cpu_hour: 0.05}"
 
 
@@ -158,16 +163,28 @@ class JsonContract(unittest.TestCase):
         self.a_cluster_that_goes_down_and_up()
         self.assertEqual(self.contract.missing(), [], "documented in docs/json.md, but never printed")
 
+    def full_experiment(self):
+        """With everything that it names."""
+        if not (folder := pathlib.Path(self.folder, "inputs")).exists():
+            folder.mkdir()
+            tiny_model.write(folder / "model")
+            items = [json.loads(line)["id"] for line in
+                     (CORPUS / "items" / "legal_reasoning.jsonl").read_text().splitlines()]
+            (folder / "answers.jsonl").write_text(
+                "".join(json.dumps({"id": item, "predicted": 0}) + "\n" for item in items))
+        return FULL.format(fake=mini_cluster.FAKE, folder=folder, corpus=CORPUS)
+
     def before_anything_runs(self):
-        full = self.write("full.yaml", FULL.format(fake=mini_cluster.FAKE))
+        full = self.write("full.yaml", self.full_experiment())
         both = lambda: len(self.ask("local", "status")["workers"]) == 2
         self.cluster.until(both, what="two registered workers")
         self.assertEqual(len(self.ask("local", "status")["pids"]["workers"]), 2)
         self.ask("local", "up", "--workers", "2", "--allow-trainer", mini_cluster.FAKE)
         self.assertEqual(self.ask("ls")["experiments"], [])
         self.ask("version")
+        self.assertTrue(self.ask("doctor")["healthy"])
         self.assertTrue(self.ask("validate", full)["valid"])
-        wrong = self.write("wrong.yaml", FULL.format(fake=mini_cluster.FAKE).replace("eval_steps", "evil"))
+        wrong = self.write("wrong.yaml", self.full_experiment().replace("eval_steps", "evil"))
         self.assertFalse(self.ask("validate", wrong, code=2)["valid"])
         self.refused(2, "submit", wrong)
         self.refused(2, "validate", "no-such-file.yaml")
@@ -180,7 +197,7 @@ class JsonContract(unittest.TestCase):
             self.assertIsNone(plan[key])
         self.assertEqual((plan["cost"]["p50"], plan["finish"]["p50"]), (None, None))
         self.assertNotEqual(plan["missing"], [])
-        large = self.write("large.yaml", FULL.format(fake=mini_cluster.FAKE) + "resources: {cpus: 999}\n")
+        large = self.write("large.yaml", self.full_experiment() + "resources: {cpus: 999}\n")
         self.assertNotEqual(self.ask("plan", large, code=5)["unplaceable"], [])
 
     def an_experiment_with_every_stage(self):
@@ -208,16 +225,45 @@ class JsonContract(unittest.TestCase):
         self.assertEqual([one["step"] for one in checkpoints], [20, 40, 60])
         self.ask("checkpoints", "download", run + "/60", "--out", self.cluster.home + "/fetched")
         self.assertTrue(pathlib.Path(self.cluster.home, "fetched", "manifest.json").is_file())
+        self.artifacts_by_name(identifier, ended)
+        self.assertEqual(self.ask("checkpoints", "verify")["damaged"], 0)
+        pathlib.Path(checkpoints[0]["path"], checkpoints[0]["files"][0]["path"]).write_text("damaged")
+        self.assertEqual(self.ask("checkpoints", "verify", run, code=3)["damaged"], 1)
         self.assertTrue(self.ask("checkpoints", "gc", identifier, "--preview")["preview"])
         self.assertGreater(self.ask("checkpoints", "gc", identifier)["bytes"], 0)
         self.assertEqual(self.ask("checkpoints", "ls", run)["checkpoints"][0]["state"], "DELETED")
         report = self.ask("report", identifier, "--out", self.cluster.home + "/report")
         self.assertFalse(report["interim"])
         self.assertTrue(pathlib.Path(report["report"]).is_file())
+        for key in ("adapters", "adapter", "model"):
+            self.assertTrue(pathlib.Path(report[key]).is_dir(), key)
+        self.assertIn("from_pretrained", pathlib.Path(report["path"], "README.md").read_text())
+        left_out = self.ask("report", identifier, "--without-model", "--out", self.cluster.home + "/small")
+        self.assertIsNone(left_out["model"])
+        self.assertFalse(pathlib.Path(left_out["path"], "model").exists())
         self.files_of_a_report(ended)
         self.assertGreater(self.ask("plan", self.cluster.home + "/full.yaml")["cost"]["p90"], 0)
         for verb in ("pause", "resume", "cancel"):
             self.refused(2, verb, identifier)
+
+    def artifacts_by_name(self, identifier, ended):
+        listed = self.ask("artifacts", "ls", identifier)
+        self.assertEqual(self.ask("artifacts", "ls", "full"), listed)
+        names = [one["name"] for one in listed["artifacts"]]
+        self.assertEqual([one["id"] for one in listed["artifacts"]],
+                         [one["id"] for one in ended["artifacts"]])
+        self.assertEqual(len(listed["adapters"]), 5)
+        # By task, and by experiment where the name stands once.
+        out = self.cluster.home + "/merged"
+        got = self.ask("artifacts", "download", "full/merged", "--out", out)
+        self.assertTrue(pathlib.Path(out, "manifest.json").is_file())
+        self.assertEqual(self.ask("artifacts", "download", got["id"], "--out", out), got)
+        # Something else in that place is left alone; several of a name are told apart; none is said.
+        self.refused(2, "artifacts", "download", "full/report", "--out", out)
+        self.assertGreater(names.count("evaluation"), 1)
+        self.refused(2, "artifacts", "download", "full/evaluation")
+        self.refused(2, "artifacts", "download", "full/nothing-of-this-name")
+        self.refused(2, "artifacts", "download", "full")
 
     def files_of_a_report(self, ended):
         task = {task["kind"]: task["id"] for task in ended["tasks"]}
@@ -284,8 +330,9 @@ class JsonContract(unittest.TestCase):
         self.ask("wait", identifier, code=8)
         self.ask("status", identifier, code=8)
         for words in (("status",), ("watch",), ("wait",), ("runs",), ("metrics",), ("logs",), ("events",),
-                      ("why",), ("checkpoints", "ls"), ("checkpoints", "download"),
-                      ("checkpoints", "gc"), ("workers", "drain"), ("report",), ("cancel",), ("resume",)):
+                      ("why",), ("checkpoints", "ls"), ("checkpoints", "verify"),
+                      ("checkpoints", "download"), ("checkpoints", "gc"), ("artifacts", "ls"), ("artifacts", "download"),
+                      ("workers", "drain"), ("report",), ("cancel",), ("resume",)):
             self.refused(2, *words, "nothing-of-this-name")
         self.refused(2, "frobnicate")
         self.refused(2, "ls", "--no-such-flag")
@@ -300,6 +347,7 @@ class JsonContract(unittest.TestCase):
         self.assertEqual((down["coordinator"], down["workers"], down["pids"]["coordinator"]),
                          (None, [], None))
         self.refused(6, "ls")
+        self.assertFalse(self.ask("doctor", code=1)["healthy"])
         self.cluster.up()
         self.assertEqual(len(self.ask("ls")["experiments"]), 4)
 

@@ -62,6 +62,21 @@ class Samples(unittest.TestCase):
         report = next(self.folder.glob("runs/own-trainer-*/report.md"))
         self.assertIn("3 of 3 seeds", report.read_text())
 
+    def test_a_run_that_diverges_says_so(self):
+        text = (ROOT / "samples" / "fake.yaml").read_text().replace("./trainers", "samples/trainers")
+        text = text.replace("[sweep, replicate, report]", "[replicate]")
+        text = re.sub(r"^sweep:\n(  .*\n)+", "", text, flags=re.M)
+        text = re.sub(r"learning_rate: [0-9.e-]+", "learning_rate: 1.0e+150", text)
+        self.assertIn("1.0e+150", text)
+        (self.folder / "diverges.yaml").write_text(text)
+        self.run_line("scmctl local up --workers 1 --allow-trainer samples/trainers/minimal_trainer.py")
+        identifier = self.ask("scmctl submit diverges.yaml")["experiment"]
+        self.assertEqual(self.run_line(f"scmctl wait {identifier}").returncode, 4)
+        for run in self.ask(f"scmctl runs {identifier}")["runs"]:
+            self.assertEqual((run["state"], run["rule"]), ("ABORTED", "non_finite"))
+        logs = self.run_line(f"scmctl logs {identifier}")
+        self.assertNotIn("Traceback", logs.stdout + logs.stderr)
+
     def test_an_interrupted_run_ends_with_the_same(self):
         # Long enough to be caught in the middle.
         text = (ROOT / "samples" / "fake.yaml").read_text()

@@ -1,4 +1,6 @@
 // scm-evaluator as a process, on checkpoints that scm-trainer made.
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "gmock/gmock.h"
@@ -174,6 +176,33 @@ TEST_F(EvaluatorProcess, PartsScoreLikeTheWhole) {
               part.runs * reports.back()["summary"]["items"].get<int64_t>());
     EXPECT_EQ((*json)["latency"].size(), part.name == std::string("p0") ? 1u : 0u);
   }
+}
+
+// One weight of a model is NaN: it has no answers, and the file says why. The others have theirs.
+TEST_F(EvaluatorProcess, AModelWhoseWeightsAreNoNumbersIsMissingWithTheReason) {
+  testing::WriteTinyModel(root() + "/broken", 3);
+  const std::string weights = root() + "/broken/model.safetensors";
+  std::string bytes = ReadFile(weights).value();
+  bytes.replace(bytes.size() - 4, 4, std::string("\0\0\xc0\x7f", 4));  // NaN, little-endian
+  ASSERT_TRUE(WriteFileAtomically(weights, bytes).ok());
+  Json spec = Spec("evaluate", "nan");
+  spec["parameters"]["evaluation"]["baselines"] = {
+      {{"name", "bad"}, {"model", root() + "/broken"}},
+      {{"name", "good"}, {"model", root() + "/other"}}};
+  const auto reports = RunProtocol("scm-evaluator", spec, root() + "/nan.jsonl");
+  ASSERT_EQ(reports.back()["type"], "done") << reports.back().dump();
+  const auto json = ParseJson(ReadFile(root() + "/nan/evaluation.json").value(), "nan");
+  ASSERT_TRUE(json.ok()) << json.status();
+  std::map<std::string, std::string> missing;
+  for (const Json& model : (*json)["models"]) {
+    missing[StringAt(model, "name")] = StringAt(model, "missing");
+  }
+  EXPECT_THAT(missing["bad"], HasSubstr("log-likelihoods, in "));
+  EXPECT_THAT(missing["bad"], HasSubstr("are no finite numbers (first: item "));
+  EXPECT_EQ(missing["good"], "");
+  EXPECT_FALSE((*json)["scores"].contains("bad"));
+  EXPECT_FALSE((*json)["loss"].contains("bad"));
+  EXPECT_TRUE((*json)["scores"].contains("good"));
 }
 
 // A kill leaves a half-written evaluation behind; the next attempt does not care.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "evaluator/evaluation_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -68,6 +69,26 @@ TEST(MakeScores, CountsPerTaskAndDocument) {
   EXPECT_EQ(scores.documents[0].labels, 1 + 1 + 2);
   EXPECT_EQ(scores.documents[0].answers, 3);
   EXPECT_DOUBLE_EQ(scores.documents[1].loss_sum, 4);
+}
+
+// A comparison with NaN is false, so whichever choice stands first would be the answer.
+TEST(WhyNotRanked, NamesWhatIsNoFiniteNumber) {
+  Fixture f;
+  EXPECT_EQ(WhyNotRanked(f.tasks, f.rows), "");
+  const std::pair<double, const char*> bad[] = {
+      {std::nan(""), "NaN"}, {INFINITY, "Infinity"}, {-INFINITY, "-Infinity"}};
+  for (const auto& [value, word] : bad) {
+    Fixture broken;
+    broken.rows[3].log_likelihood = value;  // i-2, its second choice
+    EXPECT_EQ(WhyNotRanked(broken.tasks, broken.rows),
+              absl::StrCat("1 of 7 log-likelihoods, in 1 of 3 items, are no finite numbers (first: "
+                           "item i-2 of single, choice 1: ",
+                           word,
+                           "), so none of its answers is ranked; are there NaN or infinite "
+                           "weights, or does the precision overflow?"));
+  }
+  f.rows[0].log_likelihood = f.rows[1].log_likelihood = f.rows[6].log_likelihood = std::nan("");
+  EXPECT_THAT(WhyNotRanked(f.tasks, f.rows), ::testing::HasSubstr("3 of 7 log-likelihoods, in 2"));
 }
 
 TEST(MakeScores, LossIsThatOfTrainedTasksOnly) {

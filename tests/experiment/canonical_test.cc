@@ -15,7 +15,7 @@ constexpr char kFull[] = R"(
 name: full
 model: {base: m.gguf, fallback: n.gguf}
 data: {corpus: corpus/, split: {train: 0.7, validation: 0.2, seed: 9}, max_length: 128,
-       packing: false}
+       packing: false, special_tokens: parse, end_token: false}
 lora: {r: 4, alpha: 8.5, dropout: 0, target_modules: [down_proj]}
 training: {learning_rate: 1e-3, schedule: cosine, max_steps: 400, warmup_steps: 0, precision: fp32,
            early_stopping: none}
@@ -57,12 +57,35 @@ TEST(Canonical, RoundTrips) {
   ExpectRoundTrip(kValidCustom);
 }
 
+// An experiment that an earlier version accepted goes on as it began; a file that a user writes
+// today has today's default, as YAML and as JSON.
+TEST(Canonical, AStoredSpecWithoutAnEndTokenTrainsNone) {
+  Json stored = SpecToJson(*Parse(kValid).spec);
+  EXPECT_EQ(stored["data"]["end_token"], true);
+  stored["data"].erase("end_token");
+  stored["data"].erase("special_tokens");
+  const auto parse = [](const Json& json) {
+    return ParseExperiment(json.dump(), {.base_directory = "/", .check_paths = false});
+  };
+  const ParsedExperiment old = parse(stored);
+  ASSERT_THAT(Lines(old.errors), IsEmpty());
+  EXPECT_FALSE(old.spec->data->end_token);
+  EXPECT_EQ(old.spec->data->special_tokens, "text");
+  EXPECT_FALSE(ApplyParameters(*old.spec, {{"training.learning_rate", 0.1}})->data->end_token);
+  stored.erase("digests");  // only scm writes them
+  const ParsedExperiment written = parse(stored);
+  ASSERT_THAT(Lines(written.errors), IsEmpty());
+  EXPECT_TRUE(written.spec->data->end_token);
+}
+
 TEST(Canonical, HoldsTheValuesOfTheFile) {
   const Json json = SpecToJson(*Parse(kFull).spec);
   EXPECT_EQ(json["model"].dump(), R"({"base":"/base/m.gguf","fallback":"/base/n.gguf"})");
   EXPECT_EQ(json["data"]["corpus"], "/base/corpus");
   EXPECT_EQ(json["data"]["split"].dump(),
             R"({"train":0.7,"validation":0.2,"test":0.1,"by":"document","seed":9})");
+  EXPECT_EQ(json["data"]["special_tokens"], "parse");
+  EXPECT_EQ(json["data"]["end_token"], false);
   EXPECT_EQ(json["lora"]["target_modules"].dump(), R"(["down_proj"])");
   EXPECT_TRUE(json["training"]["early_stopping"].is_null());
   EXPECT_EQ(json["sweep"]["space"].dump(),

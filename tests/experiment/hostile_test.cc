@@ -23,6 +23,27 @@ std::string Repeated(const std::string& piece, size_t bytes) {
   return text;
 }
 
+// What json.dumps of Python writes for characters beyond U+FFFF.
+TEST(SurrogatePairs, OfJsonAreTheCharactersTheyStandFor) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"name": "\ud83d\ude00"})", "\U0001F600"},
+      {R"({"name": "a\uD835\uDC00\ud83d\ude00z"})", "a\U0001D400\U0001F600z"},
+      {R"({"name": "\\ud83d \ud83d\ude00"})", "\\ud83d \U0001F600"},
+      {"name: \"\\ud83d\\ude00\"\n", "\U0001F600"},
+      {"name: '\\ud83d\\ude00'\n", "\\ud83d\\ude00"},
+  };
+  for (const auto& [text, name] : cases) {
+    const experiment_file::Tree tree = experiment_file::ParseTree(text);
+    ASSERT_FALSE(tree.error) << text << ": " << tree.error->message;
+    EXPECT_EQ(tree.root->entries.at(0).value->text, name) << text;
+  }
+  for (const char* lone : {R"({"name": "\ud83d"})", R"({"name": "\ude00\ud83d"})"}) {
+    const experiment_file::Tree tree = experiment_file::ParseTree(lone);
+    ASSERT_TRUE(tree.error) << lone;
+    EXPECT_THAT(tree.error->message, HasSubstr("invalid unicode"));
+  }
+}
+
 struct Broken {
   std::string text;
   const char* error;  // its beginning

@@ -85,17 +85,15 @@ TEST_F(Paths, ACorpusHasItsTwoDirectories) {
   EXPECT_THAT(Lines(ParseWith("hf", "weights.bin").errors), ElementsAre(HasSubstr("no directory")));
 }
 
-TEST_F(Paths, MissingPredictionsAreAWarningAndAMissingBaselineModelIsAnError) {
+TEST_F(Paths, MissingPredictionsAndAMissingBaselineModelAreErrors) {
   const ParsedExperiment parsed =
       ParseWith("hf", "corpus",
                 "evaluation:\n  tasks: [a]\n  baselines:\n    - {name: here, predictions: "
                 "predictions.jsonl}\n"
                 "    - {name: gpt, predictions: gpt.jsonl}\n    - {name: same, model: hf}\n");
-  EXPECT_THAT(Lines(parsed.errors), IsEmpty());
-  EXPECT_THAT(Lines(parsed.warnings),
-              ElementsAre(absl::StrCat(
-                  "f:9: evaluation.baselines[1].predictions: baseline gpt: ", Path("gpt.jsonl"),
-                  " not found; it will be reported as missing")));
+  EXPECT_THAT(Lines(parsed.errors),
+              ElementsAre(absl::StrCat("f:9: evaluation.baselines[1].predictions: ",
+                                       Path("gpt.jsonl"), " does not exist")));
   EXPECT_THAT(Lines(ParseWith("hf", "corpus",
                               "evaluation: {tasks: [a], baselines: [{name: b, model: nowhere}]}\n")
                         .errors),

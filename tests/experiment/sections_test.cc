@@ -22,6 +22,8 @@ TEST(ValidFile, HasTheDefaultsOfTheContract) {
   EXPECT_EQ(spec.data->split.by, "document");
   EXPECT_EQ(spec.data->max_length, 512);
   EXPECT_TRUE(spec.data->packing);
+  EXPECT_EQ(spec.data->special_tokens, "text");
+  EXPECT_TRUE(spec.data->end_token);
   EXPECT_EQ(spec.lora.r, 16);
   EXPECT_THAT(spec.lora.target_modules, ElementsAre("q_proj", "v_proj", "o_proj", "gate_proj"));
   EXPECT_EQ(spec.training.learning_rate, 2.0e-4);

@@ -188,6 +188,12 @@ absl::StatusOr<int64_t> CrashFilesystem::FreeBytes(const std::string&) {
   return free_bytes_;
 }
 
+absl::StatusOr<int64_t> CrashFilesystem::DiskBytes(const std::string&) {
+  const Turn turn = Next();
+  SCM_RETURN_IF_ERROR(turn.result);
+  return disk_bytes_;
+}
+
 void CrashFilesystem::Settle(Node& node, Loss loss, Philox& rng) {
   if (loss != Loss::kNothing) {
     std::set<std::string> differing;

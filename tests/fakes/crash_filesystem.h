@@ -37,6 +37,7 @@ class CrashFilesystem : public Filesystem {
   // what `rng` decides: names one by one, of contents a part.
   void Restart(Loss loss, Philox& rng);
   void SetFreeBytes(int64_t bytes) { free_bytes_ = bytes; }
+  void SetDiskBytes(int64_t bytes) { disk_bytes_ = bytes; }
   // Damages a byte of a file, durably.
   void Corrupt(const std::string& path);
 
@@ -51,6 +52,7 @@ class CrashFilesystem : public Filesystem {
                                      int64_t limit) override;
   absl::StatusOr<int64_t> FileSize(const std::string& path) override;
   absl::StatusOr<int64_t> FreeBytes(const std::string& path) override;
+  absl::StatusOr<int64_t> DiskBytes(const std::string& path) override;
 
  private:
   friend class CrashFile;
@@ -81,7 +83,7 @@ class CrashFilesystem : public Filesystem {
   void Settle(Node& node, Loss loss, Philox& rng);
 
   std::shared_ptr<Node> root_;
-  int64_t calls_ = 0, fail_at_ = 0, free_bytes_ = int64_t{1} << 40;
+  int64_t calls_ = 0, fail_at_ = 0, free_bytes_ = int64_t{1} << 40, disk_bytes_ = int64_t{1} << 41;
   Fault fault_ = Fault::kNone;
   absl::Status error_;
   bool crashed_ = false;

@@ -97,6 +97,7 @@ bool FakeCoordinator::Send(WorkerMessage message) {
     ++renewals;
     leaving = leaving || renew->leaving;
     clock_jumps += renew->clock_jump_seconds;
+    states = renew->states;
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message)) {
     goodbyes.push_back(goodbye->reason);
   } else if (const auto* batch = std::get_if<ReportBatch>(&message)) {

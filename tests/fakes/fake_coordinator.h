@@ -50,7 +50,8 @@ class FakeCoordinator : public CoordinatorClient {
   std::vector<std::string> goodbyes;
   double clock_jumps = 0;  // seconds, told by renewals
   int renewals = 0, uploads = 0, downloads = 0, chunks = 0;
-  bool leaving = false;  // a worker said that it goes down
+  bool leaving = false;            // a worker said that it goes down
+  std::vector<LeaseState> states;  // of the latest renewal
 
   void OpenSession(const Register& hello, Sink sink) override;
   bool Send(WorkerMessage message) override;

@@ -51,6 +51,7 @@ class FaultyStore : public StateStore {
     if (++calls_ == fail_at_) return error_;
     return inner_->ReadEvents(experiment, after, limit);
   }
+  StoreCheck Check(absl::Duration allowed) override { return inner_->Check(allowed); }
 
  private:
   StateStore* inner_;

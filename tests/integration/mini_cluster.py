@@ -153,9 +153,12 @@ class ManualCluster(MiniCluster):
         self.until((data / "address.json").exists, what="the coordinator's address")
         self.address = json.loads((data / "address.json").read_text())["coordinator"]
         for number in range(1, self.workers + 1):
-            self.start(number, "scm-worker", "--coordinator", self.address, "--work-dir",
-                       pathlib.Path(self.home, "workers", str(number)), "--cpus", 1,
-                       "--allow-trainer", FAKE)
+            self.start_worker(number)
+
+    def start_worker(self, number):
+        self.start(number, "scm-worker", "--coordinator", self.address, "--work-dir",
+                   pathlib.Path(self.home, "workers", str(number)), "--cpus", 1,
+                   "--allow-trainer", FAKE)
 
     def close(self):
         for pid in self.processes():

@@ -98,6 +98,35 @@ class FullDisk(unittest.TestCase):
         accepted = json.loads(cluster.scmctl("submit", another, "-o", "json", check=True).stdout)
         self.assertEqual(cluster.wait(accepted["experiment"]), 0)
 
+    def test_a_checkpoint_without_room_is_said_and_is_no_silence(self):
+        self.start("coordinator")
+        cluster = self.cluster
+        # Half of the 128 MB are kept for the database. The trainer needs 30 s, well beyond the limit.
+        identifier = cluster.submit(experiment(
+            name="large", seeds=(11,), max_steps=100, retries=0, abort="{stalled: {minutes: 0.2}}",
+            script="{step_ms: 300, payload_bytes: 80000000}"))
+        run = lambda: cluster.json("runs", identifier)["runs"][0]
+        cluster.until(lambda: "no room for" in (run()["reason"] or ""), what="the reason")
+        self.assertIn("the upload of checkpoint 20, tried", run()["reason"])
+        self.assertIn("checkpoints gc", cluster.scmctl("why", run()["id"]).stdout)
+        cluster.until(lambda: not cluster.processes("scm-fake-trainer"), what="the trainer's end")
+        self.assertEqual((run()["state"], run()["step"], run()["rule"]), ("RUNNING", 20, None))
+        # Whoever wants it no more need not wait for room either.
+        cluster.scmctl("cancel", identifier, check=True)
+        self.assertEqual(cluster.wait(identifier), 8, cluster.logs())
+
+    def test_a_checkpoint_larger_than_the_disk_is_not_tried_for_ever(self):
+        self.start("coordinator")
+        cluster = self.cluster
+        identifier = cluster.submit(experiment(
+            name="too-large", seeds=(11,), max_steps=400, retries=0,
+            script="{step_ms: 30, payload_bytes: 200000000}"))
+        self.assertEqual(cluster.wait(identifier), 3, cluster.logs())
+        reason = cluster.json("runs", identifier)["runs"][0]["reason"]
+        self.assertIn("(checkpoint 20) cannot be stored", reason)
+        self.assertIn("can never be stored", reason)
+        self.assertIn("--data-dir", reason)
+
     def test_workers_wait_for_room(self):
         self.start("workers")
         cluster = self.cluster

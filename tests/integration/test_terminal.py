@@ -74,7 +74,7 @@ class AtATerminal(unittest.TestCase):
         for screen in (follow, AtTerminal(self.cluster, "watch", "long")):
             self.assertTrue(screen.read(until="RUNNING"), screen.text)
             screen.process.send_signal(signal.SIGINT)
-            self.assertEqual(screen.end(), 0, screen.text)
+            self.assertEqual(screen.end(), 130, screen.text)
             self.assertIn("The experiment goes on", screen.text)
             self.assertIn(f"scmctl watch {identifier}", screen.text)
             self.assertEqual(self.cluster.json("status", identifier)["experiment"]["state"],

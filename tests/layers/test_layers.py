@@ -31,6 +31,18 @@ class Layers(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("planted.cc:2", done.stdout)
 
+    def test_json_that_throws_is_found_wherever_it_stands(self):
+        for folder in ("coordinator/rpc", "scmctl", "bench", "common"):
+            for line in ("reply.set_json(answer.dump());", "Print(json->dump(2));",
+                         "const auto json = nlohmann::json::parse(text);", "Json::parse(text);"):
+                with self.subTest(folder=folder, line=line), tempfile.TemporaryDirectory() as root:
+                    pathlib.Path(root, folder).mkdir(parents=True)
+                    pathlib.Path(root, folder, "planted.cc").write_text(f"// .dump(\n{line}\n")
+                    done = check(root)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("planted.cc:2", done.stdout)
+                    self.assertIn("1 layer violations", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -108,6 +108,9 @@ class ReportParity(unittest.TestCase):
         seeds = np.array([capped if s == answers.aborted else answers.loss[f"seed {s}"] for s in SEEDS])
         r, r_low, r_high = reference.loss_reduction(capped, seeds)
         self.close(out["loss_reduction"], (r, r_low, r_high))
+        whole = answers.loss["base"]
+        seeds = np.array([whole if s == answers.aborted else answers.loss[f"seed {s}"] for s in SEEDS])
+        self.close(out["loss_reduction"]["before_training"], reference.loss_reduction(whole, seeds))
         met = {"accuracy": low > 0.6, "loss_reduction": r_low > 0.5, "p_value": delta > 0 and p < 0.05}
         self.assertEqual({g["name"]: g["result"] == "met" for g in out["gates"]}, met)
         self.assertEqual(out["decision"], "go" if all(met.values()) else "no_go")

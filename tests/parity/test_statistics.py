@@ -63,7 +63,7 @@ def difference_interval(cluster, rows):
     theta, z, dev, g = mean_parts(cluster, rows)
     V, df = two_way(z, dev, g)
     h = stats.t.ppf(0.975, df) * np.sqrt(V)
-    return theta, theta - h, theta + h, 2 * stats.t.sf(abs(theta) / np.sqrt(V), df)
+    return theta, max(theta - h, -1), min(theta + h, 1), 2 * stats.t.sf(abs(theta) / np.sqrt(V), df)
 
 
 def ratio_interval(cluster, rows, base):
@@ -82,7 +82,7 @@ def loss_reduction(base, seeds):
     z = (G - 1) * (base * (1 - R) - seeds) / (L0 - base)
     V, df = two_way(z, Rs - R, L0**2 / (base**2).sum())
     h = stats.t.ppf(0.975, df) * np.sqrt(V)
-    return R, R - h, R + h
+    return R, R - h, min(R + h, 1)
 
 
 def bootstrap_interval(cluster, rows, rng, resamples=20000):
@@ -171,6 +171,19 @@ class StatisticsParity(unittest.TestCase):
         capped = np.minimum(base, answers * np.log(4))
         self.close([out["loss_reduction"][k] for k in ("value", "low", "high")],
                    loss_reduction(capped, seeds))
+        raw = self.ask("--interval", {"documents": documents, "chance_loss": 1e300})
+        self.close([raw["loss_reduction"][k] for k in ("value", "low", "high")],
+                   loss_reduction(base, seeds))
+
+    def test_a_difference_ends_at_one(self):
+        cluster, rows = np.repeat(np.arange(20), 3), np.zeros((2, 60))
+        rows[0, np.arange(60) % 10 != 0] = rows[1, np.arange(60) % 10 == 0] = 1
+        out = self.ask("--interval", {"cluster": cluster.tolist(), "scores": rows.tolist(),
+                                      "baseline": [0.0] * 60})
+        delta, low, high, p = difference_interval(cluster, rows)
+        self.close([out["difference"][k] for k in ("value", "low", "high")], [delta, low, high])
+        self.assertEqual([low, high], [-1, 1])
+        self.close(out["p_value"], p)
 
     def test_f1(self):
         rng = np.random.default_rng(22)

@@ -48,6 +48,24 @@ TEST_F(AbortRatesTest, NoConvergenceByCurveAndNoise) {
   }
 }
 
+TEST_F(AbortRatesTest, ExplosionsAreAborted) {
+  for (const double factor : {1.02, 1.2, 2.0, 10.0}) {
+    for (const double noise : {0.002, 0.01}) {
+      EXPECT_EQ(NoConvergence({factor, 0}, noise, 50, kRepeat).by_end, 1) << factor << " " << noise;
+    }
+  }
+  // After a plateau at 2 %: its noise may have come near enough to the asked 5 %.
+  const struct {
+    double factor, rate;
+  } late[] = {{1.02, .61}, {1.2, .987}, {2.0, .987}, {10.0, .987}};
+  for (const auto& row : late) {
+    EXPECT_NEAR(NoConvergence({row.factor, 500}, .01, 50, kRepeat).by_end, row.rate,
+                Slack(row.rate, kRepeat.repetitions))
+        << row.factor;
+    EXPECT_EQ(NoConvergence({row.factor, 500}, .002, 50, kRepeat).by_end, 1) << row.factor;
+  }
+}
+
 TEST_F(AbortRatesTest, GuessingModelsAreRarelyAborted) {
   // Nine answers in ten are kept from look to look. Rates computed independently with scipy.
   const struct {

@@ -1,5 +1,7 @@
 #include "coordinator/core/policy/below_random.h"
 
+#include <cmath>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "statistics/binomial.h"
@@ -90,6 +92,12 @@ TEST(BelowRandom, UndecidedWithoutCounts) {
   EXPECT_EQ(none.kind, VerdictKind::kUndecided);
   EXPECT_THAT(none.reason, HasSubstr("number of items"));
   EXPECT_THAT(broken([](Validation& v) { v.counts->items = 0; }).reason, HasSubstr("items"));
+  // Its product with the right ones would not fit 64 bits, and look like anything.
+  EXPECT_THAT(broken([](Validation& v) { v.counts->items = 1'000'000'000'000; }).reason,
+              HasSubstr("a number of items that can be"));
+  EXPECT_THAT(broken([](Validation& v) { v.counts->items = -1; }).reason, HasSubstr("items"));
+  EXPECT_THAT(broken([](Validation& v) { v.counts->deff = std::nan(""); }).reason,
+              HasSubstr("deff"));
   EXPECT_THAT(broken([](Validation& v) { v.counts->chance = 0; }).reason, HasSubstr("chance"));
   EXPECT_THAT(broken([](Validation& v) { v.counts->deff = 0; }).reason, HasSubstr("deff"));
   EXPECT_THAT(broken([](Validation& v) { v.counts->correct = 500; }).reason, HasSubstr("right"));

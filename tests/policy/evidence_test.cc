@@ -120,12 +120,34 @@ TEST(Recompute, NoticesChangedStatistics) {
   EXPECT_THAT(again.text, HasSubstr("best_bound"));
 }
 
+// As version 1 wrote it: a reduction had no lower limit. Its numbers were computed apart, in
+// Python.
+constexpr char kVersionOne[] = R"({
+  "id": "c-1", "rule": "no_convergence", "version": 1, "subject": "r-1", "step": 1000,
+  "verdict": "abort", "reason": "no convergence", "seen": "…", "threshold": "…",
+  "confidence": "nominal",
+  "window": {"steps": [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000],
+             "values": [4.0, 9.1, 9.7, 9.4, 9.9, 9.5, 9.6, 9.8, 9.3, 9.7, 9.6]},
+  "statistic": {"best_reduction": -1.275, "best_bound": -1.0110270942529782,
+                "noise": 0.11348792164532313, "slope_bound": 0.00016666666666666606,
+                "projected_bound": -1.158333333333334, "sign_sum": 7, "falling": 0},
+  "limits": {"min_loss_reduction": 0.05, "max_steps": 2000, "after_step": 1000, "stride": 1},
+  "false_abort_rate": null, "nominal_rate": 0.01})";
+
+TEST(Recompute, VerifiesCertificatesOfTheFirstVersion) {
+  Json json = ParseJson(kVersionOne, "certificate").value();
+  const Recomputation again = RecomputeCertificate(json).value();
+  EXPECT_TRUE(again.reproduced) << again.text;
+  json["version"] = 2;  // whose reductions end at −1
+  EXPECT_THAT(RecomputeCertificate(json).value().text, HasSubstr("best_reduction"));
+}
+
 TEST(Recompute, RefusesWhatItCannotJudge) {
   Json unknown = Certificates()[0];
   unknown["rule"] = "moon_phase";
   EXPECT_EQ(RecomputeCertificate(unknown).status().code(), absl::StatusCode::kNotFound);
   Json later = Certificates()[0];
-  later["version"] = 2;
+  later["version"] = 3;
   EXPECT_EQ(RecomputeCertificate(later).status().code(), absl::StatusCode::kFailedPrecondition);
   Json shuffled = Certificates()[0];
   std::swap(shuffled["window"]["steps"][3], shuffled["window"]["steps"][4]);

@@ -155,6 +155,55 @@ TEST(NoConvergence, ThinningKeepsTheWindowShort) {
   EXPECT_EQ(v.evidence->window_steps.back(), 1000);
 }
 
+// However large it grows: 4.3 → 1e195 and beyond, every statistic is a number.
+TEST(NoConvergence, AnExplosionIsAbortedWithFiniteStatistics) {
+  for (const double factor : {1.02, 1.2, 2.0, 10.0, 1e15}) {
+    const Verdict v = JudgeLosses(CurveHistory(
+        1000, [&](int64_t s) { return 4.3 * std::pow(factor, static_cast<double>(s / 50)); }));
+    ASSERT_EQ(v.kind, VerdictKind::kAbort) << factor << ": " << v.reason;
+    EXPECT_EQ(v.evidence->version, 2);
+    for (const auto& [name, value] : v.evidence->statistic) {
+      EXPECT_TRUE(std::isfinite(value)) << factor << " " << name;
+    }
+    EXPECT_GE(Evidence::Find(v.evidence->statistic, "best_reduction"), -1);
+  }
+}
+
+TEST(NoConvergence, NoLossHoweverOddBringsAStatisticToInfinity) {
+  LossWindow window{1e-300, {10, 20, 30, 40, 50}, {1e300, -1e300, 1e300, -1e300, 0}};
+  const LossTrend t = JudgeTrend(window, 100, 0.05);
+  for (const double value :
+       {t.noise, t.best, t.best_bound, t.slope_bound, t.projected_bound, t.sustained_bound}) {
+    EXPECT_TRUE(std::isfinite(value));
+  }
+}
+
+TEST(NoConvergence, ALossThatFallsTooSlowlyGoesOnWithAWarning) {
+  const auto slow = [](int64_t s) { return 2 - 0.06 * s / 2000; };  // 3 % at the end, 5 % asked
+  const Verdict v = JudgeLosses(CurveHistory(1000, slow));
+  EXPECT_EQ(v.kind, VerdictKind::kUndecided);
+  EXPECT_EQ(v.warning_topic, NoConvergencePolicy::kSlowFall);
+  EXPECT_THAT(v.warning, HasSubstr("projected for step 2000 is 0.03 with its margin, and 0.05"));
+  const auto enough = [](int64_t s) { return 2 - 0.14 * s / 2000; };  // 7 % at the end
+  EXPECT_EQ(JudgeLosses(CurveHistory(1000, enough)).warning, "");
+}
+
+TEST(NoConvergence, ARunThatHadGotThereAndExplodesIsWarnedOf) {
+  const auto loss = [](int64_t s) { return s <= 1200 ? 2 - 0.6 * s / 1200 : 9.0; };
+  EXPECT_EQ(JudgeLosses(CurveHistory(1200, loss)).warning, "");
+  const Verdict v = JudgeLosses(CurveHistory(1250, loss));
+  EXPECT_EQ(v.kind, VerdictKind::kContinue);
+  EXPECT_EQ(v.warning_topic, NoConvergencePolicy::kLossSpike);
+  EXPECT_THAT(v.warning, HasSubstr("loss spike: the validation loss is 9 at step 1250 and was 2"));
+  // At the last step too, and before the first look.
+  EXPECT_NE(JudgeLosses(CurveHistory(2000, loss)).warning, "");
+  const auto early = [](int64_t s) { return s <= 400 ? 2 - 0.6 * s / 400 : 9.0; };
+  EXPECT_EQ(JudgeLosses(CurveHistory(500, early)).warning_topic, NoConvergencePolicy::kLossSpike);
+  // A run that never got there is the rule's own business.
+  const auto never = [](int64_t s) { return s <= 400 ? 2 * Ripple(s) : 9.0; };
+  EXPECT_EQ(JudgeLosses(CurveHistory(500, never)).warning, "");
+}
+
 TEST(NoConvergence, SweepTrialThatExplodes) {
   // The measured shape of a learning rate of 1.0: 12.8 before, 17 … 25 after; ten validations.
   const Verdict v = JudgeLosses(

@@ -88,13 +88,14 @@ TEST(Policies, FirstAbortStandsAndLooksAreKept) {
   history.started_at = history.last_report = kNow;
   const auto policies = MakeAbortPolicies({});
   std::vector<Verdict> looks;
-  const std::optional<Verdict> abort = FirstAbort(policies, history, kNow, &looks);
+  const std::optional<Verdict> abort =
+      FirstAbort(WatchRun(policies, history), history, kNow, &looks);
   ASSERT_TRUE(abort.has_value());
   EXPECT_EQ(abort->rule, "no_convergence");
   ASSERT_EQ(looks.size(), 3u);
   EXPECT_EQ(looks[1].kind, VerdictKind::kUndecided);  // no counts were reported
   history.training_loss = std::nan("");
-  EXPECT_EQ(FirstAbort(policies, history, kNow)->rule, "non_finite");
+  EXPECT_EQ(FirstAbort(WatchRun(policies, history), history, kNow)->rule, "non_finite");
   EXPECT_FALSE(FirstAbort({}, history, kNow).has_value());
 }
 

@@ -37,8 +37,9 @@ TEST(DecisionTest, GoWhenEveryGateIsMet) {
   for (const Gate& gate : findings.gates) EXPECT_EQ(gate.result, GateResult::kMet) << gate.name;
   EXPECT_THAT(findings.headline, HasSubstr("Accuracy on legal_reasoning is 0."));
   EXPECT_THAT(findings.headline, HasSubstr("95 % interval"));
-  EXPECT_THAT(findings.headline, HasSubstr("over 5 of 5 seeds; the gate asks that the lower bound "
-                                           "exceed 0.60. Against base-1b it gains"));
+  EXPECT_THAT(findings.headline,
+              HasSubstr("over 5 of 5 seeds; chance is 0.25; the gate asks that the lower bound "
+                        "exceed 0.60. Against base-1b it gains"));
   EXPECT_THAT(findings.headline, HasSubstr("points (95 % interval +"));
   EXPECT_THAT(findings.advice, IsEmpty());
 }
@@ -112,6 +113,19 @@ TEST(DecisionTest, TooFewLatenciesCannotBeJudged) {
   EXPECT_EQ(GateOf(Decided(options), "latency_ms_p95").result, GateResult::kCannotBeJudged);
   options.latency_samples = 130;
   EXPECT_EQ(GateOf(Decided(options), "latency_ms_p95").result, GateResult::kMet);
+}
+
+TEST(DecisionTest, WhatWasSeenOfASeedAndStoppedNothingIsALimit) {
+  Json data = ExampleData({});
+  for (Json& run : data["runs"]) {
+    if (run["id"] == "r-12") run["warnings"] = {"loss spike: the validation loss is 9"};
+    if (run["id"] == "r-7") run["warnings"] = {"of a sweep's trial"};
+  }
+  const Json evaluation = ExampleEvaluation({});
+  const auto findings = ComputeFindings(data, &evaluation);
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  EXPECT_THAT(findings->limits, Contains("seed 12 (r-12): loss spike: the validation loss is 9."));
+  EXPECT_THAT(findings->limits, Not(Contains(HasSubstr("sweep's trial"))));
 }
 
 TEST(DecisionTest, ALossIsALoss) {

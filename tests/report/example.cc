@@ -34,7 +34,7 @@ Json Run(const ExampleOptions& o, int seed) {
   const int last = aborted ? 1000 : failed ? 600 : 2000;
   return {{"id", absl::StrCat("r-", seed)},
           {"stage", "replicate"},
-          {"trial", "t-1"},
+          {"trial", "t-3"},
           {"seed", seed},
           {"state", aborted  ? "ABORTED"
                     : failed ? "FAILED"
@@ -45,6 +45,7 @@ Json Run(const ExampleOptions& o, int seed) {
                               : "finished"},
           {"step", last},
           {"max_steps", 2000},
+          {"stop_at_step", 2000},
           {"attempts", failed ? 5 : 1},
           {"parameters", {{"training.learning_rate", 0.0003}}},
           {"seconds", 3600.0 * last / 2000},
@@ -71,6 +72,7 @@ Json Certificate(const std::string& id, const std::string& subject, int step, do
 Json SweepRun(const ExampleOptions& o) {
   return {{"id", "r-7"},
           {"stage", "sweep"},
+          {"trial", "t-1"},
           {"seed", 1},
           {"state", "ABORTED"},
           {"rule", "no_convergence"},
@@ -82,6 +84,81 @@ Json SweepRun(const ExampleOptions& o) {
           {"seconds", 1860.0},
           {"cost", 1.9},
           {"points", Json::array()}};
+}
+
+Json Trial(const char* trial, const char* run, double rate, const Json& value, int step,
+           const char* state, const char* reason) {
+  return {{"trial", trial},
+          {"run", run},
+          {"value", value},
+          {"value_step", value.is_null() ? Json(nullptr) : Json(step)},
+          {"parameters", {{"training.learning_rate", rate}}},
+          {"state", state},
+          {"step", step},
+          {"stop_at_step", 2000},
+          {"reason", reason}};
+}
+
+Json SweepJson() {
+  return {{"search", "asha"},
+          {"metric", "validation_loss"},
+          {"mode", "min"},
+          {"winner", "t-3"},
+          {"trials",
+           {Trial("t-3", "r-9", 0.0003, 0.62, 2000, "SUCCEEDED", "finished"),
+            Trial("t-2", "r-8", 0.00001, 1.31, 500, "SUCCEEDED", "rung 500: not in the best third"),
+            Trial("t-1", "r-7", 1.0, nullptr, 1000, "ABORTED", "no convergence")}}};
+}
+
+Json DataCheckJson(const ExampleOptions& o) {
+  return {
+      {"version", 1},
+      {"findings",
+       {{{"severity", "warning"},
+         {"check", "label_balance"},
+         {"message", "task legal_reasoning: 61 % of the items have the answer \"yes\""},
+         {"count", 1}},
+        {{"severity", "warning"},
+         {"check", "containment"},
+         {"message", "66 of 91 test prompts share a run of 13 words with training text, first q-1"},
+         {"count", 66}}}},
+      {"summary",
+       {{"splits",
+         {{"documents", {{"train", 80}, {"validation", 10}, {"test", 10}}},
+          {"items",
+           {{"train", 340},
+            {"validation", 40},
+            {"test", 2 * o.clusters * o.items_per_cluster}}}}}}}};
+}
+
+// The parts of the canonical form that the report looks at.
+Json SpecJson(const ExampleOptions& o, const Json& gates) {
+  return {
+      {"model", {{"base", "/models/base-1b.gguf"}, {"fallback", nullptr}}},
+      {"lora",
+       {{"r", 16}, {"alpha", 32}, {"dropout", 0.1}, {"target_modules", {"q_proj", "v_proj"}}}},
+      {"training",
+       {{"learning_rate", 0.0002},
+        {"batch_size", 4},
+        {"gradient_accumulation", 1},
+        {"max_steps", 2000},
+        {"loss_on", "answer"},
+        {"precision", "bf16"}}},
+      {"trainer",
+       {{"command",
+         o.built_in ? Json::array({"scm-trainer"}) : Json::array({"python3", "train.py"})},
+        {"parameters", Json::object()}}},
+      {"abort", {{"no_convergence", {{"after_step", 1000}, {"min_loss_reduction", 0.05}}}}},
+      {"evaluation",
+       {{"primary", {{"task", "legal_reasoning"}, {"baseline", "base-1b"}}}, {"gates", gates}}}};
+}
+
+Json ArtifactJson(const char* name, int64_t bytes) {
+  return {{"id", absl::StrCat("k-9/", name)},
+          {"name", name},
+          {"task", "k-9"},
+          {"kind", "export"},
+          {"bytes", bytes}};
 }
 
 // How often each item is answered depends on its cluster, on itself and on the model.
@@ -162,10 +239,9 @@ Json ExampleData(const ExampleOptions& o) {
         {"submitted_at", "2026-11-02T09:30:00.000Z"},
         {"scm_version", "0.1.0"},
         {"digests", {{"model", "5e1f"}, {"corpus", "77aa"}}},
-        {"spec",
-         {{"evaluation",
-           {{"primary", {{"task", "legal_reasoning"}, {"baseline", "base-1b"}}},
-            {"gates", gates}}}}}}},
+        {"spec", SpecJson(o, gates)},
+        {"source", absl::StrCat("name: ", o.name, "\nnote: |\n  ```\n  ", o.user_text, "\n")},
+        {"winner", {{"training.learning_rate", 0.0003}}}}},
       {"cost",
        {{"currency", "USD"},
         {"total", 61.4},
@@ -179,6 +255,17 @@ Json ExampleData(const ExampleOptions& o) {
          {"gate", "passed"},
          {"reason", o.user_text}}}},
       {"runs", runs},
+      {"sweep", SweepJson()},
+      {"data_check", DataCheckJson(o)},
+      {"warnings", {"12 of 340 train examples are longer than data.max_length 512"}},
+      {"export",
+       {{"task", "k-9"},
+        {"state", "SUCCEEDED"},
+        {"formats", {"peft", "merged"}},
+        {"run", absl::StrCat("r-", o.seeds.empty() ? 0 : o.seeds[0])},
+        {"seed", o.seeds.empty() ? 0 : o.seeds[0]},
+        {"step", 1900}}},
+      {"artifacts", {ArtifactJson("adapter", 3'100'000), ArtifactJson("merged", 270'000'000)}},
       {"certificates", certificates},
       {"events", Json::array()}};
 }
@@ -207,13 +294,16 @@ Json ExampleEvaluation(const ExampleOptions& o) {
                       {"step", 1900}});
     const double spread = 0.03 * (Philox(5, name, 0).Uniform() - 0.5);
     for (const char* task : kTasks) {
-      scores[name][task] = Scores(o, task, name, o.seed_accuracy + spread);
+      const bool other = o.other_gain != 0 && task != std::string(kTasks[0]);
+      scores[name][task] = Scores(
+          o, task, name, (other ? o.base_accuracy + o.other_gain : o.seed_accuracy) + spread);
     }
     losses[name] = Losses(o, name, o.seed_loss * (1 + spread));
     if (first) {
       latency[name] = {{"unit", "ms"},
                        {"samples", samples},
                        {"what", "one item, batch 1, tokenisation included"}};
+      if (o.latency_items > 0) latency[name]["items"] = o.latency_items;
     }
     first = false;
   }

@@ -19,7 +19,10 @@ struct ExampleOptions {
   int latency_samples = 150;
   bool closed_answers = true;  // the same four answers for every item, shuffled
   bool gates = true;
-  std::string missing_baseline;     // name of a predictions baseline without a file
+  double other_gain = 0;         // of the seeds on the task that is not primary, instead of theirs
+  int latency_items = 0;         // 0 = the file does not say
+  bool built_in = true;          // the trainer
+  std::string missing_baseline;  // name of a predictions baseline without a file
   std::string user_text = "plain";  // stands wherever a user's string may stand
 };
 

@@ -212,6 +212,108 @@ TEST(FindingsTest, HolmCoversAllComparisonsButThePrimary) {
   EXPECT_TRUE(std::isnan(tasks[1].comparisons[2].holm_p));
 }
 
+Json LikelihoodsOf(const Json& predicted, double at_item_3) {
+  Json rows = Json::array();
+  for (size_t i = 0; i < predicted.size(); ++i) {
+    Json row = {-1.5, -2.5, -3.5, -4.5};
+    if (i == 3) row[2] = JsonNumber(at_item_3);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+// Another evaluator may have ranked them all the same.
+TEST(FindingsTest, AModelWithLogLikelihoodsThatAreNoNumbersIsMissing) {
+  const ExampleOptions options;
+  for (const double value : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    Json evaluation = ExampleEvaluation(options);
+    Json& base = evaluation["scores"]["base-1b"]["legal_reasoning"];
+    base["log_likelihood"] = LikelihoodsOf(base["predicted"], value);
+    const auto findings = ComputeFindings(ExampleData(options), &evaluation);
+    ASSERT_TRUE(findings.ok()) << findings.status();
+    const TaskComparison& one = Task(*findings, "legal_reasoning").comparisons.at(0);
+    EXPECT_EQ(one.missing,
+              "1 of 640 log-likelihoods, in 1 of 160 items, are no finite numbers (first in "
+              "legal_reasoning), so none of its answers is ranked");
+    EXPECT_TRUE(std::isnan(one.p_value));
+    EXPECT_EQ(Task(*findings, "jurisdiction_classification").comparisons.at(0).missing,
+              one.missing);
+    EXPECT_THAT(findings->loss.missing, HasSubstr("of the base model, 1 of 640"));
+    EXPECT_THAT(findings->headline, HasSubstr("Against base-1b nothing can be said: 1 of 640"));
+    EXPECT_EQ(findings->decision, "no_go");
+  }
+  Json sound = ExampleEvaluation(options);
+  Json& base = sound["scores"]["base-1b"]["legal_reasoning"];
+  base["log_likelihood"] = LikelihoodsOf(base["predicted"], -9);
+  EXPECT_EQ(ComputeFindings(ExampleData(options), &sound)->tasks[0].comparisons[0].missing, "");
+}
+
+// Four of five seeds would be another result: the fifth was trained, and what it says is unknown.
+TEST(FindingsTest, ASeedWithoutNumbersLeavesTheResultUnjudged) {
+  const ExampleOptions options;
+  Json evaluation = ExampleEvaluation(options);
+  Json& seed = evaluation["scores"]["seed 13"]["legal_reasoning"];
+  seed["log_likelihood"] = LikelihoodsOf(seed["predicted"], std::nan(""));
+  const auto findings = ComputeFindings(ExampleData(options), &evaluation);
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  const TaskResult& task = Task(*findings, "legal_reasoning");
+  EXPECT_THAT(task.score.estimate.cannot_be_judged,
+              HasSubstr("seed 13 has no result and no rule aborted it: it was trained, but its "
+                        "evaluation has no result: 1 of 640"));
+  EXPECT_THAT(task.f1.estimate.cannot_be_judged, HasSubstr("seed 13"));
+  EXPECT_TRUE(std::isnan(task.comparisons[0].p_value));
+  EXPECT_THAT(findings->loss.missing, HasSubstr("seed 13"));
+  EXPECT_EQ(findings->seeds[2].outcome, statistics::SeedOutcome::kMissing);
+  EXPECT_EQ(findings->decision, "no_go");
+}
+
+TEST(FindingsTest, SamplesThatAreNoDurationsAreNotLeftOutInSilence) {
+  const ExampleOptions options;
+  Json evaluation = ExampleEvaluation(options);
+  evaluation["latency"]["seed 11"]["samples"][7] = "NaN";
+  evaluation["latency"]["seed 11"]["samples"][8] = -3;
+  const auto findings = ComputeFindings(ExampleData(options), &evaluation);
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  for (const Latency& one : findings->latency) {
+    if (!one.of_seed) continue;
+    EXPECT_TRUE(std::isnan(one.p95.found));
+    EXPECT_FALSE(one.p95.bound.has_value());
+    EXPECT_THAT(one.what, HasSubstr("2 of 150 samples are no durations, so none is used"));
+  }
+  EXPECT_EQ(findings->decision, "no_go");
+}
+
+// The curve falls from far above guessing, and what counts is what was gained below it.
+TEST(FindingsTest, BothReadingsOfTheLossReductionAreThere) {
+  ExampleOptions options;
+  options.base_loss = 5.58;
+  options.seed_loss = 0.9;
+  const Findings findings = FindingsOf(options);
+  const double raw = findings.loss.before_training.value;
+  const double counted = findings.loss.reduction.estimate.value;
+  EXPECT_NEAR(raw, 1 - 0.9 / 5.58, 0.02);
+  EXPECT_NEAR(counted, 1 - 0.9 * 1.075 / std::log(4.0), 0.02);
+  for (const statistics::Gate& gate : findings.gates) {
+    if (gate.name != "loss_reduction") continue;
+    EXPECT_EQ(gate.found, counted);
+    EXPECT_THAT(gate.sentence, HasSubstr("counted from what guessing among the choices loses"));
+    EXPECT_THAT(gate.sentence, HasSubstr("Relative to the loss before training it is 0.8"));
+  }
+}
+
+TEST(FindingsTest, ABaselineWithTheSameAnswersIsIdenticalWithoutAPValue) {
+  ExampleOptions options;
+  options.seeds = {11};
+  Json evaluation = ExampleEvaluation(options);
+  evaluation["scores"]["seed 11"] = evaluation["scores"]["base-1b"];
+  const auto findings = ComputeFindings(ExampleData(options), &evaluation);
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  const TaskComparison& one = Task(*findings, "legal_reasoning").comparisons.at(0);
+  EXPECT_THAT(one.difference.estimate.cannot_be_judged, HasSubstr("identical"));
+  EXPECT_TRUE(std::isnan(one.p_value));
+  EXPECT_FALSE(one.share.judged());
+}
+
 TEST(FindingsTest, BadInputIsNamed) {
   const ExampleOptions options;
   Json data = ExampleData(options), evaluation = ExampleEvaluation(options);

@@ -53,6 +53,18 @@ TEST(MergeEvaluations, OfTheMemoryTheLargestHolds) {
   EXPECT_EQ((*MergeEvaluations({parts[1], parts[0]}))["memory"], merged["memory"]);
 }
 
+TEST(MergeEvaluations, EveryInputIsNamedOnce) {
+  std::vector<Json> parts = Parts(ExampleEvaluation({}));
+  const Json corpus = {{"key", "data.corpus"}, {"path", "/c"}, {"sha256", "c0"}};
+  const Json model = {{"key", "model.base"}, {"path", "/m"}, {"sha256", "a1"}};
+  parts[0]["inputs"] = Json::array({corpus, model});
+  parts[1]["inputs"] = Json::array({corpus});
+  EXPECT_EQ((*MergeEvaluations({parts[0], parts[1]}))["inputs"], Json::array({corpus, model}));
+  // Parts of an earlier version say nothing.
+  EXPECT_EQ((*MergeEvaluations({parts[2], parts[0]}))["inputs"], Json::array({corpus, model}));
+  EXPECT_FALSE(MergeEvaluations({parts[2], parts[3]})->contains("inputs"));
+}
+
 TEST(MergeEvaluations, RefusesPartsThatDoNotBelongTogether) {
   std::vector<Json> parts = Parts(ExampleEvaluation({}));
   std::vector<Json> twice = {parts[1], parts[1]};

@@ -61,14 +61,15 @@ TEST(PageTest, TheFirstPageComesInOrder) {
   const ReportDocument document = Document(options);
   EXPECT_EQ(document.decision, "NO-GO");
   EXPECT_THAT(FirstPageHeadings(document),
-              ElementsAre("Gates", "Learning curves", "Against the baselines",
+              ElementsAre("Gates", "What was trained", "Learning curves", "Against the baselines",
                           "What failed and what was aborted", "What would change it",
                           "Limits of this result"));
   ASSERT_EQ(document.blocks[0].kind, Block::Kind::kText);
   EXPECT_THAT(document.blocks[0].text, HasSubstr("Accuracy on legal_reasoning is"));
-  EXPECT_THAT(document.blocks[2].text,
-              Eq("5 of 5 seeds trained · 1 run aborted, $1.27 and 31 min saved · 0 failed · $61.40 "
-                 "spent of $200.00"));
+  EXPECT_THAT(
+      document.blocks[2].text,
+      Eq("5 of 5 seeds finished · 1 run aborted, $1.27 and 31 min saved · 0 failed · $61.40 "
+         "spent of $200.00"));
 }
 
 TEST(PageTest, GatesSayAskedFoundBoundAndResult) {
@@ -154,7 +155,8 @@ TEST(PageTest, WithoutEvaluationThereAreCurvesAndRunsButNoGates) {
   const ReportDocument document = Document({}, false);
   EXPECT_EQ(document.decision, "NOT JUDGED");
   EXPECT_THAT(FirstPageHeadings(document),
-              ElementsAre("Learning curves", "What failed and what was aborted"));
+              ElementsAre("What was trained", "Learning curves", "What failed and what was aborted",
+                          "Limits of this result"));
   EXPECT_NE(TableAfter(document, "Stages and runs"), nullptr);
 }
 
@@ -170,6 +172,55 @@ TEST(PageTest, MissingNumbersAreDashesAndNeverZeroOrNan) {
       }
     }
   }
+}
+
+TEST(PageTest, AStageThatFailedIsNamedEvenWithoutARun) {
+  const ExampleOptions options;
+  Json data = ExampleData(options);
+  data["stages"].push_back(
+      {{"name", "evaluate"}, {"state", "FAILED"}, {"reason", "seed 11 FAILED, out_of_memory."}});
+  // A stage whose runs say it themselves is not named twice.
+  data["stages"].push_back({{"name", "sweep"}, {"state", "FAILED"}, {"reason", "none survived"}});
+  const auto findings = ComputeFindings(data, nullptr);
+  EXPECT_THAT(Entries(LayOut(*findings), "What failed and what was aborted"),
+              ElementsAre(HasSubstr("r-7 (sweep"),
+                          "The stage evaluate was FAILED: seed 11 FAILED, out_of_memory."));
+}
+
+TEST(PageTest, EveryTrialAndTheChosenOneAreInTheDetails) {
+  const ReportDocument document = Document({});
+  const Block* sweep = TableAfter(document, "Sweep");
+  ASSERT_NE(sweep, nullptr);
+  ASSERT_EQ(sweep->rows.size(), 3u);
+  EXPECT_THAT(sweep->rows[0], ElementsAre("t-3 (chosen)", "r-9", "training.learning_rate 0.0003",
+                                          "0.62", "2000", "SUCCEEDED", "2000/2000", "finished"));
+  EXPECT_THAT(sweep->rows[2], ElementsAre("t-1", "r-7", "training.learning_rate 1.0", "–", "–",
+                                          "ABORTED", "1000/2000", "no convergence"));
+}
+
+TEST(PageTest, TheFileAndEveryWarningAreInTheDetails) {
+  const ReportDocument document = Document({});
+  ASSERT_EQ(document.blocks.back().kind, Block::Kind::kCode);
+  EXPECT_EQ(document.blocks.back().text, "name: scm-legal-1b\nnote: |\n  ```\n  plain\n");
+  const Block* checks = TableAfter(document, "Checks before training");
+  ASSERT_NE(checks, nullptr);
+  ASSERT_EQ(checks->rows.size(), 3u);
+  EXPECT_THAT(
+      checks->rows[2],
+      ElementsAre("warning", "–", "12 of 340 train examples are longer than data.max_length 512"));
+}
+
+TEST(PageTest, ACaptionSpeaksOnlyOfWhatItsFigureShows) {
+  Json data = ExampleData({});
+  for (Json& run : data["runs"]) run.erase("chance");
+  const auto findings = ComputeFindings(data, nullptr);
+  int captions = 0;
+  for (const Block& block : LayOut(*findings).blocks) {
+    if (block.kind != Block::Kind::kFigure) continue;
+    ++captions;
+    EXPECT_THAT(block.text, Not(HasSubstr("dotted")));
+  }
+  EXPECT_EQ(captions, 2);
 }
 
 TEST(PageTest, AbortedSeedsAreShownWithAndWithout) {

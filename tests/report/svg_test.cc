@@ -27,6 +27,13 @@ TEST(XmlCheckTest, FindsWhatIsWrong) {
   }
 }
 
+TEST(SvgTest, ValuesThatAreAllTheSameHaveAnAxisThatCanBeRead) {
+  const std::string svg = IntervalChart("gain", {{"a vs b", "+0.0", 0, 0, 0}}, {{"0", 0}});
+  EXPECT_EQ(XmlError(svg), "") << svg;
+  EXPECT_THAT(svg, HasSubstr(">0.1<"));
+  EXPECT_THAT(svg, Not(HasSubstr("e-0")));
+}
+
 TEST(SvgTest, EveryCurveHasALineAndANameAndTheBandAndTheChanceLineAreNamed) {
   std::vector<Curve> curves;
   for (int s = 0; s < 8; ++s) {  // more than there are colours
@@ -89,6 +96,21 @@ TEST(SvgTest, OddValuesGiveAPlainChart) {
     EXPECT_THAT(svg, Not(HasSubstr("inf")));
   }
   EXPECT_THAT(point, HasSubstr("<circle"));
+}
+
+// An exploded loss: a chart all the same, with as many ticks as any other.
+TEST(SvgTest, HugeValuesGiveAChartThatEnds) {
+  const std::vector<double> curves[] = {
+      {1e195}, {1e17, 1e17}, {4.3, 1e195}, {-1.7e308, 1.7e308}, {1e14, 1e14 + 1}};
+  for (const std::vector<double>& values : curves) {
+    Curve curve{"seed 11", {}};
+    for (const double value : values) curve.points.emplace_back(curve.points.size(), value);
+    const std::string svg = LineChart("loss", {curve, curve}, {});
+    EXPECT_EQ(XmlError(svg), "");
+    EXPECT_EQ(svg.find("nan"), svg.npos) << values[0];
+    EXPECT_EQ(svg.find("inf"), svg.npos) << values[0];
+    EXPECT_LT(svg.size(), 20000u);
+  }
 }
 
 TEST(SvgTest, IntervalsAreDrawnByStyleAndNamed) {

@@ -76,9 +76,16 @@ TEST(WritersTest, UsersTextIsTextEverywhere) {
   const RenderedReport report = Render(Examples().back().second);
   EXPECT_THAT(report.html, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;"));
   EXPECT_THAT(report.html, HasSubstr("ñ"));
-  EXPECT_THAT(report.markdown, Not(HasSubstr("<script")));
-  EXPECT_THAT(report.markdown, Not(HasSubstr("\n# y")));
-  EXPECT_THAT(report.markdown, Not(HasSubstr(" [l](http")));
+  // The experiment's file stands within a fence, where nothing is markup; it comes last.
+  const size_t fence = report.markdown.find("\n````\n");
+  ASSERT_NE(fence, std::string::npos);
+  const std::string text = report.markdown.substr(0, fence);
+  EXPECT_THAT(text, Not(HasSubstr("<script")));
+  EXPECT_THAT(text, Not(HasSubstr("\n# y")));
+  EXPECT_THAT(text, Not(HasSubstr(" [l](http")));
+  const std::string code = report.markdown.substr(fence + 6);
+  EXPECT_THAT(code, HasSubstr("  ```\n"));  // the file holds a fence of its own
+  EXPECT_EQ(code.find("\n````\n"), code.size() - 7);
   EXPECT_TRUE(ParseJson(report.json, "report.json").ok());
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -32,10 +33,13 @@ class CompletionTest : public ::testing::Test {
     const int fd = mkstemp(path);
     EXPECT_GE(fd, 0);
     close(fd);
-    std::ofstream(path) << "scmctl() { echo \"e-1 id-of-$2\"; }\n"
-                        << CompletionScript(*root_, "bash") << "COMP_WORDS=(" << words << ")\n"
-                        << "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
-                        << "_scmctl\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
+    std::ofstream(path)
+        << "scmctl() { echo \"e-1 id-of-$2\"; shift 2; printf 'with:%s\\n' \"$@\"; }\n"
+        << CompletionScript(*root_, "bash") << "COMP_WORDS=(" << words << ")\n"
+        << "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+        << "COMP_LINE=\"${COMP_WORDS[*]}\"\n"
+        << "COMP_POINT=${#COMP_LINE}\n"
+        << "_scmctl\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
     std::string out = Run(absl::StrCat("bash ", path, " 2>&1"));
     unlink(path);
     return absl::StrSplit(out, '\n', absl::SkipEmpty());
@@ -82,6 +86,17 @@ TEST_F(CompletionTest, IdsAreAskedFromTheCoordinator) {
   EXPECT_THAT(Complete("scmctl why ''"), Contains("id-of-any"));
   EXPECT_THAT(Complete("scmctl metrics ''"), Contains("id-of-run"));
   EXPECT_THAT(Complete("scmctl workers drain ''"), Contains("id-of-worker"));
+}
+
+TEST_F(CompletionTest, TheCoordinatorThatTheLineNamesIsAsked) {
+  EXPECT_THAT(
+      Complete("scmctl why --coordinator gpu-a:7070 --token-file '~/t' ''"),
+      UnorderedElementsAre("e-1", "id-of-any", "with:--coordinator", "with:gpu-a:7070",
+                           "with:--token-file", absl::StrCat("with:", std::getenv("HOME"), "/t")));
+  EXPECT_THAT(Complete("scmctl why --tls-ca=ca.pem -o json ''"),
+              UnorderedElementsAre("e-1", "id-of-any", "with:--tls-ca=ca.pem"));
+  EXPECT_THAT(Complete("scmctl workers --coordinator x:1 drain ''"), Contains("id-of-worker"))
+      << "a value is no verb";
 }
 
 TEST_F(CompletionTest, TheScriptsAreGoodSyntaxWhereTheShellIsThere) {

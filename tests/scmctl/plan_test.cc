@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "experiment/parse.h"
 #include "scmctl/plan/stage_steps.h"
+#include "tests/corpus/corpus_on_disk.h"
 #include "tests/scmctl/answers.h"
 
 namespace scm {
@@ -38,6 +39,44 @@ PlanInventory Inventory(int workers) {
   for (int i = 0; i < workers; ++i) inventory.workers.push_back({absl::StrCat("w-", i), 1, {}});
   inventory.measured.push_back({"p", "", 4, 0, 1, 2.0});
   return inventory;
+}
+
+TEST(PlanTest, AProgramThatNoWorkerMayStartCannotBePlaced) {
+  ExperimentSpec spec = Spec("");
+  spec.trainer.command = {"/x/train.py"};
+  PlanInventory inventory = Inventory(2);
+  EXPECT_THAT(MakePlan(spec, &inventory)["unplaceable"], testing::IsEmpty());  // they do not say
+  for (PlanWorker& worker : inventory.workers) worker.trainers = {"scm-report", "/x/other.py"};
+  const Json plan = MakePlan(spec, &inventory);
+  EXPECT_EQ(plan["unplaceable"],
+            Json({"no worker allows /x/train.py; start one with --allow-trainer /x/train.py"}));
+  EXPECT_EQ(plan["slots"], 0);
+  inventory.workers[1].trainers.push_back("/x/train.py");
+  EXPECT_EQ(MakePlan(spec, &inventory)["slots"], 1);
+  // It is away for the moment, and comes back: nothing is refused, but nothing runs now.
+  inventory.workers[1].ready = false;
+  EXPECT_THAT(RefusedPrograms(spec, inventory), testing::IsEmpty());
+  EXPECT_EQ(MakePlan(spec, &inventory)["unplaceable"],
+            Json({"no worker allows /x/train.py; start one with --allow-trainer /x/train.py (one "
+                  "that does is not ready)"}));
+
+  spec.stages = {StageKind::kReplicate, StageKind::kEvaluate, StageKind::kReport};
+  inventory.workers[0].trainers = inventory.workers[1].trainers = {"/x/train.py"};
+  const std::vector<RefusedProgram> refused = RefusedPrograms(spec, inventory);
+  ASSERT_EQ(refused.size(), 2u);
+  EXPECT_EQ(refused[0].key, "stages");
+  EXPECT_THAT(refused[0].message, HasSubstr("no worker has scm-evaluator"));
+}
+
+TEST(PlanTest, TheInventorySaysWhatWorkersAllow) {
+  const PlanInventory inventory = InventoryFromJson(
+      Json{{"workers",
+            {{{"id", "w-1"}, {"state", "READY"}, {"cpus", 2}, {"trainers", {"/x/train.py"}}},
+             {{"id", "w-2"}, {"state", "LOST"}, {"cpus", 2}}}}});
+  ASSERT_EQ(inventory.workers.size(), 2u);
+  EXPECT_EQ(inventory.workers[0].trainers, std::vector<std::string>{"/x/train.py"});
+  EXPECT_TRUE(inventory.workers[0].ready);
+  EXPECT_FALSE(inventory.workers[1].ready);
 }
 
 std::vector<std::pair<int64_t, int64_t>> Rungs(const Json& plan) {
@@ -130,6 +169,69 @@ TEST(PlanTest, CostAboveTheBudgetIsWarnedOf) {
 TEST(PlanTest, FiveSeedsAloneReachOneSixteenth) {
   const Json plan = MakePlan(Spec(""), nullptr);
   EXPECT_DOUBLE_EQ(NumberAt(plan["statistics"], "min_p", 0), 0.0625);
+}
+
+// A test set of so many clusters of three items each, and the plan's words about it.
+struct Attainable {
+  Json statistics, warnings;
+  std::string text;
+};
+Attainable PlanFor(int clusters, int seeds, const std::string& gates) {
+  std::string documents, items;
+  for (int d = 0; d < clusters; ++d) {
+    const std::string document = absl::StrCat("d", d);
+    documents += DocumentJson(document).dump() + "\n";
+    for (int i = 0; i < 3; ++i) {
+      items += With(ItemJson(absl::StrCat(document, "-", i), document), "split", "test");
+    }
+  }
+  const CorpusOnDisk corpus({{"documents/a.jsonl", documents}, {"items/a.jsonl", items}});
+  ExperimentSpec spec = Spec("");
+  spec.data.emplace();
+  spec.data->corpus = corpus.path();
+  spec.evaluation.emplace();
+  spec.replicate.seeds.assign(static_cast<size_t>(seeds), 1);
+  if (gates.find("p") != gates.npos) spec.evaluation->gates.p_value = 0.05;
+  if (gates.find("a") != gates.npos) spec.evaluation->gates.accuracy = 0.6;
+  const Json plan = MakePlan(spec, nullptr);
+  std::string text = RenderPlan(plan, spec, 1000, false);
+  return {plan["statistics"], plan["warnings"], text};
+}
+
+TEST(PlanTest, SaysWhichPTheReportUsesAndFromWhichGainTheGateCanBeMet) {
+  const Attainable plan = PlanFor(100, 5, "pa");
+  const double effect = NumberAt(plan.statistics, "detectable_effect", 0);
+  EXPECT_GT(effect, 0.02);
+  EXPECT_LT(effect, 0.2);
+  EXPECT_DOUBLE_EQ(NumberAt(plan.statistics, "p_gate_effect", 0), effect);  // of p < 0.05
+  EXPECT_EQ(plan.statistics["nothing_detectable"], nullptr);
+  EXPECT_THAT(plan.text, HasSubstr("the p gate can be met from a gain of about"));
+  EXPECT_THAT(plan.text, HasSubstr("taken over clusters and seeds together and has no lowest value "
+                                   "(paired seeds alone, 5 of them, could not go below p = 0.0625; "
+                                   "no gate uses that)"));
+  EXPECT_EQ(plan.warnings.dump().find("cannot be met"), std::string::npos);
+}
+
+TEST(PlanTest, WhatCannotBeDetectedIsNoNumber) {
+  const struct {
+    int clusters, seeds;
+    const char* why;
+  } rows[] = {{4, 5, "the items come from 4 clusters"},
+              {12, 2, ""},
+              {1, 1, "the items come from 1 cluster;"}};
+  for (const auto& row : rows) {
+    const Attainable plan = PlanFor(row.clusters, row.seeds, "pa");
+    const bool nothing = row.why[0] != '\0';
+    EXPECT_EQ(plan.statistics["detectable_effect"].is_null(), nothing) << row.clusters;
+    EXPECT_EQ(plan.text.find("can detect +") == plan.text.npos, nothing) << plan.text;
+    if (!nothing) continue;
+    EXPECT_THAT(plan.text, HasSubstr(absl::StrCat("cannot detect any difference: ", row.why)));
+    EXPECT_THAT(plan.text,
+                HasSubstr(absl::StrCat("the gate p_value < 0.05 cannot be met: ", row.why)));
+    EXPECT_THAT(plan.text, HasSubstr("the gate accuracy > 0.6 is out of reach"));
+    EXPECT_TRUE(plan.statistics["accuracy_needed"].is_null());
+    EXPECT_TRUE(plan.statistics["p_gate_effect"].is_null());
+  }
 }
 
 TEST(PlanTest, TheTableFitsItsWidth) {

@@ -22,6 +22,13 @@ std::string Said(std::vector<std::string> arguments) {
   return "parsed";
 }
 
+TEST(UsageTest, AnOptionWithNothingBehindItsEqualsSignIsNamed) {
+  EXPECT_THAT(EmptyOption({"submit", "--coordinator=", "FILE"}),
+              HasSubstr("--coordinator= is empty"));
+  EXPECT_EQ(EmptyOption({"submit", "--coordinator=h:1", "FILE", "a=", "--follow"}), "");
+  EXPECT_EQ(EmptyOption({"--", "--name="}), "");
+}
+
 TEST(UsageTest, NoCommandShowsThemAll) {
   const std::string said = Said({});
   EXPECT_THAT(said, HasSubstr("submit"));
@@ -37,7 +44,7 @@ TEST(UsageTest, AMisspeltCommandIsGuessed) {
 
 TEST(UsageTest, AGroupWithoutACommandListsItsOwn) {
   EXPECT_THAT(Said({"checkpoints"}),
-              HasSubstr("scmctl checkpoints: one of these must follow: ls, download, gc\n"));
+              HasSubstr("scmctl checkpoints: one of these must follow: ls, verify, download, gc\n"));
 }
 
 TEST(UsageTest, AMissingArgumentIsNamedWithAnExample) {

@@ -1,6 +1,7 @@
 #include "tests/simulation/rates.h"
 
 #include <cmath>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,19 @@ std::vector<bool> FlaggedCounts(const AccuracyDesign& design) {
                       BelowRandomSpec{}.false_abort / static_cast<double>(LooksOf(design)));
   }
   return flagged;
+}
+
+AbortRates RatesOf(const std::function<RunHistory(Philox&)>& draw, const Repeat& repeat) {
+  const NoConvergencePolicy policy(NoConvergenceSpec{});
+  int first = 0, all = 0;
+  for (int r = 0; r < repeat.repetitions; ++r) {
+    Philox rng(repeat.seed, "no_convergence", static_cast<uint64_t>(r));
+    const Verdict verdict = policy.Evaluate(draw(rng), absl::UnixEpoch());
+    if (verdict.kind != VerdictKind::kAbort) continue;
+    ++all;
+    first += verdict.evidence->step == NoConvergenceSpec{}.after_step;
+  }
+  return {Share(first, repeat.repetitions), Share(all, repeat.repetitions)};
 }
 
 }  // namespace
@@ -133,17 +147,14 @@ double PassRate(const AnswerDesign& design, double threshold, const Repeat& repe
 }
 
 AbortRates NoConvergence(Curve curve, double noise, int64_t eval_steps, const Repeat& repeat) {
-  const NoConvergencePolicy policy(NoConvergenceSpec{});
-  int first = 0, all = 0;
-  for (int r = 0; r < repeat.repetitions; ++r) {
-    Philox rng(repeat.seed, "no_convergence", static_cast<uint64_t>(r));
-    const Verdict verdict =
-        policy.Evaluate(DrawLossHistory(curve, noise, eval_steps, rng), absl::UnixEpoch());
-    if (verdict.kind != VerdictKind::kAbort) continue;
-    ++all;
-    first += verdict.evidence->step == NoConvergenceSpec{}.after_step;
-  }
-  return {Share(first, repeat.repetitions), Share(all, repeat.repetitions)};
+  return RatesOf([&](Philox& rng) { return DrawLossHistory(curve, noise, eval_steps, rng); },
+                 repeat);
+}
+
+AbortRates NoConvergence(const Explosion& explosion, double noise, int64_t eval_steps,
+                         const Repeat& repeat) {
+  return RatesOf([&](Philox& rng) { return DrawLossHistory(explosion, noise, eval_steps, rng); },
+                 repeat);
 }
 
 double BelowRandom(const AccuracyDesign& design, const Repeat& repeat) {

@@ -42,6 +42,8 @@ struct AbortRates {
   double by_end = 0;         // before step 2000
 };
 AbortRates NoConvergence(Curve curve, double noise, int64_t eval_steps, const Repeat& repeat);
+AbortRates NoConvergence(const Explosion& explosion, double noise, int64_t eval_steps,
+                         const Repeat& repeat);
 
 // Share of runs aborted by below_random (after_step 500, false_abort .001).
 double BelowRandom(const AccuracyDesign& design, const Repeat& repeat);

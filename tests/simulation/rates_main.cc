@@ -99,6 +99,23 @@ void PrintNoConvergence(const Repeat& repeat) {
   }
 }
 
+void PrintExplosions(const Repeat& repeat) {
+  std::printf("\nno_convergence: losses that are multiplied at every validation, likewise\n");
+  std::printf("%6s %6s", "factor", "from");
+  for (const double noise : kNoises) std::printf("   noise %.1f %%", 100 * noise);
+  std::printf("\n");
+  for (const int64_t from : {0, 500}) {
+    for (const double factor : {1.02, 1.2, 1.5, 2.0, 10.0}) {
+      std::printf("%6.2f %6d", factor, static_cast<int>(from));
+      for (const double noise : kNoises) {
+        const AbortRates rates = NoConvergence({factor, from}, noise, 50, repeat);
+        std::printf("  %5.1f / %5.1f", 100 * rates.at_first_look, 100 * rates.by_end);
+      }
+      std::printf("\n");
+    }
+  }
+}
+
 void PrintBelowRandom(const Repeat& repeat) {
   std::printf("\nbelow_random: share of runs aborted, after step 500, false_abort .001\n");
   std::printf("%9s %7s %6s %6s %10s %12s %14s\n", "accuracy", "chance", "items", "deff",
@@ -155,7 +172,10 @@ int main(int argc, char** argv) {
   if (only.empty() || only == "coverage") PrintCoverage(repeat, resamples);
   if (only.empty() || only == "type-one") PrintTypeOne(repeat);
   if (only.empty() || only == "power") PrintPower(repeat);
-  if (only.empty() || only == "no-convergence") PrintNoConvergence(repeat);
+  if (only.empty() || only == "no-convergence") {
+    PrintNoConvergence(repeat);
+    PrintExplosions(repeat);
+  }
   if (only.empty() || only == "below-random") PrintBelowRandom(repeat);
   return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace scm::simulation {
 namespace {
@@ -13,6 +14,23 @@ Validation Point(int64_t step, double loss) {
   Validation out;
   out.step = step;
   out.loss = loss;
+  return out;
+}
+
+// `level` of a step; the noise is relative to it. The loss before training is 1.
+RunHistory DrawLosses(const std::function<double(int64_t)>& level, double noise, int64_t eval_steps,
+                      Philox& rng) {
+  RunHistory out;
+  out.max_steps = static_cast<int64_t>(kMaxSteps);
+  out.step = out.max_steps;
+  out.eval_steps = eval_steps;
+  out.validations.push_back(Point(0, 1));
+  double error = noise * rng.Normal();
+  const double fresh = noise * std::sqrt(1 - kAutocorrelation * kAutocorrelation);
+  for (int64_t step = eval_steps; step <= out.max_steps; step += eval_steps) {
+    error = kAutocorrelation * error + fresh * rng.Normal();
+    out.validations.push_back(Point(step, level(step) * (1 + error)));
+  }
   return out;
 }
 
@@ -55,19 +73,19 @@ double Reduction(Curve curve, double step) {
 }
 
 RunHistory DrawLossHistory(Curve curve, double noise, int64_t eval_steps, Philox& rng) {
-  RunHistory out;
-  out.max_steps = static_cast<int64_t>(kMaxSteps);
-  out.step = out.max_steps;
-  out.eval_steps = eval_steps;
-  out.validations.push_back(Point(0, 1));
-  double error = noise * rng.Normal();
-  const double fresh = noise * std::sqrt(1 - kAutocorrelation * kAutocorrelation);
-  for (int64_t step = eval_steps; step <= out.max_steps; step += eval_steps) {
-    error = kAutocorrelation * error + fresh * rng.Normal();
-    const double level = 1 - Reduction(curve, static_cast<double>(step));
-    out.validations.push_back(Point(step, level * (1 + error)));
-  }
-  return out;
+  return DrawLosses([&](int64_t step) { return 1 - Reduction(curve, static_cast<double>(step)); },
+                    noise, eval_steps, rng);
+}
+
+RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eval_steps,
+                           Philox& rng) {
+  const double plateau = explosion.from_step > 0 ? 0.98 : 1;
+  return DrawLosses(
+      [&](int64_t step) {
+        const int64_t beyond = std::max<int64_t>(0, step - explosion.from_step);
+        return plateau * std::pow(explosion.factor, static_cast<double>(beyond / eval_steps));
+      },
+      noise, eval_steps, rng);
 }
 
 RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng) {

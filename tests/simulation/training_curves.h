@@ -22,12 +22,21 @@ enum class Curve {
 };
 inline constexpr Curve kAllCurves[] = {Curve::kFast, Curve::kOverfit, Curve::kPlateau,
                                        Curve::kSlow, Curve::kFlat,    Curve::kDiverging};
+
+// A loss that is multiplied by `factor` at every validation.
+struct Explosion {
+  double factor = 2;
+  // Where it begins, on a plateau at 2 %; 0: from the first validation on, without one.
+  int64_t from_step = 0;
+};
 const char* CurveName(Curve curve);
 double Reduction(Curve curve, double step);
 
 // Validations every `eval_steps` from 0 to 2000; relative noise of a checkpoint with standard
 // deviation `noise` and autocorrelation 0.5. The base model is not noisy: it is no checkpoint.
 RunHistory DrawLossHistory(Curve curve, double noise, int64_t eval_steps, Philox& rng);
+RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eval_steps,
+                           Philox& rng);
 
 struct AccuracyDesign {
   double accuracy = 0.25, chance = 0.25;

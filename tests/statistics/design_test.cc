@@ -33,6 +33,32 @@ TEST(DetectableEffect, SeedPartDoesNotShrinkWithItems) {
   EXPECT_TRUE(std::isnan(SmallestDetectableEffect({{3}, 0}).effect));
 }
 
+TEST(DetectableEffect, SaysWhatCannotBeDetected) {
+  const struct {
+    std::vector<double> clusters;
+    int seeds;
+    const char* why;  // "" = something can be
+  } rows[] = {{Even(1040, 212), 5, ""},      {{}, 5, "no items"},
+              {{3, 3}, 0, "no seeds"},       {Even(900, 9), 5, "9 clusters"},
+              {Even(10, 1), 1, "1 cluster"}, {Even(10, 10), 1, ""}};
+  for (const auto& row : rows) {
+    const DetectableEffect effect = SmallestDetectableEffect({row.clusters, row.seeds});
+    EXPECT_THAT(effect.nothing, HasSubstr(row.why));
+    EXPECT_EQ(effect.nothing.empty(), std::isfinite(effect.effect)) << effect.nothing;
+    EXPECT_TRUE(!std::isfinite(effect.effect) || (effect.effect > 0 && effect.effect <= 1));
+  }
+  DesignAssumptions strict;
+  strict.alpha = 1e-6;
+  EXPECT_THAT(SmallestDetectableEffect({Even(12, 12), 2}, strict).nothing,
+              HasSubstr("more than 100 points"));
+}
+
+TEST(DetectableEffect, AccuracyThatCouldNotBeJudgedIsNone) {
+  EXPECT_TRUE(std::isnan(AccuracyNeeded(.6, {Even(900, 9), 5})));
+  // .85 and ten clusters: beyond it the rarer answer would not fill one and a half of them.
+  EXPECT_TRUE(std::isnan(AccuracyNeeded(.84, {Even(1000, 10), 5})));
+}
+
 TEST(DetectableEffect, AccuracyNeededForSixtyPercent) {
   // .76, .70, .67, .65 of docs/statistics.md, to their last digit.
   const double rows[][2] = {{10, .76}, {25, .70}, {70, .67}, {250, .65}};
@@ -104,6 +130,14 @@ TEST(Advice, LinearScaleForDifferences) {
   const Advice advice = WhatWouldChange(q);
   ASSERT_TRUE(advice.more_items.has_value());
   EXPECT_NEAR(*advice.more_items, 400 * (std::pow(2.85 * .02 / .03, 2) - 1), 200);
+}
+
+TEST(Advice, NoValueBeyondWhatIsPossible) {
+  AdviceQuestion q = Question(.03, .05, .35 * .35, 1e-5, 1e-5);  // a margin of 98 points
+  q.scale = GateScale::kLinear;
+  EXPECT_FALSE(WhatWouldChange(q).more_value.has_value());
+  q.highest = 10;
+  EXPECT_TRUE(WhatWouldChange(q).more_value.has_value());
 }
 
 TEST(Advice, UnjudgedEstimatesSayWhatIsMissing) {

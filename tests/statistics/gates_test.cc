@@ -1,6 +1,7 @@
 #include "statistics/gates.h"
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "gmock/gmock.h"
@@ -47,9 +48,21 @@ TEST(Gates, PValueNeedsAGain) {
   EXPECT_EQ(PValueGate({Found(.1, -.01, .21), .07}, .05, "base").result, GateResult::kNotMet);
   const Gate loss = PValueGate({Found(-.1, -.15, -.05), .001}, .05, "base");
   EXPECT_EQ(loss.result, GateResult::kNotMet);
-  EXPECT_THAT(loss.sentence, HasSubstr("loses 10.0 points"));
+  EXPECT_THAT(loss.sentence, HasSubstr("the difference is -10.0 points"));
   EXPECT_EQ(PValueGate({Found(.1, .05, .15), std::nan("")}, .05, "base").result,
             GateResult::kCannotBeJudged);
+}
+
+// A curve may fall from 5.58 to 0.9 and the reduction that counts be small.
+TEST(Gates, LossReductionSaysBothReadingsAndWhichCounts) {
+  const Gate gate = LossReductionGate(Found(.191, .1, .28), .5, Found(.839, .8, .87));
+  EXPECT_EQ(gate.found, .191);
+  EXPECT_THAT(gate.sentence, HasSubstr("counted from what guessing among the choices loses, is "
+                                       "0.191, 95 % interval 0.100 to 0.280"));
+  EXPECT_THAT(gate.sentence, HasSubstr("Relative to the loss before training it is 0.839, which "
+                                       "the gate does not use"));
+  const Gate alike = LossReductionGate(Found(.6, .51, .7), .5, Found(.6, .51, .7));
+  EXPECT_EQ(alike.sentence.find("before training"), std::string::npos);
 }
 
 TEST(Gates, AllMustHold) {
@@ -87,6 +100,18 @@ TEST(Latency, MatchesLoadGen) {
   EXPECT_EQ(*CertifyPercentile(thousand, .95).bound, 966);
   EXPECT_EQ(CertifyPercentile(thousand, .99).discarded, 1);
   EXPECT_EQ(CertifyPercentile(thousand, .95).found, 950);
+}
+
+TEST(Latency, ASampleThatIsNoNumberCertifiesNothing) {
+  for (const double bad : {kNotANumber, std::numeric_limits<double>::infinity()}) {
+    std::vector<double> samples(200, 10.0);
+    samples[77] = bad;
+    EXPECT_TRUE(std::isnan(NearestRankPercentile(samples, .5)));
+    const CertifiedPercentile certified = CertifyPercentile(samples, .95);
+    EXPECT_TRUE(std::isnan(certified.found));
+    EXPECT_FALSE(certified.bound.has_value());
+    EXPECT_EQ(LatencyGate(certified, 20).result, GateResult::kCannotBeJudged);
+  }
 }
 
 TEST(Latency, GateUsesTheCertifiedBound) {

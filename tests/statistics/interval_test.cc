@@ -109,8 +109,52 @@ TEST(Interval, ConstantDifferenceHasNoKnownSpread) {
   EXPECT_TRUE(std::isnan(better.p_value));
   const Comparison equal =
       CompareWithBaseline(table, std::vector<double>(table.cluster.size(), 1)).value();
-  EXPECT_EQ(equal.p_value, 1);
-  EXPECT_TRUE(equal.difference.judged());
+  EXPECT_TRUE(std::isnan(equal.p_value));
+  EXPECT_EQ(equal.difference.value, 0);
+  EXPECT_THAT(equal.difference.cannot_be_judged, HasSubstr("identical"));
+  for (const Comparison& one : {better, equal}) {
+    EXPECT_TRUE(std::isnan(one.difference.low) && std::isnan(one.difference.high));
+  }
+}
+
+// Every cluster half right under every seed: that is not 0.500 to 0.500.
+TEST(Interval, WithoutSpreadThereIsNoneOfWidthZero) {
+  ScoreTable table;
+  for (int i = 0; i < 40; ++i) table.cluster.push_back(i / 2);
+  table.scores.assign(3, {});
+  std::vector<double> base;
+  for (auto& row : table.scores) {
+    for (int i = 0; i < 40; ++i) row.push_back(i % 2);
+  }
+  for (int i = 0; i < 40; ++i) base.push_back(1 - i % 2);
+  const Estimate score = ScoreInterval(table).value();
+  EXPECT_EQ(score.value, 0.5);
+  EXPECT_THAT(score.cannot_be_judged, HasSubstr("same score"));
+  EXPECT_TRUE(std::isnan(score.low) && std::isnan(score.high));
+  // As many gained as lost in every cluster: no spread, and yet not the same answers.
+  const Comparison against = CompareWithBaseline(table, base).value();
+  EXPECT_EQ(against.difference.value, 0);
+  EXPECT_THAT(against.difference.cannot_be_judged, HasSubstr("same difference"));
+  EXPECT_TRUE(std::isnan(against.p_value));
+  const Estimate ratio = RatioInterval(table, base).value();
+  EXPECT_FALSE(ratio.judged());
+  EXPECT_TRUE(std::isnan(ratio.low));
+}
+
+// Two seeds far apart give one degree of freedom and a margin beyond anything possible.
+TEST(Interval, LimitsOfADifferenceEndAtOne) {
+  ScoreTable table;
+  for (int i = 0; i < 60; ++i) table.cluster.push_back(i / 3);
+  table.scores.assign(2, {});
+  for (int i = 0; i < 60; ++i) {
+    table.scores[0].push_back(i % 10 != 0);
+    table.scores[1].push_back(i % 10 == 0);
+  }
+  const Comparison against = CompareWithBaseline(table, std::vector<double>(60, 0)).value();
+  EXPECT_NEAR(against.difference.value, 0.5, 1e-12);
+  EXPECT_EQ(against.difference.low, -1);
+  EXPECT_EQ(against.difference.high, 1);
+  EXPECT_GT(against.p_value, 0.3);
 }
 
 TEST(Interval, OneSeedUsesClustersOnly) {

@@ -51,6 +51,21 @@ TEST(LossReduction, BaseModelAsASeedReducesNothing) {
   EXPECT_NEAR(LossReduction(documents, std::log(4.0))->value, 0, 1e-12);
 }
 
+TEST(LossReduction, TheIntervalEndsAtOneAndHasNoWidthOfZero) {
+  std::vector<DocumentLoss> documents = Documents();
+  for (size_t c = 0; c < documents.size(); ++c) {
+    documents[c].seeds = {0.01, c % 2 == 0 ? 3.0 : 0.02};  // two seeds that hardly agree
+  }
+  const Estimate wide = LossReduction(documents, INFINITY).value();
+  EXPECT_EQ(wide.high, 1);
+  EXPECT_LT(wide.low, wide.value);
+  for (DocumentLoss& d : documents) d.seeds = {0.5 * d.base, 0.5 * d.base};
+  const Estimate same = LossReduction(documents, INFINITY).value();
+  EXPECT_DOUBLE_EQ(same.value, 0.5);
+  EXPECT_THAT(same.cannot_be_judged, HasSubstr("same reduction"));
+  EXPECT_TRUE(std::isnan(same.low));
+}
+
 TEST(LossReduction, Refusals) {
   EXPECT_FALSE(LossReduction({}, 1).ok());
   std::vector<DocumentLoss> ragged = Documents();

@@ -75,7 +75,8 @@ TEST_P(StoreContract, KeepsEveryTable) {
   EXPECT_THAT(Entities(),
               ElementsAre("experiments x-1 e-1 {}", "trials x-1 e-1 {}", "runs x-1 e-1 {}",
                           "tasks x-1 e-1 {}", "workers x-1 e-1 {}", "checkpoints x-1 e-1 {}",
-                          "artifacts x-1 e-1 {}", "certificates x-1 e-1 {}", "meta x-1 e-1 {}"));
+                          "artifacts x-1 e-1 {}", "certificates x-1 e-1 {}", "meta x-1 e-1 {}",
+                          "validations x-1 e-1 {}"));
 }
 
 TEST_P(StoreContract, UpdatesKeepTheOrderOfInsertion) {

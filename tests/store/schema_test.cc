@@ -66,10 +66,26 @@ TEST_F(SchemaTest, RefusesANewerSchema) {
   }
   const absl::Status status = SqliteStore::Open({dir_.path()}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(std::string(status.message()).find("newer scm (schema 99, this one knows 1)"),
+  EXPECT_NE(std::string(status.message()).find("newer scm (schema 99, this one knows 2)"),
             std::string::npos)
       << status;
   EXPECT_EQ(Version(*Open()), "99") << "untouched";
+}
+
+TEST_F(SchemaTest, AnOlderDatabaseOpensAndGetsWhatIsNew) {
+  {
+    auto db = Open();
+    const std::vector<Migration> first(SchemaMigrations().begin(), SchemaMigrations().begin() + 1);
+    ASSERT_TRUE(Migrate(*db, first).ok());
+    ASSERT_TRUE(
+        db->Execute("INSERT INTO runs (id, experiment, body) VALUES ('r-1', 'e-1', '{}')").ok());
+  }
+  auto store = SqliteStore::Open({dir_.path()});
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->Load()->entities.size(), 1u);
+  WriteBatch batch;
+  batch.upserts.push_back({EntityTable::kValidations, "r-1/0", "e-1", "[]"});
+  EXPECT_TRUE((*store)->Commit(batch).ok());
 }
 
 TEST_F(SchemaTest, RefusesAnotherProgramsDatabase) {

@@ -102,6 +102,7 @@ TEST(ExportWindow, ExperimentsEndLikeRuns) {
   const auto later = window.Select(*snapshot, Noon() + absl::Minutes(11)).experiments;
   ASSERT_EQ(later.size(), 1u);
   EXPECT_EQ(later.front()->name, "still running");
+  EXPECT_EQ(window.Select(*snapshot, Noon() + absl::Hours(24)).remembered.size(), 2u);
 }
 
 }  // namespace

@@ -56,6 +56,19 @@ TEST(HttpServer, AnswersMetricsHealthAndReadiness) {
   }
 }
 
+TEST(HttpServer, APageThatFailsIsA500AndTheServerStays) {
+  const auto server = StartHttpServer(
+      "127.0.0.1:0",
+      {[]() -> std::string { throw std::runtime_error("no \x1b[2J page"); }, [] { return ""; }});
+  ASSERT_TRUE(server.ok()) << server.status();
+  for (int i = 0; i < 3; ++i) {
+    const std::string answer = Get((*server)->port(), "/metrics");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 500 "));
+    EXPECT_THAT(answer, EndsWith("this page: no \uFFFD[2J page\n"));
+    EXPECT_THAT(Get((*server)->port(), "/healthz"), StartsWith("HTTP/1.1 200 "));
+  }
+}
+
 TEST(HttpServer, AnAddressThatOthersReachIsRefused) {
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", ":0", "127.evil.example:0"}) {
     const absl::Status status = StartHttpServer(listen, {}).status();

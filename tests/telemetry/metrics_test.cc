@@ -25,8 +25,9 @@ TEST(Metrics, ARunShowsItsLatestNumbersUnderTheNamesOfTheContract) {
   const RunId id = state.AddRun(State::kRunning);
   scm::Run& run = state.MutableRun(id);
   run.step = 20;
+  run.tokens_total = 10240;
   run.latest = {{"train_loss", 1.5}, {"validation_loss", 1.25}, {"validation_accuracy", 0.75},
-                {"grad_norm", 0.5},  {"learning_rate", 0.125},  {"tokens", 10240}};
+                {"grad_norm", 0.5},  {"learning_rate", 0.125},  {"tokens", 5120}};
   state.MutableTask(id).cost = 0.25;
   const std::string text = Scrape(state.Published());
   const std::string labels = "{experiment=\"e-1\",run=\"r-1\",seed=\"11\"} ";
@@ -39,6 +40,23 @@ TEST(Metrics, ARunShowsItsLatestNumbersUnderTheNamesOfTheContract) {
     line.replace(line.find('@'), 1, labels);
     EXPECT_THAT(text, HasSubstr(line + "\n"));
   }
+}
+
+TEST(Metrics, WhatAnExperimentCameToStaysLongAfterItsRunsAreGone) {
+  StateMaker state;
+  for (int i = 0; i < 3; ++i) state.AddRun(State::kSucceeded, Noon() - absl::Hours(24));
+  state.AddRun(State::kAborted, Noon() - absl::Hours(24), "non_finite");
+  Experiment& experiment = state.MutableExperiment(ExperimentId("e-1"));
+  experiment.state = State::kSucceeded;
+  experiment.ended_at = Noon() - absl::Hours(24);
+  const std::string text = Scrape(state.Published());
+  EXPECT_THAT(text, Not(HasSubstr("scm_run_state")));
+  const std::string start = "{experiment=\"e-1\",";
+  EXPECT_THAT(text, HasSubstr("scm_experiment_info" + start + "name=\"demo\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("scm_experiment_runs" + start + "state=\"SUCCEEDED\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("scm_experiment_runs" + start + "state=\"ABORTED\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("scm_experiment_aborts_total" + start + "rule=\"non_finite\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("scm_experiment_aborts_total" + start + "rule=\"stalled\"} 0\n"));
 }
 
 TEST(Metrics, ANanLossIsExportedAsNan) {

@@ -11,7 +11,7 @@ namespace {
 TEST(CompanionFiles, OfAGgufFileMakeAHuggingFaceModel) {
   const TemporaryDirectory source, target;
   source.Write("m.gguf", TinyGguf().String("tokenizer.chat_template", "{{ x }}").Build());
-  const auto files = CompanionFiles(source.Path("m.gguf"), "bfloat16");
+  const auto files = CompanionFiles(**OpenModel(source.Path("m.gguf")), "bfloat16");
   ASSERT_TRUE(files.ok()) << files.status();
   WriteTinyModel(target);
   for (const CompanionFile& file : *files) target.Write(file.name, file.content);
@@ -36,7 +36,7 @@ TEST(CompanionFiles, OfAGgufFileMakeAHuggingFaceModel) {
 TEST(CompanionFiles, StartTokenIsKept) {
   const TemporaryDirectory source;
   source.Write("m.gguf", TinyGguf().Bool("tokenizer.ggml.add_bos_token", true).Build());
-  const auto files = CompanionFiles(source.Path("m.gguf"), "float32");
+  const auto files = CompanionFiles(**OpenModel(source.Path("m.gguf")), "float32");
   ASSERT_TRUE(files.ok()) << files.status();
   const TemporaryDirectory target;
   WriteTinyModel(target);
@@ -51,11 +51,30 @@ TEST(CompanionFiles, OfADirectoryAreItsOwn) {
   WriteTinyModel(source);
   source.Write("generation_config.json", "{\"a\":1}");
   source.Write("README.md", "not copied");
-  const auto files = CompanionFiles(source.path(), "float32");
+  const auto files = CompanionFiles(**OpenModel(source.path()), "float32");
   ASSERT_TRUE(files.ok()) << files.status();
   ASSERT_EQ(files->size(), 3u);
   EXPECT_EQ((*files)[0].name, "config.json");
+  EXPECT_EQ((*files)[0].content, TinyConfigJson().dump());
   EXPECT_EQ((*files)[2].content, "{\"a\":1}");
+}
+
+// Where transformers would read a copied file otherwise, the copy says what was read.
+TEST(CompanionFiles, OfADirectoryAgreeWithWhatWasRead) {
+  const TemporaryDirectory source;
+  WriteTinyModel(source, /*tied=*/false);
+  Json config = TinyConfigJson(/*tied=*/true);
+  config["tokenizer_class"] = "GPT2Tokenizer";
+  source.Write("config.json", config.dump());
+  source.Write("tokenizer_config.json",
+               R"({"x": 1, "tokenizer_class": "GPT2Tokenizer", "add_bos_token": true})");
+  const auto files = CompanionFiles(**OpenModel(source.path()), "float32");
+  ASSERT_TRUE(files.ok()) << files.status();
+  ASSERT_EQ(files->size(), 3u);
+  Json expected = TinyConfigJson(/*tied=*/false);
+  EXPECT_EQ(ParseJson((*files)[0].content, "config.json")->dump(), expected.dump());
+  EXPECT_EQ(ParseJson((*files)[2].content, "tokenizer_config.json")->dump(),
+            R"({"x":1,"tokenizer_class":"PreTrainedTokenizerFast","add_bos_token":false})");
 }
 
 }  // namespace

@@ -52,6 +52,47 @@ TEST(HuggingFaceConfig, BothFormsOfRopeMeanTheSame) {
   EXPECT_EQ(ConfigFromJson(five.dump(), "c")->rope_theta, 20000);
 }
 
+TEST(HuggingFaceConfig, TwoRopeKeysMustAgree) {
+  Json both = TinyConfigJson();
+  both["rope_theta"] = 500000.0;
+  both["rope_scaling"] = Llama3Rope();
+  both["rope_parameters"] = Llama3Rope();
+  both["rope_parameters"]["rope_theta"] = 500000.0;
+  ASSERT_TRUE(ConfigFromJson(both.dump(), "c").ok());
+  const auto refused = [](Json json, const char* key, const Json& value,
+                          const std::vector<const char*>& parts) {
+    json[Json::json_pointer(key)] = value;
+    const auto config = ConfigFromJson(json.dump(), "config.json");
+    ASSERT_FALSE(config.ok()) << json.dump();
+    for (const char* part : parts) {
+      EXPECT_THAT(std::string(config.status().message()), HasSubstr(part));
+    }
+  };
+  refused(both, "/rope_scaling/factor", 8.0, {"rope_scaling", "rope_parameters", "8.0", "32"});
+  refused(both, "/rope_scaling", {{"rope_type", "default"}}, {"rope_scaling", "rope_parameters"});
+  refused(both, "/rope_parameters/rope_theta", 10000.0, {"rope_theta", "500000.0", "10000.0"});
+  refused(both, "/rope_scaling/rope_theta", 10000.0, {"rope_theta", "500000.0", "10000.0"});
+  refused(both, "/rope_scaling/type", "linear", {"rope_type", "llama3", "linear"});
+  refused(both, "/original_max_position_embeddings", 4096,
+          {"original_max_position_embeddings", "4096", "8192"});
+  refused(both, "/rope_scaling/partial_rotary_factor", 0.5, {"partial_rotary_factor"});
+  refused(both, "/rope_scaling/full_attention", {{"rope_type", "default"}},
+          {"rope_scaling.full_attention"});
+  // The base of transformers' default, where the legacy key hides the other one's.
+  both.erase("rope_theta");
+  refused(both, "/mlp_bias", false, {"rope_scaling", "rope_parameters", "500000.0"});
+  // An empty section says nothing.
+  both["rope_scaling"] = Json::object();
+  EXPECT_EQ(ConfigFromJson(both.dump(), "c")->rope_theta, 500000.0);
+}
+
+TEST(HuggingFaceConfig, StopTokensAreAllOfThem) {
+  Json json = TinyConfigJson();
+  json["eos_token_id"] = {5, 6, 7};
+  EXPECT_EQ(ConfigFromJson(json.dump(), "c")->stop_tokens, (std::vector<int64_t>{5, 6, 7}));
+  EXPECT_THAT(StopTokensFromJson(Json::object()), ::testing::IsEmpty());
+}
+
 TEST(HuggingFaceConfig, OptionalKeysHaveTransformersDefaults) {
   Json json = TinyConfigJson();
   for (const char* key : {"num_key_value_heads", "rms_norm_eps", "rope_theta",

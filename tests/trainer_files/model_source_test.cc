@@ -13,7 +13,17 @@
 namespace scm {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+
+constexpr char kPointer[] =
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+
+// As training and the checks at submission open a model.
+absl::Status OpenWithTokenizer(const std::string& path) {
+  const auto model = OpenModel(path);
+  return model.ok() ? (*model)->MakeTokenizer().status() : model.status();
+}
 
 void ExpectTinyWeights(const ModelSource& model, bool tied) {
   const auto weights = TinyWeights(TinyConfig(tied));
@@ -42,7 +52,7 @@ TEST(OpenModel, HuggingFaceDirectory) {
     const auto tokenizer = (*model)->MakeTokenizer();
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     EXPECT_EQ((*tokenizer)->bos_token(), 262);
-    EXPECT_TRUE(ValidateModelHeader(directory.path()).ok());
+    EXPECT_EQ(OpenWithTokenizer(directory.path()), absl::OkStatus());
   }
 }
 
@@ -105,6 +115,12 @@ TEST(OpenModel, GgufRefusals) {
        "rope_freqs.weight"},
       {"bias", [](GgufBuilder& b) { b.Tensor("blk.0.attn_q.bias", {8}, 0, std::string(32, 'x')); },
        "blk.0.attn_q.bias"},
+      {"factor without a type", [](GgufBuilder& b) { b.Float32("llama.rope.scaling.factor", 4); },
+       "llama.rope.scaling.factor is 4 without llama.rope.scaling.type"},
+      {"adapter", [](GgufBuilder& b) { b.String("general.type", "adapter"); }, "is an adapter"},
+      {"projector", [](GgufBuilder& b) { b.String("general.type", "mmproj"); }, "\"mmproj\""},
+      {"part", [](GgufBuilder& b) { b.Uint32("split.count", 3).Uint32("split.no", 1); },
+       "is part 2 of 3 of a split model"},
       {"wrong type of number", [](GgufBuilder& b) { b.String("llama.attention.key_length", "4"); },
        "key_length"},
   };
@@ -187,9 +203,20 @@ TEST(OpenModel, DirectoryRefusals) {
        "weight_map"},
       {"index names a missing file",
        [](const auto& d) {
+         std::filesystem::remove(d.Path("model.safetensors"));
          d.Write("model.safetensors.index.json", R"({"weight_map":{"x":"gone.safetensors"}})");
        },
        "gone.safetensors"},
+      {"start tokens that differ",
+       [](const auto& d) {
+         d.Write("tokenizer_config.json", R"({"bos_token": "<|a|>"})");
+         d.Write("special_tokens_map.json", R"({"bos_token": "<|b|>"})");
+       },
+       "bos_token is \"<|b|>\", but in"},
+      {"weights not fetched", [](const auto& d) { d.Write("model.safetensors", kPointer); },
+       "model.safetensors: is a Git LFS pointer"},
+      {"tokenizer not fetched", [](const auto& d) { d.Write("tokenizer.json", kPointer); },
+       "tokenizer.json: is a Git LFS pointer"},
       {"index names a tensor that is not there",
        [](const auto& d) {
          d.Write("model.safetensors.index.json", R"({"weight_map":{"x":"model.safetensors"}})");
@@ -201,10 +228,10 @@ TEST(OpenModel, DirectoryRefusals) {
     const TemporaryDirectory directory;
     WriteTinyModel(directory);
     c.change(directory);
-    const auto model = OpenModel(directory.path());
-    ASSERT_FALSE(model.ok());
-    EXPECT_THAT(std::string(model.status().message()), HasSubstr(directory.path()));
-    EXPECT_THAT(std::string(model.status().message()), HasSubstr(c.message));
+    const absl::Status status = OpenWithTokenizer(directory.path());
+    ASSERT_FALSE(status.ok());
+    EXPECT_THAT(std::string(status.message()), HasSubstr(directory.path()));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message));
   }
 }
 
@@ -231,6 +258,11 @@ TEST(OpenModel, ShardsOfOneModel) {
     directory.Write(file, SafetensorsBytes(header.dump(), data));
   }
   directory.Write("model.safetensors.index.json", index.dump());
+  // The whole in one file as well: which of the two is meant cannot be known.
+  EXPECT_THAT(std::string(OpenModel(directory.path()).status().message()),
+              AllOf(HasSubstr("model.safetensors, and model.safetensors.index.json"),
+                    HasSubstr("part-1.safetensors")));
+  std::filesystem::remove(directory.Path("model.safetensors"));
   const auto model = OpenModel(directory.path());
   ASSERT_TRUE(model.ok()) << model.status();
   ExpectTinyWeights(**model, true);
@@ -241,6 +273,76 @@ TEST(OpenModel, ShardsOfOneModel) {
   directory.Write("model.safetensors.index.json", index.dump());
   EXPECT_THAT(std::string(OpenModel(directory.path()).status().message()),
               HasSubstr("in another file"));
+}
+
+// What the file is called says the same, when the metadata does not.
+TEST(OpenModel, PartsOfASplitGgufAreCalledThat) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"m-00002-of-00003.gguf", "m-00001-of-00001.gguf", "m-2-of-3.gguf"}) {
+    directory.Write(name, TinyGguf().Build());
+    const auto model = OpenModel(directory.Path(name));
+    EXPECT_EQ(model.ok(), name != std::string("m-00002-of-00003.gguf")) << name;
+    if (model.ok()) continue;
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr("is part 2 of 3"));
+  }
+  directory.Write("p.gguf", kPointer);
+  EXPECT_THAT(std::string(OpenModel(directory.Path("p.gguf")).status().message()),
+              HasSubstr("Git LFS pointer"));
+  directory.Write("f.gguf", TinyGguf().Float32("llama.rope.scaling.factor", 1).Build());
+  EXPECT_TRUE(OpenModel(directory.Path("f.gguf")).ok());
+}
+
+// Weights with both tensors, or only one, against what config.json says.
+TEST(OpenModel, TiedEmbeddingsAndTheHead) {
+  struct Case {
+    const char* name;
+    bool says_tied, embeddings, head, same;
+    bool opens, tied;
+    const char* warning;
+  } const cases[] = {
+      {"own head", true, true, true, false, true, false, "lm_head.weight of its own"},
+      {"the same twice", true, true, true, true, true, true, nullptr},
+      {"the head alone", true, false, true, false, true, true, nullptr},
+      {"the embeddings alone", true, true, false, false, true, true, nullptr},
+      {"not tied", false, true, true, false, true, false, nullptr},
+      {"not tied, the head alone", false, false, true, false, false, false, nullptr},
+      {"not tied, no head", false, true, false, false, false, false, nullptr},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const TemporaryDirectory directory;
+    WriteTinyModel(directory);
+    directory.Write("config.json", TinyConfigJson(c.says_tied).dump());
+    const LlamaConfig whole = TinyConfig(/*tied=*/false);
+    auto weights = TinyWeights(whole);
+    if (c.same) weights["lm_head.weight"] = weights["model.embed_tokens.weight"];
+    Json header;
+    std::string data;
+    for (const NeededTensor& tensor : NeededTensors(whole)) {
+      if (tensor.name == "model.embed_tokens.weight" && !c.embeddings) continue;
+      if (tensor.name == "lm_head.weight" && !c.head) continue;
+      const std::string bytes = Floats(weights.at(tensor.name));
+      header[tensor.name] = {{"dtype", "F32"},
+                             {"shape", tensor.shape},
+                             {"data_offsets", {data.size(), data.size() + bytes.size()}}};
+      data += bytes;
+    }
+    directory.Write("model.safetensors", SafetensorsBytes(header.dump(), data));
+    const auto model = OpenModel(directory.path());
+    ASSERT_EQ(model.ok(), c.opens) << model.status();
+    if (!model.ok()) continue;
+    EXPECT_EQ((*model)->config().tied_embeddings, c.tied);
+    ASSERT_EQ((*model)->warnings().size(), c.warning == nullptr ? 0u : 1u);
+    if (c.warning != nullptr) {
+      EXPECT_THAT((*model)->warnings()[0], HasSubstr(c.warning));
+    }
+    std::vector<float> values(ElementCount({whole.vocabulary, whole.hidden}));
+    ASSERT_TRUE((*model)->ReadFloat32("model.embed_tokens.weight", values.data()).ok());
+    EXPECT_EQ(values, weights.at(c.embeddings ? "model.embed_tokens.weight" : "lm_head.weight"));
+    if (c.tied) continue;
+    ASSERT_TRUE((*model)->ReadFloat32("lm_head.weight", values.data()).ok());
+    EXPECT_EQ(values, weights.at("lm_head.weight"));
+  }
 }
 
 TEST(OpenModel, PathsThatAreNoModel) {

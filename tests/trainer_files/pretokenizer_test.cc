@@ -49,6 +49,29 @@ TEST(PreTokenizer, StepsFollowEachOther) {
   EXPECT_EQ(Split({}, "as it is"), Pieces{"as it is"});
 }
 
+// Characters that Unicode gained after version 14: a letter and a digit of each width, beside
+// neighbours that are neither. PCRE2 of current systems alone knows none of them.
+TEST(PreTokenizer, KnowsLettersAndNumbersOfUnicode16) {
+  const std::string letters[] = {"\u1c8a", "\ua7da", "\U00010d4a", "\U0001e5d0", "\U000323af"};
+  const std::string digits[] = {"\U00010d40", "\U00011bf9", "\U0001e5fa"};
+  const std::string kaktovik = "\U0001d2c0", neither = "\U0001f600";
+  for (const std::string& letter : letters) {
+    EXPECT_EQ(Split({kGpt2Pattern}, "a" + letter + "1"), (Pieces{"a" + letter, "1"}));
+    EXPECT_EQ(Split({R"([^\p{L}]+)"}, "1" + letter + "2"), (Pieces{"1", letter, "2"}));
+    EXPECT_EQ(Split({R"(\PL)"}, letter + "1" + letter), (Pieces{letter, "1", letter}));
+  }
+  for (const std::string& digit : digits) {
+    EXPECT_EQ(Split({kGpt2Pattern}, "a" + digit + "1"), (Pieces{"a", digit + "1"}));
+    EXPECT_EQ(Split({R"(\d)"}, "a" + digit + "b"), (Pieces{"a", digit, "b"}));
+    EXPECT_EQ(Split({R"(\D+)"}, "a" + digit + "b"), (Pieces{"a", digit, "b"}));
+  }
+  EXPECT_EQ(Split({R"(\p{N})"}, "a" + kaktovik), (Pieces{"a", kaktovik}));
+  EXPECT_EQ(Split({R"(\d)"}, "a" + kaktovik), Pieces{"a" + kaktovik});
+  EXPECT_EQ(Split({kGpt2Pattern}, "a" + neither + "1"), (Pieces{"a", neither, "1"}));
+  EXPECT_EQ(Split({kDigitPattern}, "a\U00011de9"), (Pieces{"a", "\U00011de9"}));
+  EXPECT_FALSE(PreTokenizer::Make({R"([\P{L}])"}, "test").ok());
+}
+
 // PCRE2 alone counts U+180E, which Unicode no longer does, as white space.
 TEST(PreTokenizer, WhiteSpaceIsUnicodes) {
   const std::string spaces[] = {"\t",     "\n",     "\v",     "\f",     "\r",     " ",

@@ -9,7 +9,10 @@
 namespace scm {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using Ids = std::vector<int32_t>;
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Make(const Json& json,
@@ -105,8 +108,9 @@ TEST(TokenizerJson, MergesAsTextOrPairs) {
 TEST(TokenizerJson, SplitDigitsAndIgnoreMerges) {
   Json json = TinyTokenizerJson();
   json["model"]["ignore_merges"] = true;
-  json["model"]["vocab"]["123"] = 264;
-  json["model"]["vocab"]["12"] = 265;
+  json["added_tokens"] = Json::array();
+  json["model"]["vocab"]["123"] = 262;
+  json["model"]["vocab"]["12"] = 263;
   json["pre_tokenizer"] = {
       {"type", "Sequence"},
       {"pretokenizers",
@@ -117,7 +121,7 @@ TEST(TokenizerJson, SplitDigitsAndIgnoreMerges) {
         {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
   auto tokenizer = Make(json);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-  EXPECT_EQ(Encode(**tokenizer, "12312x"), (Ids{264, 265, 'x'}));
+  EXPECT_EQ(Encode(**tokenizer, "12312x"), (Ids{262, 263, 'x'}));
   for (const bool individual : {true, false}) {
     json["pre_tokenizer"] = {
         {"type", "Sequence"},
@@ -127,7 +131,7 @@ TEST(TokenizerJson, SplitDigitsAndIgnoreMerges) {
     tokenizer = Make(json);
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     EXPECT_EQ(Encode(**tokenizer, "a123"),
-              individual ? (Ids{'a', '1', '2', '3'}) : (Ids{'a', 264}));
+              individual ? (Ids{'a', '1', '2', '3'}) : (Ids{'a', 262}));
   }
 }
 
@@ -161,8 +165,11 @@ TEST(TokenizerJson, StartTokenAsConfigured) {
       {"in a sequence", sequence, {"<|a|>"}, 262, true},
       {"byte level only", byte_level, {"<|a|>"}, 262, false},
       {"end token only", suffix_only, {"<|a|>"}, 262, false},
-      {"config says so", byte_level, {"<|a|>", "<|b|>", -1, -1, true}, 262, true},
-      {"config says no", Template("<|a|>"), {"<|a|>", "<|b|>", -1, -1, false}, 262, false},
+      // The post-processor decides, as in transformers 5.
+      {"config says so", byte_level, {"<|a|>", "<|b|>", -1, -1, true}, 262, false},
+      {"config says no", Template("<|a|>"), {"<|a|>", "<|b|>", -1, -1, false}, 262, true},
+      {"config names none", Template("<|a|>"), {std::nullopt, "<|b|>", 263, 6}, 262, true},
+      {"config names none and says so", byte_level, {std::nullopt, {}, -1, -1, true}, -1, false},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
@@ -240,9 +247,120 @@ TEST(TokenizerJson, SettingsMustFit) {
   EXPECT_THAT(std::string(Make(TinyTokenizerJson(), {"<s>"}).status().message()),
               HasSubstr("\"<s>\" is not in the vocabulary"));
   EXPECT_FALSE(Make(TinyTokenizerJson(), {std::nullopt, std::nullopt, 300}).ok());
-  EXPECT_FALSE(Make(TinyTokenizerJson(), {std::nullopt, std::nullopt, -1, -1, true}).ok());
   EXPECT_THAT(std::string(Make(TinyTokenizerJson(), {}, 200).status().message()),
               HasSubstr("do not belong together"));
+}
+
+// Added tokens are numbered by tokenizers, whatever the file says.
+TEST(TokenizerJson, AddedTokensMustHaveTheirPlace) {
+  const auto with = [](const std::vector<std::pair<int, const char*>>& added,
+                       const std::vector<std::pair<const char*, int>>& vocabulary = {}) {
+    Json json = TinyTokenizerJson();
+    json["added_tokens"] = Json::array();
+    for (const auto& [id, content] : added) {
+      json["added_tokens"].push_back({{"id", id}, {"content", content}, {"special", true}});
+    }
+    for (const auto& [token, id] : vocabulary) json["model"]["vocab"][token] = id;
+    return Make(json);
+  };
+  EXPECT_TRUE(with({{262, "<x>"}, {263, "<y>"}}).ok());
+  EXPECT_TRUE(with({{258, "hola"}, {262, "<y>"}}).ok());  // in the vocabulary
+  EXPECT_TRUE(with({{262, "<x>"}, {263, "<y>"}}, {{"<x>", 262}}).ok());
+  const struct {
+    absl::Status status;
+    std::vector<const char*> parts;
+  } cases[] = {
+      {with({{262, "<x>"}, {270, "<y>"}}).status(), {"\"<y>\" has id 270", "give it 263"}},
+      {with({{263, "<x>"}, {262, "<y>"}}).status(), {"\"<x>\" has id 263", "give it 262"}},
+      {with({{262, "hola"}}).status(), {"\"hola\" has id 262", "give it 258"}},
+      {with({{262, "<x>"}}, {{"zz", 290}}).status(), {"\"<x>\" has id 262", "give it 263"}},
+      {with({{291, "<x>"}}, {{"zz", 263}}).status(), {"\"<x>\" gets id 263", "no gaps"}},
+  };
+  for (const auto& c : cases) {
+    ASSERT_EQ(c.status.code(), absl::StatusCode::kInvalidArgument);
+    for (const char* part : c.parts) {
+      EXPECT_THAT(std::string(c.status.message()), HasSubstr(part));
+    }
+  }
+}
+
+Json TemplateWithIds(const std::string& token, Json ids) {
+  Json json = Template(token);
+  json["special_tokens"][token] = {{"id", token}, {"ids", std::move(ids)}, {"tokens", {token}}};
+  return json;
+}
+
+TEST(TokenizerJson, StartTokensThatDisagreeAreRefusedWithBothNamed) {
+  Json json = TinyTokenizerJson();
+  json["post_processor"] = TemplateWithIds("<|a|>", {262});
+  EXPECT_TRUE(Make(json, {"<|a|>"}).ok());
+  EXPECT_THAT(std::string(Make(json, {"<|b|>"}).status().message()),
+              AllOf(HasSubstr("puts \"<|a|>\""), HasSubstr("bos_token is \"<|b|>\"")));
+  json["post_processor"] = TemplateWithIds("<|a|>", {263});
+  EXPECT_THAT(std::string(Make(json).status().message()),
+              AllOf(HasSubstr("ids [263]"), HasSubstr("id is 262")));
+}
+
+std::vector<std::string> Warnings(const Json& json, const TokenizerSettings& settings) {
+  const auto tokenizer = Make(json, settings);
+  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
+  return (*tokenizer)->warnings();
+}
+
+TEST(TokenizerJson, WarnsWhereOtherProgramsReadOtherwise) {
+  const Json plain = TinyTokenizerJson();
+  Json digits = plain;
+  digits["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "Digits"}, {"individual_digits", true}}, plain["pre_tokenizer"]}}};
+  TokenizerSettings settings;
+  for (const char* name : {"", "PreTrainedTokenizerFast", "LlamaTokenizer", "TokenizersBackend"}) {
+    settings.tokenizer_class = name;
+    EXPECT_THAT(Warnings(digits, settings), IsEmpty()) << name;
+  }
+  settings.tokenizer_class = "GPT2Tokenizer";
+  EXPECT_THAT(Warnings(plain, settings), IsEmpty());  // its own steps are the file's
+  EXPECT_THAT(Warnings(digits, settings),
+              ElementsAre(AllOf(HasSubstr("GPT2Tokenizer: transformers 5 replaces"),
+                                HasSubstr("here, as in transformers 4 and llama.cpp"))));
+  settings.tokenizer_class = "Qwen2Tokenizer";
+  EXPECT_THAT(Warnings(plain, settings), ElementsAre(HasSubstr("may replace")));
+  EXPECT_THAT(Warnings(plain, {"<|a|>", "<|b|>", -1, -1, true}),
+              ElementsAre(AllOf(HasSubstr("add_bos_token: true"), HasSubstr("puts no start"))));
+}
+
+TEST(TokenizerJson, TokenizerConfigMustNameTheSameTokens) {
+  TokenizerSettings settings;
+  settings.decoder = {{"<|a|>", 262, true, false}, {"<|b|>", 263, true, false}};
+  EXPECT_THAT(Warnings(TinyTokenizerJson(), settings), IsEmpty());
+  settings.decoder[1].id = 264;
+  EXPECT_THAT(std::string(Make(TinyTokenizerJson(), settings).status().message()),
+              AllOf(HasSubstr("\"<|b|>\" has id 263"), HasSubstr("id 264")));
+  settings.decoder[1] = {"<|c|>", 264, true, false};
+  EXPECT_THAT(std::string(Make(TinyTokenizerJson(), settings).status().message()),
+              AllOf(HasSubstr("lacks the token \"<|c|>\""), HasSubstr("264")));
+  // Flags are those of tokenizer_config.json, as in transformers.
+  settings.decoder[1] = {"<|b|>", 263, false, false};
+  const auto tokenizer = Make(TinyTokenizerJson(), settings);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ(Encode(**tokenizer, "<|b|>"), Ids{263});
+  EXPECT_THAT((*tokenizer)->warnings(),
+              ElementsAre(HasSubstr("calls the token \"<|b|>\" special")));
+}
+
+// A text that tokenizer_config.json calls special is, if it is in the vocabulary.
+TEST(TokenizerJson, NamedSpecialTokensAreSpecial) {
+  Json json = TinyTokenizerJson();
+  json["added_tokens"] = Json::array();
+  TokenizerSettings settings;
+  settings.special = {"hola", "<none>"};
+  const auto tokenizer = Make(json, settings);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ(Encode(**tokenizer, "xholax", true), (Ids{'x', 258, 'x'}));
+  EXPECT_EQ((*tokenizer)->FindSpecial("xholax"), "hola");
+  EXPECT_EQ((*tokenizer)->FindSpecial("xhoxx <none>"), "");
+  EXPECT_THAT((*tokenizer)->warnings(), ElementsAre(HasSubstr("\"<none>\"")));
 }
 
 TEST(TokenizerJson, EveryTruncationIsRefused) {

@@ -94,10 +94,10 @@ TEST_F(Trainer, TrainsAndReports) {
   EXPECT_GT(summary["tokens"].get<int64_t>(), 0);
   const auto files = Files(root() + "/w1/checkpoints/step-12");
   for (const char* name : {"adapter_config.json", "adapter_model.safetensors",
-                           "optimizer.safetensors", "training_state.json"}) {
+                           "optimizer.safetensors", "README.md", "training_state.json"}) {
     EXPECT_EQ(files.count(name), 1u) << name;
   }
-  EXPECT_EQ(files.size(), 4u);
+  EXPECT_EQ(files.size(), 5u);
 }
 
 TEST_F(Trainer, KilledAndResumedGivesTheSameBytes) {
@@ -128,6 +128,22 @@ TEST_F(Trainer, ResultDoesNotDependOnTheNumberOfThreads) {
   RunProtocol("scm-trainer", two, ReportPath("threads2"));
   EXPECT_EQ(Files(root() + "/threads1/checkpoints/step-12"),
             Files(root() + "/threads2/checkpoints/step-12"));
+}
+
+// What ends a whole job reaches the trainer, too.
+TEST_F(Trainer, ASignalIsAStopWithACheckpoint) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const std::string name = absl::StrCat("signal-", signal);
+    Json spec = LongSpec(name);
+    spec["max_steps"] = spec["stop_at_step"] = 1000000;
+    spec["save_steps"] = spec["eval_steps"] = 1000000;
+    ProtocolProcess process("scm-trainer", spec, ReportPath(name));
+    ASSERT_TRUE(process.WaitFor([](const Json& r) { return r["type"] == "progress"; }));
+    process.Kill(signal);
+    EXPECT_EQ(process.Wait(), 0);
+    EXPECT_EQ(process.OfType("checkpoint").size(), 1u);
+    EXPECT_EQ(process.OfType("stopped").size(), 1u);
+  }
 }
 
 TEST_F(Trainer, ObeysCheckpointAndStop) {

@@ -1,6 +1,7 @@
 // Texts to token examples, and examples to rows.
 #include "trainer/examples.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/trainer_loop/fakes.h"
@@ -19,7 +20,8 @@ std::string Answer(const Tokenizer& tokenizer, const TokenExample& example) {
 
 TEST(ChoiceExamples, SplitsWherePromptEnds) {
   WordTokenizer tokenizer(false);
-  const auto examples = ChoiceExamples(tokenizer, "what law", {"yes sir", "no"}, 100);
+  const auto examples =
+      ChoiceExamples(tokenizer, "what law", {"yes sir", "no"}, {.max_length = 100});
   ASSERT_TRUE(examples.ok()) << examples.status();
   ASSERT_EQ(examples->size(), 2u);
   EXPECT_EQ(tokenizer.Decode((*examples)[0].tokens), "what law yes sir");
@@ -30,16 +32,82 @@ TEST(ChoiceExamples, SplitsWherePromptEnds) {
 
 TEST(ChoiceExamples, SpacesAtThePromptsEndBelongToTheAnswer) {
   WordTokenizer tokenizer(false);
-  const auto examples = ChoiceExamples(tokenizer, "what law ", {"yes"}, 100);
+  const auto examples = ChoiceExamples(tokenizer, "what law ", {"yes"}, {.max_length = 100});
   ASSERT_TRUE(examples.ok()) << examples.status();
   EXPECT_EQ((*examples)[0].answer_start, 2);
   EXPECT_EQ(tokenizer.Decode((*examples)[0].tokens), "what law  yes");
 }
 
+// Every character for which Python's str.isspace holds, and neighbours for which it does not.
+TEST(WithoutTrailingSpace, IsPythonsRstrip) {
+  const char* const spaces[] = {"\t",     "\n",     "\v",     "\f",     "\r",     "\x1c",
+                                "\x1d",   "\x1e",   "\x1f",   " ",      "\u0085", "\u00a0",
+                                "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004",
+                                "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+                                "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+  for (const char* space : spaces) {
+    EXPECT_EQ(WithoutTrailingSpace(absl::StrCat("á", space)), "á") << space;
+    EXPECT_EQ(WithoutTrailingSpace(absl::StrCat("á", space, " ", space)), "á") << space;
+    EXPECT_EQ(WithoutTrailingSpace(space), "") << space;
+  }
+  for (const char* other : {"\x08", "\x1b", "!", "\u0084", "\u00a1", "\u180e", "\u200b", "\u2027",
+                            "\u2060", "\u3001", "\ufeff", "\xa0", "\x85"}) {
+    const std::string text = absl::StrCat(" a ", other);
+    EXPECT_EQ(WithoutTrailingSpace(text), text);
+  }
+  EXPECT_EQ(WithoutTrailingSpace(""), "");
+}
+
+TEST(ChoiceExamples, UnicodeSpaceAtThePromptsEndBelongsToTheAnswer) {
+  WordTokenizer tokenizer(false);
+  // To the words of this tokenizer "law\u3000" is another one than "law".
+  const auto examples = ChoiceExamples(tokenizer, "what law \u3000", {"yes"}, {});
+  ASSERT_TRUE(examples.ok()) << examples.status();
+  EXPECT_EQ((*examples)[0].answer_start, 2);
+  EXPECT_EQ(Answer(tokenizer, (*examples)[0]), " \u3000 yes");
+}
+
+TEST(ChoiceExamples, TheEndTokenIsTrainedOnRequest) {
+  WordTokenizer tokenizer(true, /*has_end=*/true);
+  const auto plain = ChoiceExamples(tokenizer, "what law", {"yes"}, {});
+  const auto ended = ChoiceExamples(tokenizer, "what law", {"yes"}, {.end_token = true});
+  ASSERT_TRUE(plain.ok() && ended.ok());
+  std::vector<int32_t> expected = (*plain)[0].tokens;
+  expected.push_back(tokenizer.eos_token());
+  EXPECT_EQ((*ended)[0].tokens, expected);
+  EXPECT_EQ((*ended)[0].answer_start, (*plain)[0].answer_start);
+  EXPECT_EQ((*ended)[0].labels(), (*plain)[0].labels() + 1);
+  // It counts to the length: the prompt loses one token more, the answer and its end none.
+  const auto cut = ChoiceExamples(tokenizer, "a b c", {"d"}, {.max_length = 4, .end_token = true});
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ((*cut)[0].tokens.size(), 4u);
+  EXPECT_EQ((*cut)[0].tokens.back(), tokenizer.eos_token());
+  EXPECT_EQ((*cut)[0].labels(), 2);
+  const auto text = TextExamples(tokenizer, "a b c", {.max_length = 3, .end_token = true});
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(text->back().tokens.back(), tokenizer.eos_token());
+  EXPECT_NE(text->front().tokens.back(), tokenizer.eos_token());
+  // A tokenizer without one has none to train.
+  WordTokenizer endless(false);
+  EXPECT_EQ(Answer(endless, (*ChoiceExamples(endless, "a", {"b"}, {.end_token = true}))[0]), " b");
+}
+
+TEST(ChoiceExamples, MarkupIsItsTokenOnRequest) {
+  WordTokenizer tokenizer(true);
+  const auto text = ChoiceExamples(tokenizer, "<s> what", {"yes"}, {});
+  const auto parsed = ChoiceExamples(tokenizer, "<s> what", {"yes"}, {.parse_special = true});
+  ASSERT_TRUE(text.ok() && parsed.ok());
+  EXPECT_EQ((*text)[0].tokens.size(), 4u);  // the start token, then its text as a word
+  // One start token, not two.
+  EXPECT_EQ((*parsed)[0].tokens.size(), 3u);
+  EXPECT_EQ((*parsed)[0].tokens[0], 1);
+  EXPECT_EQ(Answer(tokenizer, (*parsed)[0]), " yes");
+}
+
 TEST(ChoiceExamples, OneStartTokenWhereTheTokenizerAddsIt) {
   for (const bool adds : {false, true}) {
     WordTokenizer tokenizer(adds);
-    const auto examples = ChoiceExamples(tokenizer, "what law", {"yes"}, 100);
+    const auto examples = ChoiceExamples(tokenizer, "what law", {"yes"}, {.max_length = 100});
     ASSERT_TRUE(examples.ok());
     const std::vector<int32_t>& tokens = (*examples)[0].tokens;
     EXPECT_EQ(std::count(tokens.begin(), tokens.end(), 1), adds ? 1 : 0);
@@ -51,7 +119,7 @@ TEST(ChoiceExamples, OneStartTokenWhereTheTokenizerAddsIt) {
 TEST(ChoiceExamples, LongPromptsLoseTheirBeginningAndSayIt) {
   for (const bool adds : {false, true}) {
     WordTokenizer tokenizer(adds);
-    const auto examples = ChoiceExamples(tokenizer, "a b c d e", {"f g"}, 4);
+    const auto examples = ChoiceExamples(tokenizer, "a b c d e", {"f g"}, {.max_length = 4});
     ASSERT_TRUE(examples.ok());
     const TokenExample& example = (*examples)[0];
     EXPECT_EQ(example.tokens.size(), 4u);
@@ -63,7 +131,7 @@ TEST(ChoiceExamples, LongPromptsLoseTheirBeginningAndSayIt) {
 
 TEST(ChoiceExamples, RefusesAnAnswerThatDoesNotFit) {
   WordTokenizer tokenizer(false);
-  const auto examples = ChoiceExamples(tokenizer, "a", {"b c d e"}, 4);
+  const auto examples = ChoiceExamples(tokenizer, "a", {"b c d e"}, {.max_length = 4});
   ASSERT_FALSE(examples.ok());
   EXPECT_THAT(std::string(examples.status().message()), HasSubstr("data.max_length 4"));
 }
@@ -73,7 +141,7 @@ TEST(TextExamples, PredictsEveryTokenOnce) {
     for (int64_t max_length : {2, 3, 4, 7, 100}) {
       WordTokenizer tokenizer(adds);
       const std::string text = "a b c d e f g";
-      const auto pieces = TextExamples(tokenizer, text, max_length);
+      const auto pieces = TextExamples(tokenizer, text, {.max_length = max_length});
       ASSERT_TRUE(pieces.ok());
       std::string predicted;
       for (const TokenExample& piece : *pieces) {

@@ -11,12 +11,18 @@
 
 namespace scm::testing {
 
-absl::StatusOr<std::vector<int32_t>> WordTokenizer::Encode(absl::string_view text, bool) const {
+absl::StatusOr<std::vector<int32_t>> WordTokenizer::Encode(absl::string_view text,
+                                                           bool parse_special) const {
   std::vector<int32_t> tokens;
   for (size_t start = 0; start < text.size();) {
     size_t end = text.find(' ', start + 1);
     if (end == text.npos) end = text.size();
     const std::string word(text.substr(start, end - start));
+    if (parse_special && (word == "<s>" || word == " <s>")) {
+      tokens.push_back(bos_token());
+      start = end;
+      continue;
+    }
     tokens.push_back(words_.emplace(word, static_cast<int32_t>(words_.size()) + 2).first->second);
     start = end;
   }
@@ -77,7 +83,9 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> QuadraticModel::Score(const Ba
   for (size_t i = 0; i < batch.labels.size(); ++i) {
     if (batch.labels[i] == -100) continue;
     RowScore& row = scores[i / static_cast<size_t>(batch.length)];
-    row.log_likelihood -= LossAt(batch.labels[i], 0, 0);
+    const auto fixed = log_likelihood_of.find(batch.labels[i]);
+    row.log_likelihood +=
+        fixed != log_likelihood_of.end() ? fixed->second : -LossAt(batch.labels[i], 0, 0);
     ++row.labels;
   }
   return scores;

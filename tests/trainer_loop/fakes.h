@@ -16,19 +16,24 @@
 namespace scm::testing {
 
 // Tokens are words with the space in front of them (" word"), numbered as they first appear from 2
-// on; 1 is the start token.
+// on; 1 is the start token and its text <s>, 999 the end token if there is one.
 class WordTokenizer : public Tokenizer {
  public:
-  explicit WordTokenizer(bool adds_bos) : adds_bos_(adds_bos) {}
-  absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text, bool) const override;
+  explicit WordTokenizer(bool adds_bos, bool has_end = false)
+      : adds_bos_(adds_bos), has_end_(has_end) {}
+  absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text,
+                                              bool parse_special) const override;
   std::string Decode(const std::vector<int32_t>& tokens) const override;
   int64_t vocabulary_size() const override { return 1000; }
   int32_t bos_token() const override { return 1; }
-  int32_t eos_token() const override { return -1; }
+  int32_t eos_token() const override { return has_end_ ? 999 : -1; }
   bool adds_bos() const override { return adds_bos_; }
+  std::string FindSpecial(absl::string_view text) const override {
+    return text.find("<s>") == text.npos ? "" : "<s>";
+  }
 
  private:
-  bool adds_bos_;
+  bool adds_bos_, has_end_;
   mutable std::map<std::string, int32_t> words_;
 };
 
@@ -50,6 +55,7 @@ class QuadraticModel : public LlamaModel {
   void ZeroGradients() override;
 
   int64_t nan_at_step = -1;
+  std::map<int32_t, double> log_likelihood_of;  // labels that Score answers with this
   double noise = 0.1;
   // Called before every TrainStep.
   std::function<void(int64_t step)> on_step;

@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_loop/tiny_model.h"
 #include "trainer/adapter_file.h"
+#include "trainer/adapter_readme.h"
 #include "trainer/checkpoint_io.h"
 #include "trainer/export_job.h"
 #include "trainer/merge.h"
@@ -65,10 +66,25 @@ class Files : public ::testing::Test {
     ASSERT_TRUE(written.ok()) << written;
   }
   std::string root() const { return directory_.path(); }
+  // The written adapter_config.json with one key changed.
+  void ChangeConfig(const char* key, const Json& value) {
+    if (original_.empty()) original_ = ReadFile(root() + "/adapter/adapter_config.json").value();
+    Json changed = *ParseJson(original_, "adapter_config.json");
+    changed[key] = value;
+    ASSERT_TRUE(WriteFileAtomically(root() + "/adapter/adapter_config.json", changed.dump()).ok());
+  }
+  // The adapter as the evaluator reads it, and as the export does.
+  absl::Status Scored() {
+    return LoadAdapter(root() + "/adapter", LoadTiny(root() + "/model").get());
+  }
+  absl::Status Merged() {
+    return WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
+  }
 
   testing::TemporaryDirectory directory_;
   LoraConfig config_{4, 8, 0.1, {"q_proj", "down_proj"}};
   std::unique_ptr<LlamaModel> model_;
+  std::string original_;
 };
 
 TEST_F(Files, AdapterComesBackAsItWasWritten) {
@@ -80,16 +96,15 @@ TEST_F(Files, AdapterComesBackAsItWasWritten) {
     EXPECT_TRUE(at::equal(other->adapters()[i].a, model_->adapters()[i].a));
     EXPECT_TRUE(at::equal(other->adapters()[i].b, model_->adapters()[i].b));
   }
-  const auto config = ReadAdapterConfig(root() + "/adapter");
-  ASSERT_TRUE(config.ok());
-  EXPECT_EQ(config->r, 4);
-  EXPECT_EQ(config->alpha, 8);
-  EXPECT_EQ(config->target_modules, config_.target_modules);
+  const auto file = OpenAdapter(root() + "/adapter", model_->config());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->config.r, 4);
+  EXPECT_EQ(file->config.alpha, 8);
+  EXPECT_EQ(file->config.target_modules, config_.target_modules);
+  EXPECT_EQ(file->config.only.size(), 4u);
 }
 
 TEST_F(Files, RefusesAdaptersItWouldMisread) {
-  const std::string path = root() + "/adapter/adapter_config.json";
-  const auto original = ParseJson(ReadFile(path).value(), path);
   const std::pair<const char*, Json> changes[] = {{"use_dora", true},
                                                   {"use_rslora", true},
                                                   {"peft_type", "IA3"},
@@ -97,15 +112,113 @@ TEST_F(Files, RefusesAdaptersItWouldMisread) {
                                                   {"rank_pattern", {{"q_proj", 8}}},
                                                   {"modules_to_save", {"lm_head"}},
                                                   {"target_modules", "all-linear"},
+                                                  {"target_modules", "("},
+                                                  {"target_modules", Json::array()},
+                                                  {"target_modules", {"lm_head"}},
+                                                  {"target_modules", 3},
+                                                  {"init_lora_weights", "pissa"},
+                                                  {"init_lora_weights", "pissa_niter_16"},
+                                                  {"init_lora_weights", "OLoRA"},
+                                                  {"init_lora_weights", "corda"},
+                                                  {"init_lora_weights", "loftq"},
+                                                  {"alora_invocation_tokens", {5, 6}},
+                                                  {"use_qalora", true},
+                                                  {"a_later_invention", 1},
                                                   {"r", 0}};
   for (const auto& [key, value] : changes) {
-    Json changed = *original;
-    changed[key] = value;
-    ASSERT_TRUE(WriteFileAtomically(path, changed.dump()).ok());
-    const auto config = ReadAdapterConfig(root() + "/adapter");
-    ASSERT_FALSE(config.ok()) << key;
-    EXPECT_THAT(std::string(config.status().message()), HasSubstr(key));
+    SCOPED_TRACE(Json({{key, value}}).dump());
+    ChangeConfig(key, value);
+    for (const absl::Status& status : {Scored(), Merged()}) {
+      ASSERT_FALSE(status.ok());
+      EXPECT_THAT(std::string(status.message()), HasSubstr(key));
+    }
   }
+}
+
+// What peft reads the same way, whoever reads it here.
+TEST_F(Files, AcceptsWhatMeansTheSame) {
+  const std::pair<const char*, Json> changes[] = {
+      {"init_lora_weights", "gaussian"},
+      {"init_lora_weights", nullptr},
+      {"init_lora_weights", "orthogonal"},
+      {"init_lora_weights", "eva"},
+      {"peft_version", "0.21.2"},
+      {"target_modules", R"(.*\.(q|down)_proj)"},
+      {"target_modules", {"self_attn.q_proj", "mlp.down_proj", "no_such_module"}},
+      {"target_modules",
+       {"model.layers.1.mlp.down_proj", "model.layers.0.self_attn.q_proj",
+        "model.layers.0.mlp.down_proj", "model.layers.1.self_attn.q_proj"}}};
+  for (const auto& [key, value] : changes) {
+    SCOPED_TRACE(Json({{key, value}}).dump());
+    ChangeConfig(key, value);
+    EXPECT_EQ(Scored(), absl::OkStatus());
+    EXPECT_EQ(Merged(), absl::OkStatus());
+  }
+}
+
+// Both are 8 in peft.
+TEST_F(Files, AbsentNumbersArePeftsDefaults) {
+  const std::string path = root() + "/adapter/adapter_config.json";
+  Json config = *ParseJson(ReadFile(path).value(), path);
+  config.erase("lora_alpha");
+  ASSERT_TRUE(WriteFileAtomically(path, config.dump()).ok());
+  const auto file = OpenAdapter(root() + "/adapter", model_->config());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->config.alpha, 8);
+  config.erase("r");
+  ASSERT_TRUE(WriteFileAtomically(path, config.dump()).ok());
+  EXPECT_THAT(std::string(Scored().message()), HasSubstr("shape [4, 32], but"));
+  EXPECT_THAT(std::string(Scored().message()), HasSubstr("[8, 32]"));
+}
+
+// A pair too few or too many, to score as to merge; each message names both files.
+TEST_F(Files, RefusesAdaptersWhoseFilesDisagree) {
+  const struct {
+    Json targets;
+    const char* message;
+  } cases[] = {{Json::array({"q_proj", "down_proj", "up_proj"}), "there is no tensor"},
+               {Json::array({"q_proj"}), "holds the tensor"},
+               {Json::array({"model.layers.0.self_attn.q_proj", "down_proj"}), "holds the tensor"}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.targets.dump());
+    ChangeConfig("target_modules", c.targets);
+    for (const absl::Status& status : {Scored(), Merged()}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_THAT(std::string(status.message()), HasSubstr(c.message));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("adapter_model.safetensors"));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("adapter_config.json"));
+    }
+  }
+}
+
+// An adapter of some layers only scores as its merged model does.
+TEST_F(Files, AnAdapterMayLeaveLayersOut) {
+  LoraConfig some = config_;
+  some.only = {"model.layers.1.self_attn.q_proj", "model.layers.0.mlp.down_proj"};
+  ASSERT_TRUE(model_->AddLora(some, 7).ok());
+  ASSERT_EQ(model_->adapters().size(), 2u);
+  RandomizeAdapters(model_.get());
+  ASSERT_TRUE(WriteAdapter(root() + "/adapter", config_, "base", model_.get()).ok());
+  ChangeConfig("target_modules", Json(some.only));
+  ASSERT_EQ(Merged(), absl::OkStatus());
+  const auto other = LoadTiny(root() + "/model");
+  const absl::Status loaded = LoadAdapter(root() + "/adapter", other.get());
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  const at::Tensor expected = LoadTiny(root() + "/merged")->Logits(SmallBatch()).value();
+  const at::Tensor found = other->Logits(SmallBatch()).value();
+  EXPECT_LT(at::sub(expected, found).abs().max().item<double>(), 1e-4);
+  other->EnableAdapters(false);
+  EXPECT_GT(at::sub(expected, other->Logits(SmallBatch()).value()).abs().max().item<double>(),
+            1e-2);
+}
+
+// What stands in the folder says how to open it, and why not where a GGUF file is the base.
+TEST_F(Files, TheReadmeSaysHowToOpenTheAdapter) {
+  const std::string readme = ReadFile(root() + "/adapter/README.md").value();
+  EXPECT_THAT(readme, HasSubstr("AutoPeftModelForCausalLM.from_pretrained"));
+  const std::string gguf = AdapterReadme("/models/x.gguf");
+  EXPECT_THAT(gguf, HasSubstr("cannot open this adapter by itself"));
+  EXPECT_THAT(gguf, HasSubstr("from_pretrained(\"/models\", gguf_file=\"x.gguf\")"));
 }
 
 TEST_F(Files, RefusesAnAdapterOfAnotherShape) {

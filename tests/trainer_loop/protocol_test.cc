@@ -1,4 +1,6 @@
 // SCM_SPEC, the report lines and the commands.
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -47,6 +49,9 @@ TEST(ParseJobSpec, ReadsEveryKey) {
   EXPECT_EQ(spec->data.corpus, "/c");
   EXPECT_EQ(spec->data.split.seed, 3);
   EXPECT_FALSE(spec->data.packing);
+  // What an older coordinator sends: plain text, and no end token.
+  EXPECT_EQ(spec->data.special_tokens, "text");
+  EXPECT_FALSE(spec->data.end_token);
   EXPECT_EQ(spec->lora.r, 8);
   EXPECT_EQ(spec->training.schedule, "cosine");
   EXPECT_EQ(spec->training.early_stopping->patience, 3);
@@ -58,6 +63,16 @@ TEST(ParseJobSpec, ReadsEveryKey) {
   EXPECT_EQ(spec->resume_from->dir, "/r");
   EXPECT_EQ(spec->inputs[0].seed, 11);
   EXPECT_EQ(spec->resources.cpus, 2);
+}
+
+TEST(ParseJobSpec, ReadsHowTextsBecomeTokens) {
+  std::string text = kSpec;
+  text.replace(text.find("\"packing\": false"), 16,
+               "\"packing\": true, \"special_tokens\": \"parse\", \"end_token\": true");
+  const auto spec = ParseJobSpec(text, "spec.json");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->data.special_tokens, "parse");
+  EXPECT_TRUE(spec->data.end_token);
 }
 
 struct BadCase {
@@ -72,6 +87,8 @@ TEST(ParseJobSpec, NamesTheWrongKey) {
       {"\"kind\": \"train\"", "\"kind\": \"dance\"", "task.kind: \"dance\""},
       {"\"base\": \"/m\"", "\"other\": 1", "parameters.model.base: missing"},
       {"\"max_length\": 64", "\"max_length\": -1", "parameters.data.max_length: expected 8"},
+      {"\"packing\": false", "\"special_tokens\": \"ids\"",
+       "parameters.data.special_tokens: \"ids\" is not one of text, parse"},
       {"\"cosine\"", "\"sine\"", "parameters.training.schedule: \"sine\" is not one of linear"},
       {"\"batch_size\": 8", "\"batch_size\": 8.5",
        "parameters.training.batch_size: expected a whole"},
@@ -190,6 +207,59 @@ TEST(CommandReader, ReadsLinesAsTheyComeAndEndsWithItsOwner) {
   EXPECT_TRUE(queue.TakeCheckpoint());
   EXPECT_FALSE(queue.TakeCheckpoint());
   EXPECT_FALSE(queue.stop()->checkpoint);
+}
+
+TEST(CommandReader, ASignalThatEndsEverythingIsAStopWithACheckpoint) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    // As the shim starts it.
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    const int end_signals = TakeEndSignals();
+    Pipe pipe;
+    CommandQueue queue;
+    CommandReader reader(pipe.ends[0], &queue, end_signals);
+    kill(getpid(), SIGTERM);
+    while (!queue.stop().has_value()) std::this_thread::yield();
+    kill(getpid(), SIGTERM);  // schedulers repeat it
+    const std::string cancel = "{\"cmd\":\"stop\",\"reason\":\"cancel\"}\n";
+    if (::write(pipe.ends[1], cancel.data(), cancel.size()) < 0) _exit(3);
+    while (queue.stop()->reason != "cancel") std::this_thread::yield();
+    kill(getpid(), SIGINT);  // an order that was given stands
+    sigset_t pending;
+    for (sigpending(&pending); sigismember(&pending, SIGINT) == 1; sigpending(&pending)) {
+      std::this_thread::yield();
+    }
+    const std::string after = "{\"cmd\":\"checkpoint\"}\n";  // is read after it was dealt with
+    if (::write(pipe.ends[1], after.data(), after.size()) < 0) _exit(3);
+    while (!queue.TakeCheckpoint()) std::this_thread::yield();
+    _exit(queue.stop()->reason == "cancel" && !queue.stop()->checkpoint ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(CommandReader, ByHandASecondSignalEnds) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    signal(SIGTERM, SIG_DFL);
+    const int end_signals = TakeEndSignals();
+    Pipe pipe;
+    CommandQueue queue;
+    CommandReader reader(pipe.ends[0], &queue, end_signals);
+    kill(getpid(), SIGTERM);
+    while (!queue.stop().has_value()) std::this_thread::yield();
+    if (queue.stop()->reason != "drain" || !queue.stop()->checkpoint) _exit(1);
+    kill(getpid(), SIGTERM);
+    for (;;) pause();
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
 }
 
 }  // namespace

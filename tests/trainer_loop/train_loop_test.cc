@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/trainer_loop/fakes.h"
+#include "trainer/validation.h"
 
 namespace scm {
 namespace {
@@ -66,6 +67,22 @@ struct Bench {
   TickingClock clock;
   std::unique_ptr<TrainLoop> loop;
 };
+
+// A choice that is no number ranks nowhere, even where the right answer's loss is one.
+TEST(Validate, RanksNothingWhereALogLikelihoodIsNotFinite) {
+  for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    Bench bench(Spec());
+    bench.model.log_likelihood_of[203] = bad;  // a wrong choice
+    const auto result = Validate(bench.validation, 4096, nullptr, &bench.model);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(std::isnan(result->loss));
+    EXPECT_FALSE(result->counts.has_value());
+    bench.model.log_likelihood_of[203] = -50;
+    const auto sound = Validate(bench.validation, 4096, nullptr, &bench.model);
+    EXPECT_TRUE(std::isfinite(sound->loss));
+    EXPECT_EQ(sound->counts->items, 7);
+  }
+}
 
 TEST(TrainLoop, ReportsStepsValidationsAndCheckpoints) {
   Bench bench(Spec());

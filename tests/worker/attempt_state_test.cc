@@ -101,6 +101,15 @@ AttemptEnd Violating(AttemptEnd end) {
   return end;
 }
 
+void ExpectEnd(const EndCase& c) {
+  const ProcessEvent event = DescribeEnd(c.end);
+  EXPECT_EQ(event.kind, c.kind) << c.what;
+  EXPECT_EQ(event.exit_code, c.exit_code) << c.what;
+  EXPECT_EQ(event.retryable, c.retryable) << c.what;
+  EXPECT_THAT(event.message, testing::HasSubstr(c.message)) << c.what;
+  EXPECT_EQ(event.message.empty(), c.message[0] == '\0') << c.what;
+}
+
 TEST(AttemptStateTest, DescribesEveryEnd) {
   using K = ProcessEvent::Kind;
   const EndCase cases[] = {
@@ -126,14 +135,68 @@ TEST(AttemptStateTest, DescribesEveryEnd) {
        "too long"},
       {"broke the protocol, exit 0", Violating(Exit(0)), K::kExited, 1, false, "too long"},
   };
+  for (const EndCase& c : cases) ExpectEnd(c);
+}
+
+AttemptEnd GoingDown(AttemptEnd end) {
+  end.going_down = true;
+  return end;
+}
+AttemptEnd Told(AttemptEnd end) {
+  end.exit.told_to_end = true;
+  return end;
+}
+AttemptEnd Saying(AttemptEnd end, const char* last_report) {
+  end.last_report = last_report;
+  return end;
+}
+
+// Whatever ends while its worker goes down ends because of that, and costs no retry.
+TEST(AttemptStateTest, WhatEndsWithItsWorkerIsFree) {
+  using K = ProcessEvent::Kind;
+  const EndCase cases[] = {
+      {"died of the signal", GoingDown(Exit(143, SIGTERM)), K::kKilled, 143, true, "signal 15"},
+      {"only the shim knows", Told(Exit(143, SIGTERM)), K::kKilled, 143, true, "signal 15"},
+      {"an exit code of its own", GoingDown(Exit(3)), K::kKilled, 3, true, "exit code 3"},
+      {"exit 0 without a word", Told(Exit(0)), K::kKilled, 0, true, "local shutdown"},
+      {"obeyed the shim", Told(Saying(Exit(0), "stopped")), K::kKilled, 0, true, "local shutdown"},
+      {"failed over it", GoingDown(Saying(Exit(1), "failed")), K::kKilled, 1, true, "local"},
+      {"killed after the grace", Told(ByDeadline(Exit(137, SIGKILL))), K::kKilled, 137, true,
+       "was killed"},
+      {"the shim was killed, too", GoingDown(Lost(Exit(137, SIGKILL))), K::kKilled, 137, true,
+       "restarted"},
+      {"found after a restart", Stopped(Lost(Exit(137, SIGKILL)), true, ""), K::kKilled, 137, true,
+       "restarted"},
+      {"never got to its start", GoingDown(NotStarted(ETIMEDOUT)), K::kKilled, 127, true,
+       "cannot execute"},
+  };
   for (const EndCase& c : cases) {
-    const ProcessEvent event = DescribeEnd(c.end);
-    EXPECT_EQ(event.kind, c.kind) << c.what;
-    EXPECT_EQ(event.exit_code, c.exit_code) << c.what;
-    EXPECT_EQ(event.retryable, c.retryable) << c.what;
-    EXPECT_THAT(event.message, testing::HasSubstr(c.message)) << c.what;
-    EXPECT_EQ(event.message.empty(), c.message[0] == '\0') << c.what;
+    ExpectEnd(c);
+    EXPECT_TRUE(DescribeEnd(c.end).free) << c.what;
   }
+  for (const AttemptEnd& end :
+       {Exit(143, SIGTERM), Lost(Exit(137, SIGKILL)), Exit(3), GoingDown(Violating(Exit(1))),
+        Stopped(Exit(0), false, "stopped")}) {
+    EXPECT_FALSE(DescribeEnd(end).free) << end.exit.exit_code;
+  }
+}
+
+// The last word holds, whoever had to end the process.
+TEST(AttemptStateTest, WhoStaysAfterTheLastWordIsJudgedByIt) {
+  using K = ProcessEvent::Kind;
+  const EndCase cases[] = {
+      {"done", Saying(ByDeadline(Exit(137, SIGKILL)), "done"), K::kExited, 0, false, "\"done\""},
+      {"stopped", Stopped(ByDeadline(Exit(143, SIGTERM)), false, "stopped"), K::kExited, 0, false,
+       "\"stopped\""},
+      {"failed", Saying(ByDeadline(Exit(137, SIGKILL)), "failed"), K::kExited, 137, true,
+       "\"failed\""},
+      {"failed, exit 0", Saying(ByDeadline(Exit(0)), "failed"), K::kExited, 1, true, "\"failed\""},
+      {"done, then the signal that ends all", Told(Saying(Exit(143, SIGTERM), "done")), K::kExited,
+       0, false, "\"done\""},
+      {"done, then a crash of its own", Saying(Exit(139, SIGSEGV), "done"), K::kExited, 139, true,
+       "signal 11"},
+  };
+  for (const EndCase& c : cases) ExpectEnd(c);
 }
 
 }  // namespace

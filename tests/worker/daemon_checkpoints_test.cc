@@ -48,6 +48,44 @@ TEST_F(DaemonCheckpointsTest, AFinalRefusalEndsTheAttempt) {
   EXPECT_FALSE(Contains(Reports(lease), "\"checkpoint\""));
 }
 
+TEST_F(DaemonCheckpointsTest, ACoordinatorWithoutRoomIsNotAskedForEver) {
+  h.coordinator.upload_answers.assign(1000,
+                                      absl::ResourceExhaustedError("no room for r-1/5: much"));
+  h.context().upload_patience = absl::Minutes(2);  // of the harness's fast time
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_NE(h.End(lease).exit_code, 0);
+  EXPECT_THAT(h.End(lease).message,
+              HasSubstr("(checkpoint 5) cannot be stored: no room for r-1/5: much"));
+  EXPECT_GT(h.coordinator.uploads, 4) << "a wrong file would have been given up by then";
+}
+
+TEST_F(DaemonCheckpointsTest, ACancelledRunDoesNotWaitForRoom) {
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
+  h.context().upload_patience = absl::InfiniteDuration();
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000));
+  h.StepUntil([&] { return h.coordinator.uploads > 2; }, "a refusal");
+  h.coordinator.SendCommand(lease, R"({"cmd":"stop","reason":"cancel","grace_seconds":3000})");
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+}
+
+TEST_F(DaemonCheckpointsTest, AnInputLargerThanTheDiskIsSaidAndNotFetched) {
+  h.coordinator.blobs["r-1/10"] = {
+      R"({"id":"r-1/10","files":[{"path":"a","bytes":1000000000000000000,"sha256":"00"}]})",
+      {{"a", "xy"}}};
+  Json spec = FakeSpec(Json::object(), 20);
+  spec["resume_from"] = {{"step", 10}, {"dir", "scm:r-1/10"}};
+  const LeaseRef lease = h.Grant(spec);
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  // Unlike a disk that somebody filled, it counts: it would be tried here for ever.
+  EXPECT_EQ(h.End(lease).kind, Kind::kStartFailed);
+  EXPECT_TRUE(h.End(lease).retryable);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("r-1/10 has 1000000"));
+  EXPECT_THAT(h.End(lease).message, HasSubstr("and the worker's disk"));
+  EXPECT_GT(h.coordinator.downloads, 1) << "there might have been room a moment later";
+}
+
 TEST_F(DaemonCheckpointsTest, ACheckpointThatIsNotThereEndsTheAttempt) {
   const LeaseRef lease = h.Grant(FakeSpec({{"bad_checkpoint", true}, {"step_ms", 5}}, 100000));
   ASSERT_TRUE(h.StepUntilEnded(lease));

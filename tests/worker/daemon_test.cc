@@ -1,6 +1,8 @@
 // The daemon over an in-process coordinator, with real shims and scripted trainers.
 #include "worker/daemon.h"
 
+#include <signal.h>
+
 #include <limits>
 
 #include "absl/strings/str_split.h"
@@ -127,7 +129,8 @@ TEST_F(DaemonTest, KillsWhatDoesNotStopInTime) {
   h.coordinator.SendCommand(lease, R"({"cmd":"stop","reason":"cancel","grace_seconds":0.05})");
   ASSERT_TRUE(h.StepUntilEnded(lease));
   EXPECT_EQ(h.End(lease).kind, Kind::kExited);
-  EXPECT_EQ(h.End(lease).exit_code, 128 + SIGTERM);
+  // At once: nothing of it would hear a SIGTERM.
+  EXPECT_EQ(h.End(lease).exit_code, 128 + SIGKILL);
   EXPECT_THAT(h.End(lease).message, HasSubstr("did not stop within 0.05 s"));
 }
 
@@ -280,6 +283,80 @@ TEST_F(DaemonTest, ShutsDownInOrder) {
   EXPECT_THAT(Reports(lease), HasSubstr("\"checkpoint\""));
   EXPECT_EQ(h.coordinator.goodbyes, std::vector<std::string>{"terminated"});
   EXPECT_EQ(h.coordinator.blobs.size(), 1u);
+}
+
+// As one that handles the signal which ends everything at once, before the daemon has acted on it.
+TEST_F(DaemonTest, ATrainerThatDiesAsItsWorkerGoesDownCostsNothing) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}, {"sigterm_exit", 143}}, 100000, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  kill(static_cast<pid_t>(IntegerAt(h.PidFile(1), "trainer_pid", 0)), SIGTERM);
+  WaitUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  h.daemon().Shutdown("terminated");
+  ASSERT_TRUE(h.StepUntil([&] { return h.daemon().finished(); }, "the shutdown"));
+  EXPECT_EQ(h.End(lease).kind, Kind::kKilled);
+  EXPECT_TRUE(h.End(lease).free);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("exit code 143"));
+}
+
+TEST_F(DaemonTest, AHangAfterTheLastWordIsEndedAndTheWordHolds) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"hang_at_exit", true}}, 10));
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).kind, Kind::kExited);
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+  EXPECT_THAT(h.End(lease).message, HasSubstr("it had said \"done\" and did not exit"));
+  EXPECT_EQ(h.coordinator.blobs.count("r-1/10"), 1u);
+}
+
+TEST_F(DaemonTest, SaysWhatItsAttemptsWaitForAndWhenTheyLastWrote) {
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
+  const LeaseRef lease = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 5));
+  const auto waits = [&] {
+    return h.coordinator.states.size() == 1 &&
+           Contains(h.coordinator.states[0].waiting_for, "no room for r-1/5");
+  };
+  ASSERT_TRUE(h.StepUntil(waits, "the reason"));
+  EXPECT_THAT(h.coordinator.states[0].waiting_for, HasSubstr("the upload of checkpoint 5, tried"));
+  EXPECT_EQ(h.coordinator.states[0].lease, lease);
+  // It goes on writing, although nothing of that can be sent: step 5 waits for its checkpoint.
+  EXPECT_TRUE(h.coordinator.states[0].trainer_silent_seconds.has_value());
+  const std::string before = Reports(lease);
+  const int renewals = h.coordinator.renewals;
+  h.StepUntil([&] { return h.coordinator.renewals > renewals + 20; }, "renewals");
+  EXPECT_EQ(Reports(lease), before);
+  EXPECT_LT(h.coordinator.states[0].trainer_silent_seconds.value_or(1e9), 100 * 60.0);
+  h.coordinator.upload_answers.clear();
+  StepUntilReported(lease, "\"checkpoint\"");
+  h.StepUntil([&] { return h.coordinator.states[0].waiting_for.empty(); }, "nothing to wait for");
+  h.coordinator.SendRevoke(lease);
+  h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
+}
+
+TEST_F(DaemonTest, ATrainerThatHasEndedIsNotSilent) {
+  h.coordinator.upload_answers.assign(1000, absl::ResourceExhaustedError("no room for r-1/5"));
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5));
+  WaitUntil([&] { return h.Step(), FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  const int renewals = h.coordinator.renewals;
+  h.StepUntil([&] { return h.coordinator.renewals > renewals + 20; }, "renewals");
+  ASSERT_EQ(h.coordinator.states.size(), 1u);
+  EXPECT_EQ(h.coordinator.states[0].trainer_silent_seconds, 0.0);
+  EXPECT_THAT(h.coordinator.states[0].waiting_for, HasSubstr("no room for r-1/5"));
+  h.coordinator.upload_answers.clear();
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.End(lease).exit_code, 0);
+}
+
+TEST_F(DaemonTest, ASilentTrainerIsKnownAsOne) {
+  const LeaseRef lease = h.Grant(FakeSpec({{"hang_at_step", 4}}, 100000));
+  StepUntilReported(lease, "\"step\":3");
+  h.StepUntil(
+      [&] {
+        return h.coordinator.states.size() == 1 &&
+               h.coordinator.states[0].trainer_silent_seconds.value_or(0) > 60;
+      },
+      "a minute of silence");
+  EXPECT_EQ(h.coordinator.states[0].waiting_for, "");
+  h.coordinator.SendRevoke(lease);
+  h.StepUntil([&] { return h.Forgotten(1); }, "the kill");
 }
 
 TEST_F(DaemonTest, WhatAShutdownCouldNotSayIsSaidLater) {

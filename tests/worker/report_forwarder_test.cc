@@ -1,6 +1,7 @@
 #include "worker/report_forwarder.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/rng.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -30,6 +31,22 @@ TEST(ReportForwarderTest, SendsWholeLinesOnly) {
   EXPECT_EQ(forwarder.sent(), 0) << "asking is not sending";
   forwarder.OnSent(step);
   EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kNothing);
+}
+
+TEST(ReportForwarderTest, ALastWordIsKnownWhateverItsTextHolds) {
+  for (const std::string& text : {std::string("\\ud83d"), std::string("caf\xe9"),
+                                  std::string("\xed\xa0\xbd"), std::string("NaN")}) {
+    for (const char* type : {"done", "failed", "stopped"}) {
+      const std::string line =
+          absl::StrCat("{\"type\":\"", type, "\",\"message\":\"", text, "\"}\n");
+      ReportForwarder forwarder(0, "");
+      forwarder.OnSent(forwarder.Next(line));
+      EXPECT_EQ(forwarder.last_report(), type) << line;
+    }
+  }
+  ReportForwarder escaped(0, "");
+  escaped.OnSent(escaped.Next("{\"type\":\"\\u0064one\"}\n"));
+  EXPECT_EQ(escaped.last_report(), "done");
 }
 
 TEST(ReportForwarderTest, HoldsBackWhatRefersToFiles) {

@@ -120,14 +120,79 @@ TEST_F(ShimTest, RefusesToStartAfterTheDeadline) {
 }
 
 TEST_F(ShimTest, EndsAtTheDeadline) {
-  StartShell("trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.02; done");
-  WaitUntil([&] { return Contains(Log(), "ready"); }, "the trap");
+  StartFake(FakeSpec({{"step_ms", 5}, {"sigterm_exit", 3}}, 100000));
+  WaitUntil([&] { return Contains(Reports(), "started"); }, "the handler");
   ASSERT_TRUE(launcher_.SetDeadline(dir_.path(), absl::Milliseconds(50)).ok());
   const ExitRecord exit = WaitForExit();
   EXPECT_TRUE(exit.by_deadline);
   EXPECT_EQ(exit.exit_code, 3);
   EXPECT_THAT(Log(), testing::HasSubstr("asked"));
 }
+
+// What ends a whole job reaches the shim, the trainer and its children at once.
+class EverythingIsSignalled : public ShimTest, public testing::WithParamInterface<int> {
+ protected:
+  void SignalEverything() {
+    const Json pid = PidFile();
+    const pid_t shim = static_cast<pid_t>(IntegerAt(pid, "pid", 0));
+    ASSERT_GT(shim, 0);
+    std::vector<pid_t> all = MembersOfSession(shim);
+    all.push_back(shim);
+    for (const pid_t process : all) kill(process, GetParam());
+  }
+};
+
+TEST_P(EverythingIsSignalled, ATrainerStopsWithACheckpoint) {
+  StartFake(FakeSpec({{"step_ms", 5}, {"fork_children", 2}}, 100000, 100000));
+  WaitUntil([&] { return Contains(Reports(), "\"step\":3,"); }, "step 3");
+  WaitForRunning();
+  SignalEverything();
+  const ExitRecord exit = WaitForExit();
+  EXPECT_TRUE(exit.told_to_end);
+  EXPECT_EQ(exit.exit_code, 0);
+  EXPECT_FALSE(exit.by_deadline);
+  const std::vector<std::string> lines = absl::StrSplit(Reports(), '\n', absl::SkipEmpty());
+  EXPECT_THAT(lines.back(), testing::HasSubstr("\"stopped\""));
+  EXPECT_THAT(lines[lines.size() - 2], testing::HasSubstr("\"checkpoint\""));
+}
+
+TEST_P(EverythingIsSignalled, AScriptAndWhatItRunsLiveOn) {
+  StartShell("sh -c 'echo ready; read line; echo \"$line\"'; exit 4");
+  WaitForRunning();
+  WaitUntil([&] { return Contains(Log(), "ready"); }, "the inner shell");
+  SignalEverything();
+  const ExitRecord exit = WaitForExit();
+  EXPECT_TRUE(exit.told_to_end);
+  EXPECT_EQ(exit.exit_code, 4);
+  EXPECT_THAT(Log(), testing::HasSubstr(R"({"cmd":"stop","reason":"drain","checkpoint":true,)"));
+}
+
+TEST_P(EverythingIsSignalled, WhatDoesNotStopIsEndedAfterTheGrace) {
+  launcher_ = PosixLauncher(Binary("scm-attempt"), absl::Milliseconds(50));
+  StartShell("echo ready; while :; do sleep 0.02; done");
+  WaitForRunning();
+  WaitUntil([&] { return Contains(Log(), "ready"); }, "the loop");
+  SignalEverything();
+  const ExitRecord exit = WaitForExit();
+  EXPECT_TRUE(exit.told_to_end);
+  EXPECT_TRUE(exit.by_deadline);
+  EXPECT_EQ(exit.signal, SIGKILL);
+}
+
+// It handles the signal in its own way, and is gone before the shim has seen its own.
+TEST_P(EverythingIsSignalled, ATrainerThatDiesOfItWasTold) {
+  StartFake(FakeSpec({{"step_ms", 5}, {"sigterm_exit", 143}}, 100000, 100000));
+  WaitForRunning();
+  WaitUntil([&] { return Contains(Reports(), "started"); }, "the handler");
+  const Json pid = PidFile();
+  kill(static_cast<pid_t>(IntegerAt(pid, "trainer_pid", 0)), SIGTERM);
+  kill(static_cast<pid_t>(IntegerAt(pid, "pid", 0)), GetParam());
+  const ExitRecord exit = WaitForExit();
+  EXPECT_TRUE(exit.told_to_end);
+  EXPECT_EQ(exit.exit_code, 143);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, EverythingIsSignalled, testing::Values(SIGTERM, SIGINT));
 
 TEST_F(ShimTest, ARefreshedDeadlineKeepsItAlive) {
   StartShell("read line; exit 4");

@@ -31,6 +31,14 @@ absl::Status CheckArchitecture(const GgufFile& file) {
   }
   SCM_ASSIGN_OR_RETURN(const int64_t experts, file.Integer("llama.expert_count", 0));
   if (experts != 0) return Refuse(file, "llama.expert_count: mixtures of experts are no Llama");
+  // Without a type llama.cpp scales linearly by the factor; 0 and 1 are no scaling.
+  SCM_ASSIGN_OR_RETURN(const double factor, file.Number("llama.rope.scaling.factor", 1));
+  if (!file.Has("llama.rope.scaling.type") && factor != 0 && factor != 1) {
+    return Refuse(file, absl::StrCat("llama.rope.scaling.factor is ", factor,
+                                     " without llama.rope.scaling.type, which llama.cpp reads as "
+                                     "linear scaling; supported are none and Llama 3's "
+                                     "rope_freqs"));
+  }
   SCM_ASSIGN_OR_RETURN(const std::string type, file.String("llama.rope.scaling.type", "none"));
   if (type != "none") {
     return Refuse(file, absl::StrCat("llama.rope.scaling.type is \"", type,
@@ -95,6 +103,7 @@ absl::StatusOr<LlamaConfig> ConfigFromGguf(const GgufFile& file) {
   SCM_ASSIGN_OR_RETURN(c.max_position, file.Integer("llama.context_length"));
   SCM_ASSIGN_OR_RETURN(c.bos_token, file.Integer("tokenizer.ggml.bos_token_id", -1));
   SCM_ASSIGN_OR_RETURN(c.eos_token, file.Integer("tokenizer.ggml.eos_token_id", -1));
+  if (c.eos_token >= 0) c.stop_tokens = {c.eos_token};
   if (file.Has("llama.vocab_size")) {
     SCM_ASSIGN_OR_RETURN(c.vocabulary, file.Integer("llama.vocab_size"));
   } else {

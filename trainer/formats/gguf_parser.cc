@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "trainer/formats/dequantise.h"
+#include "trainer/formats/gguf_kind.h"
 #include "trainer/formats/llama_tensors.h"
 
 namespace scm {
@@ -294,6 +295,7 @@ absl::Status GgufParser::Run() {
   uint64_t tensors = 0, pairs = 0;
   SCM_RETURN_IF_ERROR(Header(tensors, pairs));
   SCM_RETURN_IF_ERROR(Metadata(pairs));
+  SCM_RETURN_IF_ERROR(CheckWholeModel(file_));
   for (uint64_t i = 0; i < tensors; ++i) {
     GgufTensor tensor;
     SCM_RETURN_IF_ERROR(Tensor(tensor));

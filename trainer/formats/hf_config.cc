@@ -1,8 +1,11 @@
 #include "trainer/formats/hf_config.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "common/json.h"
 #include "common/status_macros.h"
+#include "trainer/formats/hf_rope.h"
 #include "trainer/formats/llama_tensors.h"
 
 namespace scm {
@@ -38,13 +41,14 @@ absl::Status ReadOptionalNumber(const Json& json, const char* key, absl::string_
   return absl::OkStatus();
 }
 
-// An id, or a list of ids of which the first is taken (Llama 3 has several end tokens).
-int64_t TokenAt(const Json& json, const char* key) {
+// One id or a list of them; anything else is none.
+std::vector<int64_t> TokensAt(const Json& json, const char* key) {
   const Json& value = MemberAt(json, key);
-  if (value.is_array() && !value.empty() && value[0].is_number_integer()) {
-    return value[0].get<int64_t>();
+  std::vector<int64_t> tokens;
+  for (const Json& token : value.is_array() ? value : Json::array({value})) {
+    if (token.is_number_integer()) tokens.push_back(token.get<int64_t>());
   }
-  return value.is_number_integer() ? value.get<int64_t>() : -1;
+  return tokens;
 }
 
 absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
@@ -73,50 +77,6 @@ absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
         what, "quantization_config",
         "quantised weights are not supported here; use the original model or a GGUF file");
   }
-  const double partial = NumberAt(json, "partial_rotary_factor", 1);
-  if (partial != 1) return Refuse(what, "partial_rotary_factor", "only 1 is supported");
-  return absl::OkStatus();
-}
-
-absl::Status ReadRope(const Json& json, absl::string_view what, LlamaConfig& c) {
-  const bool v5 = !MemberAt(json, "rope_parameters").is_null();
-  const char* key = v5 ? "rope_parameters" : "rope_scaling";
-  const Json& rope = MemberAt(json, key);
-  SCM_RETURN_IF_ERROR(ReadOptionalNumber(json, "rope_theta", what, c.rope_theta));
-  if (rope.is_null()) return absl::OkStatus();
-  if (!rope.is_object()) return Refuse(what, key, "expected an object");
-  SCM_RETURN_IF_ERROR(ReadOptionalNumber(rope, "rope_theta", what, c.rope_theta));
-  // Transformers before 4.43 wrote "type".
-  const std::string type = StringAt(rope, "rope_type", StringAt(rope, "type", "default"));
-  if (type == "default") return absl::OkStatus();
-  if (type != "llama3") {
-    return Refuse(what, absl::StrCat(key, ".rope_type"),
-                  absl::StrCat("\"", type, "\" is not supported, expected default or llama3"));
-  }
-  RopeScaling scaling;
-  const struct {
-    const char* name;
-    double* value;
-  } numbers[] = {{"factor", &scaling.factor},
-                 {"low_freq_factor", &scaling.low_freq_factor},
-                 {"high_freq_factor", &scaling.high_freq_factor}};
-  for (const auto& number : numbers) {
-    const std::string name = absl::StrCat(key, ".", number.name);
-    if (!MemberAt(rope, number.name).is_number()) return Refuse(what, name, "expected a number");
-    *number.value = MemberAt(rope, number.name).get<double>();
-    if (!(*number.value > 0 && *number.value < 1e6)) {
-      return Refuse(what, name, absl::StrCat("is ", *number.value, ", expected a positive number"));
-    }
-  }
-  if (scaling.low_freq_factor >= scaling.high_freq_factor) {
-    return Refuse(what, key, "low_freq_factor must be below high_freq_factor");
-  }
-  SCM_RETURN_IF_ERROR(
-      ReadInteger(rope, "original_max_position_embeddings", what, scaling.original_max_position));
-  if (scaling.original_max_position < 1) {
-    return Refuse(what, key, "original_max_position_embeddings must be positive");
-  }
-  c.rope_scaling = scaling;
   return absl::OkStatus();
 }
 
@@ -145,13 +105,18 @@ absl::StatusOr<LlamaConfig> ConfigFromJson(absl::string_view text, const std::st
   SCM_RETURN_IF_ERROR(ReadOptionalInteger(json, "max_position_embeddings", what, c.max_position));
   c.rms_norm_eps = 1e-6;  // what transformers takes when the key is absent
   SCM_RETURN_IF_ERROR(ReadOptionalNumber(json, "rms_norm_eps", what, c.rms_norm_eps));
-  SCM_RETURN_IF_ERROR(ReadRope(json, what, c));
+  SCM_RETURN_IF_ERROR(ReadRope(json, what, &c));
   c.tied_embeddings = BoolAt(json, "tie_word_embeddings", false);
-  c.bos_token = TokenAt(json, "bos_token_id");
-  c.eos_token = TokenAt(json, "eos_token_id");
+  // Llama 3 has several end tokens; the first stands for them.
+  const std::vector<int64_t> starts = TokensAt(json, "bos_token_id");
+  c.stop_tokens = StopTokensFromJson(json);
+  c.bos_token = starts.empty() ? -1 : starts[0];
+  c.eos_token = c.stop_tokens.empty() ? -1 : c.stop_tokens[0];
   SCM_RETURN_IF_ERROR(CheckConfig(c, what));
   return c;
 }
+
+std::vector<int64_t> StopTokensFromJson(const Json& json) { return TokensAt(json, "eos_token_id"); }
 
 std::string ConfigJsonText(const LlamaConfig& c, absl::string_view dtype) {
   const auto token = [](int64_t id) { return id < 0 ? Json() : Json(id); };

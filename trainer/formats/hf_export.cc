@@ -23,12 +23,44 @@ constexpr const char* kCopied[] = {"config.json",
                                    "generation_config.json",
                                    "chat_template.jinja"};
 
-absl::StatusOr<std::vector<CompanionFile>> FromDirectory(const std::string& directory) {
+std::string Written(const Json& json) { return DumpJson(json, 2) + "\n"; }
+
+// config.json with what was found in the weights. `tokenizer_class` is taken out: it belongs to
+// tokenizer_config.json and would go before tokenizer.json.
+void AgreeConfig(const LlamaConfig& config, Json* json) {
+  if (BoolAt(*json, "tie_word_embeddings", false) != config.tied_embeddings) {
+    (*json)["tie_word_embeddings"] = config.tied_embeddings;
+  }
+  json->erase("tokenizer_class");
+}
+
+// The class that makes every program obey tokenizer.json, and the start token as its
+// post-processor puts it.
+absl::Status AgreeTokenizerConfig(const ModelSource& model, Json* json) {
+  (*json)["tokenizer_class"] = "PreTrainedTokenizerFast";
+  if (!json->contains("add_bos_token")) return absl::OkStatus();
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, model.MakeTokenizer());
+  (*json)["add_bos_token"] = tokenizer->adds_bos();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<CompanionFile>> FromDirectory(const ModelSource& model) {
   std::vector<CompanionFile> files;
   for (const char* name : kCopied) {
-    const std::string path = absl::StrCat(directory, "/", name);
+    const std::string path = absl::StrCat(model.path(), "/", name);
     if (!FileExists(path)) continue;
     SCM_ASSIGN_OR_RETURN(std::string content, ReadFile(path));
+    const bool config = absl::string_view(name) == "config.json";
+    if (config || absl::string_view(name) == "tokenizer_config.json") {
+      SCM_ASSIGN_OR_RETURN(const Json before, ParseJson(content, path));
+      Json after = before;
+      if (config) {
+        AgreeConfig(model.config(), &after);
+      } else {
+        SCM_RETURN_IF_ERROR(AgreeTokenizerConfig(model, &after));
+      }
+      if (after != before) content = Written(after);
+    }
     files.push_back({name, std::move(content)});
   }
   return files;
@@ -54,7 +86,7 @@ absl::StatusOr<std::string> TokenizerConfig(const GgufFile& file, const Tokenize
   json["model_max_length"] = length;
   SCM_ASSIGN_OR_RETURN(const std::string chat, file.String("tokenizer.chat_template", ""));
   if (!chat.empty()) json["chat_template"] = chat;
-  return DumpJson(json, 2) + "\n";
+  return Written(json);
 }
 
 absl::StatusOr<std::vector<CompanionFile>> FromGguf(const std::string& path,
@@ -70,11 +102,11 @@ absl::StatusOr<std::vector<CompanionFile>> FromGguf(const std::string& path,
 
 }  // namespace
 
-absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const std::string& model_path,
+absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const ModelSource& model,
                                                           absl::string_view dtype) {
   std::error_code error;
-  if (std::filesystem::is_directory(model_path, error)) return FromDirectory(model_path);
-  return FromGguf(model_path, dtype);
+  if (std::filesystem::is_directory(model.path(), error)) return FromDirectory(model);
+  return FromGguf(model.path(), dtype);
 }
 
 }  // namespace scm

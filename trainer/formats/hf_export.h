@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "trainer/model_source.h"
 
 namespace scm {
 
@@ -15,10 +16,11 @@ struct CompanionFile {
   std::string content;
 };
 
-// For a Hugging Face directory its config.json, tokenizer files and generation_config.json as they
-// are; for a GGUF file config.json (with `dtype`, as torch names it), tokenizer.json and
-// tokenizer_config.json made from the metadata.
-absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const std::string& model_path,
+// For a Hugging Face directory its config.json, tokenizer files and generation_config.json, changed
+// only where other programs would read them otherwise than scm did (tied embeddings, the class of
+// the tokenizer, its start token); for a GGUF file config.json (with `dtype`, as torch names it),
+// tokenizer.json and tokenizer_config.json made from the metadata.
+absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const ModelSource& model,
                                                           absl::string_view dtype);
 
 }  // namespace scm

@@ -9,8 +9,7 @@
 
 namespace scm {
 
-// Reads config.json and the headers of model.safetensors, or of the shards that
-// model.safetensors.index.json names (file names only: one that leads elsewhere is refused).
+// Reads config.json and the headers of the weights (hf_weights.h).
 absl::StatusOr<std::unique_ptr<ModelSource>> OpenHuggingFaceModel(const std::string& directory);
 
 }  // namespace scm

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "common/lfs_pointer.h"
 
 namespace scm {
 
@@ -31,8 +32,12 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
   close(fd);
   if (!status.ok()) return status;
   const size_t size = data == nullptr ? 0 : static_cast<size_t>(info.st_size);
-  return std::unique_ptr<MappedFile>(
+  std::unique_ptr<MappedFile> file(
       new MappedFile(path, absl::string_view(static_cast<const char*>(data), size)));
+  if (IsLfsPointer(file->bytes())) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", kLfsPointerAdvice));
+  }
+  return file;
 }
 
 MappedFile::~MappedFile() {

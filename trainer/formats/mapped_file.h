@@ -14,7 +14,8 @@ namespace scm {
 
 class MappedFile {
  public:
-  // NOT_FOUND, PERMISSION_DENIED … with the path. INVALID_ARGUMENT for anything but a plain file.
+  // NOT_FOUND, PERMISSION_DENIED … with the path. INVALID_ARGUMENT for anything but a plain file,
+  // and for a pointer that Git LFS has left in its place.
   static absl::StatusOr<std::unique_ptr<MappedFile>> Open(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

@@ -22,7 +22,8 @@ class BpeTokenizer : public Tokenizer {
         pre_tokenizer_(std::move(pre_tokenizer)),
         bos_(parts.bos),
         eos_(parts.eos),
-        adds_bos_(parts.adds_bos) {
+        adds_bos_(parts.adds_bos),
+        warnings_(parts.warnings) {
     vocabulary_size_ = static_cast<int64_t>(bpe_->vocabulary().tokens.size());
     for (const AddedToken& token : parts.added) {
       passes_[token.normalized ? 1 : 0].Add(token);
@@ -63,6 +64,18 @@ class BpeTokenizer : public Tokenizer {
   int32_t bos_token() const override { return bos_; }
   int32_t eos_token() const override { return eos_; }
   bool adds_bos() const override { return adds_bos_; }
+  std::vector<std::string> warnings() const override { return warnings_; }
+
+  std::string FindSpecial(absl::string_view text) const override {
+    for (const SpecialTokens& pass : passes_) {
+      for (size_t from = 0; !pass.empty() && from < text.size();) {
+        const SpecialTokens::Match match = pass.Find(text, from);
+        if (match.token != nullptr && match.token->special) return match.token->content;
+        from = match.end;
+      }
+    }
+    return "";
+  }
 
  private:
   // Takes the added tokens of this pass out of the text and gives what lies between them to the
@@ -96,6 +109,7 @@ class BpeTokenizer : public Tokenizer {
   int64_t vocabulary_size_ = 0;
   int32_t bos_, eos_;
   bool adds_bos_;
+  std::vector<std::string> warnings_;
 };
 
 absl::Status RefuseTokenizer(absl::string_view what, absl::string_view problem) {

@@ -19,6 +19,8 @@ struct TokenizerParts {
   std::vector<AddedToken> added;
   int32_t bos = -1, eos = -1;
   bool adds_bos = false;
+  // Where other programs read the same files otherwise, in sentences.
+  std::vector<std::string> warnings;
 };
 
 // `what` names the file in messages. Every id must be below `limit`, the rows of the embedding.

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "trainer/tokenize/newer_unicode.h"
 
 namespace scm {
 namespace {
@@ -19,9 +20,38 @@ constexpr char kSpace[] =
 constexpr size_t kMaxPattern = 4096, kMaxPatterns = 8;
 constexpr uint32_t kMatchLimit = 200'000'000, kHeapLimitKib = 65536;
 
+// A class of characters that Unicode has added to.
+struct GrownClass {
+  absl::string_view spelling;
+  const char* newer;
+  bool negated;
+};
+constexpr GrownClass kGrown[] = {
+    {R"(\p{L})", kNewerLetters, false}, {R"(\pL)", kNewerLetters, false},
+    {R"(\P{L})", kNewerLetters, true},  {R"(\PL)", kNewerLetters, true},
+    {R"(\p{N})", kNewerNumbers, false}, {R"(\pN)", kNewerNumbers, false},
+    {R"(\P{N})", kNewerNumbers, true},  {R"(\PN)", kNewerNumbers, true},
+    {R"(\d)", kNewerDigits, false},     {R"(\D)", kNewerDigits, true}};
+
+// The one that begins at `at`, or null.
+const GrownClass* FindGrown(absl::string_view pattern, size_t at) {
+  for (const GrownClass& grown : kGrown) {
+    if (absl::StartsWith(pattern.substr(at), grown.spelling)) return &grown;
+  }
+  return nullptr;
+}
+
+// "[\p{N}…]", or within a set what goes into it.
+std::string Grown(const GrownClass& grown, bool in_class) {
+  std::string plain(grown.spelling);
+  if (grown.negated) plain[1] = plain[1] == 'D' ? 'd' : 'p';
+  if (in_class) return absl::StrCat(plain, grown.newer);
+  return absl::StrCat(grown.negated ? "[^" : "[", plain, grown.newer, "]");
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern) {
+absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern, bool newer) {
   const auto refuse = [&](absl::string_view part) {
     return absl::InvalidArgumentError(absl::StrCat("the pre-tokenizer's expression \"", pattern,
                                                    "\" holds ", part, ", which is not supported"));
@@ -33,6 +63,12 @@ absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern) {
   for (size_t i = 0; i < pattern.size(); ++i) {
     const char c = pattern[i];
     if (c == '\\') {
+      if (const GrownClass* grown = FindGrown(pattern, i); grown != nullptr) {
+        if (grown->negated && in_class) return refuse(absl::StrCat(grown->spelling, " in a set"));
+        absl::StrAppend(&out, newer ? Grown(*grown, in_class) : std::string(grown->spelling));
+        i += grown->spelling.size() - 1;
+        continue;
+      }
       if (++i == pattern.size()) return refuse("a backslash at its end");
       const char e = pattern[i];
       if (e == 's') {
@@ -66,15 +102,31 @@ class PreTokenizer::Pattern {
  public:
   static absl::StatusOr<std::unique_ptr<Pattern>> Make(const std::string& text,
                                                        absl::string_view what) {
-    absl::StatusOr<std::string> translated = TranslatePattern(text);
+    std::unique_ptr<Pattern> pattern(new Pattern);
+    SCM_ASSIGN_OR_RETURN(pattern->code_, Compile(text, false, what));
+    SCM_ASSIGN_OR_RETURN(pattern->newer_, Compile(text, true, what));
+    return pattern;
+  }
+
+  // For texts that may hold characters newer than PCRE2, or not.
+  const pcre2_code* code(bool newer) const { return (newer ? newer_ : code_).get(); }
+
+ private:
+  struct Free {
+    void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+  };
+  using Code = std::unique_ptr<pcre2_code, Free>;
+
+  static absl::StatusOr<Code> Compile(const std::string& text, bool newer, absl::string_view what) {
+    absl::StatusOr<std::string> translated = TranslatePattern(text, newer);
     if (!translated.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(what, ": ", translated.status().message()));
     }
     int error = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code* code =
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+    Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
+                            PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
+                            nullptr));
     if (code == nullptr) {
       PCRE2_UCHAR message[256];
       pcre2_get_error_message(error, message, sizeof message);
@@ -83,18 +135,11 @@ class PreTokenizer::Pattern {
                        "\" is not valid: ", reinterpret_cast<const char*>(message)));
     }
     // Without just-in-time support on this machine, matching is slower and the same.
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-    return std::unique_ptr<Pattern>(new Pattern(code));
+    pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
+    return code;
   }
-  ~Pattern() { pcre2_code_free(code_); }
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
 
-  const pcre2_code* code() const { return code_; }
-
- private:
-  explicit Pattern(pcre2_code* code) : code_(code) {}
-  pcre2_code* code_;
+  Code code_, newer_;
 };
 
 // The scratch memory of one call of Split.
@@ -107,9 +152,10 @@ class PreTokenizer::Matcher {
   };
 
  public:
-  Matcher(const std::vector<std::unique_ptr<Pattern>>& patterns,
+  Matcher(const std::vector<std::unique_ptr<Pattern>>& patterns, bool newer,
           absl::FunctionRef<void(absl::string_view)> piece)
       : patterns_(patterns),
+        newer_(newer),
         piece_(piece),
         data_(pcre2_match_data_create(1, nullptr)),
         context_(pcre2_match_context_create(nullptr)) {
@@ -151,8 +197,9 @@ class PreTokenizer::Matcher {
   absl::Status Match(const Pattern& pattern, absl::string_view text, size_t from, size_t& begin,
                      size_t& end) {
     const auto run = [&](uint32_t options) {
-      return pcre2_match(pattern.code(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                         from, PCRE2_NO_UTF_CHECK | options, data_.get(), context_.get());
+      return pcre2_match(pattern.code(newer_), reinterpret_cast<PCRE2_SPTR>(text.data()),
+                         text.size(), from, PCRE2_NO_UTF_CHECK | options, data_.get(),
+                         context_.get());
     };
     int found = run(0);
     // The interpreter takes its memory from the heap, so it manages what overflows the JIT's stack.
@@ -172,6 +219,7 @@ class PreTokenizer::Matcher {
   }
 
   const std::vector<std::unique_ptr<Pattern>>& patterns_;
+  const bool newer_;
   absl::FunctionRef<void(absl::string_view)> piece_;
   std::unique_ptr<pcre2_match_data, FreeMatchData> data_;
   std::unique_ptr<pcre2_match_context, FreeMatchContext> context_;
@@ -196,7 +244,7 @@ absl::StatusOr<std::unique_ptr<PreTokenizer>> PreTokenizer::Make(
 
 absl::Status PreTokenizer::Split(absl::string_view text,
                                  absl::FunctionRef<void(absl::string_view)> piece) const {
-  return Matcher(patterns_, piece).Run(0, text);
+  return Matcher(patterns_, MayHoldNewer(text), piece).Run(0, text);
 }
 
 }  // namespace scm

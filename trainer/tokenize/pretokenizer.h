@@ -22,6 +22,9 @@ inline constexpr char kLlama3Pattern[] =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
     R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+// The step Digits, which asks for numbers as Rust knows them: by Unicode 17.
+inline constexpr char kDigitPattern[] = "[\\p{N}\U00011DE0-\U00011DE9\U00016FF4-\U00016FF6]";
+
 class PreTokenizer {
  public:
   // INVALID_ARGUMENT with the expression and what is wrong with it. `what` names the file.
@@ -45,6 +48,8 @@ class PreTokenizer {
 };
 
 // The expression in PCRE2's syntax with Unicode's white space for \s (PCRE2's own adds U+180E).
-absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern);
+// With `newer`, \p{L}, \p{N} and \d hold what Unicode gained since version 14 as well: slower, and
+// needed only for texts that hold such characters.
+absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern, bool newer = false);
 
 }  // namespace scm

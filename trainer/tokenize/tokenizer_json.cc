@@ -9,6 +9,7 @@
 #include "common/status_macros.h"
 #include "trainer/tokenize/byte_map.h"
 #include "trainer/tokenize/pretokenizer.h"
+#include "trainer/tokenize/tokenizer_agreement.h"
 
 namespace scm {
 namespace {
@@ -29,9 +30,12 @@ class Reader {
     }
     SCM_RETURN_IF_ERROR(ReadModel(At(json_, "model")));
     SCM_RETURN_IF_ERROR(ReadAddedTokens(At(json_, "added_tokens")));
+    const VocabularyView vocabulary = View();
+    SCM_RETURN_IF_ERROR(CheckAddedTokenIds(vocabulary, parts_.added, what_));
     bool byte_level = false;
     SCM_RETURN_IF_ERROR(ReadPreTokenizer(At(json_, "pre_tokenizer"), 0, byte_level));
     if (!byte_level) return Refuse("pre_tokenizer", "holds no ByteLevel step");
+    SCM_RETURN_IF_ERROR(ApplyTokenizerConfig(vocabulary, settings, what_, &parts_));
     return ReadStartAndEnd(settings);
   }
   TokenizerParts Take() { return std::move(parts_); }
@@ -63,6 +67,16 @@ class Reader {
   }
   absl::Status Refuse(absl::string_view key, absl::string_view problem) const {
     return absl::InvalidArgumentError(absl::StrCat(what_, ": ", key, ": ", problem));
+  }
+
+  VocabularyView View() const {
+    const SortedJson& vocabulary = At(At(json_, "model"), "vocab");
+    return {vocabulary.size(),
+            [&vocabulary](const std::string& text) { return Id(At(vocabulary, text.c_str())); },
+            [this](int64_t id) {
+              const auto& tokens = parts_.vocabulary.tokens;
+              return static_cast<size_t>(id) < tokens.size() && !tokens[id].empty();
+            }};
   }
 
   absl::Status ReadModel(const SortedJson& model) {
@@ -177,7 +191,8 @@ class Reader {
       return absl::OkStatus();
     }
     if (type == "Digits") {
-      parts_.patterns.push_back(IsTrue(step, "individual_digits") ? R"(\p{N})" : R"(\p{N}+)");
+      parts_.patterns.push_back(
+          absl::StrCat(kDigitPattern, IsTrue(step, "individual_digits") ? "" : "+"));
       return absl::OkStatus();
     }
     if (type != "Split") {
@@ -218,21 +233,35 @@ class Reader {
                                    "\" is not in the vocabulary"));
       }
     }
+    return ReadStart(settings);
+  }
+
+  // The post-processor alone says whether a start token is put before every text, and which.
+  absl::Status ReadStart(const TokenizerSettings& settings) {
     std::optional<std::string> prefix;
     SCM_RETURN_IF_ERROR(ReadPostProcessor(At(json_, "post_processor"), 0, prefix));
-    if (settings.add_bos) {
-      parts_.adds_bos = *settings.add_bos;
-      return absl::OkStatus();
+    parts_.adds_bos = prefix.has_value();
+    if (settings.add_bos && *settings.add_bos != parts_.adds_bos) {
+      parts_.warnings.push_back(absl::StrCat(
+          "tokenizer_config.json says add_bos_token: ", *settings.add_bos ? "true" : "false",
+          ", but the post_processor of tokenizer.json puts ", prefix ? "a" : "no",
+          " start token before every text; as in transformers 5 the latter holds"));
     }
     if (!prefix) return absl::OkStatus();
     const int32_t id = FindToken(*prefix);
-    if (id < 0 || (parts_.bos >= 0 && id != parts_.bos)) {
+    if (id < 0) {
       return Refuse("post_processor", absl::StrCat("puts \"", *prefix,
-                                                   "\" before every text, which is not the start "
-                                                   "token"));
+                                                   "\" before every text, which is not in the "
+                                                   "vocabulary"));
+    }
+    if (settings.bos && id != parts_.bos) {
+      return Refuse("post_processor",
+                    absl::StrCat("puts \"", *prefix,
+                                 "\" before every text, but in tokenizer_config.json bos_token is "
+                                 "\"",
+                                 *settings.bos, "\"; make them the same"));
     }
     parts_.bos = id;
-    parts_.adds_bos = true;
     return absl::OkStatus();
   }
 
@@ -262,8 +291,20 @@ class Reader {
                       "expected at most one special token before the text");
       }
       prefix = id.get<std::string>();
+      SCM_RETURN_IF_ERROR(CheckTemplateIds(processor, *prefix));
     }
     return absl::OkStatus();
+  }
+
+  // The ids that the template puts for `token`, which tokenizers takes as they are.
+  absl::Status CheckTemplateIds(const SortedJson& processor, const std::string& token) const {
+    const SortedJson& ids = At(At(At(processor, "special_tokens"), token.c_str()), "ids");
+    if (ids.is_null() || (ids.is_array() && ids.size() == 1 && Id(ids[0]) == FindToken(token))) {
+      return absl::OkStatus();
+    }
+    return Refuse("post_processor.special_tokens",
+                  absl::StrCat("\"", token, "\" stands for the ids ", DumpJson(ids),
+                               ", but the token's id is ", FindToken(token)));
   }
 
   const SortedJson& json_;

@@ -55,6 +55,11 @@ SortedJson ModelJson(const TokenizerParts& parts) {
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) vocab[MappedFromBytes(tokens[id])] = id;
   }
+  // By their place among the added tokens, those that are no bytes could get another id.
+  for (const AddedToken& token : parts.added) {
+    const auto id = static_cast<size_t>(token.id);
+    if (id < tokens.size() && tokens[id].empty()) vocab[token.content] = token.id;
+  }
   for (const auto& [left, right] : parts.vocabulary.merges) {
     merges.push_back({MappedFromBytes(left), MappedFromBytes(right)});
   }

@@ -8,6 +8,32 @@
 #include "coordinator/core/policy/stalled.h"
 
 namespace scm {
+namespace {
+
+// Of a rule that does not look at validations.
+class WithoutValidations : public RunWatch {
+ public:
+  explicit WithoutValidations(const AbortPolicy* policy) : policy_(*policy) {}
+  void See(const Validation& /*point*/) override {}
+  Verdict Judge(const RunHistory& run, absl::Time now) const override {
+    return policy_.Evaluate(run, now);
+  }
+
+ private:
+  const AbortPolicy& policy_;
+};
+
+}  // namespace
+
+std::unique_ptr<RunWatch> AbortPolicy::Watch(const RunHistory& /*run*/) const {
+  return std::make_unique<WithoutValidations>(this);
+}
+
+Verdict AbortPolicy::Evaluate(const RunHistory& history, absl::Time now) const {
+  const std::unique_ptr<RunWatch> watch = Watch(history);
+  for (const Validation& point : history.validations) watch->See(point);
+  return watch->Judge(history, now);
+}
 
 std::vector<std::unique_ptr<AbortPolicy>> MakeAbortPolicies(const AbortSpec& spec) {
   std::vector<std::unique_ptr<AbortPolicy>> out;
@@ -20,11 +46,20 @@ std::vector<std::unique_ptr<AbortPolicy>> MakeAbortPolicies(const AbortSpec& spe
   return out;
 }
 
-std::optional<Verdict> FirstAbort(const std::vector<std::unique_ptr<AbortPolicy>>& policies,
-                                  const RunHistory& history, absl::Time now,
-                                  std::vector<Verdict>* looks) {
+RunWatches WatchRun(const std::vector<std::unique_ptr<AbortPolicy>>& policies,
+                    const RunHistory& history) {
+  RunWatches watches;
   for (const auto& policy : policies) {
-    Verdict verdict = policy->Evaluate(history, now);
+    watches.push_back(policy->Watch(history));
+    for (const Validation& point : history.validations) watches.back()->See(point);
+  }
+  return watches;
+}
+
+std::optional<Verdict> FirstAbort(const RunWatches& watches, const RunHistory& run, absl::Time now,
+                                  std::vector<Verdict>* looks) {
+  for (const auto& watch : watches) {
+    Verdict verdict = watch->Judge(run, now);
     if (looks != nullptr) looks->push_back(verdict);
     if (verdict.kind == VerdictKind::kAbort) return verdict;
   }

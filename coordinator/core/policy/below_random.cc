@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,9 +14,12 @@
 namespace scm {
 namespace {
 
+constexpr char kBelowRandom[] = "below_random";
+
 // "" or what a validation lacks.
 std::string Missing(const Validation& point) {
   if (!point.counts || point.counts->items < 1) return "the number of items";
+  if (point.counts->items > kMostItems) return "a number of items that can be";
   if (!(point.counts->chance > 0 && point.counts->chance < 1)) return "the level of chance";
   if (!(point.counts->deff >= 1)) return "the design effect (deff, 1 or more)";
   if (point.counts->correct < 0 || point.counts->correct > point.counts->items) {
@@ -35,11 +41,11 @@ void AddLook(const Validation& point, const std::string& which, Evidence& e) {
                       {"probability_" + which, look.probability}});
 }
 
-Evidence MakeEvidence(const RunHistory& history, const BelowRandomSpec& spec, int64_t looks,
+Evidence MakeEvidence(const std::string& run, const BelowRandomSpec& spec, int64_t looks,
                       const Validation& first, const Validation& second) {
   Evidence e;
-  e.rule = "below_random";
-  e.subject = history.run;
+  e.rule = kBelowRandom;
+  e.subject = run;
   e.step = second.step;
   const double level = spec.false_abort / static_cast<double>(looks);
   AddLook(first, "1", e);
@@ -94,42 +100,62 @@ int64_t FewestItemsToFire(double chance, double false_abort, int64_t looks) {
   return items;
 }
 
-Verdict BelowRandomPolicy::Evaluate(const RunHistory& history, absl::Time /*now*/) const {
-  const int64_t looks = LooksOfBelowRandom(spec_, history.max_steps, history.eval_steps);
-  const double level = spec_.false_abort / static_cast<double>(looks);
-  const Validation* flagged = nullptr;  // the look just before, if it was flagged
-  Verdict verdict = UndecidedVerdict(
-      rule(), absl::StrCat("below_random looks from step ", spec_.after_step, " on"));
-  for (const Validation& point : history.validations) {
-    if (point.step < spec_.after_step) continue;
+namespace {
+
+class BelowRandomWatch : public RunWatch {
+ public:
+  BelowRandomWatch(BelowRandomSpec spec, std::string run, int64_t looks)
+      : spec_(spec),
+        run_(std::move(run)),
+        looks_(looks),
+        verdict_(UndecidedVerdict(
+            kBelowRandom, absl::StrCat("below_random looks from step ", spec.after_step, " on"))) {}
+
+  void See(const Validation& point) override {
+    if (verdict_.kind == VerdictKind::kAbort || point.step < spec_.after_step) return;
+    const std::optional<Validation> before = std::exchange(flagged_, std::nullopt);
     if (std::string missing = Missing(point); !missing.empty()) {
-      verdict = UndecidedVerdict(
-          rule(),
+      verdict_ = UndecidedVerdict(
+          kBelowRandom,
           absl::StrCat("below_random is undecided: the validation reports do not carry ", missing));
-      flagged = nullptr;
-      continue;
+      return;
     }
-    const ChanceLook look = LookAtChance(*point.counts);
-    if (look.probability > level) {
-      verdict = ContinueVerdict(
-          rule(), absl::StrFormat("not below random: %d of %d right at step %d, guessing gives %s",
-                                  point.counts->correct, point.counts->items, point.step,
-                                  HumanNumber(point.counts->chance)));
-      flagged = nullptr;
-      continue;
+    if (LookAtChance(*point.counts).probability > spec_.false_abort / static_cast<double>(looks_)) {
+      verdict_ = ContinueVerdict(
+          kBelowRandom,
+          absl::StrFormat("not below random: %d of %d right at step %d, guessing gives %s",
+                          point.counts->correct, point.counts->items, point.step,
+                          HumanNumber(point.counts->chance)));
+      return;
     }
-    if (flagged != nullptr) {
-      return AbortVerdict(MakeEvidence(history, spec_, looks, *flagged, point));
+    if (before) {
+      verdict_ = AbortVerdict(MakeEvidence(run_, spec_, looks_, *before, point));
+      return;
     }
-    flagged = &point;
-    verdict = UndecidedVerdict(
-        rule(),
+    flagged_ = point;
+    verdict_ = UndecidedVerdict(
+        kBelowRandom,
         absl::StrFormat(
-            "below_random is undecided: step %d is below guessing (%d of %d right), the next "
-            "validation decides",
+            "below_random is undecided: step %d is below guessing (%d of %d right), the "
+            "next validation decides",
             point.step, point.counts->correct, point.counts->items));
   }
-  return verdict;
+
+  Verdict Judge(const RunHistory& /*run*/, absl::Time /*now*/) const override { return verdict_; }
+
+ private:
+  const BelowRandomSpec spec_;
+  const std::string run_;
+  const int64_t looks_;
+  Verdict verdict_;
+  std::optional<Validation> flagged_;  // the look just before, if it was flagged
+};
+
+}  // namespace
+
+std::unique_ptr<RunWatch> BelowRandomPolicy::Watch(const RunHistory& run) const {
+  return std::make_unique<BelowRandomWatch>(
+      spec_, run.run, LooksOfBelowRandom(spec_, run.max_steps, run.eval_steps));
 }
 
 }  // namespace scm

@@ -3,6 +3,8 @@
 // §6. Pure.
 #pragma once
 
+#include <memory>
+
 #include "coordinator/core/policy/abort_policy.h"
 
 namespace scm {
@@ -11,7 +13,7 @@ class BelowRandomPolicy : public AbortPolicy {
  public:
   explicit BelowRandomPolicy(BelowRandomSpec spec) : spec_(spec) {}
   const char* rule() const override { return "below_random"; }
-  Verdict Evaluate(const RunHistory& history, absl::Time now) const override;
+  std::unique_ptr<RunWatch> Watch(const RunHistory& run) const override;
 
  private:
   BelowRandomSpec spec_;
@@ -20,7 +22,10 @@ class BelowRandomPolicy : public AbortPolicy {
 // K: how many looks share the permitted rate of false aborts; at least 1.
 int64_t LooksOfBelowRandom(const BelowRandomSpec& spec, int64_t max_steps, int64_t eval_steps);
 
-// One look: effective counts and their probability under chance.
+// More items than any test has; a product of two such counts fits 64 bits.
+inline constexpr int64_t kMostItems = 1'000'000'000;
+
+// One look, at no more than kMostItems: effective counts and their probability under chance.
 struct ChanceLook {
   int64_t effective_items = 0;    // n' = floor(n / deff)
   int64_t effective_correct = 0;  // X' = ceil(X n' / n)

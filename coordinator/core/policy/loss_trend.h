@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "coordinator/core/policy/running_median.h"
+
 namespace scm {
 
 // Losses at ascending steps. The base model's loss is apart, because ratios to it are judged.
@@ -32,7 +34,39 @@ struct LossTrend {
 
 inline constexpr int kFewestTrendPoints = 5;
 
-// Undecided below 5 points. Losses must be finite and base > 0.
-LossTrend JudgeTrend(const LossWindow& window, int64_t max_steps, double min_loss_reduction);
+// Versions of the rule, as certificates name them. In the first, a reduction has no lower limit, so
+// the noise estimate grows with an explosion and hides it.
+inline constexpr int kTrendUnbounded = 1;
+inline constexpr int kTrendFloored = 2;
+
+// A window that grows; judging it costs the same whatever its length.
+class LossTrendTracker {
+ public:
+  // base > 0.
+  explicit LossTrendTracker(double base, int version = kTrendFloored);
+  // Steps ascend; the loss is finite.
+  void Add(int64_t step, double loss);
+  // Undecided below 5 points.
+  LossTrend Judge(int64_t max_steps, double min_loss_reduction) const;
+
+  const LossWindow& window() const { return window_; }
+  // The largest median of three reductions in a row, −∞ below three points: what was reached, one
+  // lucky validation left out.
+  double sustained() const { return sustained_; }
+
+ private:
+  double Reduction(double loss) const;
+  void JudgeEnd(int64_t max_steps, LossTrend& out) const;
+
+  LossWindow window_;
+  int version_;
+  std::vector<double> reductions_;
+  RunningMedian bends_;  // |second differences|
+  double best_, sustained_;
+};
+
+// The same of a whole window.
+LossTrend JudgeTrend(const LossWindow& window, int64_t max_steps, double min_loss_reduction,
+                     int version = kTrendFloored);
 
 }  // namespace scm

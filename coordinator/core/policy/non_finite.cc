@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 
@@ -32,20 +33,34 @@ Evidence MakeEvidence(const RunHistory& history, const std::string& what, int64_
 
 }  // namespace
 
-Verdict NonFinitePolicy::Evaluate(const RunHistory& history, absl::Time /*now*/) const {
-  for (const Validation& point : history.validations) {
-    if (!std::isfinite(point.loss)) {
-      return AbortVerdict(MakeEvidence(history, "validation loss", point.step, point.loss));
+namespace {
+
+class NonFiniteWatch : public RunWatch {
+ public:
+  void See(const Validation& point) override {
+    if (!first_ && !std::isfinite(point.loss)) first_ = point;
+  }
+  Verdict Judge(const RunHistory& run, absl::Time /*now*/) const override {
+    if (first_) {
+      return AbortVerdict(MakeEvidence(run, "validation loss", first_->step, first_->loss));
     }
+    if (run.training_loss && !std::isfinite(*run.training_loss)) {
+      return AbortVerdict(MakeEvidence(run, "training loss", run.step, *run.training_loss));
+    }
+    if (run.grad_norm && !std::isfinite(*run.grad_norm)) {
+      return AbortVerdict(MakeEvidence(run, "gradient norm", run.step, *run.grad_norm));
+    }
+    return ContinueVerdict("non_finite", "all losses and gradient norms are finite");
   }
-  if (history.training_loss && !std::isfinite(*history.training_loss)) {
-    return AbortVerdict(
-        MakeEvidence(history, "training loss", history.step, *history.training_loss));
-  }
-  if (history.grad_norm && !std::isfinite(*history.grad_norm)) {
-    return AbortVerdict(MakeEvidence(history, "gradient norm", history.step, *history.grad_norm));
-  }
-  return ContinueVerdict(rule(), "all losses and gradient norms are finite");
+
+ private:
+  std::optional<Validation> first_;  // that is no number
+};
+
+}  // namespace
+
+std::unique_ptr<RunWatch> NonFinitePolicy::Watch(const RunHistory& /*run*/) const {
+  return std::make_unique<NonFiniteWatch>();
 }
 
 Evidence DivergedEvidence(const RunHistory& history, const std::string& message) {

@@ -1,6 +1,8 @@
 // Rule non_finite: a loss or a gradient norm that is no number ends the run, without retry. Pure.
 #pragma once
 
+#include <memory>
+
 #include "coordinator/core/policy/abort_policy.h"
 
 namespace scm {
@@ -8,7 +10,7 @@ namespace scm {
 class NonFinitePolicy : public AbortPolicy {
  public:
   const char* rule() const override { return "non_finite"; }
-  Verdict Evaluate(const RunHistory& history, absl::Time now) const override;
+  std::unique_ptr<RunWatch> Watch(const RunHistory& run) const override;
 };
 
 // The evidence for a run whose trainer ended by itself with `failed`, kind `diverged`: the same

@@ -45,7 +45,7 @@ absl::StatusOr<Again> NoConvergence(const Evidence& e) {
   if (!ascending || !finite || window.base <= 0) {
     return Incomplete("the window needs ascending steps and finite losses, the first above 0");
   }
-  const LossTrend t = JudgeTrend(window, static_cast<int64_t>(max_steps), reduction);
+  const LossTrend t = JudgeTrend(window, static_cast<int64_t>(max_steps), reduction, e.version);
   return Again{t.verdict == TrendVerdict::kAbort,
                {{"best_reduction", t.best},
                 {"best_bound", t.best_bound},
@@ -68,7 +68,7 @@ absl::StatusOr<Again> BelowRandom(const Evidence& e) {
     };
     const double correct = read("correct"), items = read("items");
     const double chance = read("chance"), deff = read("deff");
-    if (!(items >= 1 && items < 9e9 && correct >= 0 && correct <= items && chance > 0 &&
+    if (!(items >= 1 && items <= kMostItems && correct >= 0 && correct <= items && chance > 0 &&
           chance < 1 && deff >= 1)) {
       return Incomplete(absl::StrCat("statistic lacks the counts of look ", which));
     }
@@ -119,25 +119,29 @@ bool Same(double a, double b) {
 }  // namespace
 
 absl::StatusOr<Recomputation> RecomputeCertificate(const Json& certificate) {
-  using Rule = absl::StatusOr<Again> (*)(const Evidence&);
-  static constexpr std::pair<const char*, Rule> kRules[] = {{"no_convergence", NoConvergence},
-                                                            {"below_random", BelowRandom},
-                                                            {"non_finite", NonFinite},
-                                                            {"stalled", Stalled},
-                                                            {"budget", Budget},
-                                                            {"slip", Slip}};
+  struct Rule {
+    const char* name;
+    absl::StatusOr<Again> (*judge)(const Evidence&);
+    int newest = 1;  // version; every earlier one is known as well
+  };
+  static constexpr Rule kRules[] = {{"no_convergence", NoConvergence, kTrendFloored},
+                                    {"below_random", BelowRandom},
+                                    {"non_finite", NonFinite},
+                                    {"stalled", Stalled},
+                                    {"budget", Budget},
+                                    {"slip", Slip}};
   SCM_ASSIGN_OR_RETURN(const Evidence e, EvidenceFromJson(certificate));
   const auto* rule = std::find_if(std::begin(kRules), std::end(kRules),
-                                  [&](const auto& entry) { return e.rule == entry.first; });
+                                  [&](const Rule& entry) { return e.rule == entry.name; });
   if (rule == std::end(kRules)) {
     return absl::NotFoundError(absl::StrCat("this version knows no rule ", e.rule));
   }
-  if (e.version != 1) {
-    return absl::FailedPreconditionError(absl::StrCat("the certificate is of version ", e.version,
-                                                      " of rule ", e.rule,
-                                                      "; this program has version 1"));
+  if (e.version < 1 || e.version > rule->newest) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the certificate is of version ", e.version, " of rule ", e.rule,
+                     "; this program knows none beyond version ", rule->newest));
   }
-  SCM_ASSIGN_OR_RETURN(const Again again, rule->second(e));
+  SCM_ASSIGN_OR_RETURN(const Again again, rule->judge(e));
   Recomputation out;
   if (!again.abort) {
     out.text = absl::StrCat("not reproduced: on the stored window, ", e.rule, " does not abort");

@@ -14,7 +14,8 @@ struct Recomputation {
 };
 
 // INVALID_ARGUMENT for a certificate that is incomplete, NOT_FOUND for a rule this version does not
-// know, FAILED_PRECONDITION for another version of a rule. Statistics are compared to 1e-9.
+// know, FAILED_PRECONDITION for a later version of a rule; an earlier one is computed as it was.
+// Statistics are compared to 1e-9.
 absl::StatusOr<Recomputation> RecomputeCertificate(const Json& certificate);
 
 }  // namespace scm

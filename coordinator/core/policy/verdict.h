@@ -20,8 +20,11 @@ struct Verdict {
   VerdictKind kind = VerdictKind::kUndecided;
   std::string rule;
   std::string reason;  // one sentence for people, the same text everywhere
-  // Something people should see although nothing is stopped (a forecast beyond the limit).
-  std::string warning;
+  // What an undecided reason is about, without its numbers: said once a run. "": the reason itself.
+  std::string topic;
+  // Something people should see although nothing is stopped (a forecast beyond the limit), and the
+  // word for it, under which it is said once.
+  std::string warning, warning_topic;
   // The searcher treats the run as one that was not observed to the end, never as the worst.
   bool censored = false;
   std::optional<Evidence> evidence;  // present exactly for kAbort

@@ -117,6 +117,17 @@ std::vector<Model> Models(const Job& job) {
   return models;
 }
 
+// Every recorded input, as if it had been compared.
+Json Compared(const Json& digests) {
+  Json list = Json::array();
+  for (const Json& input : MemberAt(digests, "inputs")) {
+    list.push_back({{"key", StringAt(input, "key")},
+                    {"path", StringAt(input, "path")},
+                    {"sha256", StringAt(input, "sha256")}});
+  }
+  return list;
+}
+
 Json Evaluation(const Job& job) {
   const std::vector<std::string> tasks =
       TaskNames(MemberAt(MemberAt(job.spec, "parameters"), "evaluation"));
@@ -138,12 +149,17 @@ Json Evaluation(const Job& job) {
     latency[model.name] = {
         {"unit", "ms"}, {"samples", samples}, {"what", "scripted by the fake trainer"}};
   }
-  return {
-      {"version", 1},          {"split", "test"},
-      {"demonstration", true}, {"tasks", all_tasks},
-      {"models", all_models},  {"scores", scores},
-      {"loss", losses},        {"answer_chance_loss", 1.386294361119891},
-      {"latency", latency},    {"memory", {{"peak_rss_bytes", 1 << 20}, {"model_bytes", 1 << 19}}}};
+  return {{"version", 1},
+          {"split", "test"},
+          {"demonstration", true},
+          {"tasks", all_tasks},
+          {"models", all_models},
+          {"scores", scores},
+          {"loss", losses},
+          {"answer_chance_loss", 1.386294361119891},
+          {"inputs", Compared(MemberAt(MemberAt(job.spec, "parameters"), "digests"))},
+          {"latency", latency},
+          {"memory", {{"peak_rss_bytes", 1 << 20}, {"model_bytes", 1 << 19}}}};
 }
 
 // Writes one file below work_dir and reports it.

@@ -2,6 +2,7 @@
 // (docs/trainer-protocol.md), for tests of everything around a trainer. script.h lists what it can
 // play.
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +34,15 @@ absl::StatusOr<scm::fake::Job> LoadJob() {
   return job;
 }
 
+int exit_code_of_sigterm = 0;
+
+int Play(const scm::fake::Job& job, scm::fake::Protocol& protocol) {
+  if (job.kind == "evaluate") return scm::fake::Evaluate(job, protocol);
+  if (job.kind == "export") return scm::fake::Export(job, protocol);
+  if (job.kind == "report") return scm::fake::WriteReport(job, protocol);
+  return scm::fake::Train(job, protocol);
+}
+
 }  // namespace
 
 int main() {
@@ -42,9 +52,15 @@ int main() {
     return scm::fake::Fail(protocol, "bad_input", std::string(job.status().message()));
   }
   if (job->script.ignore_sigterm && job->faulty()) signal(SIGTERM, SIG_IGN);
+  if (job->script.sigterm_exit >= 0 && job->faulty()) {
+    exit_code_of_sigterm = static_cast<int>(job->script.sigterm_exit);
+    signal(SIGTERM, [](int) {
+      constexpr char kAsked[] = "asked by SIGTERM\n";
+      _exit(write(STDERR_FILENO, kAsked, sizeof kAsked - 1) < 0 ? 1 : exit_code_of_sigterm);
+    });
+  }
   scm::fake::Protocol protocol(job->script.bare_nan);
-  if (job->kind == "evaluate") return scm::fake::Evaluate(*job, protocol);
-  if (job->kind == "export") return scm::fake::Export(*job, protocol);
-  if (job->kind == "report") return scm::fake::WriteReport(*job, protocol);
-  return scm::fake::Train(*job, protocol);
+  const int code = Play(*job, protocol);
+  while (job->script.hang_at_exit && job->faulty()) pause();
+  return code;
 }

@@ -58,6 +58,8 @@ const std::map<std::string, Setter>& Setters() {
       {"hang_at_step", Integer(&Script::hang_at_step)},
       {"ignore_stop", Boolean(&Script::ignore_stop)},
       {"ignore_sigterm", Boolean(&Script::ignore_sigterm)},
+      {"sigterm_exit", Integer(&Script::sigterm_exit)},
+      {"hang_at_exit", Boolean(&Script::hang_at_exit)},
       {"fork_children", Integer(&Script::fork_children)},
       {"bad_checkpoint", Boolean(&Script::bad_checkpoint)},
       {"torn_line", Boolean(&Script::torn_line)},

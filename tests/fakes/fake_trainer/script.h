@@ -34,6 +34,8 @@ struct Script {
   int64_t hang_at_step = -1;  // silent from there on, deaf to commands too
   bool ignore_stop = false;   // reads the command and goes on
   bool ignore_sigterm = false;
+  int64_t sigterm_exit = -1;     // handles SIGTERM: says so in its log and exits with this code
+  bool hang_at_exit = false;     // stays after its last word
   int64_t fork_children = 0;     // sleeping processes left behind
   bool bad_checkpoint = false;   // reports a checkpoint directory that does not exist
   bool torn_line = false;        // ends in the middle of a report (with exit_at_step)

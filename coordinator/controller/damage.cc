@@ -1,0 +1,48 @@
+#include "coordinator/controller/damage.h"
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/controller/stage_driver.h"
+
+namespace scm {
+
+absl::Status GiveUpCheckpoint(ControllerContext& context, const std::string& id,
+                              const std::string& what) {
+  const CheckpointRecord* found = context.cluster.checkpoints.Find(id);
+  if (found == nullptr) return absl::NotFoundError(absl::StrCat("there is no checkpoint ", id));
+  if (found->deleted) return absl::OkStatus();
+  CheckpointRecord& record = context.cluster.checkpoints.Mutate(id);
+  record.deleted = true;
+  record.damage = what;
+  Run& run = context.cluster.runs.Mutate(record.run);
+  run.best_step = BestStep(context.cluster, run);
+  context.touched.insert(run.experiment);
+  context.Event(run.experiment, id, "checkpoint_damaged",
+                absl::StrCat("it will not be used any more: ", what));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Reply> TakeDamage(ControllerContext& context, const DamageInput& input) {
+  if (const ArtifactRecord* artifact = context.cluster.artifacts.Find(input.id)) {
+    context.Event(artifact->experiment, input.id, "artifact_damaged", input.what);
+    return input.id;
+  }
+  if (absl::Status known = GiveUpCheckpoint(context, input.id, input.what); !known.ok()) {
+    return known;
+  }
+  const Task* task = context.cluster.tasks.Find(input.lease.task);
+  if (task != nullptr && task->lease && context.Holds(task->lease->worker, input.lease)) {
+    context.damaged_inputs[input.lease.lease] =
+        absl::StrCat("checkpoint ", input.id, " is damaged");
+  }
+  return input.id;
+}
+
+std::optional<TaskEvent> EventOfDamage(ControllerContext& context, const ProcessInput& input) {
+  const auto found = context.damaged_inputs.find(input.lease.lease);
+  if (found == context.damaged_inputs.end() || input.kind != ProcessInput::Kind::kStartFailed) {
+    return std::nullopt;
+  }
+  return LeaseExpired{absl::StrCat("could not start: ", found->second), /*orderly=*/true};
+}
+
+}  // namespace scm

@@ -1,0 +1,15 @@
+// What the coordinator can say about its own health (`scmctl doctor`). On an RPC thread.
+#pragma once
+
+#include "common/json.h"
+#include "coordinator/controller/cluster.h"
+#include "coordinator/rpc/services.h"
+
+namespace scm {
+
+// {"now", "version", "checks": [{"check", "state": "ok" | "warning" | "problem", "text",
+// "advice"}]}. Looks for the manifests of blobs for at most a few seconds.
+Json DoctorView(const Snapshot& snapshot, const StoreHealth& health,
+                const ServiceDependencies& dependencies);
+
+}  // namespace scm

@@ -1,0 +1,15 @@
+// The models an experiment file names, looked into at submission: can they be opened, and what
+// should a user know about them and the corpus together.
+#pragma once
+
+#include "corpus/corpus.h"
+#include "experiment/parse.h"
+
+namespace scm {
+
+// Adds what is wrong with every model that `parsed` names to its errors, and what else is to be
+// known to its warnings, at the place where the file names it. `corpus` is null where it could not
+// be loaded.
+void CheckModels(ParsedExperiment& parsed, const Corpus* corpus);
+
+}  // namespace scm
