@@ -49,6 +49,11 @@ void NoteGap(ControllerContext& context, const WorkerId& worker, const std::stri
 }
 
 void LearnFrom(ControllerContext& context, const WorkerId& worker, const RegisterInput& input) {
+  for (const LeaseRef& lease : input.ended) {
+    if (context.Holds(worker, lease)) {
+      NoteGap(context, worker, absl::StrCat("the end of ", lease.lease.str()));
+    }
+  }
   for (const std::vector<LeaseRef>* list : {&input.live, &input.ended}) {
     for (const LeaseRef& lease : *list) {
       const bool beyond = Raise(context.cluster, 'l', lease.lease.str());

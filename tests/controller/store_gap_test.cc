@@ -79,6 +79,7 @@ TEST(StoreGap, AnAttemptWhoseEndTheStoreForgotIsMadeAgainForNothing) {
   s.Return({}, {}, {lease});
   EXPECT_EQ(s.h.StateOf(s.task), "ASSIGNED");
   EXPECT_EQ(s.h.TaskAt(s.task)->retries_spent, 0);
+  EXPECT_EQ(s.h.CountEvents("store_is_behind"), 1);
 }
 
 // The store was copied before there was a lease. Its next one would have the same number, attempt
