@@ -55,9 +55,7 @@ std::string Rfc3339(absl::Time time) {
 
 std::string ClockJumpText(absl::Duration jump) {
   return absl::StrCat("the wall clock was set ", jump < absl::ZeroDuration() ? "back" : "forward",
-                      " by ",
-                      HumanDuration(absl::Trunc(absl::AbsDuration(jump) + absl::Milliseconds(500),
-                                                absl::Seconds(1))),
+                      " by ", HumanDuration(absl::AbsDuration(jump)),
                       ": times of day follow it from now on; leases, money and whatever else lasts "
                       "do not");
 }

@@ -50,7 +50,7 @@ class WallClock(unittest.TestCase):
             extra="budget: {limit: 0.5, currency: USD, cpu_hour: 3.0}\n"))
         cluster.until(lambda: cluster.steps(identifier) >= 20, what="some steps")
         cluster.set_clock(3600)
-        cluster.until(lambda: text_of(cluster).count("set forward by 1 h") >= 3,
+        cluster.until(lambda: text_of(cluster).count("set forward by 60 min") >= 3,
                       what="the jump in the events, of the coordinator and both workers")
         cluster.until(lambda: cluster.steps(identifier) >= 60, what="more steps")
         cluster.set_clock(-3600)
