@@ -14,7 +14,7 @@
 namespace scm {
 namespace {
 
-constexpr absl::string_view kReplacement = "\xef\xbf\xbd";
+constexpr absl::string_view kLoneSurrogate = "\xef\xbf\xbd";
 
 // Up to so many keys, looking through all of them is the quickest check for doubles.
 constexpr size_t kFewKeys = 16;
@@ -214,7 +214,7 @@ std::string Repaired(absl::string_view text) {
       const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(EscapedUnit(text, i + 6));
       const bool lone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
       const size_t length = pair ? 12 : lone ? 6 : 2;
-      absl::StrAppend(&out, lone ? kReplacement : text.substr(i, length));
+      absl::StrAppend(&out, lone ? kLoneSurrogate : text.substr(i, length));
       i += std::min(length, text.size() - i);
       continue;
     }
@@ -256,7 +256,9 @@ absl::StatusOr<Json> ParseReportJson(absl::string_view line, absl::string_view w
     line = valid;
   }
   absl::StatusOr<Json> json = Parse<Json>(line, what, limits);
-  return json.ok() ? json : Parse<Json>(Repaired(line), what, limits);
+  if (json.ok()) return json;
+  const std::string repaired = Repaired(line);
+  return absl::string_view(repaired) == line ? json : Parse<Json>(repaired, what, limits);
 }
 
 std::string DumpJson(const Json& json, int indent) {

@@ -6,7 +6,7 @@ namespace scm {
 namespace {
 
 constexpr absl::string_view kEllipsis = "…";
-constexpr char32_t kReplacement = 0xfffd;
+constexpr char32_t kReplacementCharacter = 0xfffd;
 
 bool Steers(char32_t c) {
   return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x202a && c <= 0x202e) ||
@@ -26,7 +26,7 @@ std::string Clean(absl::string_view bytes, size_t limit, bool one_line) {
     if (c == '\n' || c == '\t') {
       if (one_line) c = ' ';
     } else if (Steers(c)) {
-      c = kReplacement;
+      c = kReplacementCharacter;
     }
     if (out.size() + EncodedBytes(c) > limit) {
       out.resize(cut);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/files.h"
 #include "common/guard.h"
 #include "common/human.h"
@@ -48,6 +49,7 @@ bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
 absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
   ServerOptions server;
   server.listen = options.listen;
+  server.descriptors = RaiseDescriptorLimit();
   if (!options.user_token_file.empty()) {
     SCM_ASSIGN_OR_RETURN(server.user_token, ReadTokenFile(options.user_token_file));
   }
@@ -148,10 +150,11 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
       StartHttpServer(options.metrics_listen, {[&metrics] { return Exposition(metrics.Collect()); },
-                                               [&loop]() -> std::string {
-                                                 return loop.store_full()
-                                                            ? "the disk is full: free some space"
-                                                            : "";
+                                               [&loop, &rpc]() -> std::string {
+                                                 if (loop.store_full()) {
+                                                   return "the disk is full: free some space";
+                                                 }
+                                                 return rpc->Trouble();
                                                }}));
   SCM_RETURN_IF_ERROR(WriteAddresses(options, rpc->port(), http->port()));
   std::printf("scm-coordinator %s serves port %d, metrics on port %d, data in %s\n", kVersion,

@@ -59,10 +59,11 @@ std::string WhyNotRanked(const std::vector<TestTask>& tasks,
     }
   }
   if (bad_choices == 0) return "";
-  return absl::StrCat(bad_choices, " of ", next, " log-likelihoods, in ", bad_items, " of ", items,
-                      " items, are no finite numbers (first: ", first,
-                      "), so none of its answers is ranked; are there NaN or infinite weights, or "
-                      "does the precision overflow?");
+  return absl::StrCat(
+      bad_choices, " of ", next, " log-likelihoods, in ", bad_items, " of ", items,
+      " items, are no finite numbers (first: ", first,
+      "), so none of its answers is ranked: look for NaN or infinite weights, or for an "
+      "overflow in this precision");
 }
 
 bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted) {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kMostTrials = 10000;
 constexpr size_t kMostSeeds = 1000;
+constexpr size_t kLongestMetricName = 64;  // longer ones are not kept by the coordinator
 
 const Words& Distributions() {
   static const auto* const words =
@@ -150,11 +151,22 @@ void ReadMetric(Section& section, const TrainerSpec& trainer, SweepSpec& sweep) 
     section.Read("metric", sweep.metric, Words{{"validation_loss", "validation_accuracy"}});
   } else {
     section.Read("metric", sweep.metric);
+    if (sweep.metric.size() > kLongestMetricName) {
+      section.findings().ErrorAt("sweep.metric",
+                                 absl::StrCat("a metric's name has at most ", kLongestMetricName,
+                                              " characters, this one has ", sweep.metric.size()));
+    }
   }
   const std::string better = sweep.metric == "validation_accuracy" ? "max" : "min";
   sweep.mode = better;
-  if (!section.Read("mode", sweep.mode, Words{{"min", "max"}})) return;
+  const bool given = section.Read("mode", sweep.mode, Words{{"min", "max"}});
   const bool known = sweep.metric == "validation_loss" || sweep.metric == "validation_accuracy";
+  if (!given && !known && !section.findings().Failed("sweep.mode")) {
+    section.findings().WarningAt(
+        "sweep.metric", absl::StrCat("the trial with the lowest ", sweep.metric,
+                                     " wins; write mode: min to say so, or mode: max if higher is "
+                                     "better"));
+  }
   if (known && sweep.mode != better) {
     section.findings().ErrorAt(
         "sweep.mode", absl::StrCat(sweep.mode, " would pick the worst trial: ", sweep.metric,

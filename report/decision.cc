@@ -134,7 +134,8 @@ std::string EstimateText(const Estimate& estimate, int digits) {
     return absl::StrCat(text, " (cannot be judged: ", estimate.cannot_be_judged, ")");
   }
   if (std::isfinite(estimate.low) && std::isfinite(estimate.high)) {
-    absl::StrAppend(&text, absl::StrFormat(", 95 %% interval %.*f–%.*f", digits, estimate.low,
+    const char* to = estimate.low < 0 ? " to " : "–";
+    absl::StrAppend(&text, absl::StrFormat(", 95 %% interval %.*f%s%.*f", digits, estimate.low, to,
                                            digits, estimate.high));
   }
   return text;

@@ -1,3 +1,5 @@
+#include <cctype>
+
 #include "absl/strings/str_cat.h"
 #include "report/document.h"
 #include "report/svg.h"
@@ -31,16 +33,19 @@ pre{font:.8rem/1.4 ui-monospace,monospace;background:#f4f4f4;border:1px solid #b
 white-space:pre-wrap;overflow-wrap:anywhere}
 @media screen and (max-width:30rem){body{padding:.7rem}table{font-size:.76rem}
 th,td{padding:.15rem .3rem}td.n{white-space:normal}}
-@page{margin:14mm}
-@media print{html{font-size:10.5px}body{max-width:none;padding:0}a{color:#111;text-decoration:none}
+@page{margin:11mm}
+@media print{html{font-size:10px}li,p,ul{margin:.15rem 0}h3{margin:.8rem 0 .2rem}
+.caption,figcaption{margin:.1rem 0}body{max-width:none;padding:0}a{color:#111;text-decoration:none}
 h1,h2,h3,.caption{break-after:avoid}.figures,figure,tr,li{break-inside:avoid}
 h2{break-before:page}.wide{overflow:visible}table{font-size:.85em}
-th,td{padding:.1rem .3rem}td:not(.n){overflow-wrap:anywhere;min-width:3em}figure{flex:1 1 45%;max-width:47%}
+th,td{padding:.1rem .3rem}td:not(.n){overflow-wrap:anywhere;min-width:3em}figure{flex:1 1 36%;max-width:38%}
 th{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 )css";
 
 bool IsNumeric(const std::string& cell) {
-  return !cell.empty() && cell.find_first_not_of("0123456789.,+-–−%/ to<=>e") == std::string::npos;
+  // "t-2" is a name.
+  return !cell.empty() && !std::isalpha(static_cast<unsigned char>(cell[0])) &&
+         cell.find_first_not_of("0123456789.,+-–−%/ to<=>e") == std::string::npos;
 }
 
 void Table(const Block& block, std::string& out) {

@@ -23,8 +23,10 @@ CLI::App* AddVerb(CLI::App& parent, App& app, const std::string& name, const std
       ->capture_default_str();
   verb->add_option("--coordinator", app.client.coordinator,
                    "HOST:PORT (default: SCM_COORDINATOR, else the local one)");
-  verb->add_option("--token-file", app.client.token_file, "File with your token");
-  verb->add_option("--tls-ca", app.client.tls_ca, "PEM file with the coordinator's authority");
+  verb->add_option("--token-file", app.client.token_file,
+                   "File with your token (default: SCM_TOKEN_FILE, else the local one)");
+  verb->add_option("--tls-ca", app.client.tls_ca,
+                   "PEM file with the coordinator's authority (default: SCM_TLS_CA)");
   // CLI11's callbacks give no exit code: it travels as a RuntimeError that main turns into one.
   verb->callback([run = std::move(run)] {
     if (const int code = run(); code != 0) throw CLI::RuntimeError(code);

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -16,7 +15,7 @@
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "scm/v1/experiment.grpc.pb.h"
-#include "scmctl/local_home.h"
+#include "scmctl/dial.h"
 
 namespace scm {
 namespace {
@@ -331,42 +330,26 @@ class GrpcClient final : public Client {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& given) {
+  SCM_ASSIGN_OR_RETURN(const Dial dial, ResolveDial(given));
   ClientOptions options = given;
-  std::string& address = options.coordinator;
-  std::string& token_file = options.token_file;
-  if (const char* from_env = std::getenv("SCM_COORDINATOR"); address.empty() && from_env) {
-    address = from_env;
-  }
-  const LocalHome home = FindLocalHome();
-  if (address.empty()) {
-    SCM_ASSIGN_OR_RETURN(address, LocalCoordinatorAddress(home));
-  }
-  if (token_file.empty() && FileExists(home.user_token())) token_file = home.user_token();
-  std::string token;
-  if (!token_file.empty()) {
-    SCM_ASSIGN_OR_RETURN(token, ReadFile(token_file));
-    token = token.substr(0, token.find('\n'));
-  }
+  options.token_file = dial.token_file;
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-  if (!given.tls_ca.empty()) {
-    SCM_ASSIGN_OR_RETURN(const std::string ca, ReadFile(given.tls_ca));
+  if (!dial.ca_pem.empty()) {
     grpc::SslCredentialsOptions ssl;
-    ssl.pem_root_certs = ca;
+    ssl.pem_root_certs = dial.ca_pem;
     credentials = grpc::SslCredentials(ssl);
-  } else if (!IsLoopback(address)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        address,
-        " is another machine: pass --tls-ca FILE, so that the token does not travel in "
-        "plain text"));
   }
   MakeGrpcReconnectQuickly();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
+  // A proxy is not on the way to this machine, and would see the token.
+  if (IsLoopback(dial.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Patience is counted in tries, one a second.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return std::unique_ptr<Client>(std::make_unique<GrpcClient>(
-      address, token, options, grpc::CreateCustomChannel(address, credentials, arguments)));
+      dial.address, dial.token, options,
+      grpc::CreateCustomChannel(dial.address, credentials, arguments)));
 }
 
 }  // namespace scm

@@ -16,8 +16,9 @@ namespace scm {
 
 struct ClientOptions {
   std::string coordinator;            // HOST:PORT; "" = SCM_COORDINATOR, else the local one
-  std::string token_file;             // "" = the local one's
-  std::string tls_ca;                 // PEM file; "" = plain text, loopback only
+  std::string token_file;             // "" = SCM_TOKEN_FILE, else the local one's
+  std::string tls_ca;                 // PEM file; "" = SCM_TLS_CA, else plain text, loopback only
+  bool local = false;                 // the one of `local up`, whatever else is named
   int patience_seconds = 60;          // how long Watch and Logs try to get back in contact
   std::function<bool()> interrupted;  // ends Watch and Logs soon, with CANCELLED; may be empty
 };

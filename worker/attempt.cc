@@ -94,6 +94,9 @@ void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> in
   inputs_.insert(inputs_.end(), inputs.begin(), inputs.end());  // an earlier try pinned some, too
   if (phase_ != AttemptPhase::kPreparing) return;               // stopped or lost meanwhile
   if (status.ok()) {
+    // Now everything lies there that an argument may name, inputs included.
+    const absl::Status allowed = CheckArguments(launch_.command, context_.rules, directory_);
+    if (!allowed.ok()) return GiveUpPreparing(allowed, /*retryable=*/false);
     prepared_ = true;
   } else if (!WaitsForRoom(status)) {
     GiveUpPreparing(status, status.code() != absl::StatusCode::kInvalidArgument);

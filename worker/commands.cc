@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
@@ -80,6 +81,41 @@ absl::StatusOr<std::string> ResolveProgram(const std::vector<std::string>& comma
   return path;
 }
 
+// What an argument may name: itself, what follows each '=', what follows the letter of an option.
+std::vector<std::string> NamesIn(const std::string& word) {
+  std::vector<std::string> names = {word};
+  for (size_t at = word.find('='); at != word.npos; at = word.find('=', at + 1)) {
+    names.push_back(word.substr(at + 1));
+  }
+  if (word.size() > 2 && word[0] == '-' && word[1] != '-') names.push_back(word.substr(2));
+  return names;
+}
+
+bool LeadsOut(const std::string& relative) {
+  const std::string normal = AbsolutePath(relative, ".");
+  return normal == ".." || absl::StartsWith(normal, "../");
+}
+
+absl::Status CheckName(const std::string& name, const CommandRules& rules,
+                       const std::string& directory) {
+  if (name.empty()) return absl::OkStatus();
+  if (name[0] == '/') {
+    const std::string normal = AbsolutePath(name, "/");
+    for (const char* own : {"/proc/self", "/proc/thread-self", "/dev/fd", "/dev/stdin"}) {
+      if (absl::StartsWith(normal, own)) return NotAllowed(name);
+    }
+    return IsProgram(name) && !IsOneOf(name, rules.allowed) ? NotAllowed(name) : absl::OkStatus();
+  }
+  if (LeadsOut(name)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the argument ", name,
+                     " leads out of the attempt's directory; give an absolute "
+                     "path, and allow it with --allow-trainer if it is a program"));
+  }
+  const std::string path = absl::StrCat(directory, "/", name);
+  return IsProgram(path) ? NotAllowed(path) : absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<std::string> OfferedPrograms(const CommandRules& rules) {
@@ -108,11 +144,21 @@ absl::StatusOr<std::vector<std::string>> ResolveCommand(const std::vector<std::s
   absl::StatusOr<std::string> program = ResolveProgram(command, rules);
   if (!program.ok()) return program.status();
   resolved[0] = *program;
-  for (size_t i = 1; i < command.size(); ++i) {
-    const std::string& word = command[i];
-    if (HasSlash(word) && IsProgram(word) && !IsOneOf(word, rules.allowed)) return NotAllowed(word);
-  }
   return resolved;
+}
+
+absl::Status CheckArguments(const std::vector<std::string>& command, const CommandRules& rules,
+                            const std::string& directory) {
+  for (const char* built_in : kBuiltInPrograms) {
+    if (command[0] == absl::StrCat(rules.program_directory, "/", built_in)) return absl::OkStatus();
+  }
+  for (size_t i = 1; i < command.size(); ++i) {
+    for (const std::string& name : NamesIn(command[i])) {
+      const absl::Status status = CheckName(name, rules, directory);
+      if (!status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace scm

@@ -22,7 +22,7 @@ v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
 }
 
 // Of what the host says about itself; the coordinator keeps no more.
-constexpr size_t kMaxName = 256;
+constexpr size_t kMaxName = 256, kMaxPath = 4096;
 
 struct Fill {
   v1::WorkerMessage& proto;
@@ -37,6 +37,7 @@ struct Fill {
       v1::Gpu& to = *out.add_gpus();
       to.set_index(gpu.index);
       to.set_model(LineOf(gpu.model, kMaxName));
+      to.set_product(LineOf(gpu.product, kMaxName));
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
@@ -44,7 +45,7 @@ struct Fill {
     for (int64_t bytes : message.acknowledged) out.add_acknowledged(bytes);
     for (const LeaseRef& lease : message.ended) *out.add_ended() = ToProto(lease);
     out.set_orphan_timeout_seconds(message.orphan_timeout_seconds);
-    for (const std::string& trainer : message.trainers) out.add_trainers(Utf8(trainer));
+    for (const std::string& trainer : message.trainers) out.add_trainers(LineOf(trainer, kMaxPath));
   }
   void operator()(const Renew& message) {
     v1::Renew& out = *proto.mutable_renew();
@@ -60,7 +61,7 @@ struct Fill {
     for (const LeaseState& state : message.states) {
       v1::LeaseState& to = *out.add_states();
       *to.mutable_lease() = ToProto(state.lease);
-      to.set_waiting_for(Utf8(state.waiting_for));
+      to.set_waiting_for(LineOf(state.waiting_for));
       to.set_writes(state.trainer_silent_seconds.has_value());
       to.set_trainer_silent_seconds(state.trainer_silent_seconds.value_or(0));
     }

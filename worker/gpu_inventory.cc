@@ -49,6 +49,7 @@ class Nvml : public GpuInventory {
       if (handle_(i, &device) != 0 || name_(device, text, sizeof text) != 0) continue;
       Gpu gpu;
       gpu.index = static_cast<int>(i);
+      gpu.product = text;
       gpu.model = GpuModel(text);
       if (uuid_ != nullptr && uuid_(device, text, sizeof text) == 0) gpu.uuid = text;
       NvmlMemory memory{};

@@ -24,8 +24,10 @@ constexpr size_t kChunk = 1 << 20;
 constexpr int64_t kSlowestLink = 64'000;  // bytes a second
 constexpr auto kDownloadTimeout = std::chrono::hours(2);
 
-grpc::ChannelArguments ChannelSettings() {
+grpc::ChannelArguments ChannelSettings(const std::string& coordinator) {
   grpc::ChannelArguments arguments;
+  // A proxy is not on the way to this host, and would see the token.
+  if (IsOnThisHost(coordinator)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A dead coordinator is noticed within half a minute although nothing is sent.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
@@ -220,13 +222,15 @@ absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientO
   } else if (IsOnThisHost(options.coordinator)) {
     credentials = grpc::InsecureChannelCredentials();
   } else {
-    return absl::InvalidArgumentError(absl::StrCat(
-        options.coordinator,
-        " is not a loopback address, and the token must not cross a network "
-        "in the clear; give the coordinator's certificate authority with --tls-ca FILE"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.coordinator,
+                     " is not a loopback address, and the token must not cross a network "
+                     "in the clear; give the coordinator's certificate authority with --tls-ca "
+                     "FILE or SCM_TLS_CA"));
   }
   return std::make_unique<GrpcClient>(
-      options, grpc::CreateCustomChannel(options.coordinator, credentials, ChannelSettings()));
+      options, grpc::CreateCustomChannel(options.coordinator, credentials,
+                                         ChannelSettings(options.coordinator)));
 }
 
 }  // namespace scm

@@ -23,7 +23,8 @@ struct Gpu {
   int index = 0;
   std::string model;  // "H200"
   int64_t memory_bytes = 0;
-  std::string uuid;  // stays on this host
+  std::string uuid;          // stays on this host
+  std::string product = "";  // "NVIDIA H200", as the driver names it
 };
 
 struct GpuSample {

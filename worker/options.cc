@@ -64,10 +64,12 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   app.set_version_flag("--version", kVersion);
   app.add_option("--coordinator", options.coordinator, "HOST:PORT of the coordinator")
       ->capture_default_str();
-  app.add_option("--token-file", options.token_file, "File holding the worker token");
+  app.add_option("--token-file", options.token_file, "File holding the worker token")
+      ->envname("SCM_TOKEN_FILE");
   app.add_option("--tls-ca", options.tls_ca,
                  "PEM file of the coordinator's certificate authority; without it only loopback "
-                 "addresses are dialled");
+                 "addresses are dialled")
+      ->envname("SCM_TLS_CA");
   app.add_option("--work-dir", options.work_dir, "Directory for attempts and local copies")
       ->required();
   app.add_option("--cpus", options.cpus, "CPU slots to offer (default: all cores it may use)")

@@ -12,13 +12,12 @@ absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
                               const std::vector<int>& gpus) {
   if (!spec.budget) return 0.0;
   HeldResources use;
-  use.gpus = static_cast<int64_t>(gpus.size());
   use.cpus = spec.resources.cpus;
   use.beside_gpus = spec.resources.gpus > 0;
-  if (worker != nullptr && !gpus.empty()) {
-    // One host's GPUs are of one kind for pricing: the first that is held names it.
-    for (const GpuRecord& gpu : worker->gpus) {
-      if (gpu.index == gpus.front()) use.gpu_model = gpu.model;
+  for (const int index : gpus) {
+    use.gpus.emplace_back();  // of a worker that is not known any more
+    for (const GpuRecord& gpu : worker != nullptr ? worker->gpus : std::vector<GpuRecord>()) {
+      if (gpu.index == index) use.gpus.back() = {gpu.model, gpu.product};
     }
   }
   SCM_ASSIGN_OR_RETURN(const double hour, HourlyRate(use, *spec.budget));
@@ -44,9 +43,12 @@ double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
   return RateOf(spec, worker, gpus).value_or(0);
 }
 
-absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker,
-                     const std::vector<int>& gpus) {
-  return RateOf(spec, &worker, gpus).status();
+absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t gpus) {
+  std::vector<int> any;  // the scheduler may choose whichever of them are free
+  for (const GpuRecord& gpu : worker.gpus) {
+    if (gpus > 0) any.push_back(gpu.index);
+  }
+  return RateOf(spec, &worker, any).status();
 }
 
 }  // namespace scm

@@ -18,8 +18,8 @@ std::vector<int> FirstGpus(const Worker& worker, int64_t count);
 double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
                      const std::vector<int>& gpus);
 
-// OK, or why the lease has no price: an unknown rate is an error, not zero.
-absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker,
-                     const std::vector<int>& gpus);
+// OK, or why a lease with so many of the worker's GPUs might have no price: an unknown rate is an
+// error, not zero.
+absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t gpus);
 
 }  // namespace scm

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/btree_map.h"
+#include "coordinator/controller/shared_map.h"
 #include "coordinator/controller/timeline.h"
 #include "coordinator/core/model.h"
 #include "coordinator/store/state_store.h"
@@ -45,8 +45,8 @@ class Shared {
 template <typename Id, typename T>
 class Table {
  public:
-  // Every commit that changes something copies it: nodes with many entries make that cheap.
-  using Map = absl::btree_map<Id, std::shared_ptr<const T>>;
+  // Every commit that changes something copies it.
+  using Map = SharedMap<Id, std::shared_ptr<const T>>;
 
   const T* Find(const Id& id) const {
     const auto it = map_->find(id);
@@ -91,7 +91,7 @@ class Table {
 using WaitingReasons = std::map<TaskId, std::string>;
 
 // In order of submission.
-using TasksOfExperiments = std::map<ExperimentId, std::vector<TaskId>>;
+using TasksOfExperiments = SharedMap<ExperimentId, std::vector<TaskId>>;
 
 // A stored row that cannot be used, or refers to something that is not there. It stays in the store
 // untouched, and nothing here knows of it any more.

@@ -7,6 +7,7 @@
 #include "common/status_macros.h"
 #include "common/trainer_command.h"
 #include "coordinator/controller/accrual.h"
+#include "coordinator/controller/run_metrics.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_driver.h"
 
@@ -18,12 +19,6 @@ constexpr absl::Duration kLookPeriod = absl::Seconds(1);
 SpecInput BestCheckpointInput(const Run& run) {
   return {"checkpoint", run.id.str(), run.seed, *run.best_step,
           absl::StrCat(run.id.str(), "/", *run.best_step)};
-}
-
-// Behind every number where it is not known, or is none.
-double BestLoss(const Run& run) {
-  const ValidationRecord* best = run.best_step ? run.validations.Find(*run.best_step) : nullptr;
-  return best != nullptr && best->loss && std::isfinite(*best->loss) ? *best->loss : INFINITY;
 }
 
 // Workers that a kind of task must not be given to, and why.
@@ -38,7 +33,7 @@ Excluded Unpriced(const Cluster& cluster, const ExperimentSpec& spec, int64_t gp
   if (!spec.budget) return excluded;
   for (const auto& [id, worker] : cluster.workers.all()) {
     if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
-    const absl::Status price = MayCost(spec, *worker, FirstGpus(*worker, gpus));
+    const absl::Status price = MayCost(spec, *worker, gpus);
     if (price.ok()) continue;
     excluded.workers.insert(id);
     excluded.reason = std::string(price.message());
@@ -143,9 +138,7 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
   std::vector<const Run*> runs =
       ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
   if (task.kind == TaskKind::kExport && runs.size() > 1) {
-    runs = {*std::min_element(runs.begin(), runs.end(), [](const Run* a, const Run* b) {
-      return BestLoss(*a) < BestLoss(*b);
-    })};
+    runs = {BestRunOf(*context_.ExperimentOf(task).spec, runs)};
   }
   for (const Run* run : runs) {
     if (!task.part || task.part->run == run->id) inputs.push_back(BestCheckpointInput(*run));

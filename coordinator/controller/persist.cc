@@ -196,29 +196,32 @@ Json ToJson(const std::vector<ValidationRecord>& validations) {
   for (const ValidationRecord& v : validations) {
     list.push_back({v.step, v.attempt, OptionalJson(v.loss), OptionalJson(v.accuracy),
                     OptionalJson(v.correct), OptionalJson(v.items), OptionalJson(v.chance),
-                    OptionalJson(v.deff)});
+                    OptionalJson(v.deff), OptionalJson(v.ranked)});
   }
   return list;
 }
 
 absl::Status ReadValidations(const Json& list, Run& run) {
   for (const Json& v : list) {
-    if (!v.is_array() || v.size() != 8) {
+    if (!v.is_array() || v.size() < 8 || v.size() > 9) {  // 8: without `ranked`
       return absl::DataLossError(absl::StrCat("run ", run.id.str(), ": unreadable validation"));
     }
     run.validations.Insert({v[0].get<int64_t>(), v[1].get<int64_t>(), NumberFromJson(v[2]),
                             NumberFromJson(v[3]), NumberFromJson(v[4]), NumberFromJson(v[5]),
-                            NumberFromJson(v[6]), NumberFromJson(v[7])});
+                            NumberFromJson(v[6]), NumberFromJson(v[7]),
+                            v.size() > 8 ? NumberFromJson(v[8]) : std::nullopt});
   }
   return absl::OkStatus();
 }
 
 Json ToJson(const Run& r) {
-  Json latest = Json::object(), resumes = Json::array(), warnings = Json::array();
+  Json latest = Json::object(), resumes = Json::array(), warnings = Json::array(),
+       names = Json::array();
   for (const auto& [name, value] : r.latest) latest[name] = JsonNumber(value);
   for (const RunWarning& w : r.warnings) {
     warnings.push_back({{"topic", w.topic}, {"rule", w.rule}, {"step", w.step}, {"text", w.text}});
   }
+  for (const std::string& name : r.metric_names) names.push_back(name);
   for (const auto& [attempt, step] : r.resumes) resumes.push_back({attempt, step});
   return {{"id", r.id.str()},
           {"experiment", r.experiment.str()},
@@ -233,6 +236,9 @@ Json ToJson(const Run& r) {
           {"latest", latest},
           {"tokens_total", r.tokens_total},
           {"warnings", warnings},
+          {"metric_names", names},
+          {"names_refused", r.names_refused},
+          {"metric_missing", r.metric_missing},
           {"searched_step", r.searched_step},
           {"resumes", resumes},
           {"best_step", r.best_step ? Json(*r.best_step) : Json(nullptr)},
@@ -256,8 +262,14 @@ absl::StatusOr<Run> RunFromJson(const Json& json) {
   const Json& latest = MemberAt(json, "latest");
   for (auto it = latest.begin(); it != latest.end(); ++it) {
     r.latest[it.key()] = NumberFromJson(it.value()).value_or(0);
+    r.metric_names.insert(it.key());
   }
   r.tokens_total = NumberAt(json, "tokens_total", NumberAt(latest, "tokens", 0));
+  for (const Json& name : MemberAt(json, "metric_names")) {
+    if (name.is_string()) r.metric_names.insert(name.get<std::string>());
+  }
+  r.names_refused = BoolAt(json, "names_refused", false);
+  r.metric_missing = StringAt(json, "metric_missing");
   SCM_RETURN_IF_ERROR(ReadValidations(MemberAt(json, "validations"), r));  // of an older database
   for (const Json& w : MemberAt(json, "warnings")) {
     r.warnings.push_back(
@@ -349,8 +361,10 @@ absl::StatusOr<Task> TaskFromJson(const Json& json) {
 Json ToJson(const Worker& w) {
   Json gpus = Json::array();
   for (const GpuRecord& gpu : w.gpus) {
-    gpus.push_back(
-        {{"index", gpu.index}, {"model", gpu.model}, {"memory_bytes", gpu.memory_bytes}});
+    gpus.push_back({{"index", gpu.index},
+                    {"model", gpu.model},
+                    {"product", gpu.product},
+                    {"memory_bytes", gpu.memory_bytes}});
   }
   return {{"id", w.id.str()},
           {"instance", w.instance},
@@ -383,6 +397,7 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
   for (const Json& gpu : MemberAt(json, "gpus")) {
     w.gpus.push_back({static_cast<int>(IntegerAt(gpu, "index", 0)), StringAt(gpu, "model"),
                       IntegerAt(gpu, "memory_bytes", 0)});
+    w.gpus.back().product = StringAt(gpu, "product");
   }
   for (const Json& trainer : MemberAt(json, "trainers")) {
     if (trainer.is_string()) w.trainers.push_back(trainer.get<std::string>());

@@ -6,9 +6,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/guard.h"
+#include "coordinator/controller/run_metrics.h"
 
 namespace scm {
 namespace {
+
+constexpr size_t kMaxMetricNames = 256;  // a run, over all its attempts
+
+// What rules, searchers and dashboards read: no flood of other names keeps it out.
+bool IsNeeded(const std::string& name, const ExperimentSpec& spec) {
+  for (const char* known : {"train_loss", "grad_norm", "learning_rate", "tokens", "validation_loss",
+                            "validation_accuracy"}) {
+    if (name == known) return true;
+  }
+  return spec.sweep && name == spec.sweep->metric;
+}
 
 // Whether one of the lines `before + 1` … `after` is to be named.
 bool IsNamed(int64_t before, int64_t after) {
@@ -119,10 +131,45 @@ bool ReportHandler::StepFits(const TaskId& id, const Run& run, const ReportLine&
 void ReportHandler::Record(const Task& task, Run& run, const ReportLine& line) {
   run.step = std::max(run.step, line.step);
   for (const auto& [name, value] : line.metrics) {
+    if (!TakesName(run, name)) continue;
     run.latest[name] = value;
     context_.cluster.AddMetric({run.id.str(), task.attempts, line.step, name, value});
   }
   NoteLosses(task.id, line);
+}
+
+bool ReportHandler::TakesName(Run& run, const std::string& name) {
+  if (run.metric_names.contains(name)) return true;
+  const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
+  if (run.metric_names.size() < kMaxMetricNames || IsNeeded(name, spec)) {
+    run.metric_names.insert(name);
+    return true;
+  }
+  if (run.names_refused) return false;
+  run.names_refused = true;
+  context_.Event(run.experiment, run.id.str(), "metrics_refused",
+                 absl::StrCat("the metric ", name, " is not kept: the run has reported ",
+                              kMaxMetricNames,
+                              " names, as many as it may; so for every further one"));
+  return false;
+}
+
+void ReportHandler::NoteSweepMetric(Run& run, const ReportLine& line) {
+  const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
+  if (!spec.sweep || !spec.HasStage(StageKind::kSweep)) return;
+  const std::string& metric = spec.sweep->metric;
+  if (MetricOf(line, metric).has_value() || HasMetric(run, metric)) {
+    run.metric_missing.clear();
+    return;
+  }
+  if (!run.metric_missing.empty()) return;
+  const std::vector<const Run*> all = context_.cluster.RunsOf(run.experiment);
+  const bool said = std::any_of(all.begin(), all.end(),
+                                [](const Run* other) { return !other->metric_missing.empty(); });
+  run.metric_missing = MissingMetric(line, metric);
+  if (!said) {
+    context_.Event(run.experiment, run.id.str(), "metric_missing", run.metric_missing);
+  }
 }
 
 void ReportHandler::Progress(const TaskId& id, const ReportLine& line) {
@@ -157,6 +204,20 @@ void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
   if (!StepFits(id, *context_.cluster.runs.Find(run_id), line)) return;
   Run& run = context_.cluster.runs.Mutate(run_id);
   Record(task, run, line);
+  ValidationRecord validation = ValidationOf(task, line);
+  // Trainers may report one step in several lines, a validation set each.
+  if (const ValidationRecord* known = run.validations.Find(line.step)) {
+    ValidationRecord filled = *known;
+    if (!FillIn(validation, filled)) return;
+    run.validations.Replace(std::move(filled));
+  } else {
+    run.validations.Insert(std::move(validation));
+  }
+  NoteSweepMetric(run, line);
+  hooks_.on_validation(run_id, line.step);
+}
+
+ValidationRecord ReportHandler::ValidationOf(const Task& task, const ReportLine& line) const {
   ValidationRecord validation{line.step,
                               task.attempts,
                               MetricOf(line, "validation_loss"),
@@ -164,9 +225,13 @@ void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
                               line.correct,
                               line.items,
                               line.chance,
-                              line.deff};
-  if (!run.validations.Insert(std::move(validation))) return;  // the first report of a step stands
-  hooks_.on_validation(run_id, line.step);
+                              line.deff,
+                              std::nullopt};
+  const auto& sweep = context_.ExperimentOf(task).spec->sweep;
+  if (sweep && sweep->metric != "validation_loss" && sweep->metric != "validation_accuracy") {
+    validation.ranked = MetricOf(line, sweep->metric);
+  }
+  return validation;
 }
 
 }  // namespace scm

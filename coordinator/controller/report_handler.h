@@ -42,6 +42,11 @@ class ReportHandler {
   bool StepFits(const TaskId& id, const Run& run, const ReportLine& line);
   // Rows for every metric, and the latest values.
   void Record(const Task& task, Run& run, const ReportLine& line);
+  ValidationRecord ValidationOf(const Task& task, const ReportLine& line) const;
+  // Whether rows of this name are kept; says once that a run has used up its names.
+  bool TakesName(Run& run, const std::string& name);
+  // Keeps, or drops again, why the sweep's metric is in no validation of this run.
+  void NoteSweepMetric(Run& run, const ReportLine& line);
 
   ControllerContext& context_;
   Hooks hooks_;

@@ -309,14 +309,13 @@ std::vector<SetAsideRow> Cluster::Restore(const StoredState& stored) {
 }
 
 void Cluster::RebuildIndices() {
+  std::multimap<int64_t, const Task*> in_order;
   for (const auto& [id, task] : tasks.all()) {
-    tasks_of_.Own()[task->experiment].push_back(id);
+    in_order.emplace(task->order, task.get());
     if (!IsTerminal(task->state)) open_tasks_.Own().insert(id);
   }
-  for (auto& [id, list] : tasks_of_.Own()) {
-    std::sort(list.begin(), list.end(), [this](const TaskId& a, const TaskId& b) {
-      return tasks.Find(a)->order < tasks.Find(b)->order;
-    });
+  for (const auto& [order, task] : in_order) {
+    tasks_of_.Own()[task->experiment].push_back(task->id);
   }
   for (const auto& [id, trial] : trials.all()) trials_of_[trial->experiment].push_back(id);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/controller/run_metrics.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_outcome.h"
 #include "experiment/parse.h"
@@ -12,24 +13,13 @@ namespace scm {
 
 namespace {
 
-// nullopt where there is none, or none that is a number.
-std::optional<double> LossAt(const Run& run, int64_t step) {
-  const ValidationRecord* found = run.validations.Find(step);
-  if (found == nullptr || !found->loss || !std::isfinite(*found->loss)) return std::nullopt;
-  return found->loss;
-}
-
 bool HasCheckpoint(const Cluster& cluster, const Run& run, int64_t step) {
   const CheckpointRecord* found = cluster.checkpoints.Find(absl::StrCat(run.id.str(), "/", step));
   return found != nullptr && !found->deleted;
 }
 
-// Of two checkpointed steps: a lower loss, then the earlier; any loss before none; then the later.
-bool IsBetterStep(const Run& run, int64_t a, int64_t b) {
-  const std::optional<double> loss_a = LossAt(run, a), loss_b = LossAt(run, b);
-  if (!loss_a && !loss_b) return a > b;
-  if (!loss_a || !loss_b) return loss_a.has_value();
-  return *loss_a < *loss_b || (*loss_a == *loss_b && a < b);
+bool IsBetter(const Cluster& cluster, const Run& run, int64_t a, int64_t b) {
+  return IsBetterStep(*cluster.experiments.Find(run.experiment)->spec, run, a, b);
 }
 
 }  // namespace
@@ -38,7 +28,7 @@ std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run) {
   std::optional<int64_t> best;
   for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
     if (checkpoint->deleted) continue;
-    if (!best || IsBetterStep(run, checkpoint->step, *best)) best = checkpoint->step;
+    if (!best || IsBetter(cluster, run, checkpoint->step, *best)) best = checkpoint->step;
   }
   return best;
 }
@@ -46,7 +36,7 @@ std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run) {
 std::optional<int64_t> BestStepWith(const Cluster& cluster, const Run& run, int64_t step) {
   if (run.best_step && !HasCheckpoint(cluster, run, *run.best_step)) return BestStep(cluster, run);
   if (!HasCheckpoint(cluster, run, step)) return run.best_step;
-  return !run.best_step || IsBetterStep(run, step, *run.best_step) ? step : run.best_step;
+  return !run.best_step || IsBetter(cluster, run, step, *run.best_step) ? step : run.best_step;
 }
 
 void StageDriver::Advance(const ExperimentId& id) {

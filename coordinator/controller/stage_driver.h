@@ -50,8 +50,7 @@ class StageDriver {
   ControllerContext& context_;
 };
 
-// Best step of a run so far: the checkpointed step with the lowest finite validation loss, else the
-// latest checkpointed one.
+// Best step of a run so far (IsBetterStep), among those whose checkpoint is there.
 std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run);
 // The same, where only this step may have got its validation or its checkpoint since run.best_step
 // was right; costs the same however many there are.

@@ -1,7 +1,6 @@
 #include "coordinator/controller/stage_outcome.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -17,10 +16,13 @@ const StageRecord* FindStage(const Experiment& experiment, StageKind kind) {
   return nullptr;
 }
 
-std::optional<double> MetricOf(const ValidationRecord& validation, const std::string& metric) {
-  if (metric == "validation_loss") return validation.loss;
-  if (metric == "validation_accuracy") return validation.accuracy;
-  return std::nullopt;
+// Why the first of these trials that lacks the sweep's metric does; "" where none does.
+std::string MissingMetricOf(const Cluster& cluster, const std::vector<RankedTrial>& trials) {
+  for (const RankedTrial& trial : trials) {
+    const Run& run = *cluster.runs.Find(cluster.trials.Find(trial.trial)->run);
+    if (!run.metric_missing.empty()) return run.metric_missing;
+  }
+  return "";
 }
 
 std::string ParametersText(const Json& parameters) {
@@ -63,7 +65,11 @@ SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
                                   "); ", survivors, " of ", ranking.size(), " trials survived");
     return outcome;
   }
-  outcome.reason = absl::StrCat("none of ", ranking.size(), " trials survived");
+  // A trial that ran to its end without a value is not one that failed.
+  const std::string missing = MissingMetricOf(cluster, ranking);
+  outcome.reason =
+      absl::StrCat("none of ", ranking.size(),
+                   missing.empty() ? " trials survived" : " trials can be ranked: ", missing);
   return outcome;
 }
 
@@ -151,22 +157,6 @@ TrialEnd EndOfTrial(const Task& task) {
     default:
       return TrialEnd::kCensored;
   }
-}
-
-std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step) {
-  const ValidationRecord* validation = run.validations.Find(step);
-  return validation == nullptr ? std::nullopt : MetricOf(*validation, metric);
-}
-
-std::optional<double> BestMetric(const Run& run, const std::string& metric,
-                                 const std::string& mode) {
-  std::optional<double> best;
-  for (const ValidationRecord& validation : run.validations) {
-    const std::optional<double> value = MetricOf(validation, metric);
-    if (validation.step == 0 || !value || !std::isfinite(*value)) continue;
-    if (!best || (mode == "max" ? *value > *best : *value < *best)) best = value;
-  }
-  return best;
 }
 
 }  // namespace scm

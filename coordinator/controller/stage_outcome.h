@@ -43,10 +43,4 @@ std::pair<State, std::string> JudgeExperiment(const Experiment& experiment);
 // What the end of its task says about a trial.
 TrialEnd EndOfTrial(const Task& task);
 
-// A run's value of a metric in the validation at exactly this step.
-std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step);
-// Its best finite value over all validations after step 0.
-std::optional<double> BestMetric(const Run& run, const std::string& metric,
-                                 const std::string& mode);
-
 }  // namespace scm

@@ -267,6 +267,7 @@ Json WorkersView(const Snapshot& snapshot) {
     for (const GpuRecord& gpu : worker->gpus) {
       gpus.push_back({{"index", gpu.index},
                       {"model", gpu.model},
+                      {"product", TextOrNull(gpu.product)},
                       {"memory_bytes", gpu.memory_bytes},
                       {"utilization_ratio", gpu.utilization},
                       {"memory_used_bytes", gpu.memory_used}});

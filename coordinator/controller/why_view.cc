@@ -37,6 +37,10 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
   } else if (const std::string waits = WaitsFor(snapshot, task); !waits.empty()) {
     text = absl::StrCat(waits, text.empty() ? "" : "; ", text);
   }
+  if (!task.run.empty()) {
+    const std::string& missing = snapshot.runs->at(task.run)->metric_missing;
+    if (!missing.empty()) absl::StrAppend(&text, text.empty() ? "" : "; ", missing);
+  }
   const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
   return {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
           {"subject", task.run.empty() ? task.id.str() : task.run.str()},

@@ -77,6 +77,8 @@ struct ValidationRecord {
   int64_t attempt = 0;
   std::optional<double> loss, accuracy;  // may be non-finite
   std::optional<double> correct, items, chance, deff;
+  // Value of `sweep.metric` where that is neither of the two above; may be non-finite.
+  std::optional<double> ranked;
 };
 
 // Something about a run that people should know although nothing is stopped for it.
@@ -98,15 +100,19 @@ struct Run {
   int64_t max_steps = 0;             // what the learning-rate schedule spans
   int64_t stop_at_step = 0;          // where this run ends
 
-  int64_t step = 0;                       // latest reported
-  std::map<std::string, double> latest;   // by metric name
-  double tokens_total = 0;                // by all attempts; never falls
+  int64_t step = 0;                      // latest reported
+  std::map<std::string, double> latest;  // by metric name
+  double tokens_total = 0;               // by all attempts; never falls
+  std::set<std::string> metric_names;    // that it has ever used, as far as they are kept
+  bool names_refused = false;            // further ones are not kept, and that was said
+  // Why `sweep.metric` is in no validation of it; "" as soon as it is in one, and before the first.
+  std::string metric_missing;
   StepLog<ValidationRecord> validations;  // superseded ones removed
   std::vector<RunWarning> warnings;       // in the order in which they were seen
   int64_t searched_step = 0;              // last rung told to the searcher
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
   std::vector<std::pair<int64_t, int64_t>> resumes;
-  std::optional<int64_t> best_step;  // checkpointed step with the lowest validation loss
+  std::optional<int64_t> best_step;  // checkpointed step that is evaluated (BestStep)
   bool fallback = false;             // trained on model.fallback
 };
 
@@ -175,6 +181,7 @@ struct GpuRecord {
   int64_t memory_bytes = 0;
   double utilization = 0;
   int64_t memory_used = 0;
+  std::string product = "";  // as the driver names it; "" of a worker that does not say
 };
 
 struct Worker {

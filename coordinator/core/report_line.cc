@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/text.h"
 
@@ -147,10 +148,20 @@ absl::Status ReadReport(const Json& report, ReportLine& line) {
   return absl::OkStatus();
 }
 
+// What begins and ends like an object. Anything else is seen to be none without a parser: a program
+// that prints a million line ends must not keep its reader busy.
+bool LooksLikeAnObject(absl::string_view text) {
+  text = absl::StripAsciiWhitespace(text);
+  return text.size() >= 2 && text.front() == '{' && text.back() == '}';
+}
+
 ReportLine ReadLine(absl::string_view text) {
   ReportLine line;
   line.bytes = static_cast<int64_t>(text.size()) + 1;
-  const absl::StatusOr<Json> report = ParseReportJson(text, "line");
+  const absl::StatusOr<Json> report = LooksLikeAnObject(text)
+                                          ? ParseReportJson(text, "line")
+                                          : absl::StatusOr<Json>(absl::InvalidArgumentError(
+                                                "it does not begin and end with { and }"));
   const absl::Status read = report.ok() ? ReadReport(*report, line) : report.status();
   if (read.ok()) return line;
   line.kind = ReportLine::Kind::kBad;

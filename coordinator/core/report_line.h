@@ -15,6 +15,7 @@
 namespace scm {
 
 // What one report may make the coordinator remember.
+inline constexpr size_t kMaxReportBatch = (1 << 20) + 2;  // bytes of lines that come in one message
 inline constexpr size_t kMaxMetricsPerReport = 64;  // besides those that the coordinator asks for
 inline constexpr size_t kMaxMetricName = 64;        // bytes
 inline constexpr size_t kMaxSummary = 16 << 10;     // bytes of JSON

@@ -85,6 +85,15 @@ class StepLog {
     return true;
   }
 
+  // The record takes the place of the one of its step, which must be there. O(n) before the end.
+  void Replace(Record record) {
+    const const_iterator at = LowerBound(record.step);
+    std::vector<Record> moved(at + 1, end());
+    Truncate(static_cast<size_t>(at - begin()));
+    Append(std::move(record));
+    for (Record& one : moved) Append(std::move(one));
+  }
+
   // Removes everything beyond `step`.
   void KeepUpTo(int64_t step) {
     const const_iterator after = LowerBound(step + 1);

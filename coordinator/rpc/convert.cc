@@ -11,7 +11,8 @@ namespace {
 
 // Bytes of what a worker says about itself.
 constexpr size_t kMaxName = 256;
-constexpr int64_t kMaxSlots = 1 << 20;  // so that sums of them stay numbers
+constexpr size_t kMaxTrainers = 256, kMaxPath = 4096;  // a worker names
+constexpr int64_t kMaxSlots = 1 << 20;                 // so that sums of them stay numbers
 
 double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0; }
 
@@ -41,6 +42,7 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   for (const v1::Gpu& gpu : proto.gpus()) {
     input.gpus.push_back(
         {gpu.index(), LineOf(gpu.model(), kMaxName), std::max<int64_t>(gpu.memory_bytes(), 0)});
+    input.gpus.back().product = LineOf(gpu.product(), kMaxName);
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
   input.acknowledged.assign(proto.acknowledged().begin(), proto.acknowledged().end());
@@ -49,7 +51,10 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   if (proto.orphan_timeout_seconds() > 0) {
     input.orphan_timeout = absl::Seconds(proto.orphan_timeout_seconds());
   }
-  input.trainers.assign(proto.trainers().begin(), proto.trainers().end());
+  for (const std::string& trainer : proto.trainers()) {
+    if (input.trainers.size() == kMaxTrainers) break;
+    input.trainers.push_back(LineOf(trainer, kMaxPath));
+  }
   return input;
 }
 

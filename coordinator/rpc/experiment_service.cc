@@ -46,6 +46,24 @@ absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
   }
 }
 
+// What is kept of a submission is bounded; the file itself may have 1 MiB.
+absl::Status CheckSubmission(const v1::SubmitRequest& request) {
+  constexpr size_t kMaxSpec = 4 << 20, kMaxWarnings = 256 << 10;
+  const auto too_long = [](const char* what, size_t size, size_t most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " has ", size, " bytes; at most ", most, " are accepted"));
+  };
+  const size_t source = request.source().size(), spec = request.spec_json().size(),
+               id = request.request_id().size();
+  if (source > kMaxSource) return too_long("the experiment file", source, kMaxSource);
+  if (spec > kMaxSpec) return too_long("the experiment's canonical form", spec, kMaxSpec);
+  size_t warnings = 0;
+  for (const std::string& warning : request.warnings()) warnings += warning.size();
+  if (warnings > kMaxWarnings) return too_long("the list of warnings", warnings, kMaxWarnings);
+  if (id > kMaxRequestId) return too_long("the request id", id, kMaxRequestId);
+  return absl::OkStatus();
+}
+
 // The tasks whose output an id stands for, in order of submission.
 std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id) {
   std::vector<const Task*> tasks;
@@ -71,7 +89,8 @@ grpc::Status ExperimentServiceImpl::Submit(grpc::ServerContext* context,
                                            const v1::SubmitRequest* request,
                                            v1::SubmitReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Submit");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = CheckSubmission(*request); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Guarded("Submit", [&] { return TakeSubmission(*request, *reply); })));
 }
 
@@ -196,7 +215,7 @@ absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::
 grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
                                           const v1::QueryRequest* request, v1::QueryReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Query");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Guarded("Query", [&] { return Answer(*request, *reply); })));
 }
 
@@ -204,7 +223,7 @@ grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
                                             const v1::ControlRequest* request,
                                             v1::ControlReply* reply) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Control");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Guarded("Control", [&] { return TakeControl(*request, *reply); })));
 }
 
@@ -246,7 +265,9 @@ grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
                                           const v1::WatchRequest* request,
                                           grpc::ServerWriter<v1::QueryReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  const auto ticket = TakePlace(deps_, StreamKind::kWatch, HostOfPeer(context->peer()));
+  if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
   return call.End(
       ToGrpc(Guarded("Watch", [&] { return StreamStatus(*context, request->id(), *writer); })));
 }
@@ -291,7 +312,9 @@ grpc::Status ExperimentServiceImpl::Logs(grpc::ServerContext* context,
                                          const v1::LogsRequest* request,
                                          grpc::ServerWriter<v1::LogsReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Logs");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  const auto ticket = TakePlace(deps_, StreamKind::kWatch, HostOfPeer(context->peer()));
+  if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
   return call.End(ToGrpc(Guarded("Logs", [&] { return StreamLogs(*context, *request, *writer); })));
 }
 
@@ -299,19 +322,19 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
                                              const v1::DownloadRequest* request,
                                              grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Download");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Guarded("Download", [&] {
-    return StreamBlob(deps_, request->id(), {}, *writer, PartsOf(*request));
-  })));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  const auto ticket = TakePlace(deps_, StreamKind::kDownload, HostOfPeer(context->peer()));
+  if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
+  return call.End(ToGrpc(Guarded(
+      "Download", [&] { return StreamBlob(deps_, request->id(), {}, *writer, PartsOf(*request)); })));
 }
 
 grpc::Status ExperimentServiceImpl::Verify(grpc::ServerContext* context,
                                            const v1::VerifyRequest* request,
                                            grpc::ServerWriter<v1::VerifyReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Verify");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(
-      ToGrpc(Guarded("Verify", [&] { return StreamVerified(*context, *request, *writer); })));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(Guarded("Verify", [&] { return StreamVerified(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

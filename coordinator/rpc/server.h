@@ -13,8 +13,9 @@ namespace scm {
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:0";  // HOST:PORT, port 0 = any
-  std::string user_token, worker_token;
-  std::string tls_cert, tls_key;  // PEM text; both or neither
+  std::string user_token = "", worker_token = "";
+  std::string tls_cert = "", tls_key = "";  // PEM text; both or neither
+  int64_t descriptors = 1024;               // how many this process may have
 };
 
 // Owns the services; destroying it shuts the server down within a second.
@@ -22,6 +23,8 @@ class RpcServer {
  public:
   virtual ~RpcServer() = default;
   virtual int port() const = 0;
+  // "" while everybody who comes is let in and answered; else why not. Thread-safe.
+  virtual std::string Trouble() const = 0;
 };
 
 // FAILED_PRECONDITION when a routable address is to be served without TLS and tokens;

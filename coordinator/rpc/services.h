@@ -11,8 +11,10 @@
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/controller/controller_loop.h"
 #include "coordinator/rpc/auth.h"
+#include "coordinator/rpc/front_door.h"
 #include "coordinator/rpc/log_store.h"
 #include "coordinator/rpc/rpc_metrics.h"
+#include "coordinator/rpc/stream_limits.h"
 #include "coordinator/rpc/worker_links.h"
 #include "scm/v1/types.pb.h"
 
@@ -30,6 +32,9 @@ struct ServiceDependencies {
     return absl::UnimplementedError("nobody asked for the free room");
   };
   int64_t min_free_bytes = 0;
+  // Of the server that holds the services.
+  FrontDoor* door = nullptr;
+  StreamLimits* limits = nullptr;
 };
 
 // The metadata of a call under this key, or "".
@@ -42,6 +47,22 @@ std::string MetadataOf(const Context& context, const char* key) {
 template <typename Context>
 std::string AuthorizationOf(const Context& context) {
   return MetadataOf(context, "authorization");
+}
+
+// Whether the caller may go on: its token is right, and with that its connection is known.
+template <typename Context>
+absl::Status Admit(const ServiceDependencies& deps, const TokenCheck& token,
+                   const Context& context) {
+  absl::Status status = token.Check(AuthorizationOf(context));
+  if (status.ok() && deps.door != nullptr) deps.door->Proven(context.peer());
+  return status;
+}
+
+// A place among the calls that stay open; RESOURCE_EXHAUSTED when `who` has too many.
+inline absl::StatusOr<StreamLimits::Ticket> TakePlace(const ServiceDependencies& deps,
+                                                      StreamKind kind, const std::string& who) {
+  if (deps.limits == nullptr) return StreamLimits::Ticket();
+  return deps.limits->Take(kind, who);
 }
 
 // Streams the files of a blob, its manifest first, in pieces of at most 1 MiB. A file of which the

@@ -30,7 +30,14 @@ absl::StatusOr<std::string> BlobIdOf(const Task& task, const v1::UploadHeader& h
 
 grpc::ServerBidiReactor<v1::WorkerMessage, v1::CoordinatorMessage>* WorkerServiceImpl::Session(
     grpc::CallbackServerContext* context) {
-  return new WorkerSession(deps_, token_.Check(AuthorizationOf(*context)));
+  absl::Status admission = Admit(deps_, token_, *context);
+  StreamLimits::Ticket place;
+  if (admission.ok()) {
+    auto ticket = TakePlace(deps_, StreamKind::kSession, HostOfPeer(context->peer()));
+    admission = ticket.status();
+    if (ticket.ok()) place = *std::move(ticket);
+  }
+  return new WorkerSession(deps_, admission, std::move(place));
 }
 
 absl::Status WorkerServiceImpl::Receive(const std::string& session,
@@ -47,6 +54,8 @@ absl::Status WorkerServiceImpl::Receive(const std::string& session,
   SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
   SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
   SCM_ASSIGN_OR_RETURN(const std::string id, BlobIdOf(*task, header));
+  SCM_ASSIGN_OR_RETURN(const StreamLimits::Ticket ticket,
+                       TakePlace(deps_, StreamKind::kUpload, worker.str()));
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
                        deps_.checkpoints->Begin(FromProto(header, id)));
   while (reader.Read(&message)) {
@@ -77,7 +86,7 @@ grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
                                        grpc::ServerReader<v1::UploadMessage>* reader,
                                        v1::UploadResult* result) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Upload");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
   return call.End(ToGrpc(Guarded(
       "Upload", [&] { return Receive(MetadataOf(*context, kSessionKey), *reader, *result); })));
 }
@@ -86,7 +95,9 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
                                          const v1::WorkerDownloadRequest* request,
                                          grpc::ServerWriter<v1::FileChunk>* writer) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Download");
-  if (absl::Status s = token_.Check(AuthorizationOf(*context)); !s.ok()) return call.End(ToGrpc(s));
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
+  const auto ticket = TakePlace(deps_, StreamKind::kDownload, HostOfPeer(context->peer()));
+  if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
   return call.End(ToGrpc(Guarded(
       "Download", [&] { return Send(MetadataOf(*context, kSessionKey), *request, *writer); })));
 }

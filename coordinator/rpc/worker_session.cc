@@ -1,5 +1,6 @@
 #include "coordinator/rpc/worker_session.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/guard.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/lease_check.h"
@@ -10,11 +11,15 @@ namespace {
 
 // A worker that reads nothing must not fill the coordinator's memory.
 constexpr size_t kMaxOutgoing = 10000;
+// Each is kept for ever under its directory's own name; new directories without end must not fill
+// the state.
+constexpr size_t kMaxWorkers = 10000;
 
 }  // namespace
 
-WorkerSession::WorkerSession(ServiceDependencies dependencies, const absl::Status& admission)
-    : deps_(std::move(dependencies)) {
+WorkerSession::WorkerSession(ServiceDependencies dependencies, const absl::Status& admission,
+                             StreamLimits::Ticket place)
+    : deps_(std::move(dependencies)), place_(std::move(place)) {
   if (!admission.ok()) {
     FinishOnce(ToGrpc(admission));
     return;
@@ -82,6 +87,13 @@ bool WorkerSession::Receive() {
     std::lock_guard lock(mutex_);
     worker = worker_;
   }
+  if (incoming_.has_register_() && TooManyWorkers(incoming_.register_().instance())) {
+    FinishOnce({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                absl::StrCat("the coordinator knows ", kMaxWorkers,
+                             " workers, as many as it keeps: start this one on the --work-dir of "
+                             "an earlier one")});
+    return false;
+  }
   if (incoming_.has_register_()) {
     if (std::exchange(asked_, true)) {
       FinishOnce({grpc::StatusCode::FAILED_PRECONDITION, "a stream registers once"});
@@ -97,6 +109,11 @@ bool WorkerSession::Receive() {
     case v1::WorkerMessage::kRenew:
       return Post(FromProto(incoming_.renew(), worker));
     case v1::WorkerMessage::kReports:
+      // A worker sends 256 KiB at most, or one line of 1 MiB.
+      if (incoming_.reports().lines().size() > kMaxReportBatch) {
+        FinishOnce({grpc::StatusCode::INVALID_ARGUMENT, "so many reports in one message"});
+        return false;
+      }
       return Post(FromProto(incoming_.reports(), worker));
     case v1::WorkerMessage::kProcess:
       return Post(FromProto(incoming_.process(), worker));
@@ -108,6 +125,15 @@ bool WorkerSession::Receive() {
     default:
       return true;  // a newer worker's word: ignored
   }
+}
+
+bool WorkerSession::TooManyWorkers(const std::string& instance) const {
+  const auto snapshot = deps_.loop->snapshot();
+  if (snapshot->workers->size() < kMaxWorkers) return false;
+  for (const auto& [id, worker] : *snapshot->workers) {
+    if (worker->instance == instance) return false;
+  }
+  return true;
 }
 
 bool WorkerSession::Post(Input input) {

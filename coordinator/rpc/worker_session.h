@@ -14,7 +14,9 @@ class WorkerSession final
       public OutgoingStream {
  public:
   // `admitted` false: the stream is ended at once with `refusal`.
-  WorkerSession(ServiceDependencies dependencies, const absl::Status& admission);
+  // `place` is given back when it ends.
+  WorkerSession(ServiceDependencies dependencies, const absl::Status& admission,
+                StreamLimits::Ticket place);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -28,6 +30,8 @@ class WorkerSession final
   bool Receive();
   bool Post(Input input);
   void ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk);
+  // Whether this would be one more worker than are kept.
+  bool TooManyWorkers(const std::string& instance) const;
   void FinishOnce(const grpc::Status& status);
 
   ServiceDependencies deps_;
@@ -38,6 +42,7 @@ class WorkerSession final
   bool asked_ = false;  // one registration a stream: it is one worker's for as long as it lasts
   std::deque<v1::CoordinatorMessage> outgoing_;  // the front one is being written
   bool finished_ = false;
+  StreamLimits::Ticket place_;
 };
 
 }  // namespace scm

@@ -9,6 +9,10 @@
 namespace scm {
 namespace {
 
+// Callers are on this machine and ask at once: one that connects and says nothing holds a thread no
+// longer than this, and a few such do not keep the others from an answer.
+constexpr char kThreads[] = "16", kTimeoutMs[] = "3000";
+
 struct Reply {
   int code = 200;
   std::string body;
@@ -83,10 +87,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> StartHttpServer(const std::string& l
   }
   // CivetServer reports a taken address by an exception.
   try {
-    std::unique_ptr<HttpServer> server =
-        std::make_unique<Server>(std::vector<std::string>{"listening_ports", listen, "num_threads",
-                                                          "4", "request_timeout_ms", "10000"},
-                                 std::move(handlers));
+    std::unique_ptr<HttpServer> server = std::make_unique<Server>(
+        std::vector<std::string>{"listening_ports", listen, "num_threads", kThreads,
+                                 "request_timeout_ms", kTimeoutMs},
+        std::move(handlers));
     return server;
   } catch (const CivetException&) {
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", listen,

@@ -105,8 +105,9 @@ absl::StatusOr<ReportFiles> FetchReport(Client& client, const Json& experiment,
     files.adapters = true;
   }
   files.model = FetchExport(client, artifacts, options, files);
-  SCM_RETURN_IF_ERROR(WriteUseIt({name, id, files.adapters, files.adapter, files.model_bytes > 0},
-                                 files.directory));
+  const bool model = FileExists(files.directory + "/model/config.json");
+  SCM_RETURN_IF_ERROR(
+      WriteUseIt({name, id, files.adapters, files.adapter, model}, files.directory));
   return files;
 }
 

@@ -17,6 +17,7 @@
 #include "common/status_macros.h"
 #include "scmctl/client.h"
 #include "scmctl/local/daemon_process.h"
+#include "scmctl/local/local_workers.h"
 
 namespace scm {
 namespace {
@@ -30,10 +31,6 @@ constexpr absl::Duration kPoll = absl::Milliseconds(100);
 std::string CoordinatorPidFile(const LocalHome& home) {
   return home.directory + "/coordinator.pid";
 }
-std::string WorkerPidFile(const LocalHome& home, int number) {
-  return absl::StrCat(home.directory, "/worker-", number, ".pid");
-}
-
 // Two `local` commands at once would start everything twice.
 class HomeLock {
  public:
@@ -65,13 +62,6 @@ Json ReadJson(const std::string& path) {
   if (!text.ok()) return Json::object();
   const auto json = ParseJson(*text, path);
   return json.ok() ? *json : Json::object();
-}
-
-// The highest number of a worker that ever ran here.
-int KnownWorkers(const LocalHome& home) {
-  int known = 0;
-  while (FileExists(home.worker_dir(known + 1))) ++known;
-  return known;
 }
 
 std::vector<int> UsableCores() {
@@ -108,17 +98,6 @@ Setup SetupFrom(const Json& state) {
     if (path.is_string()) setup.allow_trainers.push_back(path.get<std::string>());
   }
   return setup;
-}
-
-// The last line that says anything, for an error about a program that did not start.
-std::string LastLogLine(const std::string& path) {
-  std::string last;
-  const auto text = ReadFile(path);
-  for (absl::string_view line :
-       absl::StrSplit(text.ok() ? *text : "", '\n', absl::SkipWhitespace())) {
-    last = std::string(line);
-  }
-  return last;
 }
 
 std::string AddressFile(const LocalHome& home) { return home.data_dir() + "/address.json"; }
@@ -191,15 +170,6 @@ void WaitForQuiet(Client& client) {
   }
 }
 
-// Until the coordinator knows every worker that was started, so that what comes next finds them.
-void AwaitWorkers(const LocalHome& home, int wanted) {
-  for (absl::Duration waited; waited < kStartPatience; waited += kPoll) {
-    const absl::StatusOr<Json> status = LocalStatus(home);
-    if (!status.ok() || static_cast<int>(MemberAt(*status, "workers").size()) >= wanted) return;
-    std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPoll));
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
@@ -256,7 +226,7 @@ absl::StatusOr<std::vector<std::string>> LocalUp(const LocalHome& home,
   }
   const Json state = {{"workers", wanted.workers}, {"allow_trainers", wanted.allow_trainers}};
   SCM_RETURN_IF_ERROR(WriteFileDurably(home.state_file(), DumpJson(state, 2)));
-  AwaitWorkers(home, wanted.workers);
+  SCM_RETURN_IF_ERROR(AwaitWorkers(home, wanted.workers));
   return lines;
 }
 
@@ -270,7 +240,7 @@ absl::StatusOr<std::vector<std::string>> LocalDown(const LocalHome& home) {
   std::vector<std::string> lines;
   const bool coordinator = FindDaemon(CoordinatorPidFile(home)) != 0;
   if (coordinator) {
-    if (const auto client = Connect({}); client.ok()) {
+    if (const auto client = ConnectLocally(); client.ok()) {
       const auto asked = (*client)->Control(v1::ControlRequest::SHUTDOWN, "", false);
       if (asked.ok()) WaitForQuiet(**client);
     }
@@ -296,20 +266,13 @@ absl::StatusOr<Json> LocalStatus(const LocalHome& home) {
   const pid_t coordinator = FindDaemon(CoordinatorPidFile(home));
   const Json address = ReadJson(AddressFile(home));
   Json ids = Json::array(), pids = Json::object();
-  absl::StatusOr<Json> workers = absl::UnavailableError("not running");
-  if (coordinator != 0) {
-    if (const auto client = Connect({}); client.ok()) {
-      workers = (*client)->Query(v1::QueryRequest::WORKERS, "");
-    }
-  }
-  for (int number = 1; workers.ok() && number <= KnownWorkers(home); ++number) {
-    const auto instance = ReadFile(home.worker_dir(number) + "/instance");
-    const pid_t pid = FindDaemon(WorkerPidFile(home, number));
-    if (!instance.ok() || pid == 0) continue;
-    for (const Json& worker : MemberAt(*workers, "workers")) {
-      if (StringAt(worker, "instance") != std::string(absl::StripSuffix(*instance, "\n"))) continue;
-      ids.push_back(StringAt(worker, "id"));
-      pids[StringAt(worker, "id")] = pid;
+  const absl::StatusOr<std::map<int, Json>> workers =
+      coordinator != 0 ? RegisteredWorkers(home) : absl::UnavailableError("not running");
+  if (workers.ok()) {
+    for (const auto& [number, worker] : *workers) {
+      const std::string id = StringAt(worker, "id");
+      ids.push_back(id);
+      pids[id] = FindDaemon(WorkerPidFile(home, number));
     }
   }
   return Json{

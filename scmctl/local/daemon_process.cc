@@ -24,6 +24,20 @@ extern char** environ;
 namespace scm {
 namespace {
 
+// The environment without what names another coordinator than the local one.
+std::vector<char*> DaemonEnvironment() {
+  std::vector<char*> kept;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const absl::string_view text = *entry;
+    const absl::string_view name = text.substr(0, text.find('='));
+    if (name != "SCM_COORDINATOR" && name != "SCM_TOKEN_FILE" && name != "SCM_TLS_CA") {
+      kept.push_back(*entry);
+    }
+  }
+  kept.push_back(nullptr);
+  return kept;
+}
+
 // A killed process lives on for a moment, longer on a busy machine: it has not met the signal yet
 // (SigPnd, ShdPnd), or is on its way out. Who took it for running would not start it again.
 bool IsEnding(const ProcessStat& stat, const std::string& status) {
@@ -64,8 +78,8 @@ absl::StatusOr<pid_t> StartDaemon(const std::vector<std::string>& argv, const st
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, words.data(), environ);
+  const int error = posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, words.data(),
+                                DaemonEnvironment().data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", argv[0]));

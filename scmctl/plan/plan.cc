@@ -10,6 +10,7 @@
 #include "common/trainer_command.h"
 #include "coordinator/core/cost.h"
 #include "scmctl/plan/attainable.h"
+#include "scmctl/plan/gpu_prices.h"
 #include "scmctl/plan/stage_steps.h"
 
 namespace scm {
@@ -59,8 +60,9 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
     if (wants.gpus > 0) fit = std::min(fit, static_cast<int64_t>(worker.gpus.size()) / wants.gpus);
     placement.slots += fit;
     if (fit == 0 || !spec.budget) continue;
-    const auto rate = HourlyRate(
-        {wants.gpus, worker.gpus.empty() ? "" : worker.gpus.front(), wants.cpus}, *spec.budget);
+    HeldResources held{{}, wants.cpus};
+    held.gpus.assign(worker.gpus.begin(), worker.gpus.begin() + wants.gpus);
+    const auto rate = HourlyRate(held, *spec.budget);
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
   }
   for (RefusedProgram& program : RefusedPrograms(spec, inventory)) {
@@ -233,7 +235,9 @@ PlanInventory InventoryFromJson(const Json& answer) {
     for (const Json& trainer : MemberAt(worker, "trainers")) {
       if (trainer.is_string()) one.trainers.push_back(trainer.get<std::string>());
     }
-    for (const Json& gpu : MemberAt(worker, "gpus")) one.gpus.push_back(StringAt(gpu, "model"));
+    for (const Json& gpu : MemberAt(worker, "gpus")) {
+      one.gpus.push_back({StringAt(gpu, "model"), StringAt(gpu, "product")});
+    }
     inventory.workers.push_back(std::move(one));
   }
   for (const Json& m : MemberAt(answer, "measured")) {
@@ -277,6 +281,7 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
   }
   const Json statistics = AttainableStatistics(spec, warnings);
   Warn(spec, cost, finish, warnings);
+  const Json gpu_prices = GpuPrices(spec, inventory, warnings);
   return {{"name", spec.name},
           {"tasks", tasks},
           {"stages", stages},
@@ -289,6 +294,7 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
           {"finish", finish.is_null() ? Json{{"p50", nullptr}, {"p90", nullptr}} : finish},
           {"unplaceable", placement ? Json(placement->failures) : Json(nullptr)},
           {"slots", placement ? Json(placement->slots) : Json(nullptr)},
+          {"gpu_prices", gpu_prices},
           {"statistics", statistics},
           {"warnings", warnings},
           {"missing", missing}};

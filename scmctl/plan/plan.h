@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/json.h"
+#include "coordinator/core/cost.h"
 #include "experiment/spec.h"
 
 namespace scm {
@@ -15,7 +16,7 @@ namespace scm {
 struct PlanWorker {
   std::string id;
   int64_t cpus = 0;
-  std::vector<std::string> gpus;           // models
+  std::vector<GpuKind> gpus;
   std::vector<std::string> trainers = {};  // programs it may start; empty: it does not say
   bool ready = true;
 };

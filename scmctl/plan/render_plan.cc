@@ -4,6 +4,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/human.h"
+#include "scmctl/plan/gpu_prices.h"
 #include "scmctl/plan/plan.h"
 #include "scmctl/render.h"
 #include "scmctl/table.h"
@@ -134,6 +135,9 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   }
   for (const Json& failure : MemberAt(plan, "unplaceable")) {
     Paragraph(out, "placement", failure.get<std::string>(), width);
+  }
+  for (const Json& price : MemberAt(plan, "gpu_prices")) {
+    Paragraph(out, "price", GpuPriceText(price, currency), width);
   }
   const std::string statistics = StatisticsText(MemberAt(plan, "statistics"));
   if (!statistics.empty()) Paragraph(out, "statistics", statistics, width);

@@ -50,10 +50,10 @@ TEST(Money, ATaskWithoutAGpuOfAGpuExperimentHasAPrice) {
   worker.gpus = {{0, "H200", 0, 0, 0}};
   // With a price of CPU slots, by it; without, the host that the GPUs were rented with is paid for.
   const ExperimentSpec priced = spec_of("{limit: 9, gpu_hour: {H200: 3.6}, cpu_hour: 0.36}");
-  EXPECT_TRUE(MayCost(priced, worker, {}).ok());
+  EXPECT_TRUE(MayCost(priced, worker, 0).ok());
   EXPECT_THAT(LeaseCostRate(priced, &worker, {}), DoubleNear(2 * 0.0001, 1e-12));
   const ExperimentSpec free = spec_of("{limit: 9, gpu_hour: {H200: 3.6}}");
-  EXPECT_TRUE(MayCost(free, worker, {}).ok());
+  EXPECT_TRUE(MayCost(free, worker, 0).ok());
   EXPECT_EQ(LeaseCostRate(free, &worker, {}), 0);
   EXPECT_THAT(LeaseCostRate(free, &worker, {0}), DoubleNear(0.001, 1e-12));
 }

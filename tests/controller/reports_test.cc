@@ -28,7 +28,8 @@ class Reports : public testing::Test {
   }
   std::vector<std::string> Events(const std::string& kind) {
     std::vector<std::string> texts;
-    for (const EventRow& event : *h_.store.ReadEvents("", 0, 100000)) {
+    const std::vector<EventRow> events = h_.store.ReadEvents("", 0, 100000).value();
+    for (const EventRow& event : events) {
       if (event.kind == kind) texts.push_back(event.text);
     }
     return texts;

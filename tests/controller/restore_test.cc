@@ -30,7 +30,8 @@ class Restore : public testing::Test {
     }
   }
   std::string BodyOf(EntityTable table, const std::string& id) {
-    for (const EntityRow& row : h_.store.Load()->entities) {
+    const StoredState stored = h_.store.Load().value();
+    for (const EntityRow& row : stored.entities) {
       if (row.table == table && row.id == id) return row.body;
     }
     return "";
@@ -43,7 +44,8 @@ class Restore : public testing::Test {
   }
   std::vector<std::string> Events(const std::string& kind) {
     std::vector<std::string> texts;
-    for (const EventRow& event : *h_.store.ReadEvents("", 0, 100000)) {
+    const std::vector<EventRow> events = h_.store.ReadEvents("", 0, 100000).value();
+    for (const EventRow& event : events) {
       if (event.kind == kind) texts.push_back(event.text);
     }
     return texts;
@@ -51,7 +53,8 @@ class Restore : public testing::Test {
   // The tasks of an experiment are taken up by the worker and end well.
   void GoesOn(const ExperimentId& id) {
     std::vector<LeaseRef> live;
-    for (const auto& [key, task] : *h_.snapshot()->tasks) {
+    const auto snapshot = h_.snapshot();
+    for (const auto& [key, task] : *snapshot->tasks) {
       if (task->experiment == id && task->lease) live.push_back(Harness::Ref(*task));
     }
     ASSERT_FALSE(live.empty());
@@ -67,7 +70,8 @@ class Restore : public testing::Test {
   }
   // Every answer that a user can ask for is given.
   void AnswersEverything() {
-    const Snapshot& snapshot = *h_.snapshot();
+    const auto now = h_.snapshot();
+    const Snapshot& snapshot = *now;
     ListView(snapshot);
     WorkersView(snapshot);
     InventoryView(snapshot);
@@ -114,10 +118,9 @@ TEST_F(Restore, ARowOfAnExperimentCostsThatExperimentAlone) {
       {EntityTable::kExperiments, "e-1", replaced("\"RUNNING\"", "\"DANCING\""), "DANCING"},
       {EntityTable::kExperiments, "e-1", replaced("\"spec\":{", "\"spec\":{\"newer\":1,"), "newer"},
       {EntityTable::kRuns, "r-1", as("[]"), "its body is that of"},
-      {EntityTable::kRuns, "r-1", replaced("\"validations\":[[10", "\"validations\":[[\"ten\""),
-       "must be number"},
-      {EntityTable::kRuns, "r-1", replaced("\"validations\":[[10,", "\"validations\":[["),
-       "unreadable validation"},
+      {EntityTable::kValidations, "r-1/0", replaced("[[10", "[[\"ten\""), "must be number"},
+      {EntityTable::kValidations, "r-1/0", replaced("[[10,1,", "[["), "unreadable validation"},
+      {EntityTable::kValidations, "r-1/0", as("no JSON"), "not valid JSON"},
       {EntityTable::kRuns, "r-1", replaced("\"task\":\"k-1\"", "\"task\":\"k-99\""),
        "its task k-99 is not there"},
       {EntityTable::kTasks, "k-1", replaced("\"state\":", "\"stale\":"), "is unknown"},

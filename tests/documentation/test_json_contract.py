@@ -199,6 +199,13 @@ class JsonContract(unittest.TestCase):
         self.assertNotEqual(plan["missing"], [])
         large = self.write("large.yaml", self.full_experiment() + "resources: {cpus: 999}\n")
         self.assertNotEqual(self.ask("plan", large, code=5)["unplaceable"], [])
+        # The price of each kind of GPU that the workers have, by whole words of its name.
+        rented = self.write("rented.yaml", experiment(
+            extra="resources: {gpus: 1}\nbudget: {limit: 5.0, gpu_hour: {A10: 1.0, H200: 3.5}}"))
+        plan = self.ask("plan", rented)
+        self.assertEqual([(gpu["gpu"], gpu["key"], gpu["gpu_hour"]) for gpu in plan["gpu_prices"]],
+                         [("NVIDIA A100-SXM4-80GB", None, None), ("NVIDIA H200", "H200", 3.5)])
+        self.assertIn("budget.gpu_hour.A10 names none", " ".join(plan["warnings"]))
 
     def an_experiment_with_every_stage(self):
         identifier = self.ask("submit", self.cluster.home + "/full.yaml")["experiment"]

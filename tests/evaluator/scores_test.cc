@@ -84,8 +84,8 @@ TEST(WhyNotRanked, NamesWhatIsNoFiniteNumber) {
               absl::StrCat("1 of 7 log-likelihoods, in 1 of 3 items, are no finite numbers (first: "
                            "item i-2 of single, choice 1: ",
                            word,
-                           "), so none of its answers is ranked; are there NaN or infinite "
-                           "weights, or does the precision overflow?"));
+                           "), so none of its answers is ranked: look for NaN or infinite "
+                           "weights, or for an overflow in this precision"));
   }
   f.rows[0].log_likelihood = f.rows[1].log_likelihood = f.rows[6].log_likelihood = std::nan("");
   EXPECT_THAT(WhyNotRanked(f.tasks, f.rows), ::testing::HasSubstr("3 of 7 log-likelihoods, in 2"));

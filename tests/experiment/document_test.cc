@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "common/files.h"
 #include "tests/experiment/helpers.h"
 
@@ -142,6 +144,45 @@ TEST(Document, NamesTheDefaultsOfTheCode) {
                 absl::StrContains(line, absl::StrCat("| ", value, ",")))
         << section << "." << key << " is " << value << " in the code: " << line;
   }
+}
+
+// The words in code marks in one cell, or none if the cell holds anything else than such words.
+std::vector<std::string> WordsAlone(absl::string_view cell) {
+  std::vector<std::string> words;
+  for (absl::string_view part : absl::StrSplit(cell, ',')) {
+    part = absl::StripAsciiWhitespace(part);
+    if (part.size() < 3 || part.front() != '`' || part.back() != '`') return {};
+    words.emplace_back(part.substr(1, part.size() - 2));
+  }
+  return words;
+}
+
+// Where a type is a list of words, each of them can be written.
+TEST(Document, EveryWordThatATypeListsIsTaken) {
+  const std::string document = Document();
+  const Json full = SpecToJson(*Parse(YamlExamples(document).at(1)).spec);
+  int tried = 0;
+  for (const auto& [section, content] : full.items()) {
+    for (absl::string_view line : absl::StrSplit(Chapter(document, section), '\n')) {
+      const std::vector<std::string> cells = absl::StrSplit(std::string(line), " | ");
+      if (!absl::StartsWith(line, "| `") || cells.size() < 4) continue;
+      const std::string key = cells[0].substr(3, cells[0].find('`', 3) - 3);
+      for (const std::string& word : WordsAlone(cells[1])) {
+        Json changed = full;
+        Json* at = &changed[section];
+        for (absl::string_view part : absl::StrSplit(key, '.')) at = &(*at)[std::string(part)];
+        *at = word;
+        for (const Diagnostic& error : Parse(DumpJson(changed)).errors) {
+          // Another key may forbid it here, but it is a word.
+          if (error.key != absl::StrCat(section, ".", key)) continue;
+          EXPECT_THAT(error.message, testing::Not(testing::HasSubstr("is not known"))) << word;
+          EXPECT_THAT(error.message, testing::Not(testing::HasSubstr("xpected"))) << word;
+        }
+        ++tried;
+      }
+    }
+  }
+  EXPECT_GE(tried, 15);
 }
 
 }  // namespace

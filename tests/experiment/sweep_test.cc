@@ -178,6 +178,27 @@ TEST(Metric, HasABetterEnd) {
   EXPECT_EQ(parsed.spec->sweep->mode, "max");
 }
 
+TEST(Metric, OfAnotherTrainerHasAnyNameWhoseBetterEndIsSaid) {
+  const auto parse = [](const std::string& keys) {
+    return Parse(absl::StrCat(kValidCustom, "sweep: {search: random, ", keys,
+                              ", space: {training.learning_rate: {choice: [0.1, 0.2]}}}\n"));
+  };
+  for (const char* name : {"zscore", "eval/f1", "perplexity", "'1'", "validation_loss"}) {
+    for (const char* mode : {"min", "max"}) {
+      if (std::string(name) == "validation_loss" && std::string(mode) == "max") continue;
+      const ParsedExperiment parsed = parse(absl::StrCat("metric: ", name, ", mode: ", mode));
+      EXPECT_THAT(Lines(parsed.errors), IsEmpty()) << name;
+      EXPECT_THAT(Lines(parsed.warnings),
+                  testing::Not(testing::Contains(HasSubstr("sweep.metric"))));
+    }
+  }
+  EXPECT_THAT(Lines(parse("metric: f1").warnings),
+              testing::Contains(HasSubstr("sweep.metric: the trial with the lowest f1 wins; write "
+                                          "mode: min to say so, or mode: max")));
+  EXPECT_THAT(Lines(parse(absl::StrCat("mode: min, metric: ", std::string(65, 'x'))).errors),
+              ElementsAre(HasSubstr("at most 64 characters, this one has 65")));
+}
+
 TEST(Seed, IsTheSmallestThatNoReplicateHas) {
   const auto seed_of = [](const std::string& seeds) {
     return Parse(absl::StrCat("name: t\nmodel: {base: m.gguf}\ndata: {corpus: c}\n",

@@ -156,6 +156,14 @@ class Adapters(Small):
         save_file(whole | {gone.replace("down_proj", "up_proj").replace("q_proj", "k_proj"): whole[gone].clone()}, path)
         self.assert_refused(adapter, "holds the tensor", "adapter_config.json")
 
+    def test_base_with_a_head_of_its_own(self):
+        """Tied by its config.json, not by its file: scored and merged as transformers reads it."""
+        small.write_model(self.model, tied=True)
+        torch.manual_seed(5)
+        small.change_weights(self.model, lambda t: t | {
+            "lm_head.weight": 0.2 * torch.randn_like(t["model.embed_tokens.weight"])})
+        self.assert_alike(self.write())
+
     def test_exported_adapter_opens_by_itself(self):
         """AutoPeftModel finds the base; the folder holds the adapter and nothing of the optimiser."""
         spec = self.order("train", end_token=True)

@@ -177,5 +177,16 @@ TEST(DecisionTest, ABoundNearTheGateIsWrittenWithEnoughDigits) {
   EXPECT_THAT(findings.headline, HasSubstr("exceed 0.600"));
 }
 
+TEST(DecisionTest, AnIntervalBelowZeroIsNotWrittenWithTwoDashes) {
+  statistics::Estimate estimate;
+  estimate.value = -9.75;
+  estimate.low = -10.445;
+  estimate.high = -9.055;
+  EXPECT_EQ(EstimateText(estimate, 3), "-9.750, 95 % interval -10.445 to -9.055");
+  estimate.low = 0.1;
+  estimate.high = 0.2;
+  EXPECT_EQ(EstimateText(estimate, 2), "-9.75, 95 % interval 0.10–0.20");
+}
+
 }  // namespace
 }  // namespace scm::report

@@ -89,6 +89,14 @@ TEST(WritersTest, UsersTextIsTextEverywhere) {
   EXPECT_TRUE(ParseJson(report.json, "report.json").ok());
 }
 
+TEST(WritersTest, NumbersStandRightAndNamesLeft) {
+  const std::string html = Render({}).html;
+  EXPECT_THAT(html, HasSubstr("<td class=\"n\">2000/2000</td>"));
+  for (const char* name : {"<td>t-3 (chosen)</td>", "<td>t-2</td>", "<td>r-9</td>"}) {
+    EXPECT_THAT(html, HasSubstr(name));
+  }
+}
+
 TEST(WritersTest, MarkdownTablesHaveAsManyCellsAsColumns) {
   for (const auto& [name, options] : Examples()) {
     const std::string markdown = Render(options).markdown;

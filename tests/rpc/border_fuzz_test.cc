@@ -413,8 +413,9 @@ void BorderFuzz::Blow() {
 void BorderFuzz::HostileRows() {
   auto database = Database::Open(dir_.path() + "/data/scm.db");
   ASSERT_TRUE(database.ok()) << database.status();
-  const std::vector<std::string> tables = {"experiments", "trials",    "runs",         "tasks",
-                                           "checkpoints", "artifacts", "certificates", "meta"};
+  const std::vector<std::string> tables = {"experiments",  "trials",      "runs",
+                                           "tasks",        "checkpoints", "artifacts",
+                                           "certificates", "validations", "meta"};
   for (int i = 0; i < 3; ++i) {
     const std::string& table = Pick(tables, rng_);
     auto rows = (*database)->Prepare(absl::StrCat(
@@ -461,8 +462,7 @@ TEST_F(BorderFuzz, ItLivesComesUpAgainAndOthersGoOn) {
   for (int restart = 0; restart < kRestarts; ++restart) {
     SCOPED_TRACE(absl::StrCat("seed ", kSeed, ", life ", restart));
     Submit(ExperimentFile("victim", 3), "", "");
-    HostileStream()->Await(
-        [](const v1::CoordinatorMessage& message) { return message.has_grant(); });
+    Hostile().Await([](const v1::CoordinatorMessage& message) { return message.has_grant(); });
     for (int blow = 0; blow < kBlowsARestart; ++blow) {
       Blow();
       if (HasFatalFailure()) return;

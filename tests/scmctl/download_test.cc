@@ -30,7 +30,7 @@ std::string ManifestOf(const Files& files) {
   for (const auto& [path, content] : files) {
     list.push_back({{"path", path}, {"bytes", content.size()}, {"sha256", Sha256Hex(content)}});
   }
-  return DumpJson(Json{{"files", list}});
+  return DumpJson(Json({{"files", list}}));
 }
 
 // Streams the files in pieces of three bytes, as far as `pieces` go; false where they ran out.

@@ -36,7 +36,7 @@ constexpr char kMoney[] = "budget: {limit: 2.0, currency: USD, cpu_hour: 0.5}\n"
 
 PlanInventory Inventory(int workers) {
   PlanInventory inventory;
-  for (int i = 0; i < workers; ++i) inventory.workers.push_back({absl::StrCat("w-", i), 1, {}});
+  for (int i = 0; i < workers; ++i) inventory.workers.push_back({absl::StrCat("w-", i), 1, {}, {}});
   inventory.measured.push_back({"p", "", 4, 0, 1, 2.0});
   return inventory;
 }
@@ -275,6 +275,32 @@ TEST(PlanTest, AnEvaluationCostsWhatTheLastOfItsModelDid) {
               3 * 600, 200);  // three rounds of two
   EXPECT_TRUE(known["stages"][2]["cost"].is_null());
   EXPECT_EQ(known["missing"], Json::array());
+}
+
+TEST(PlanTest, SaysThePriceOfEveryKindOfGpuAndWarnsOfKeysThatNameNone) {
+  PlanInventory inventory;
+  const GpuKind a100{"A100", "NVIDIA A100-SXM4-80GB"}, l4{"L4", "NVIDIA L4"};
+  inventory.workers = {{"w-1", 8, {a100, a100}, {}}, {"w-2", 8, {l4}, {}}};
+  const std::string gpus = "resources: {gpus: 1, cpus: 1}\n";
+  const ExperimentSpec spec =
+      Spec("", gpus + "budget: {limit: 9, gpu_hour: {A100: 2.5, A10: 1.0, h200: 4.0}}\n");
+  const Json plan = MakePlan(spec, &inventory);
+  EXPECT_EQ(plan["gpu_prices"].dump(),
+            R"([{"gpu":"NVIDIA A100-SXM4-80GB","model":"A100","key":"A100","gpu_hour":2.5},)"
+            R"({"gpu":"NVIDIA L4","model":"L4","key":null,"gpu_hour":null}])");
+  const std::string text = RenderPlan(plan, spec, 200, false);
+  for (const char* line :
+       {"price       NVIDIA A100-SXM4-80GB (A100): $2.50 an hour, by budget.gpu_hour.A100\n",
+        "price       NVIDIA L4 (L4): no price, so nothing is started there",
+        "budget.gpu_hour.A10 names none of the GPUs that workers have now: NVIDIA "
+        "A100-SXM4-80GB, NVIDIA L4",
+        "budget.gpu_hour.h200 names none"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, testing::Not(HasSubstr("gpu_hour.A100 names none")));
+  // Nothing to price: no GPUs in the experiment, no coordinator.
+  EXPECT_TRUE(MakePlan(Spec("", kMoney), &inventory)["gpu_prices"].is_null());
+  EXPECT_TRUE(MakePlan(spec, nullptr)["gpu_prices"].is_null());
 }
 
 }  // namespace

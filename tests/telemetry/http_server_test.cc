@@ -69,6 +69,24 @@ TEST(HttpServer, APageThatFailsIsA500AndTheServerStays) {
   }
 }
 
+// More who say nothing than it has threads: they are given up one after the other.
+TEST(HttpServer, AnswersBesideThoseThatSayNothing) {
+  const auto server =
+      StartHttpServer("127.0.0.1:0", {[] { return std::string(); }, [] { return std::string(); }});
+  ASSERT_TRUE(server.ok()) << server.status();
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>((*server)->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::vector<int> silent;
+  for (int i = 0; i < 24; ++i) {
+    silent.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(silent.back(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_THAT(Get((*server)->port(), "/readyz"), StartsWith("HTTP/1.1 200 "));
+  for (const int fd : silent) close(fd);
+}
+
 TEST(HttpServer, AnAddressThatOthersReachIsRefused) {
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", ":0", "127.evil.example:0"}) {
     const absl::Status status = StartHttpServer(listen, {}).status();

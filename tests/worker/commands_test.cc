@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -20,11 +22,19 @@ class CommandsTest : public testing::Test {
     WriteText(bin_ / "train.py", "print(1)\n");       // not executable
     WriteText(bin_ / "evil.py", "#!/bin/python3\n");  // a script all the same
     WriteText(bin_ / "data.json", "{}");
+    std::filesystem::create_directory(bin_ / "work");
+    WriteText(bin_ / "work/notes.txt", "text");
+    WriteText(bin_ / "work/tool", "#!/bin/sh\n");
     rules_ = {
         bin_.path(), {bin_ / "trainer", bin_ / "train.py"}, "relative:/nowhere:" + bin_.path()};
   }
+  // Both checks, as for an attempt in the directory `work` beside the programs.
   absl::StatusOr<std::vector<std::string>> Resolve(const std::vector<std::string>& command) {
-    return ResolveCommand(command, rules_);
+    absl::StatusOr<std::vector<std::string>> resolved = ResolveCommand(command, rules_);
+    if (!resolved.ok()) return resolved;
+    const absl::Status arguments = CheckArguments(*resolved, rules_, bin_ / "work");
+    if (!arguments.ok()) return arguments;
+    return resolved;
   }
 
   TempDir bin_;
@@ -44,6 +54,9 @@ TEST_F(CommandsTest, Allows) {
       {{dir + "trainer", dir + "data.json", "--lr", "1e-3"}, dir + "trainer"},
       {{dir + "trainer", "/no/such/file"}, dir + "trainer"},
       {{dir + "train.py"}, dir + "train.py"},
+      {{dir + "trainer", "notes.txt", "./notes.txt", "x/../notes.txt"}, dir + "trainer"},
+      {{dir + "trainer", "an-owner/a-model", "--lr=1e-3", "-x", "a=b=c", "="}, dir + "trainer"},
+      {{dir + "trainer", "--script=" + dir + "train.py", dir + "trainer"}, dir + "trainer"},
       {{"python3", dir + "train.py", "--x", dir + "data.json"}, dir + "python3"},
   };
   for (const Case& c : cases) {
@@ -81,6 +94,17 @@ TEST_F(CommandsTest, Refuses) {
       {{dir + "trainer", dir + "other"}, StatusCode::kPermissionDenied, "other"},
       {{dir + "trainer", "--run", dir + "evil.py"}, StatusCode::kPermissionDenied, "evil.py"},
       {{"python3", dir + "train.py", dir + "evil.py"}, StatusCode::kPermissionDenied, "evil.py"},
+      // However the file is named: by the directory of the attempt, within an option.
+      {{dir + "trainer", "tool"}, StatusCode::kPermissionDenied, dir + "work/tool"},
+      {{dir + "trainer", "./tool"}, StatusCode::kPermissionDenied, "work/./tool"},
+      {{dir + "trainer", "../other"}, StatusCode::kPermissionDenied, "leads out"},
+      {{dir + "trainer", "../data.json"}, StatusCode::kPermissionDenied, "leads out"},
+      {{dir + "trainer", "a/../../other"}, StatusCode::kPermissionDenied, "leads out"},
+      {{dir + "trainer", "--run=" + dir + "other"}, StatusCode::kPermissionDenied, "other"},
+      {{dir + "trainer", "--run=../other"}, StatusCode::kPermissionDenied, "leads out"},
+      {{dir + "trainer", "-r" + dir + "other"}, StatusCode::kPermissionDenied, "other"},
+      {{dir + "trainer", "--a=b=" + dir + "other"}, StatusCode::kPermissionDenied, "other"},
+      {{dir + "trainer", "/proc/self/cwd/notes.txt"}, StatusCode::kPermissionDenied, "/proc/self"},
   };
   for (const Case& c : cases) {
     const absl::Status status = Resolve(c.command).status();

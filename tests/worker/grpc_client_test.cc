@@ -164,7 +164,7 @@ TEST_F(GrpcClientTest, CarriesEveryMessage) {
   EXPECT_EQ(std::get<Ack>(messages_[2]).lease, lease);
 
   ASSERT_EQ(service_.received.size(), 6u);
-  EXPECT_EQ(service_.received[0].register_().host(), "host?");
+  EXPECT_EQ(service_.received[0].register_().host(), "host\uFFFD");
   EXPECT_EQ(service_.received[0].register_().gpus(0).model(), "H200");
   EXPECT_EQ(service_.received[1].renew().gpus(0).memory_used_bytes(), 7);
   EXPECT_EQ(service_.received[2].reports().lines(), "abc\n");

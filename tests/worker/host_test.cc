@@ -35,6 +35,7 @@ TEST(GpuTest, ReadsTheManagementLibrary) {
   const std::vector<Gpu> gpus = inventory->List();
   ASSERT_EQ(gpus.size(), 2u);
   EXPECT_EQ(gpus[0].model, "H200");
+  EXPECT_EQ(gpus[1].product, "NVIDIA A100-SXM4-80GB");
   EXPECT_EQ(gpus[0].memory_bytes, int64_t{141} << 30);
   EXPECT_EQ(gpus[1].index, 1);
   EXPECT_EQ(gpus[1].model, "A100");

@@ -1,0 +1,134 @@
+// The whole gRPC server on loopback: who is let in through its door, and what it keeps of a caller.
+#include "coordinator/rpc/server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "coordinator/core/priority_scheduler.h"
+#include "coordinator/store/memory_store.h"
+#include "scm/v1/experiment.grpc.pb.h"
+#include "tests/fakes/memory_blobs.h"
+#include "tests/fakes/temp_dir.h"
+
+namespace scm {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kUserToken[] = "a token of the user", kWorkerToken[] = "a token of workers";
+
+Controller* Recovered(Controller& controller) {
+  EXPECT_TRUE(controller.Recover({RealClock().Now(), RealClock().Steady()}, "boot").ok());
+  return &controller;
+}
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest()
+      : controller_({}, {&store_, &blobs_, &scheduler_, &links_}),
+        loop_(Recovered(controller_), &RealClock(), {}),
+        logs_(directory_.path()) {
+    auto server = StartRpcServer(
+        {.listen = "127.0.0.1:0", .user_token = kUserToken, .worker_token = kWorkerToken},
+        {&loop_, &blobs_, &logs_, &links_, &metrics_, "test"});
+    EXPECT_TRUE(server.ok()) << server.status();
+    if (server.ok()) server_ = *std::move(server);
+    stub_ = v1::ExperimentService::NewStub(grpc::CreateChannel(
+        absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials()));
+  }
+
+  static void Identify(grpc::ClientContext& context) {
+    context.AddMetadata("authorization", absl::StrCat("Bearer ", kUserToken));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(2));
+  }
+  grpc::Status Submit(const v1::SubmitRequest& request, std::string* id = nullptr) {
+    grpc::ClientContext context;
+    Identify(context);
+    v1::SubmitReply reply;
+    const grpc::Status status = stub_->Submit(&context, request, &reply);
+    if (id != nullptr) *id = reply.experiment_id();
+    return status;
+  }
+  static v1::SubmitRequest Submission() {
+    v1::SubmitRequest request;
+    request.set_request_id("r");
+    request.set_spec_json(
+        "name: t\nstages: [replicate]\ntrainer: {command: [python3, /t.py]}\n"
+        "training: {max_steps: 10, warmup_steps: 0}\nreplicate: {seeds: [11]}\n");
+    return request;
+  }
+
+  const TempDir directory_;
+  MemoryStore store_;
+  MemoryBlobs blobs_;
+  PriorityScheduler scheduler_;
+  StreamLinks links_{"test"};
+  Controller controller_;
+  ControllerLoop loop_;
+  LogStore logs_;
+  RpcMetrics metrics_;
+  std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<v1::ExperimentService::Stub> stub_;
+};
+
+TEST_F(ServerTest, LetsInAndIsReady) {
+  EXPECT_TRUE(Submit(Submission()).ok());
+  EXPECT_EQ(server_->Trouble(), "");
+}
+
+TEST_F(ServerTest, RefusesWhatIsTooLongToKeepWithTheNumber) {
+  v1::SubmitRequest source = Submission(), spec = Submission(), id = Submission();
+  source.set_source(std::string((1 << 20) + 1, '#'));
+  spec.set_spec_json(std::string((4 << 20) + 1, '#'));
+  id.set_request_id(std::string(129, 'r'));
+  const std::pair<const v1::SubmitRequest*, const char*> cases[] = {
+      {&source, "the experiment file has 1048577 bytes; at most 1048576"},
+      {&spec, "the experiment's canonical form has 4194305 bytes; at most 4194304"},
+      {&id, "the request id has 129 bytes; at most 128"}};
+  for (const auto& [request, message] : cases) {
+    const grpc::Status status = Submit(*request);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr(message));
+  }
+}
+
+// One who watches more and more is told when it is enough; the others go on.
+TEST_F(ServerTest, WatchesOfOneHostAreBounded) {
+  std::string id;
+  ASSERT_TRUE(Submit(Submission(), &id).ok());
+  struct Watching {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::QueryReply>> stream;
+  };
+  std::vector<std::unique_ptr<Watching>> open;
+  v1::WatchRequest request;
+  request.set_id(id);
+  v1::QueryReply reply;
+  for (int i = 0; i < 65; ++i) {
+    open.push_back(std::make_unique<Watching>());
+    Identify(open.back()->context);
+    open.back()->stream = stub_->Watch(&open.back()->context, request);
+    ASSERT_EQ(open.back()->stream->Read(&reply), i < 64) << i;
+  }
+  const grpc::Status refused = open.back()->stream->Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("at most 64"));
+  EXPECT_TRUE(Submit(Submission()).ok());  // the same request: answered as before
+  open.pop_back();
+  for (auto& watching : open) {
+    watching->context.TryCancel();
+    EXPECT_EQ(watching->stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+}
+
+TEST_F(ServerTest, ARoutableAddressNeedsTlsAndTokens) {
+  const auto refused = StartRpcServer({.listen = "0.0.0.0:0", .user_token = kUserToken},
+                                      {&loop_, &blobs_, &logs_, &links_, &metrics_, "test"});
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status()));
+}
+
+}  // namespace
+}  // namespace scm
