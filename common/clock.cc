@@ -1,6 +1,6 @@
 #include "common/clock.h"
 
-#include <chrono>
+#include <time.h>
 
 #include "absl/time/clock.h"
 
@@ -11,7 +11,9 @@ class SystemClock : public Clock {
  public:
   absl::Time Now() override { return absl::Now(); }
   absl::Duration Steady() override {
-    return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+    timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return absl::DurationFromTimespec(now);
   }
 };
 

@@ -11,7 +11,8 @@ class Clock {
   virtual ~Clock() = default;
   // Wall time, for records that people read.
   virtual absl::Time Now() = 0;
-  // Monotonic time since an arbitrary start, for leases and deadlines.
+  // Time since an arbitrary start, for leases, deadlines and whatever else lasts. It never falls,
+  // nobody sets it, and it goes on while the machine sleeps; all processes of one boot share it.
   virtual absl::Duration Steady() = 0;
 };
 

@@ -53,6 +53,13 @@ std::string Rfc3339(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
 }
 
+std::string ClockJumpText(absl::Duration jump) {
+  return absl::StrCat("the wall clock was set ", jump < absl::ZeroDuration() ? "back" : "forward",
+                      " by ", HumanDuration(absl::AbsDuration(jump)),
+                      ": times of day follow it from now on; leases, money and whatever else lasts "
+                      "do not");
+}
+
 std::string HumanNumber(double value, int digits) {
   if (std::isnan(value)) return "–";
   if (std::isinf(value)) return value > 0 ? "∞" : "−∞";

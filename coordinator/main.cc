@@ -3,7 +3,9 @@
 #include <signal.h>
 
 #include <cstdio>
+#include <filesystem>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/clock.h"
@@ -11,6 +13,7 @@
 #include "common/files.h"
 #include "common/guard.h"
 #include "common/human.h"
+#include "common/process_stat.h"
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "coordinator/checkpoint/filesystem.h"
@@ -58,6 +61,14 @@ absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
     SCM_ASSIGN_OR_RETURN(server.tls_key, ReadFile(options.tls_key));
   }
   return server;
+}
+
+// Within what is named alike, readings of the steady clock can be compared: one boot of the
+// machine, and one time namespace, in which a container may have a steady clock of its own.
+std::string NameOfBoot() {
+  std::error_code error;
+  return absl::StrCat(absl::StripAsciiWhitespace(ReadSmallFile("/proc/sys/kernel/random/boot_id")),
+                      " ", std::filesystem::read_symlink("/proc/self/ns/time", error).string());
 }
 
 // Where scmctl and workers on this machine find a coordinator whose ports were given as 0.
@@ -112,8 +123,8 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   controller_options.renew_every = controller_options.lease_ttl / 6;
   controller_options.stop_grace = absl::Seconds(options.stop_grace_seconds);
   Controller controller(controller_options, {store.get(), checkpoints.get(), &scheduler, &links});
-  SCM_RETURN_IF_ERROR(controller.Recover(RealClock().Now()));
-  PrintHealth(controller.CheckStore(RealClock().Now(), kCheckAtStart));
+  SCM_RETURN_IF_ERROR(controller.Recover({RealClock().Now(), RealClock().Steady()}, NameOfBoot()));
+  PrintHealth(controller.CheckStore({RealClock().Now(), RealClock().Steady()}, kCheckAtStart));
   ControllerLoop::Options loop_options;
   const auto free_bytes = [&options] { return PosixFilesystem().FreeBytes(options.data_dir); };
   loop_options.no_room = [&free_bytes] {
@@ -124,6 +135,10 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   published = [&loop] { return loop.snapshot(); };
 
   LogStore logs(absl::StrCat(options.data_dir, "/logs"));
+  logs.SetAsideBeyond([tasks = loop.snapshot()->tasks](const TaskId& id) {
+    const auto task = tasks->find(id);
+    return task == tasks->end() ? 0 : task->second->attempts;
+  });
   RpcMetrics rpc_metrics;
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<RpcServer> rpc,
@@ -131,7 +146,7 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
                                       kVersion, free_bytes, kMinFreeBytes}));
   const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
                                     [&rpc_metrics] { return rpc_metrics.Read(); },
-                                    [] { return RealClock().Now(); }});
+                                    [&loop] { return loop.Now(); }});
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
       StartHttpServer(options.metrics_listen, {[&metrics] { return Exposition(metrics.Collect()); },

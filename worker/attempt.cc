@@ -237,6 +237,7 @@ void Attempt::SendPendingLines() {
 void Attempt::OnAck(const Ack& ack) {
   if (!IsLive()) return;
   if (reports_ != nullptr) reports_->OnAck(ack.report_offset, ack.log_offset);
+  if (reports_ != nullptr && ack.resend) reports_->Rewind();
   if (!ack.done) return;
   Advance(AttemptEvent::kEndCommitted);
   if (phase_ == AttemptPhase::kDiscarding) {

@@ -46,6 +46,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   const LeaseRef& lease() const { return lease_; }
   AttemptPhase phase() const { return phase_; }
   const std::string& directory() const { return directory_; }
+  // Bytes of its spool that the coordinator has acknowledged.
+  int64_t acknowledged() const { return reports_ == nullptr ? 0 : reports_->acknowledged(); }
   // Belongs into Register.live and Renew.
   bool IsLive() const {
     return phase_ != AttemptPhase::kDiscarding && phase_ != AttemptPhase::kGone;

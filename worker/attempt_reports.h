@@ -23,6 +23,7 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   // Sends what may be sent and begins the next upload. Only with a session.
   void Pump();
   void OnAck(int64_t report_offset, int64_t log_offset);
+  int64_t acknowledged() const { return reports_.acknowledged(); }
 
   // Every report is acknowledged (up to a violation), and all of the log was sent; for the log it
   // waits a few seconds only, since nothing depends on it. A last line without its end, left by a

@@ -41,6 +41,10 @@ struct Fill {
       to.set_memory_bytes(gpu.memory_bytes);
     }
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
+    out.set_instance_key(message.instance_key);
+    for (int64_t bytes : message.acknowledged) out.add_acknowledged(bytes);
+    for (const LeaseRef& lease : message.ended) *out.add_ended() = ToProto(lease);
+    out.set_orphan_timeout_seconds(message.orphan_timeout_seconds);
     for (const std::string& trainer : message.trainers) out.add_trainers(LineOf(trainer, kMaxPath));
   }
   void operator()(const Renew& message) {
@@ -53,6 +57,7 @@ struct Fill {
       to.set_memory_used_bytes(sample.memory_used_bytes);
     }
     out.set_leaving(message.leaving);
+    out.set_clock_jump_seconds(message.clock_jump_seconds);
     for (const LeaseState& state : message.states) {
       v1::LeaseState& to = *out.add_states();
       *to.mutable_lease() = ToProto(state.lease);
@@ -129,7 +134,8 @@ std::optional<CoordinatorMessage> FromProto(const v1::CoordinatorMessage& messag
     case v1::CoordinatorMessage::kRegistered: {
       const v1::Registered& in = message.registered();
       Registered out{
-          in.worker_id(), in.lease_ttl_seconds(), in.renew_seconds(), in.coordinator_version(), {}};
+          in.worker_id(), in.lease_ttl_seconds(), in.renew_seconds(), in.coordinator_version(), {},
+          in.session()};
       for (const v1::LeaseRef& lease : in.kept()) out.kept.push_back(FromProto(lease));
       return out;
     }
@@ -144,7 +150,8 @@ std::optional<CoordinatorMessage> FromProto(const v1::CoordinatorMessage& messag
       return Command{FromProto(message.command().lease()), message.command().json()};
     case v1::CoordinatorMessage::kAck: {
       const v1::Ack& in = message.ack();
-      return Ack{FromProto(in.lease()), in.report_offset(), in.log_offset(), in.done()};
+      return Ack{FromProto(in.lease()), in.report_offset(), in.log_offset(), in.done(),
+                 in.resend()};
     }
     case v1::CoordinatorMessage::kRevoke:
       return Revoke{FromProto(message.revoke().lease()), message.revoke().reason()};

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
+#include "common/human.h"
 #include "common/status_macros.h"
 #include "worker/attempt_files.h"
 #include "worker/log.h"
@@ -14,6 +15,7 @@ namespace scm {
 namespace {
 
 constexpr char kAttempts[] = "/attempts";
+constexpr char kEnded[] = "/ended.json";
 // SIGTERM and SIGKILL of the shim, and its record, after the grace.
 constexpr absl::Duration kKillMargin = absl::Seconds(15);
 
@@ -28,7 +30,11 @@ struct Daemon::MessageVisitor {
     if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnCommand(message.json);
   }
   void operator()(const Ack& message) {
-    if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnAck(message);
+    Attempt* const attempt = daemon.Find(message.lease);
+    if (attempt == nullptr) return;
+    // Written down before it is forgotten.
+    if (message.done && attempt->IsLive()) daemon.ended_.Add(message.lease);
+    attempt->OnAck(message);
   }
   void operator()(const Revoke& message) {
     if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnLeaseLost(message.reason);
@@ -49,12 +55,18 @@ Daemon::Daemon(Options options, const WorkerContext& context, GpuInventory& gpus
                {[this] {
                   Register hello = options_.identity;
                   hello.live = LiveLeases();
+                  for (const auto& [id, attempt] : attempts_) {
+                    if (attempt->IsLive()) hello.acknowledged.push_back(attempt->acknowledged());
+                  }
+                  hello.ended = ended_.latest();
+                  hello.orphan_timeout_seconds = absl::ToDoubleSeconds(context_.orphan_timeout);
                   return hello;
                 },
                 [this](const CoordinatorMessage& message) {
                   std::visit(MessageVisitor{*this}, message);
                 },
-                context.post}) {}
+                context.post}),
+      ended_(context.work_dir + kEnded) {}
 
 absl::Status Daemon::Restore() {
   const std::string root = context_.work_dir + kAttempts;
@@ -117,7 +129,10 @@ void Daemon::RefuseGrant(const LeaseRef& lease, const std::string& why) {
 }
 
 void Daemon::OnGrant(const Grant& grant) {
-  if (attempts_.count(grant.lease.lease_id) != 0) return;  // said twice
+  if (Find(grant.lease) != nullptr) return;  // said twice
+  if (attempts_.count(grant.lease.lease_id) != 0) {
+    return RefuseGrant(grant.lease, "an earlier lease of this number is still being ended here");
+  }
   if (shutting_down_) {
     // Said before the coordinator knew. A refusal would cost the task a retry, and it would be
     // granted here again at once; the goodbye gives it back for nothing.
@@ -149,7 +164,8 @@ void Daemon::Renew() {
   for (const auto& [id, attempt] : attempts_) {
     if (attempt->IsLive()) renew.states.push_back(attempt->State());
   }
-  context_.client->Send(std::move(renew));
+  renew.clock_jump_seconds = absl::ToDoubleSeconds(jumped_);
+  if (context_.client->Send(std::move(renew))) jumped_ = absl::ZeroDuration();
   // Not the renewal but the session shows that the coordinator is there; a dead connection ends it
   // within the keep-alive's time.
   for (const auto& [id, attempt] : attempts_) attempt->RefreshDeadline();
@@ -183,7 +199,15 @@ void Daemon::ForgetEnded() {
   }
 }
 
+void Daemon::LookAtWallClock() {
+  const absl::Duration jump = wall_clock_.Look(context_.clock->Now(), context_.clock->Steady());
+  if (jump == absl::ZeroDuration()) return;
+  WorkerLog(ClockJumpText(jump));
+  jumped_ += jump;
+}
+
 void Daemon::Tick() {
+  LookAtWallClock();
   session_.Tick();
   if (session_.registered() && context_.clock->Steady() >= next_renew_) Renew();
   for (const auto& [id, attempt] : attempts_) attempt->Tick(session_.registered());

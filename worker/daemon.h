@@ -8,8 +8,10 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/jump_watch.h"
 #include "worker/attempt.h"
 #include "worker/context.h"
+#include "worker/ended_leases.h"
 #include "worker/gpu_inventory.h"
 #include "worker/session.h"
 
@@ -48,6 +50,8 @@ class Daemon {
   void Renew();
   void SampleGpus();
   void ForgetEnded();
+  // Says on its log, and the coordinator with the next renewal, that the wall clock was set.
+  void LookAtWallClock();
   void GoOnShuttingDown();
 
   Options options_;
@@ -57,6 +61,9 @@ class Daemon {
   std::map<std::string, std::shared_ptr<Attempt>> attempts_;  // by lease id
   absl::Duration renew_period_ = absl::Seconds(5);
   absl::Duration next_renew_ = absl::ZeroDuration();  // Clock::Steady()
+  EndedLeases ended_;
+  JumpWatch wall_clock_;
+  absl::Duration jumped_ = absl::ZeroDuration();  // not yet told
   std::vector<GpuSample> gpu_samples_;
   bool sampling_ = false;
   // What other threads post looks here first, as in Session.

@@ -15,6 +15,7 @@
 #include "grpcpp/support/channel_arguments.h"
 #include "worker/convert.h"
 #include "worker/grpc_session.h"
+#include "worker/session_secret.h"
 
 namespace scm {
 namespace {
@@ -47,8 +48,18 @@ class GrpcClient : public GrpcClientBase {
   void OpenSession(const Register& hello, Sink sink) override {
     absl::StatusOr<std::unique_ptr<grpc::ClientContext>> context = NewContext();
     session_.reset();  // its SessionEnded has been delivered, so this does not wait
+    secret_.Dialling();
     if (!context.ok()) return sink(SessionEnded{context.status()});
-    session_ = std::make_unique<GrpcSession>(*stub_, *std::move(context), hello, std::move(sink));
+    session_ = std::make_unique<GrpcSession>(
+        *stub_, *std::move(context), hello,
+        [this, sink = std::move(sink)](CoordinatorMessage message) {
+          if (const auto* registered = std::get_if<Registered>(&message)) {
+            secret_.Set(registered->session);
+          } else if (std::holds_alternative<SessionEnded>(message)) {
+            secret_.Dialling();
+          }
+          sink(std::move(message));
+        });
   }
   bool Send(WorkerMessage message) override {
     return session_ != nullptr && session_->Send(std::move(message));
@@ -59,6 +70,7 @@ class GrpcClient : public GrpcClientBase {
 
   absl::StatusOr<UploadResult> Upload(const UploadRequest& request) override {
     SCM_ASSIGN_OR_RETURN(const std::unique_ptr<grpc::ClientContext> context, NewContext());
+    Show(*context, secret_.Await(""));
     int64_t bytes = 0;
     for (const LocalFile& file : request.files) bytes += file.bytes;
     // A slow link is no fault: a try that was broken off would begin at the first byte again, and
@@ -86,7 +98,26 @@ class GrpcClient : public GrpcClientBase {
 
   absl::Status Download(const LeaseRef& lease, const std::string& id,
                         const ChunkSink& sink) override {
+    const std::string secret = secret_.Await("");
+    const absl::Status status = DownloadOnce(lease, id, sink, secret);
+    // The session ended unnoticed: nothing came yet, and the next one is not far.
+    if (!absl::IsUnauthenticated(status)) return status;
+    const std::string next = secret_.Await(secret);
+    return next == secret ? status : DownloadOnce(lease, id, sink, next);
+  }
+
+  void CancelTransfers() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cancelled_ = true;
+    secret_.GiveUp();
+    for (grpc::ClientContext* context : transfers_) context->TryCancel();
+  }
+
+ private:
+  absl::Status DownloadOnce(const LeaseRef& lease, const std::string& id, const ChunkSink& sink,
+                            const std::string& secret) {
     SCM_ASSIGN_OR_RETURN(const std::unique_ptr<grpc::ClientContext> context, NewContext());
+    Show(*context, secret);
     context->set_deadline(std::chrono::system_clock::now() + kDownloadTimeout);
     const Transfer transfer(*this, *context);
     v1::WorkerDownloadRequest request;
@@ -104,13 +135,11 @@ class GrpcClient : public GrpcClientBase {
     return local.ok() ? status : local;
   }
 
-  void CancelTransfers() override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    cancelled_ = true;
-    for (grpc::ClientContext* context : transfers_) context->TryCancel();
+  // What binds a call to the session beside which it is made.
+  static void Show(grpc::ClientContext& context, const std::string& secret) {
+    if (!secret.empty()) context.AddMetadata("scm-session", secret);
   }
 
- private:
   // While it lives, CancelTransfers reaches the call.
   class Transfer {
    public:
@@ -169,6 +198,7 @@ class GrpcClient : public GrpcClientBase {
 
   const GrpcClientOptions options_;
   const std::unique_ptr<v1::WorkerService::Stub> stub_;
+  SessionSecret secret_;  // before the session, whose threads set it
   std::unique_ptr<GrpcSession> session_;
   std::mutex mutex_;
   std::set<grpc::ClientContext*> transfers_;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/guard.h"
@@ -19,6 +20,7 @@
 #include "worker/options.h"
 #include "worker/posix_launcher.h"
 #include "worker/task_queue.h"
+#include "worker/trainer_user.h"
 
 namespace scm {
 namespace {
@@ -56,6 +58,21 @@ absl::StatusOr<std::string> Instance(const std::string& work_dir) {
   return std::string(absl::StripAsciiWhitespace(*random));
 }
 
+// By which the directory proves that the name is its own. Nobody else may read it.
+absl::StatusOr<std::string> InstanceKey(const std::string& work_dir) {
+  const std::string path = work_dir + "/instance.key";
+  if (absl::StatusOr<std::string> key = ReadFile(path); key.ok() && !key->empty()) {
+    return std::string(absl::StripAsciiWhitespace(*key));
+  }
+  unsigned char bytes[32];
+  if (getentropy(bytes, sizeof bytes) != 0) return absl::ErrnoToStatus(errno, "no random numbers");
+  const std::string key =
+      absl::BytesToHexString({reinterpret_cast<const char*>(bytes), sizeof bytes});
+  const absl::Status written = WriteFileDurably(path, key + "\n", 0600);
+  if (!written.ok()) return written;
+  return key;
+}
+
 std::string HostName() {
   char name[256] = "";
   return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
@@ -65,15 +82,25 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
   if (const absl::Status locked = LockWorkDir(options.work_dir); !locked.ok()) {
     return Complain(locked);
   }
+  TrainerUser user;
+  if (!options.trainer_user.empty()) {
+    const absl::StatusOr<TrainerUser> found = FindTrainerUser(options.trainer_user);
+    if (!found.ok()) return Complain(found.status());
+    user = *found;
+    const absl::Status opened = OpenToTrainers(options.work_dir);
+    if (!opened.ok()) return Complain(opened);
+  }
   const absl::StatusOr<std::string> instance = Instance(options.work_dir);
   if (!instance.ok()) return Complain(instance.status());
+  const absl::StatusOr<std::string> key = InstanceKey(options.work_dir);
+  if (!key.ok()) return Complain(key.status());
   absl::StatusOr<std::unique_ptr<GrpcClientBase>> client =
       MakeGrpcClient({options.coordinator, options.token_file, options.tls_ca});
   if (!client.ok()) return Complain(client.status());
 
   TaskQueue loop;
   ThreadPool pool(kTransferThreads);
-  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", options.shutdown_grace);
+  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", options.shutdown_grace, user);
   InputCache cache(options.work_dir + "/cache");
   Slots slots(options.cpus, options.cores);
   const std::unique_ptr<GpuInventory> gpus = MakeGpuInventory(options.nvml);
@@ -93,16 +120,11 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                         options.min_free_bytes,
                         options.exit_grace,
                         options.upload_patience};
-  Daemon daemon({{*instance,
-                  HostName(),
-                  kVersion,
-                  options.cpus,
-                  visible,
-                  {},
-                  OfferedPrograms(context.rules)},
-                 options.shutdown_grace,
-                 options.shutdown_grace},
-                context, *gpus);
+  Register identity{
+      *instance, HostName(), kVersion, options.cpus, visible, {}, OfferedPrograms(context.rules)};
+  identity.instance_key = *key;
+  Daemon daemon({std::move(identity), options.shutdown_grace, options.shutdown_grace}, context,
+                *gpus);
   if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
   WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
                          visible.size(), " GPUs, coordinator ", options.coordinator));
@@ -155,7 +177,8 @@ int main(int argc, char** argv) {
     sigset_t signals;
     sigemptyset(&signals);
     for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
-    // Unless it was started by nohup: whoever closes its terminal wants it to end in good order, too.
+    // Unless it was started by nohup: whoever closes its terminal wants it to end in good order,
+    // too.
     struct sigaction hang_up;
     if (sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) {
       sigaddset(&signals, SIGHUP);

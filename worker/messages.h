@@ -41,6 +41,10 @@ struct Register {
   std::vector<Gpu> gpus;
   std::vector<LeaseRef> live;
   std::vector<std::string> trainers = {};  // programs that ResolveCommand may allow
+  std::string instance_key = {};
+  std::vector<int64_t> acknowledged = {};  // bytes of the spool of each of `live`
+  std::vector<LeaseRef> ended = {};        // the latest whose end was acknowledged
+  double orphan_timeout_seconds = 0;       // how long a trainer goes on when it is cut off
 };
 
 // What only the worker sees of an attempt.
@@ -55,6 +59,7 @@ struct Renew {
   std::vector<GpuSample> gpus;
   bool leaving = false;  // nothing new is to be granted here
   std::vector<LeaseState> states = {};
+  double clock_jump_seconds = 0;  // the wall clock was set since the last renewal
 };
 
 struct ReportBatch {
@@ -93,6 +98,7 @@ struct Registered {
   double lease_ttl_seconds = 30, renew_seconds = 5;
   std::string coordinator_version;
   std::vector<LeaseRef> kept;
+  std::string session = {};  // a secret for the calls beside the stream
 };
 
 struct Grant {
@@ -111,6 +117,7 @@ struct Ack {
   LeaseRef lease;
   int64_t report_offset = 0, log_offset = 0;
   bool done = false;
+  bool resend = false;
 };
 
 struct Revoke {

@@ -103,6 +103,9 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
                  "Attempts wait with their start while the disk of --work-dir has less room")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--trainer-user", options.trainer_user,
+                 "Run trainers as this user, who cannot read the daemon's token; takes root or the "
+                 "capabilities that docs/deploy.md names");
   app.add_option("--nvml", options.nvml, "NVIDIA management library to load")
       ->capture_default_str();
   try {

@@ -22,6 +22,7 @@ struct WorkerOptions {
   absl::Duration upload_patience = absl::Minutes(30);
   int64_t min_free_bytes = int64_t{64} << 20;
   std::string nvml = "libnvidia-ml.so.1";
+  std::string trainer_user;  // "" = the daemon's own
 };
 
 // The options, or the exit code after help or an error has been printed.

@@ -56,6 +56,11 @@ ProcessState Lost(std::string why, bool ran) {
   return state;
 }
 
+// What leads to a secret of the daemon's, or to its supervisor, is none of a trainer's business.
+bool IsDaemonsOwn(absl::string_view name) {
+  return name == "CREDENTIALS_DIRECTORY" || name == "NOTIFY_SOCKET" || name == "SCM_TOKEN_FILE";
+}
+
 // The daemon's environment with `changes` laid over it.
 std::vector<std::string> Environment(
     const std::vector<std::pair<std::string, std::string>>& changes) {
@@ -63,7 +68,7 @@ std::vector<std::string> Environment(
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const absl::string_view text = *entry;
     const absl::string_view name = text.substr(0, text.find('='));
-    bool changed = false;
+    bool changed = IsDaemonsOwn(name);
     for (const auto& [key, value] : changes) changed = changed || name == key;
     if (!changed) result.emplace_back(text);
   }
@@ -94,9 +99,15 @@ absl::Status PosixLauncher::Start(const LaunchRequest& request) {
   if (!request.cpus.empty()) {
     words.insert(words.end(), {"--cpu-list", absl::StrJoin(request.cpus, ",")});
   }
+  std::vector<std::pair<std::string, std::string>> changes = request.environment;
+  if (!user_.name.empty()) {
+    words.insert(words.end(), {"--user", user_.name});
+    changes.insert(changes.end(),
+                   {{"HOME", user_.home}, {"USER", user_.name}, {"LOGNAME", user_.name}});
+  }
   words.push_back("--");
   words.insert(words.end(), request.command.begin(), request.command.end());
-  const std::vector<std::string> environment = Environment(request.environment);
+  const std::vector<std::string> environment = Environment(changes);
   const std::string log = Path(request.directory, attempt_files::kLog);
 
   posix_spawn_file_actions_t files;

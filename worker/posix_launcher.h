@@ -8,14 +8,17 @@
 
 #include "common/json.h"
 #include "worker/launcher.h"
+#include "worker/trainer_user.h"
 
 namespace scm {
 
 class PosixLauncher : public ProcessLauncher {
  public:
   // `shim`: path of scm-attempt. `grace`: what it gives its trainer when it is itself told to end.
-  explicit PosixLauncher(std::string shim, absl::Duration grace = absl::Seconds(60))
-      : shim_(std::move(shim)), grace_(grace) {}
+  // `user`: as whom trainers run; no name = as this process.
+  explicit PosixLauncher(std::string shim, absl::Duration grace = absl::Seconds(60),
+                         TrainerUser user = {})
+      : shim_(std::move(shim)), grace_(grace), user_(std::move(user)) {}
 
   absl::Status Start(const LaunchRequest& request) override;
   ProcessState Poll(const std::string& directory) override;
@@ -30,6 +33,7 @@ class PosixLauncher : public ProcessLauncher {
 
   std::string shim_;
   absl::Duration grace_;
+  TrainerUser user_;
   std::map<std::string, pid_t> children_;  // by directory; those this daemon started
 };
 

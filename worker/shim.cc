@@ -1,6 +1,8 @@
 #include "worker/shim.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -56,6 +58,7 @@ class Shim {
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     BlockSignals();
+    if (!PrepareUser()) return StartFailed(problem_, errno);
     if (!OpenFiles()) return StartFailed(problem_, errno);
     if (!StartTrainer()) return StartFailed(problem_, errno);
     if (!WritePid()) {
@@ -112,6 +115,38 @@ class Shim {
     return true;
   }
 
+  // Finds the trainer's user, gives it the directory for its work, and lets it add files to the
+  // attempt's own, where it begins; those of daemon and shim stay theirs. Its groups are taken here
+  // already: only few calls are possible after the fork, and this process needs none.
+  bool PrepareUser() {
+    if (options_.user.empty()) return true;
+    const passwd* user = getpwnam(options_.user.c_str());
+    if (user == nullptr) {
+      problem_ = "there is no user " + options_.user;
+      return false;
+    }
+    uid_ = user->pw_uid;
+    gid_ = user->pw_gid;
+    const char* directory = options_.directory.c_str();
+    if (initgroups(options_.user.c_str(), gid_) != 0 ||
+        chown(Path(attempt_files::kWork).c_str(), uid_, gid_) != 0 ||
+        chown(directory, static_cast<uid_t>(-1), gid_) != 0 || chmod(directory, 01771) != 0) {
+      problem_ = "cannot run it as " + options_.user + ": " + strerror(errno);
+      return false;
+    }
+    return true;
+  }
+
+  // In the trainer's process. Nothing of what the daemon may do is left to the program.
+  bool BecomeUser() {
+    if (uid_ == 0) return true;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        setresgid(gid_, gid_, gid_) != 0 || setresuid(uid_, uid_, uid_) != 0) {
+      return false;
+    }
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;  // another user's is forgotten
+  }
+
   // Only async-signal-safe calls between fork and exec.
   [[noreturn]] void BecomeTrainer(int error_pipe, char* const* argv, pid_t shim) {
     setpgid(0, 0);
@@ -141,7 +176,7 @@ class Shim {
       sigset_t none;
       sigemptyset(&none);
       sigprocmask(SIG_SETMASK, &none, nullptr);
-      execv(argv[0], argv);
+      if (BecomeUser() && getppid() == shim) execv(argv[0], argv);
     }
     const int error = errno;
     while (write(errors, &error, sizeof error) < 0 && errno == EINTR) {
@@ -228,12 +263,27 @@ class Shim {
     return trainer_ended;
   }
 
+  // Deadlines do not follow the wall clock, but the times of day in the trainer's log do: who reads
+  // them must know when it was set.
+  void LookAtWallClock(int64_t boot) {
+    timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    const int64_t began = int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - boot;
+    const int64_t jump = wall_began_ == 0 ? 0 : (began - wall_began_) / 1'000'000'000;
+    if (wall_began_ != 0 && jump == 0) return;
+    wall_began_ = began;
+    if (jump == 0) return;
+    fprintf(stderr, "scm-attempt: the wall clock was set %s by %lld s\n",
+            jump < 0 ? "back" : "forward", static_cast<long long>(std::abs(jump)));
+  }
+
   // Waits for the trainer's end and sees to the deadline. Returns its wait status.
   int Supervise() {
     int status = 0;
     int64_t kill_at = 0;  // when SIGKILL follows; 0 = not being ended
     while (!Reap(status)) {
       const int64_t now = BootNanoseconds();
+      LookAtWallClock(now);
       const int64_t deadline =
           std::min(ReadDeadline(Path(attempt_files::kDeadline)), own_deadline_);
       if (kill_at == 0 && now >= deadline) {
@@ -337,6 +387,9 @@ class Shim {
   sigset_t signals_;
   int spool_ = -1, log_ = -1, fifo_holder_ = -1, commands_ = -1;
   pid_t trainer_ = -1;
+  uid_t uid_ = 0;  // 0 = the shim's own
+  gid_t gid_ = 0;
+  int64_t wall_began_ = 0;  // what the wall clock said at boot; 0 before the first look
   bool ended_by_deadline_ = false, told_to_end_ = false;
   int64_t own_deadline_ = INT64_MAX;  // BootNanoseconds(), once told to end
 };

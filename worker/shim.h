@@ -17,6 +17,7 @@ struct ShimOptions {
   int kill_after_milliseconds = 10'000;  // between SIGTERM and SIGKILL
   int grace_milliseconds = 60'000;       // before SIGTERM, when the shim itself is told to end
   std::vector<std::string> command;      // argv; the first word is an absolute path
+  std::string user;                      // as whom the trainer runs; "" = as the shim
 };
 
 // Runs one attempt from start to exit.json. Returns the shim's own exit code: 0 when exit.json was

@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: scm-attempt --dir DIRECTORY [--cpu-list N,N,…] [--kill-after-ms N] [--grace-ms N]\n"
-    "                   -- COMMAND [ARG…]\n"
+    "                   [--user NAME] -- COMMAND [ARG…]\n"
     "Runs one attempt's trainer; started by scm-worker (docs/trainer-protocol.md).\n";
 
 std::vector<int> ParseCpuList(const char* text) {
@@ -37,6 +37,8 @@ int main(int argc, char** argv) {
       options.directory = argv[i + 1];
     } else if (flag == "--cpu-list") {
       options.cpus = ParseCpuList(argv[i + 1]);
+    } else if (flag == "--user") {
+      options.user = argv[i + 1];
     } else if (flag == "--kill-after-ms") {
       options.kill_after_milliseconds = std::atoi(argv[i + 1]);
     } else if (flag == "--grace-ms") {

@@ -62,6 +62,13 @@ class CheckpointStore {
   // Re-reads every byte and compares it with the manifest. DATA_LOSS names the file.
   virtual absl::Status Verify(absl::string_view id) = 0;
   virtual absl::Status Remove(absl::string_view id) = 0;
+  // Whole blobs (readable manifest, every file there with its size) that are not in `known`. Called
+  // before Sweep, which removes them.
+  virtual absl::StatusOr<std::vector<CommittedBlob>> Unknown(
+      const std::set<std::string>& known) = 0;
+  // Takes a blob out of sight without removing it, and returns where it lies then. What was set
+  // aside under the same id before makes room.
+  virtual absl::StatusOr<std::string> SetAside(absl::string_view id) = 0;
   // Removes staging directories and every blob whose id is not in `known` (rows are the truth).
   // Called once at start, before any upload. Returns the ids in `known` that are missing on disk.
   virtual absl::StatusOr<std::vector<std::string>> Sweep(const std::set<std::string>& known) = 0;

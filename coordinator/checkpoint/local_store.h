@@ -2,6 +2,7 @@
 //
 //   DIR/blobs/r-3/100/manifest.json + files    what is visible, always complete
 //   DIR/staging/7/                              an upload under way, or something being removed
+//   DIR/aside/r-9/40/                           what no row knows and nobody may lose; never read
 //
 // A blob is visible from the rename that puts it below blobs/ on. Everything in it is fsynced
 // before that, and the rename itself before Commit() returns, so a crash leaves it whole or not
@@ -42,6 +43,8 @@ class LocalStore : public CheckpointStore {
   absl::StatusOr<CommittedBlob> Find(absl::string_view id) override;
   absl::Status Verify(absl::string_view id) override;
   absl::Status Remove(absl::string_view id) override;
+  absl::StatusOr<std::vector<CommittedBlob>> Unknown(const std::set<std::string>& known) override;
+  absl::StatusOr<std::string> SetAside(absl::string_view id) override;
   // A known blob with an unreadable manifest, or with a file missing or of another size, counts as
   // missing; it is left where it is.
   absl::StatusOr<std::vector<std::string>> Sweep(const std::set<std::string>& known) override;
@@ -54,6 +57,7 @@ class LocalStore : public CheckpointStore {
       : options_(std::move(options)), files_(files) {}
 
   std::string Blobs() const { return options_.directory + "/blobs"; }
+  std::string Aside() const { return options_.directory + "/aside"; }
   std::string Staging() const { return options_.directory + "/staging"; }
   std::string PathOf(absl::string_view id) const;
   std::string OwnerPathOf(absl::string_view id) const;

@@ -60,10 +60,21 @@ int64_t Cluster::NextNumber(char prefix) {
   return ++counters_[prefix];
 }
 
+int64_t Cluster::LastNumber(char prefix) const {
+  const auto counter = counters_.find(prefix);
+  return counter == counters_.end() ? 0 : counter->second;
+}
+
+void Cluster::RaiseNumber(char prefix, int64_t number) {
+  if (number <= LastNumber(prefix)) return;
+  counters_[prefix] = number;
+  counters_dirty_ = true;
+}
+
 void Cluster::AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                        std::string kind, std::string text, Json body) {
-  pending_.events.push_back({++last_event_, Rfc3339(at), experiment.str(), std::move(subject),
-                             std::move(kind), std::move(text), DumpJson(body)});
+  pending_.events.push_back({++last_event_, Rfc3339(timeline->Stamp(at)), experiment.str(),
+                             std::move(subject), std::move(kind), std::move(text), DumpJson(body)});
 }
 
 void Cluster::AddRequest(const std::string& request, const std::string& experiment) {
@@ -82,7 +93,7 @@ void Cluster::ForgetChanges() {
   certificates.ClearDirty();
 }
 
-WriteBatch Cluster::TakeBatch() {
+WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
   WriteBatch batch = std::move(pending_);
   pending_ = WriteBatch();
   AddRows(EntityTable::kExperiments, experiments, batch);
@@ -100,6 +111,10 @@ WriteBatch Cluster::TakeBatch() {
     batch.upserts.push_back({EntityTable::kMeta, kCountersRow, "", DumpJson(body)});
     counters_dirty_ = false;
   }
+  if (!batch.empty()) {
+    batch.upserts.push_back(
+        {EntityTable::kMeta, kClockRow, "", DumpJson(timeline->ToJson(reading))});
+  }
   return batch;
 }
 
@@ -107,6 +122,7 @@ template <typename Self, typename Take>
 Snapshot Cluster::Collect(Self& cluster, absl::Time now, Take take) {
   Snapshot snapshot;
   snapshot.at = now;
+  snapshot.timeline = cluster.timeline;
   snapshot.experiments = take(cluster.experiments);
   snapshot.trials = take(cluster.trials);
   snapshot.runs = take(cluster.runs);

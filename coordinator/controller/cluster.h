@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coordinator/controller/shared_map.h"
+#include "coordinator/controller/timeline.h"
 #include "coordinator/core/model.h"
 #include "coordinator/store/state_store.h"
 
@@ -109,7 +110,8 @@ struct StoreHealth {
 
 // Everything that queries read. Immutable.
 struct Snapshot {
-  absl::Time at;
+  absl::Time at;  // the coordinator's own time, as all times in the records
+  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
   std::shared_ptr<const Table<ExperimentId, Experiment>::Map> experiments;
   std::shared_ptr<const Table<TrialId, Trial>::Map> trials;
   std::shared_ptr<const Table<RunId, Run>::Map> runs;
@@ -140,6 +142,7 @@ class Cluster {
   Table<std::string, ArtifactRecord> artifacts;
   Table<CertificateId, CertificateRecord> certificates;
   std::map<std::string, std::string> requests;  // request id → experiment id
+  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
 
   // The next id of this kind, e.g. NewId<RunId>().
   template <typename Id>
@@ -148,7 +151,12 @@ class Cluster {
   }
   int64_t NextNumber(char prefix);
   int64_t NextOrder() { return NextNumber('#'); }
+  // The last number given out.
+  int64_t LastNumber(char prefix) const;
+  // Somebody has seen this number: the next one is higher.
+  void RaiseNumber(char prefix, int64_t number);
 
+  // `at` is the coordinator's own time; the event is stamped with the time of day.
   void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                 std::string kind, std::string text, Json body = Json::object());
   void AddMetric(MetricRow row) { pending_.metrics.push_back(std::move(row)); }
@@ -167,8 +175,8 @@ class Cluster {
   // In order of creation.
   const std::vector<TrialId>& TrialsOf(const ExperimentId& id) const;
 
-  // Rows for everything that changed since the last call.
-  WriteBatch TakeBatch();
+  // Rows for everything that changed since the last call, and where the time stands now.
+  WriteBatch TakeBatch(const ClockReading& reading);
   Snapshot Publish(absl::Time now);
   // The same, of uncommitted state: for the controller's own use within one call.
   Snapshot View(absl::Time now) const;
@@ -183,10 +191,15 @@ class Cluster {
   std::vector<SetAsideRow> Restore(const StoredState& stored);
   // Those among `rows` that no earlier Restore returned; noted in the store with the next batch.
   std::vector<SetAsideRow> NewlySetAside(const std::vector<SetAsideRow>& rows);
+  // The row that says where the time stood, for the timeline that goes on from it; null at a first
+  // start.
+  const Json& stored_clock() const { return stored_clock_; }
 
  private:
   void ForgetChanges();
   static constexpr char kCountersRow[] = "counters";
+  // Of kMeta: where the coordinator's time stood at the commit.
+  static constexpr char kClockRow[] = "clock";
 
   void RestoreMeta(const EntityRow& row, std::vector<SetAsideRow>& aside);
   void RebuildIndices();
@@ -199,6 +212,7 @@ class Cluster {
   Shared<std::set<TaskId>> open_tasks_;
   std::map<char, int64_t> counters_;
   bool counters_dirty_ = false;
+  Json stored_clock_;
   int64_t last_event_ = 0;
   std::set<std::string> known_aside_;  // "TABLE ID" of what was set aside before
   WriteBatch pending_;                 // rows that are not entities

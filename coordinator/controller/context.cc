@@ -7,6 +7,7 @@
 #include "common/status_macros.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/core/apply.h"
+#include "coordinator/core/lease_time.h"
 
 namespace scm {
 namespace {
@@ -29,6 +30,21 @@ std::string SubjectOf(const Task& task) {
 
 }  // namespace
 
+absl::Duration ControllerContext::Observe(const ClockReading& reading) {
+  const absl::Time before = now;
+  now = std::max(now, cluster.timeline->At(reading.steady));
+  if (const std::optional<absl::Duration> jump = cluster.timeline->Jump(reading)) {
+    auto set = std::make_shared<Timeline>(*cluster.timeline);
+    set->SetTo(reading);
+    cluster.timeline = std::move(set);
+    Event(ExperimentId(), "coordinator", "clock_jumped", ClockJumpText(*jump),
+          {{"seconds", absl::ToDoubleSeconds(*jump)}});
+  }
+  const absl::Duration gap = now - before;
+  return gap > options.pause && before != absl::InfinitePast() ? gap - options.tick
+                                                               : absl::ZeroDuration();
+}
+
 void ControllerContext::Send(const WorkerId& worker, Output output) {
   if (const auto link = links.find(worker); link != links.end()) {
     outbox.emplace_back(link->second, std::move(output));
@@ -39,10 +55,32 @@ const Experiment& ControllerContext::ExperimentOf(const Task& task) const {
   return *cluster.experiments.Find(task.experiment);
 }
 
-bool ControllerContext::Holds(const LeaseRef& lease) const {
+bool ControllerContext::Holds(const WorkerId& worker, const LeaseRef& lease) const {
   const Task* task = cluster.tasks.Find(lease.task);
   return task != nullptr && task->lease && task->lease->id == lease.lease &&
-         task->lease->epoch == lease.epoch && task->attempts == lease.attempt;
+         task->lease->worker == worker && task->lease->epoch == lease.epoch &&
+         task->attempts == lease.attempt;
+}
+
+bool ControllerContext::Hears(const WorkerId& worker, const LeaseRef& lease,
+                              absl::Duration at_most) {
+  const Task* task = cluster.tasks.Find(lease.task);
+  if (Holds(worker, lease)) {
+    if (task->lease->unheard > absl::ZeroDuration()) {
+      Lease& held = *cluster.tasks.Mutate(lease.task).lease;
+      const absl::Duration unheard = std::exchange(held.unheard, absl::ZeroDuration());
+      held.granted_at += std::max(absl::ZeroDuration(), unheard - at_most);
+    }
+    return true;
+  }
+  const bool of_another = task != nullptr && task->lease && task->lease->id == lease.lease &&
+                          task->lease->worker != worker;
+  if (of_another && !worker.empty() && refused.insert(worker).second) {
+    Event(task->experiment, worker.str(), "worker_refused",
+          absl::StrCat("spoke of ", lease.lease.str(), ", which ", task->lease->worker.str(),
+                       " holds: nothing that it says of other workers' leases is taken"));
+  }
+  return false;
 }
 
 LeaseRef ControllerContext::RefOf(const Task& task) const {
@@ -60,9 +98,16 @@ double ControllerContext::Accrued(const ExperimentId& id) const {
   for (const Task* task : cluster.TasksOf(id)) {
     total += task->cost;
     if (task->lease) {
-      total +=
-          CostRate(*task) * std::max(0.0, absl::ToDoubleSeconds(now - task->lease->granted_at));
+      total += CostRate(*task) * HeldSeconds(*task->lease, now);
     }
+  }
+  return total;
+}
+
+double ControllerContext::LeasedSeconds(const ExperimentId& id) const {
+  double total = 0;
+  for (const Task* task : cluster.TasksOf(id)) {
+    total += task->seconds + (task->lease ? HeldSeconds(*task->lease, now) : 0);
   }
   return total;
 }

@@ -35,7 +35,7 @@ struct ControllerContext {
   ControllerOptions options;
   ControllerDependencies dependencies;
   Cluster cluster;
-  absl::Time now;
+  absl::Time now = absl::InfinitePast();  // the coordinator's own time
 
   // Everything below is derived anew after a restart.
   std::map<WorkerId, int64_t> links;                // where a worker's outputs go
@@ -44,6 +44,15 @@ struct ControllerContext {
   // Granted by an earlier process of the coordinator, and no word of them since: they may never
   // have been sent.
   std::set<LeaseId> unsent_grants;
+  std::set<LeaseId> inherited;  // all that were granted by an earlier process
+  // Workers know more than the store: an older state was put back (store_gap.h).
+  bool store_is_behind = false;
+  // Attempts and epochs of open tasks that somebody has seen: the next grant is beyond them.
+  struct Seen {
+    int64_t attempt = 0, epoch = 0;
+  };
+  std::map<TaskId, Seen> seen;
+  std::set<WorkerId> refused;  // said once of each worker
   // Of leases that are held: what their workers last said about them…
   std::map<TaskId, AttemptWord> attempt_words;
   // …and which of their inputs turned out damaged.
@@ -60,6 +69,9 @@ struct ControllerContext {
   // second.
   bool placement_changed = true;
 
+  // Takes the time from the clocks, and notes when the wall clock was set. Returns for how long the
+  // coordinator stood still since the last look, mostly zero.
+  absl::Duration Observe(const ClockReading& reading);
   void Send(const WorkerId& worker, Output output);
   const Experiment& ExperimentOf(const Task& task) const;
 
@@ -68,13 +80,20 @@ struct ControllerContext {
   absl::Status Transition(const TaskId& id, const TaskEvent& event);
   // Resends the stop of a STOPPING task, e.g. after its worker registered again.
   void SendStop(const Task& task);
-  // Whether the lease is the one that the task holds now.
-  bool Holds(const LeaseRef& lease) const;
+  // Whether the lease is the one that the task holds now, and this worker's.
+  bool Holds(const WorkerId& worker, const LeaseRef& lease) const;
+  // The same, for words about the lease: they show that it was held until now. What is said of a
+  // lease that another worker holds is noted.
+  // Of time in which the coordinator could not hear of it, no more than `at_most` is paid for.
+  bool Hears(const WorkerId& worker, const LeaseRef& lease,
+             absl::Duration at_most = absl::InfiniteDuration());
   LeaseRef RefOf(const Task& task) const;
   // Money a second of the lease that the task holds.
   double CostRate(const Task& task) const;
   // Accrued by an experiment until now, running leases included.
   double Accrued(const ExperimentId& id) const;
+  // For which that money was due.
+  double LeasedSeconds(const ExperimentId& id) const;
   // Of every attempt that waits for something, as snapshots show it.
   std::shared_ptr<const WaitingReasons> WaitingFor() const;
   // Gives a worker back that was quarantined, where it has become the last that can do its work.

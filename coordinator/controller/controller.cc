@@ -10,6 +10,7 @@
 #include "common/guard.h"
 #include "common/status_macros.h"
 #include "common/text.h"
+#include "coordinator/controller/adopt_checkpoints.h"
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/damage.h"
 #include "coordinator/controller/dispatcher.h"
@@ -73,6 +74,8 @@ struct Controller::Impl {
   absl::StatusOr<Reply> operator()(const BlobInput& input);
   absl::StatusOr<Reply> operator()(const DamageInput& input);
 
+  // Every look at the clocks begins here: what waited during a pause is handled after this.
+  void Observe(const ClockReading& reading);
   absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
   absl::StatusOr<Reply> Shutdown();
   void AdvanceTouched();
@@ -99,6 +102,13 @@ struct Controller::Impl {
   mutable std::mutex snapshot_mutex;
   std::shared_ptr<const Snapshot> published = std::make_shared<Snapshot>(Cluster().Publish({}));
 };
+
+void Controller::Impl::Observe(const ClockReading& reading) {
+  const absl::Duration pause = context.Observe(reading);
+  if (pause == absl::ZeroDuration()) return;
+  sessions.StoodStill(pause);
+  policies.StoodStill(pause);
+}
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const SubmitInput& input) {
   if (!input.request_id.empty()) {
@@ -205,8 +215,8 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ControlInput& input) {
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const RegisterInput& input) {
-  sessions.Register(input);
-  for (const LeaseRef& lease : input.live) policies.Listen(lease.task);
+  SCM_ASSIGN_OR_RETURN(const std::vector<LeaseRef> kept, sessions.Register(input));
+  for (const LeaseRef& lease : kept) policies.Listen(lease.task);
   return Reply();
 }
 
@@ -231,7 +241,7 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const LinkLostInput& input) {
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
-  if (!context.Holds(input.lease)) {
+  if (!context.Hears(input.worker, input.lease)) {
     // Its end was committed before, or its lease is gone: either way the worker may forget it.
     context.Send(input.worker, AckOutput{input.lease, 0, true});
     return Reply();
@@ -255,29 +265,27 @@ absl::StatusOr<Reply> Controller::Impl::operator()(const ProcessInput& input) {
 }
 
 absl::StatusOr<Reply> Controller::Impl::operator()(const BlobInput& input) {
-  if (!context.Holds(input.lease)) {
+  if (!context.Hears(input.worker, input.lease)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the lease ", input.lease.lease.str(), " of ", input.lease.task.str(),
                      " is no longer valid: its upload is not accepted"));
   }
   const Task& task = *context.cluster.tasks.Find(input.lease.task);
-  Json files = Json::array();
-  for (const StoredFile& file : input.blob.manifest.files) {
-    files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"sha256", file.sha256}});
-  }
   if (!input.checkpoint) {
     context.cluster.artifacts.Insert(
-        input.blob.id, {input.blob.id, task.id, task.experiment, input.name, input.blob.sha256,
-                        input.blob.path, input.lease.attempt, input.blob.bytes, files});
+        input.blob.id,
+        {input.blob.id, task.id, task.experiment, input.name, input.blob.sha256, input.blob.path,
+         input.lease.attempt, input.blob.bytes, FilesOf(input.blob.manifest)});
     return input.blob.id;
   }
   if (task.run.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(task.id.str(), " is no run: it cannot have a checkpoint"));
   }
-  context.cluster.checkpoints.Insert(
-      input.blob.id, {input.blob.id, task.run, input.lease.attempt, input.step, input.blob.sha256,
-                      input.blob.path, input.blob.bytes, files, false, context.now, ""});
+  CheckpointRecord record = RecordOf(input.blob, task.run, context.now);
+  record.attempt = input.lease.attempt;
+  record.step = input.step;
+  context.cluster.checkpoints.Insert(input.blob.id, std::move(record));
   const RunId run = task.run;
   context.cluster.tasks.Mutate(task.id).progressed = true;
   NoteBestStep(run, input.step);
@@ -330,11 +338,14 @@ Controller::Controller(ControllerOptions options, ControllerDependencies depende
       impl_(std::make_unique<Impl>(std::move(options), dependencies)) {}
 Controller::~Controller() = default;
 
-absl::Status Controller::Recover(absl::Time now) {
+absl::Status Controller::Recover(const ClockReading& reading, const std::string& boot) {
   ControllerContext& context = impl_->context;
-  context.now = now;
   SCM_ASSIGN_OR_RETURN(const StoredState stored, dependencies_.store->Load());
   impl_->NoteSetAside(context.cluster.Restore(stored));
+  context.cluster.timeline =
+      std::make_shared<Timeline>(context.cluster.stored_clock(), reading, boot);
+  context.Observe(reading);
+  SCM_RETURN_IF_ERROR(AdoptCheckpoints(context, impl_->KnownBlobs(stored)));
   SCM_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
                        dependencies_.checkpoints->Sweep(impl_->KnownBlobs(stored)));
   for (const std::string& id : missing) {
@@ -349,11 +360,11 @@ absl::Status Controller::Recover(absl::Time now) {
     if (!IsTerminal(experiment->state)) context.touched.insert(id);
   }
   impl_->AdvanceTouched();
-  return Flush(now);
+  return Flush(reading);
 }
 
-void Controller::Handle(const Input& input, absl::Time now, Done done) {
-  impl_->context.now = now;
+void Controller::Handle(const Input& input, const ClockReading& reading, Done done) {
+  impl_->Observe(reading);
   absl::StatusOr<Reply> answer =
       absl::InternalError("a fault of the coordinator; `scmctl events` names it");
   impl_->Watched(kInputNames[input.index()], [&] { answer = std::visit(*impl_, input); });
@@ -361,8 +372,9 @@ void Controller::Handle(const Input& input, absl::Time now, Done done) {
   if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));
 }
 
-void Controller::Tick(absl::Time now) {
-  impl_->context.now = now;
+void Controller::Tick(const ClockReading& reading) {
+  impl_->Observe(reading);
+  const absl::Time now = impl_->context.now;
   impl_->Watched("expiries", [this] { impl_->sessions.Expire(); });
   if (now - impl_->last_policy_look >= kPolicyPeriod) {
     impl_->last_policy_look = now;
@@ -373,12 +385,12 @@ void Controller::Tick(absl::Time now) {
   impl_->AdvanceTouched();
 }
 
-StoreHealth Controller::CheckStore(absl::Time now, absl::Duration allowed) {
+StoreHealth Controller::CheckStore(const ClockReading& reading, absl::Duration allowed) {
   ControllerContext& context = impl_->context;
-  context.now = now;
+  impl_->Observe(reading);
   auto health = std::make_shared<StoreHealth>(*context.store_health);
   health->check = dependencies_.store->Check(allowed);
-  health->checked_at = now;
+  health->checked_at = context.now;
   const std::vector<std::string>& problems = health->check.problems;
   if (!problems.empty() && problems != context.store_health->check.problems) {
     context.Event(ExperimentId(), "store", "store_damaged", absl::StrJoin(problems, "; "));
@@ -387,11 +399,11 @@ StoreHealth Controller::CheckStore(absl::Time now, absl::Duration allowed) {
   return *health;
 }
 
-absl::Status Controller::Flush(absl::Time now) {
+absl::Status Controller::Flush(const ClockReading& reading) {
   // What a full disk refused goes first, unchanged: its events have their numbers already.
   for (bool again = true; again;) {
     again = !impl_->unwritten.empty();
-    if (!again) impl_->unwritten = impl_->context.cluster.TakeBatch();
+    if (!again) impl_->unwritten = impl_->context.cluster.TakeBatch(reading);
     if (impl_->unwritten.empty()) break;
     if (absl::Status status = dependencies_.store->Commit(impl_->unwritten); !status.ok()) {
       if (absl::IsResourceExhausted(status) && !impl_->published->store_full) {
@@ -404,7 +416,9 @@ absl::Status Controller::Flush(absl::Time now) {
     }
     impl_->unwritten = WriteBatch();
   }
-  Snapshot next = impl_->context.cluster.Publish(now);
+  Cluster& cluster = impl_->context.cluster;
+  Snapshot next =
+      cluster.Publish(std::max(impl_->context.now, cluster.timeline->At(reading.steady)));
   next.waiting_reasons = impl_->context.waiting_reasons;
   next.store_health = impl_->context.store_health;
   next.waiting_for = impl_->context.WaitingFor();

@@ -25,6 +25,10 @@ struct ControllerOptions {
   absl::Duration lease_margin = absl::Seconds(5);  // reassigned at TTL plus this
   absl::Duration renew_every = absl::Seconds(5);
   absl::Duration stop_grace = absl::Seconds(60);  // before SIGTERM, for a checkpoint
+  // Between two inputs or ticks no more than `tick` should pass. From `pause` on the coordinator
+  // itself stood still (stopped, a commit that hung, a machine asleep): what was longer than a tick
+  // is nobody's silence.
+  absl::Duration tick = absl::Milliseconds(200), pause = absl::Seconds(1);
   int64_t quarantine_strikes = 3;
   std::string version;
 };
@@ -45,20 +49,21 @@ class Controller {
   ~Controller();
 
   // Reads the store and re-derives everything; rows that cannot be used are set aside and named in
-  // the snapshot's store_health. Leases get a fresh TTL. Call once, first.
-  absl::Status Recover(absl::Time now);
+  // the snapshot's store_health. Leases get a fresh TTL. Call once, first. `boot` names the boot of
+  // the machine, within which its steady clock can be compared.
+  absl::Status Recover(const ClockReading& reading, const std::string& boot);
   // Applies one input in memory. `done` (may be null) is called by Flush after the commit.
-  void Handle(const Input& input, absl::Time now, Done done);
+  void Handle(const Input& input, const ClockReading& reading, Done done);
   // What time alone brings: expiries, retries, stalls, budget, slip, scheduling.
-  void Tick(absl::Time now);
+  void Tick(const ClockReading& reading);
   // Commits what Handle and Tick changed, then answers, publishes and sends. RESOURCE_EXHAUSTED:
   // the disk is full; nothing was answered and the next Flush tries again. Any other error is
   // fatal.
-  absl::Status Flush(absl::Time now);
+  absl::Status Flush(const ClockReading& reading);
 
   // Looks through the store for at most `allowed`; what it finds is in the answer, in the next
   // snapshot, and an event where it is new.
-  StoreHealth CheckStore(absl::Time now, absl::Duration allowed);
+  StoreHealth CheckStore(const ClockReading& reading, absl::Duration allowed);
 
   // The latest published state. This one alone may be called from any thread.
   std::shared_ptr<const Snapshot> snapshot() const;

@@ -64,10 +64,11 @@ absl::Status ControllerLoop::Enqueue(Input& input, Controller::Done& done) {
   return absl::OkStatus();
 }
 
-void ControllerLoop::Post(Input input, Controller::Done done) {
+bool ControllerLoop::Post(Input input, Controller::Done done) {
   const absl::Status queued = Enqueue(input, done);
   wake_.notify_one();
   if (!queued.ok() && done) done(queued);
+  return queued.ok();
 }
 
 absl::StatusOr<Reply> ControllerLoop::Call(Input input) {
@@ -110,7 +111,7 @@ void ControllerLoop::CheckStoreWhenDue() {
   const absl::Duration now = clock_->Steady();
   if (now < next_check_) return;
   next_check_ = now + options_.check_every;
-  controller_->CheckStore(clock_->Now(), options_.check_allowed);
+  controller_->CheckStore(Read(), options_.check_allowed);
 }
 
 bool ControllerLoop::store_full() const {
@@ -122,11 +123,11 @@ absl::Status ControllerLoop::Round(std::deque<Item> inputs, std::deque<std::func
                                    bool full) {
   for (const auto& read : reads) read();
   for (Item& item : inputs) {
-    controller_->Handle(item.input, clock_->Now(), std::move(item.done));
+    controller_->Handle(item.input, Read(), std::move(item.done));
   }
-  if (!full) controller_->Tick(clock_->Now());
+  if (!full) controller_->Tick(Read());
   if (!full) CheckStoreWhenDue();
-  return controller_->Flush(clock_->Now());
+  return controller_->Flush(Read());
 }
 
 void ControllerLoop::Run() {

@@ -36,8 +36,8 @@ class ControllerLoop {
   ~ControllerLoop();
 
   // `done` is called on the controller's thread after the commit; UNAVAILABLE at once when the
-  // queue or (for user inputs) the disk is full.
-  void Post(Input input, Controller::Done done = nullptr);
+  // queue or (for user inputs) the disk is full. Whether it was taken.
+  bool Post(Input input, Controller::Done done = nullptr);
   // Blocking form for RPC threads.
   absl::StatusOr<Reply> Call(Input input);
   // Runs a read on the store's thread, e.g. a page of metrics. UNAVAILABLE when it is shutting
@@ -46,6 +46,8 @@ class ControllerLoop {
   // What is known about the store, looked through again if that is longer ago than a minute.
   absl::StatusOr<StoreHealth> CheckStore();
   std::shared_ptr<const Snapshot> snapshot() const { return controller_->snapshot(); }
+  // The coordinator's own time, between two commits too.
+  absl::Time Now() const { return snapshot()->timeline->At(clock_->Steady()); }
   bool store_full() const;
 
  private:
@@ -53,6 +55,7 @@ class ControllerLoop {
     Input input;
     Controller::Done done;
   };
+  ClockReading Read() const { return {clock_->Now(), clock_->Steady()}; }
   void Run();
   // Runs `work` on the loop's thread before its next round.
   absl::Status RunThere(const std::function<void()>& work);

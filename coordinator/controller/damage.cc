@@ -29,7 +29,8 @@ absl::StatusOr<Reply> TakeDamage(ControllerContext& context, const DamageInput& 
   if (absl::Status known = GiveUpCheckpoint(context, input.id, input.what); !known.ok()) {
     return known;
   }
-  if (context.Holds(input.lease)) {
+  const Task* task = context.cluster.tasks.Find(input.lease.task);
+  if (task != nullptr && task->lease && context.Holds(task->lease->worker, input.lease)) {
     context.damaged_inputs[input.lease.lease] =
         absl::StrCat("checkpoint ", input.id, " is damaged");
   }

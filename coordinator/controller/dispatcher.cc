@@ -189,7 +189,13 @@ void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_ste
 }
 
 void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
-  const Task task = *context_.cluster.tasks.Find(id);
+  Task task = *context_.cluster.tasks.Find(id);
+  // Beyond what somebody has seen of it already: two attempts never share a name.
+  if (const auto seen = context_.seen.extract(id)) {
+    task.attempts = std::max(task.attempts, seen.mapped().attempt);
+    task.epoch = std::max(task.epoch, seen.mapped().epoch);
+    context_.cluster.SetTask(task);
+  }
   const absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, placement);
   const Lease lease{context_.cluster.NewId<LeaseId>(), placement.worker, task.epoch + 1,
                     placement.gpus, context_.now};

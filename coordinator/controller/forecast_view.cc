@@ -8,14 +8,14 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
 #include "coordinator/core/forecast.h"
+#include "coordinator/core/lease_time.h"
 #include "coordinator/core/search/sampling.h"
 
 namespace scm {
 namespace {
 
 double LeasedSeconds(const Task& task, absl::Time now) {
-  return task.seconds +
-         (task.lease ? std::max(0.0, absl::ToDoubleSeconds(now - task.lease->granted_at)) : 0);
+  return task.seconds + (task.lease ? HeldSeconds(*task.lease, now) : 0);
 }
 
 const Worker* WorkerOf(const Snapshot& snapshot, const Lease& lease) {
@@ -221,6 +221,9 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
   const double queue = QueueSeconds(snapshot, experiment, first_order) / input.slots;
   forecast.finish_p50 = snapshot.at + absl::Seconds(queue + rest.wall_p50);
   forecast.finish_p90 = snapshot.at + absl::Seconds(queue + rest.wall_p90);
+  forecast.due_by_p50 =
+      std::min(snapshot.timeline->Stamp(*forecast.finish_p50),
+               snapshot.timeline->StampAsOf(*forecast.finish_p50, experiment.submitted_at));
   forecast.work_seconds = rest.work_p50;
   forecast.cost_p50 = accrued + rest.work_p50 * rate;
   forecast.cost_p90 = accrued + rest.work_p90 * rate;

@@ -24,7 +24,10 @@ struct TaskForecast {
 TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task);
 
 struct ExperimentForecast {
-  std::optional<absl::Time> finish_p50, finish_p90;
+  std::optional<absl::Time> finish_p50, finish_p90;  // the coordinator's own time
+  // What slip is judged by: the finish as a time of day, by the wall clock as it is set now or as
+  // it was at submission, whichever is earlier. A clock that somebody sets ends no experiment.
+  std::optional<absl::Time> due_by_p50;
   std::optional<double> cost_p50, cost_p90;  // in all, accrued included
   std::optional<double> work_seconds;        // leased seconds still to come, P50
 };

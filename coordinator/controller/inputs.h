@@ -45,6 +45,13 @@ struct RegisterInput {
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;
   std::vector<LeaseRef> live;
+  // Bytes of each live attempt's spool that were acknowledged; shorter where the worker says none.
+  std::vector<int64_t> acknowledged;
+  std::vector<LeaseRef> ended;  // the latest whose end was acknowledged
+  // SHA-256 of the key by which the worker's directory proves itself; "" from older workers.
+  std::string key_digest;
+  // It ends trainers that were cut off from the coordinator for longer.
+  absl::Duration orphan_timeout = absl::InfiniteDuration();
   std::vector<std::string> trainers;  // programs it may start; empty: it does not say
 };
 // What only the worker sees of an attempt that it holds.
@@ -56,8 +63,9 @@ struct LeaseState {
 struct RenewInput {
   WorkerId worker;
   std::vector<LeaseRef> leases;
-  std::vector<GpuRecord> gpus;  // utilisation samples by index
-  bool leaving = false;         // says goodbye once its attempts are saved
+  std::vector<GpuRecord> gpus;    // utilisation samples by index
+  bool leaving = false;           // says goodbye once its attempts are saved
+  double clock_jump_seconds = 0;  // the wall clock of its host was set by so much
   std::vector<LeaseState> states = {};
 };
 struct ReportsInput {
@@ -91,6 +99,7 @@ struct BlobInput {
   int64_t step = 0;
   std::string name;
   CommittedBlob blob;
+  WorkerId worker;  // who sent it
 };
 // Files in the checkpoint store were read and do not fit their manifest. `lease` read them, or is
 // empty. Answered with NOT_FOUND when there is no such blob (any more).
@@ -123,6 +132,7 @@ struct AckOutput {
   LeaseRef lease;
   int64_t report_offset = 0;
   bool done = false;
+  bool resend = false;  // something before what came last is missing: again, from the offset on
 };
 struct RevokeOutput {
   LeaseRef lease;
@@ -131,8 +141,12 @@ struct RevokeOutput {
 struct DrainOutput {
   std::string reason;
 };
+// The registration is refused; the link is closed with this.
+struct RefusedOutput {
+  std::string reason;
+};
 using Output = std::variant<RegisteredOutput, GrantOutput, CommandOutput, AckOutput, RevokeOutput,
-                            DrainOutput>;
+                            DrainOutput, RefusedOutput>;
 
 // Where outputs go. Called on the controller's thread after the commit; must not block. A link that
 // is gone swallows what it is given: the worker registers again and everything is derived anew.

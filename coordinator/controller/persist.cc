@@ -46,7 +46,8 @@ Json LeaseJson(const std::optional<Lease>& lease) {
           {"worker", lease->worker.str()},
           {"epoch", lease->epoch},
           {"gpus", lease->gpus},
-          {"granted_at", TimeJson(lease->granted_at)}};
+          {"granted_at", TimeJson(lease->granted_at)},
+          {"unheard_ns", absl::ToInt64Nanoseconds(lease->unheard)}};
 }
 
 Json PartJson(const std::optional<EvaluationPart>& part) {
@@ -79,6 +80,7 @@ std::optional<Lease> LeaseFromJson(const Json& json) {
   lease.epoch = IntegerAt(json, "epoch", 0);
   for (const Json& gpu : MemberAt(json, "gpus")) lease.gpus.push_back(gpu.get<int>());
   lease.granted_at = TimeAt(json, "granted_at");
+  lease.unheard = absl::Nanoseconds(IntegerAt(json, "unheard_ns", 0));
   return lease;
 }
 
@@ -366,6 +368,7 @@ Json ToJson(const Worker& w) {
   }
   return {{"id", w.id.str()},
           {"instance", w.instance},
+          {"key_digest", w.key_digest},
           {"host", w.host},
           {"version", w.version},
           {"state", WorkerStateName(w.state)},
@@ -381,6 +384,7 @@ absl::StatusOr<Worker> WorkerFromJson(const Json& json) {
   Worker w;
   w.id = IdAt<WorkerId>(json, "id");
   w.instance = StringAt(json, "instance");
+  w.key_digest = StringAt(json, "key_digest");
   w.host = StringAt(json, "host");
   w.version = StringAt(json, "version");
   const auto state = WorkerStateFromName(StringAt(json, "state"));

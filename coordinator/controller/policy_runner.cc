@@ -61,10 +61,22 @@ RunHistory PolicyRunner::FactsOf(const Run& run) const {
   }
   history.started_at = task.lease ? task.lease->granted_at : absl::InfinitePast();
   history.last_report = LastSign(task);
-  if (const auto since = listening_since_.find(task.id); since != listening_since_.end()) {
-    history.listening_since = since->second;
-  }
+  history.listening_since = ListeningSince(task.id);
   return history;
+}
+
+absl::Time PolicyRunner::ListeningSince(const TaskId& id) const {
+  const auto since = listening_since_.find(id);
+  return since == listening_since_.end() ? absl::InfinitePast() : since->second;
+}
+
+void PolicyRunner::StoodStill(absl::Duration pause) {
+  for (const TaskId& id : context_.cluster.open_tasks()) {
+    const Task& task = *context_.cluster.tasks.Find(id);
+    if (!task.lease) continue;
+    const absl::Time heard = std::max({task.lease->granted_at, LastSign(task), ListeningSince(id)});
+    listening_since_[id] = heard + pause;
+  }
 }
 
 const RunWatches& PolicyRunner::WatchesOf(const Run& run, const RunHistory& facts) {
@@ -135,7 +147,7 @@ CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId
   Json body = {{"id", id.str()}};
   const Json rule_part = EvidenceToJson(evidence);
   for (auto it = rule_part.begin(); it != rule_part.end(); ++it) body[it.key()] = it.value();
-  body["at"] = Rfc3339(context_.now);
+  body["at"] = Rfc3339(context_.cluster.timeline->Stamp(context_.now));
   body["verdict"] = "abort";
   Json checkpoint, saved = {{"steps", nullptr}, {"seconds", nullptr}, {"money", nullptr}};
   if (run != nullptr) {
@@ -246,9 +258,7 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
   history.step = task.progress;
   history.started_at = task.lease->granted_at;
   history.last_report = LastSign(task);
-  if (const auto since = listening_since_.find(id); since != listening_since_.end()) {
-    history.listening_since = since->second;
-  }
+  history.listening_since = ListeningSince(id);
   const Verdict verdict = StalledPolicy(*stalled).Evaluate(history, context_.now);
   if (verdict.kind != VerdictKind::kAbort) return;
   const ExperimentId experiment = task.experiment;
@@ -267,6 +277,7 @@ void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
   if (spec.budget) {
     BudgetSnapshot snapshot{
         id.str(), spec.budget->limit, spec.budget->currency, context_.Accrued(id), 0, std::nullopt};
+    snapshot.leased_seconds = context_.LeasedSeconds(id);
     if (forecast.cost_p90) snapshot.forecast_p90 = *forecast.cost_p90;
     const Verdict verdict = EvaluateBudget(snapshot);
     if (verdict.kind == VerdictKind::kAbort) return AbortExperiment(id, verdict);
@@ -277,7 +288,7 @@ void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
   }
   if (spec.timeline) {
     const Verdict verdict = EvaluateSlip(
-        {id.str(), spec.timeline->finish_by, spec.timeline->max_slip_days, forecast.finish_p50});
+        {id.str(), spec.timeline->finish_by, spec.timeline->max_slip_days, forecast.due_by_p50});
     if (verdict.kind == VerdictKind::kAbort) return AbortExperiment(id, verdict);
     if (!verdict.warning.empty() && !context_.cluster.experiments.Find(id)->slip_warned) {
       context_.cluster.experiments.Mutate(id).slip_warned = true;
@@ -297,7 +308,8 @@ bool PolicyRunner::MayStart(const TaskId& id) {
                           experiment.spec->budget->currency,
                           context_.Accrued(experiment.id),
                           0,
-                          std::nullopt};
+                          std::nullopt,
+                          context_.LeasedSeconds(experiment.id)};
   const Snapshot view = context_.cluster.View(context_.now);
   const TaskForecast forecast = ForecastTask(view, task);
   for (const Task* other : context_.cluster.TasksOf(experiment.id)) {

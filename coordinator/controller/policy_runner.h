@@ -28,6 +28,8 @@ class PolicyRunner {
   void Diverged(const RunId& id, const std::string& message, double rate);
   // A run finished before its abort reached it: its certificates saved nothing.
   void Overtaken(const RunId& id);
+  // The coordinator itself stood still for so long: no trainer was silent meanwhile.
+  void StoodStill(absl::Duration pause);
   // Stalls of running tasks, budget and slip of running experiments.
   void LookAtTime();
   // The budget rule before a start; on an abort the experiment is stopped and false returned.
@@ -51,6 +53,8 @@ class PolicyRunner {
   // When the task's trainer last wrote a report. What it wrote may wait on its worker behind files
   // that cannot be stored yet, so the worker's word counts as much as what has arrived.
   absl::Time LastSign(const Task& task) const;
+  // Since when reports of the task could have come.
+  absl::Time ListeningSince(const TaskId& id) const;
   void AbortRun(const RunId& id, const Verdict& verdict);
   void AbortExperiment(const ExperimentId& id, const Verdict& verdict);
   CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run,

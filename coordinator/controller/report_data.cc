@@ -9,6 +9,7 @@
 #include "coordinator/controller/report_parts.h"
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
+#include "coordinator/core/lease_time.h"
 #include "experiment/parse.h"
 
 namespace scm {
@@ -43,8 +44,7 @@ Json BestCheckpoint(const Snapshot& snapshot, const Run& run) {
 }
 
 double SecondsOf(const Snapshot& snapshot, const Task& task) {
-  return task.seconds +
-         (task.lease ? absl::ToDoubleSeconds(snapshot.at - task.lease->granted_at) : 0);
+  return task.seconds + (task.lease ? HeldSeconds(*task.lease, snapshot.at) : 0);
 }
 
 absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, const ReportRows& source,
@@ -126,8 +126,9 @@ absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, const ReportRows& 
                {{"id", id.str()},
                 {"name", experiment.name},
                 {"state", StateName(experiment.state)},
-                {"submitted_at", Rfc3339(experiment.submitted_at)},
-                {"finished_at", ended ? Json(Rfc3339(experiment.ended_at)) : Json(nullptr)},
+                {"submitted_at", Rfc3339(snapshot.timeline->Stamp(experiment.submitted_at))},
+                {"finished_at", ended ? Json(Rfc3339(snapshot.timeline->Stamp(experiment.ended_at)))
+                                      : Json(nullptr)},
                 {"spec", SpecToJson(*experiment.spec)},
                 {"source", experiment.source},
                 {"winner", experiment.winner},

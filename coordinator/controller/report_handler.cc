@@ -43,7 +43,7 @@ void CountTokens(Run& run, const ReportLine& line) {
 
 void ReportHandler::Handle(const ReportsInput& input) {
   const TaskId& id = input.lease.task;
-  if (!context_.Holds(input.lease)) {
+  if (!context_.Hears(input.worker, input.lease)) {
     context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
     return;
   }
@@ -64,7 +64,8 @@ void ReportHandler::Handle(const ReportsInput& input) {
     if (!handled.ok()) Bad(id, handled.message());
   }
   const Task& after = *context_.cluster.tasks.Find(id);
-  context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false});
+  context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false,
+                                        /*resend=*/input.offset > known});
 }
 
 void ReportHandler::Line(const TaskId& id, const ReportLine& line) {

@@ -231,6 +231,7 @@ int64_t NumberIn(absl::string_view id) {
 void Cluster::RestoreMeta(const EntityRow& row, std::vector<SetAsideRow>& aside) {
   const absl::Status read = Guarded("its body", [&]() -> absl::Status {
     SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "its body", kRowLimits));
+    if (row.id == kClockRow) stored_clock_ = json;
     for (auto it = json.begin(); it != json.end(); ++it) {
       if (row.id == kCountersRow && it.key().size() == 1) {
         counters_[it.key()[0]] = IntegerAt(json, it.key(), 0);

@@ -9,13 +9,17 @@
 #include "coordinator/controller/accrual.h"
 #include "coordinator/controller/forecast_view.h"
 #include "coordinator/controller/snapshot_index.h"
+#include "coordinator/core/lease_time.h"
 
 namespace scm {
 namespace {
 
 constexpr size_t kLongestId = 200;  // "k-9/" and an artifact's name are shorter by far
 
-Json TimeOrNull(absl::Time time) { return TextOrNull(Rfc3339(time)); }
+// As a time of day.
+Json TimeOrNull(const Snapshot& snapshot, absl::Time time) {
+  return TextOrNull(Rfc3339(snapshot.timeline->Stamp(time)));
+}
 
 Json NumberOrNull(const std::optional<double>& value) {
   return value ? JsonNumber(*value) : Json(nullptr);
@@ -94,13 +98,13 @@ Json TaskJson(const Snapshot& snapshot, const Task& task) {
           {"progress_total", task.progress_total > 0 ? Json(task.progress_total) : Json(nullptr)}};
 }
 
-Json StageJson(const StageRecord& stage) {
+Json StageJson(const Snapshot& snapshot, const StageRecord& stage) {
   return {{"name", StageName(stage.kind)},
           {"state", StateName(stage.state)},
           {"gate", TextOrNull(stage.gate)},
           {"reason", TextOrNull(stage.reason)},
-          {"started_at", TimeOrNull(stage.started_at)},
-          {"ended_at", TimeOrNull(stage.ended_at)}};
+          {"started_at", TimeOrNull(snapshot, stage.started_at)},
+          {"ended_at", TimeOrNull(snapshot, stage.ended_at)}};
 }
 
 absl::Status NotFound(const char* what, absl::string_view id) {
@@ -117,8 +121,7 @@ double AccruedCost(const Snapshot& snapshot, const Task& task) {
   const double rate = LeaseCostRate(
       *snapshot.experiments->at(task.experiment)->spec,
       worker == snapshot.workers->end() ? nullptr : worker->second.get(), task.lease->gpus);
-  return task.cost +
-         rate * std::max(0.0, absl::ToDoubleSeconds(snapshot.at - task.lease->granted_at));
+  return task.cost + rate * HeldSeconds(*task.lease, snapshot.at);
 }
 
 double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
@@ -164,7 +167,7 @@ Json ListView(const Snapshot& snapshot) {
                     {"state", StateName(e->state)},
                     {"stage", stage ? Json(stage) : Json(nullptr)},
                     {"decision", TextOrNull(e->decision)},
-                    {"submitted_at", TimeOrNull(e->submitted_at)}});
+                    {"submitted_at", TimeOrNull(snapshot, e->submitted_at)}});
   }
   return {{"experiments", list}};
 }
@@ -177,33 +180,35 @@ absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) 
   const char* stage = CurrentStage(e);
   const ExperimentForecast forecast = ForecastExperiment(snapshot, e.id);
   Json stages = Json::array(), runs = Json::array(), tasks = Json::array();
-  for (const StageRecord& record : e.stages) stages.push_back(StageJson(record));
+  for (const StageRecord& record : e.stages) stages.push_back(StageJson(snapshot, record));
   for (const Task* task : TasksInOrder(snapshot, e.id)) {
     tasks.push_back(TaskJson(snapshot, *task));
     if (!task->run.empty()) runs.push_back(RunJson(snapshot, *snapshot.runs->at(task->run)));
   }
-  return Json{{"experiment",
-               {{"id", e.id.str()},
-                {"name", e.name},
-                {"state", StateName(e.state)},
-                {"stage", stage ? Json(stage) : Json(nullptr)},
-                {"decision", TextOrNull(e.decision)},
-                {"reason", TextOrNull(e.reason)},
-                {"headline", TextOrNull(e.headline)},
-                {"cost", priced ? Json(AccruedCost(snapshot, e.id)) : Json(nullptr)},
-                {"currency", priced ? Json(e.spec->budget->currency) : Json(nullptr)},
-                {"budget", priced ? Json(e.spec->budget->limit) : Json(nullptr)},
-                {"submitted_at", TimeOrNull(e.submitted_at)},
-                {"ended_at", TimeOrNull(e.ended_at)},
-                {"now", TimeOrNull(snapshot.at)},
-                {"eta", forecast.finish_p50 ? TimeOrNull(*forecast.finish_p50) : Json(nullptr)},
-                {"eta_p90", forecast.finish_p90 ? TimeOrNull(*forecast.finish_p90) : Json(nullptr)},
-                {"last_abort_rule", TextOrNull(e.last_abort_rule)},
-                {"last_abort_at", TimeOrNull(e.last_abort)}}},
-              {"stages", stages},
-              {"runs", runs},
-              {"tasks", tasks},
-              {"artifacts", ArtifactNames(snapshot, e.id)}};
+  return Json{
+      {"experiment",
+       {{"id", e.id.str()},
+        {"name", e.name},
+        {"state", StateName(e.state)},
+        {"stage", stage ? Json(stage) : Json(nullptr)},
+        {"decision", TextOrNull(e.decision)},
+        {"reason", TextOrNull(e.reason)},
+        {"headline", TextOrNull(e.headline)},
+        {"cost", priced ? Json(AccruedCost(snapshot, e.id)) : Json(nullptr)},
+        {"currency", priced ? Json(e.spec->budget->currency) : Json(nullptr)},
+        {"budget", priced ? Json(e.spec->budget->limit) : Json(nullptr)},
+        {"submitted_at", TimeOrNull(snapshot, e.submitted_at)},
+        {"ended_at", TimeOrNull(snapshot, e.ended_at)},
+        {"now", TimeOrNull(snapshot, snapshot.at)},
+        {"eta", forecast.finish_p50 ? TimeOrNull(snapshot, *forecast.finish_p50) : Json(nullptr)},
+        {"eta_p90",
+         forecast.finish_p90 ? TimeOrNull(snapshot, *forecast.finish_p90) : Json(nullptr)},
+        {"last_abort_rule", TextOrNull(e.last_abort_rule)},
+        {"last_abort_at", TimeOrNull(snapshot, e.last_abort)}}},
+      {"stages", stages},
+      {"runs", runs},
+      {"tasks", tasks},
+      {"artifacts", ArtifactNames(snapshot, e.id)}};
 }
 
 absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
@@ -279,7 +284,7 @@ Json WorkersView(const Snapshot& snapshot) {
                     {"cpus", worker->cpus},
                     {"trainers", worker->trainers},
                     {"version", worker->version},
-                    {"last_seen", TimeOrNull(worker->last_seen)},
+                    {"last_seen", TimeOrNull(snapshot, worker->last_seen)},
                     {"tasks", tasks}});
   }
   return {{"workers", list}};

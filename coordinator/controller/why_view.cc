@@ -42,7 +42,7 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
     if (!missing.empty()) absl::StrAppend(&text, text.empty() ? "" : "; ", missing);
   }
   const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
-  return {{"at", TextOrNull(Rfc3339(at))},
+  return {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
           {"subject", task.run.empty() ? task.id.str() : task.run.str()},
           {"rule", TextOrNull(task.rule)},
           {"verdict", StateName(task.state)},
@@ -81,7 +81,7 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
   const absl::Time at =
       experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
   reasons.push_back(
-      {{"at", TextOrNull(Rfc3339(at))},
+      {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
        {"subject", experiment.id.str()},
        {"rule", TextOrNull(experiment.stop_rule)},
        {"verdict", StateName(experiment.state)},
@@ -95,7 +95,7 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
   }
   for (const StageRecord& stage : experiment.stages) {
     if (stage.gate.empty()) continue;
-    reasons.push_back({{"at", TextOrNull(Rfc3339(stage.ended_at))},
+    reasons.push_back({{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(stage.ended_at)))},
                        {"subject", StageName(stage.kind)},
                        {"rule", "gate"},
                        {"verdict", stage.gate},
@@ -112,7 +112,7 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
 }
 
 // What its state means for the work, and how it may be changed.
-std::string WorkerText(const Worker& worker) {
+std::string WorkerText(const Snapshot& snapshot, const Worker& worker) {
   const std::string undo =
       absl::StrCat("; `scmctl workers drain --undo ", worker.id.str(), "` takes it back");
   switch (worker.state) {
@@ -135,7 +135,8 @@ std::string WorkerText(const Worker& worker) {
                           "gets nothing new",
                           undo);
     case WorkerState::kLost:
-      return absl::StrCat("no word from it since ", Rfc3339(worker.last_seen),
+      return absl::StrCat("no word from it since ",
+                          Rfc3339(snapshot.timeline->Stamp(worker.last_seen)),
                           "; what it ran goes on elsewhere, and any word from it brings it back");
   }
   return "";
@@ -143,11 +144,11 @@ std::string WorkerText(const Worker& worker) {
 
 void AddWorker(const Snapshot& snapshot, const Worker& worker, Json& reasons) {
   reasons.push_back(
-      {{"at", TextOrNull(Rfc3339(worker.last_seen))},
+      {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(worker.last_seen)))},
        {"subject", worker.id.str()},
        {"rule", nullptr},
        {"verdict", WorkerStateName(worker.state)},
-       {"text", absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(worker))},
+       {"text", absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(snapshot, worker))},
        {"certificate", nullptr}});
   for (const TaskId& id : *snapshot.open_tasks) {
     const Task& task = *snapshot.tasks->at(id);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "common/text.h"
+#include "coordinator/controller/store_gap.h"
 
 namespace scm {
 namespace {
@@ -18,14 +19,27 @@ bool IsLeaving(const Worker& worker) {
 
 }  // namespace
 
-WorkerId WorkerSessions::FindOrCreate(const RegisterInput& input) {
+absl::StatusOr<WorkerId> WorkerSessions::FindOrCreate(const RegisterInput& input) {
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
-    if (worker->instance == input.instance) return id;
+    if (worker->instance != input.instance) continue;
+    // Digests are compared, which nobody can choose byte by byte: plain comparison tells nothing.
+    if (!worker->key_digest.empty() && worker->key_digest != input.key_digest) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "the instance ", input.instance, " is ", id.str(),
+          ", and the key shown is not its own: "
+          "one who only knows its name cannot be it. If its work directory lost the file "
+          "instance.key, remove the file instance too: it then registers as a new worker"));
+    }
+    if (worker->key_digest != input.key_digest) {
+      context_.cluster.workers.Mutate(id).key_digest = input.key_digest;
+    }
+    return id;
   }
   const WorkerId id = context_.cluster.NewId<WorkerId>();
   Worker worker;
   worker.id = id;
   worker.instance = input.instance;
+  worker.key_digest = input.key_digest;
   context_.cluster.workers.Insert(id, worker);
   return id;
 }
@@ -37,12 +51,16 @@ void WorkerSessions::Seen(const WorkerId& id) {
     worker.state = worker.standing;
     context_.placement_changed = true;
   }
-  context_.worker_deadlines[id] =
-      context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+  context_.worker_deadlines[id] = Deadline();
 }
 
-void WorkerSessions::Register(const RegisterInput& input) {
-  const WorkerId id = FindOrCreate(input);
+absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInput& input) {
+  const absl::StatusOr<WorkerId> found = FindOrCreate(input);
+  if (!found.ok()) {
+    context_.outbox.emplace_back(input.link, RefusedOutput{std::string(found.status().message())});
+    return found.status();
+  }
+  const WorkerId id = *found;
   const bool was_leaving = IsLeaving(*context_.cluster.workers.Find(id));
   const bool was_there =
       context_.links.contains(id) && context_.cluster.workers.Find(id)->state != WorkerState::kLost;
@@ -62,43 +80,70 @@ void WorkerSessions::Register(const RegisterInput& input) {
         absl::StrCat("on ", input.host, " with ", input.cpus, " CPU slots and ", input.gpus.size(),
                      " GPUs; ", input.live.size(), " attempts alive"));
   }
-  RegisteredOutput answer{id,
-                          absl::ToDoubleSeconds(context_.options.lease_ttl),
-                          absl::ToDoubleSeconds(context_.options.renew_every),
-                          {}};
-  std::set<TaskId> alive;
-  for (const LeaseRef& lease : input.live) {
-    if (!context_.Holds(lease) || context_.cluster.tasks.Find(lease.task)->lease->worker != id) {
-      continue;
-    }
-    answer.kept.push_back(lease);
-    alive.insert(lease.task);
-    context_.lease_deadlines[lease.task] =
-        context_.now + context_.options.lease_ttl + context_.options.lease_margin;
-  }
-  for (const TaskId& task : context_.cluster.HeldBy(id)) {
-    if (alive.contains(task)) continue;
-    const Task& held = *context_.cluster.tasks.Find(task);
-    const bool unsent =
-        held.state == State::kAssigned && context_.unsent_grants.contains(held.lease->id);
-    const std::string message =
-        unsent ? absl::StrCat("the coordinator restarted before ", id.str(), " was told of it")
-               : absl::StrCat(id.str(), was_leaving ? " went down" : " no longer runs it");
-    context_.Transition(task, LeaseExpired{message, unsent || was_leaving}).IgnoreError();
-  }
-  context_.Send(id, answer);
-  for (const TaskId& task_id : alive) {
-    const Task& task = *context_.cluster.tasks.Find(task_id);
-    context_.Send(id, AckOutput{context_.RefOf(task), task.report_offset, false});
+  LearnFrom(context_, id, input);
+  std::vector<LeaseRef> kept = Keep(id, input);
+  TakeBack(id, kept, input, was_leaving);
+  context_.Send(id, RegisteredOutput{id, absl::ToDoubleSeconds(context_.options.lease_ttl),
+                                     absl::ToDoubleSeconds(context_.options.renew_every), kept});
+  for (const LeaseRef& lease : kept) {
+    const Task& task = *context_.cluster.tasks.Find(lease.task);
+    context_.Send(id, AckOutput{lease, task.report_offset, false});
     context_.SendStop(task);
   }
   context_.ReleaseLastWorkers();
+  return kept;
+}
+
+std::vector<LeaseRef> WorkerSessions::Keep(const WorkerId& id, const RegisterInput& input) {
+  std::vector<LeaseRef> kept;
+  for (size_t i = 0; i < input.live.size(); ++i) {
+    const LeaseRef& lease = input.live[i];
+    if (!context_.Hears(id, lease, input.orphan_timeout)) continue;
+    const int64_t acknowledged = i < input.acknowledged.size() ? input.acknowledged[i] : 0;
+    if (acknowledged > context_.cluster.tasks.Find(lease.task)->report_offset) {
+      // What it reported is gone, and it cannot report it again: its files are gone here, too.
+      NoteGap(context_, id, absl::StrCat("reports of ", lease.task.str()));
+      continue;
+    }
+    kept.push_back(lease);
+    context_.lease_deadlines[lease.task] = Deadline();
+  }
+  return kept;
+}
+
+void WorkerSessions::TakeBack(const WorkerId& id, const std::vector<LeaseRef>& kept,
+                              const RegisterInput& input, bool was_leaving) {
+  const auto is_in = [](const std::vector<LeaseRef>& list, const LeaseRef& lease) {
+    return std::find(list.begin(), list.end(), lease) != list.end();
+  };
+  for (const TaskId& task : context_.cluster.HeldBy(id)) {
+    const Task& held = *context_.cluster.tasks.Find(task);
+    const LeaseRef lease = context_.RefOf(held);
+    if (is_in(kept, lease)) continue;
+    const bool inherited = context_.inherited.contains(lease.lease);
+    LeaseExpired end{absl::StrCat(id.str(), was_leaving ? " went down" : " no longer runs it"),
+                     was_leaving};
+    if (held.state == State::kAssigned && context_.unsent_grants.contains(lease.lease)) {
+      end = {absl::StrCat("the coordinator restarted before ", id.str(), " was told of it"), true};
+    } else if (is_in(input.live, lease) || is_in(input.ended, lease) ||
+               (context_.store_is_behind && inherited)) {
+      end = {absl::StrCat("an older state of the store was put back: what ", id.str(),
+                          " did since then is done again from the last checkpoint"),
+             true};
+    }
+    context_.Transition(task, end).IgnoreError();
+  }
 }
 
 void WorkerSessions::Renew(const RenewInput& input) {
   if (context_.cluster.workers.Find(input.worker) == nullptr) return;
   Seen(input.worker);
   if (input.leaving) Leave(input.worker);
+  if (input.clock_jump_seconds != 0) {
+    context_.Event(ExperimentId(), input.worker.str(), "clock_jumped",
+                   ClockJumpText(absl::Seconds(input.clock_jump_seconds)),
+                   {{"seconds", input.clock_jump_seconds}});
+  }
   if (!input.gpus.empty()) {
     Worker& worker = context_.cluster.workers.Mutate(input.worker);
     for (const GpuRecord& sample : input.gpus) {
@@ -110,15 +155,14 @@ void WorkerSessions::Renew(const RenewInput& input) {
     }
   }
   for (const LeaseState& state : input.states) {
-    if (!context_.Holds(state.lease)) continue;
+    if (!context_.Holds(input.worker, state.lease)) continue;
     AttemptWord& word = context_.attempt_words[state.lease.task];
     word.waiting_for = LineOf(state.waiting_for, kWaitingTextLimit);
     word.trainer_silent = state.trainer_silent;
   }
   for (const LeaseRef& lease : input.leases) {
-    if (context_.Holds(lease)) {
-      context_.lease_deadlines[lease.task] =
-          context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+    if (context_.Hears(input.worker, lease)) {
+      context_.lease_deadlines[lease.task] = Deadline();
     } else {
       context_.Send(input.worker, RevokeOutput{lease, "the lease is no longer valid"});
     }
@@ -220,17 +264,31 @@ void WorkerSessions::Expire() {
 }
 
 void WorkerSessions::RestartTerms() {
-  const absl::Time deadline =
-      context_.now + context_.options.lease_ttl + context_.options.lease_margin;
+  const absl::Duration down = context_.cluster.timeline->down();
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     if (!task.lease) continue;
-    context_.lease_deadlines[id] = deadline;
+    context_.lease_deadlines[id] = Deadline();
+    context_.inherited.insert(task.lease->id);
     if (task.state == State::kAssigned) context_.unsent_grants.insert(task.lease->id);
+    if (down > absl::ZeroDuration()) context_.cluster.tasks.Mutate(id).lease->unheard += down;
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
-    if (worker->state != WorkerState::kLost) context_.worker_deadlines[id] = deadline;
+    if (worker->state != WorkerState::kLost) context_.worker_deadlines[id] = Deadline();
   }
+}
+
+void WorkerSessions::StoodStill(absl::Duration pause) {
+  for (auto& [task, deadline] : context_.lease_deadlines) {
+    deadline += pause;
+    context_.cluster.tasks.Mutate(task).lease->unheard += pause;
+  }
+  for (auto& [worker, deadline] : context_.worker_deadlines) deadline += pause;
+  if (pause < context_.options.renew_every) return;
+  context_.Event(ExperimentId(), "coordinator", "coordinator_paused",
+                 absl::StrCat("stood still for ", HumanDuration(pause),
+                              ": that is added to the term of every lease"),
+                 {{"seconds", absl::ToDoubleSeconds(pause)}});
 }
 
 }  // namespace scm

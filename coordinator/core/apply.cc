@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/backoff.h"
 #include "common/human.h"
+#include "coordinator/core/lease_time.h"
 
 namespace scm {
 namespace {
@@ -20,7 +21,7 @@ absl::Status Refuse(const Task& task, const char* event) {
 // Books the lease's time and money, and gives it up.
 void ReleaseLease(Task& task, const ApplyContext& context) {
   if (!task.lease) return;
-  const double seconds = std::max(0.0, absl::ToDoubleSeconds(context.now - task.lease->granted_at));
+  const double seconds = HeldSeconds(*task.lease, context.now);
   task.seconds += seconds;
   task.cost += seconds * context.cost_per_second;
   task.lease.reset();

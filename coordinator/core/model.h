@@ -1,5 +1,7 @@
 // The coordinator's records. Plain values: no behaviour, no clock, no I/O. The controller owns the
-// only mutable copies; everyone else sees immutable snapshots of them.
+// only mutable copies; everyone else sees immutable snapshots of them. Times are the coordinator's
+// own (coordinator/controller/timeline.h): their differences are true whatever happens to the wall
+// clock, and what people read is stamped from them.
 #pragma once
 
 #include <map>
@@ -27,6 +29,9 @@ struct Lease {
   int64_t epoch = 0;  // fencing: grows with every grant of the task, stale ones are refused
   std::vector<int> gpus;
   absl::Time granted_at;
+  // Since the grant, time in which the coordinator was down or stood still. Whether the attempt
+  // went on meanwhile only its worker knows: zero again as soon as that speaks of the lease.
+  absl::Duration unheard = absl::ZeroDuration();
 };
 
 struct Task {
@@ -182,6 +187,8 @@ struct GpuRecord {
 struct Worker {
   WorkerId id;
   std::string instance;  // the worker directory's own random name
+  // SHA-256 of the key with which that directory proves itself; "" until it has shown one.
+  std::string key_digest;
   std::string host, version;
   WorkerState state = WorkerState::kLost;
   // READY, DRAINING or QUARANTINED: what it is while it is there. LOST, and DRAINING while it goes

@@ -239,7 +239,8 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
       continue;
     }
     if (task.not_before > now) {
-      reason = absl::StrCat("waits until ", Rfc3339(task.not_before), " before its next attempt");
+      reason =
+          absl::StrCat("waits ", HumanDuration(task.not_before - now), " before its next attempt");
       continue;
     }
     const auto shape = std::make_tuple(task.priority, task.request.gpus, task.request.cpus,

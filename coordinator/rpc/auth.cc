@@ -2,7 +2,11 @@
 
 #include <openssl/crypto.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdlib>
+
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -13,6 +17,17 @@
 namespace scm {
 
 TokenCheck::TokenCheck(absl::string_view token) : digest_(token.empty() ? "" : Sha256Hex(token)) {}
+
+bool SameSecret(absl::string_view given, absl::string_view known) {
+  const std::string a = Sha256Hex(given), b = Sha256Hex(known);
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string NewSecret() {
+  unsigned char bytes[32];
+  if (getentropy(bytes, sizeof bytes) != 0) std::abort();
+  return absl::BytesToHexString({reinterpret_cast<const char*>(bytes), sizeof bytes});
+}
 
 absl::Status TokenCheck::Check(absl::string_view header) const {
   if (digest_.empty()) return absl::OkStatus();

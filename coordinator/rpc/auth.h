@@ -21,6 +21,12 @@ class TokenCheck {
   std::string digest_;  // SHA-256 of the token
 };
 
+// Whether both are the same, in a time that depends on no character of either.
+bool SameSecret(absl::string_view given, absl::string_view known);
+
+// 256 random bits in hexadecimal. Ends the process where the kernel gives none.
+std::string NewSecret();
+
 // The first line of a token file. INVALID_ARGUMENT if it is empty or others may read the file.
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 

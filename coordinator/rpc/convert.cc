@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/digest.h"
 #include "common/text.h"
 
 namespace scm {
@@ -11,7 +12,7 @@ namespace {
 // Bytes of what a worker says about itself.
 constexpr size_t kMaxName = 256;
 constexpr size_t kMaxTrainers = 256, kMaxPath = 4096;  // a worker names
-constexpr int64_t kMaxSlots = 1 << 20;  // so that sums of them stay numbers
+constexpr int64_t kMaxSlots = 1 << 20;                 // so that sums of them stay numbers
 
 double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : 0; }
 
@@ -44,6 +45,12 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
     input.gpus.back().product = LineOf(gpu.product(), kMaxName);
   }
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
+  input.acknowledged.assign(proto.acknowledged().begin(), proto.acknowledged().end());
+  for (const v1::LeaseRef& lease : proto.ended()) input.ended.push_back(FromProto(lease));
+  if (!proto.instance_key().empty()) input.key_digest = Sha256Hex(proto.instance_key());
+  if (proto.orphan_timeout_seconds() > 0) {
+    input.orphan_timeout = absl::Seconds(proto.orphan_timeout_seconds());
+  }
   for (const std::string& trainer : proto.trainers()) {
     if (input.trainers.size() == kMaxTrainers) break;
     input.trainers.push_back(LineOf(trainer, kMaxPath));
@@ -74,6 +81,11 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
     input.gpus.push_back(gpu);
   }
   input.leaving = proto.leaving();
+  // No clock is set by more than some centuries.
+  constexpr double kFarthest = 1e10;
+  if (std::isfinite(proto.clock_jump_seconds())) {
+    input.clock_jump_seconds = std::clamp(proto.clock_jump_seconds(), -kFarthest, kFarthest);
+  }
   for (const v1::LeaseState& state : proto.states()) input.states.push_back(StateFromProto(state));
   return input;
 }
@@ -140,11 +152,13 @@ struct OutputWriter {
     *proto.mutable_lease() = ToProto(output.lease);
     proto.set_report_offset(output.report_offset);
     proto.set_done(output.done);
+    proto.set_resend(output.resend);
   }
   void operator()(const RevokeOutput& output) {
     *message.mutable_revoke()->mutable_lease() = ToProto(output.lease);
     message.mutable_revoke()->set_reason(output.reason);
   }
+  void operator()(const RefusedOutput&) {}  // ends the stream, with a status
   void operator()(const DrainOutput& output) { message.mutable_drain()->set_reason(output.reason); }
 };
 

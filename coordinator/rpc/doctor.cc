@@ -31,8 +31,9 @@ std::string Listed(std::vector<std::string> names) {
                       all > kNamed ? absl::StrCat("; and ", all - kNamed, " more") : "");
 }
 
-Json CheckStoreBytes(const StoreHealth& health) {
-  const std::string at = absl::StrCat("looked through at ", Rfc3339(health.checked_at));
+Json CheckStoreBytes(const Snapshot& snapshot, const StoreHealth& health) {
+  const std::string at =
+      absl::StrCat("looked through at ", Rfc3339(snapshot.timeline->Stamp(health.checked_at)));
   if (!health.check.problems.empty()) {
     return Check("store", "problem", absl::StrCat(Listed(health.check.problems), " (", at, ")"),
                  "stop the coordinator, keep a copy of its data directory, and restore a back-up "
@@ -145,12 +146,14 @@ Json CheckWorkers(const Snapshot& snapshot) {
 Json DoctorView(const Snapshot& snapshot, const StoreHealth& health,
                 const ServiceDependencies& dependencies) {
   Json checks = Json::array();
-  checks.push_back(CheckStoreBytes(health));
+  checks.push_back(CheckStoreBytes(snapshot, health));
   checks.push_back(CheckRows(health));
   checks.push_back(CheckBlobs(snapshot, *dependencies.checkpoints));
   checks.push_back(CheckDisk(dependencies, snapshot));
   checks.push_back(CheckWorkers(snapshot));
-  return {{"now", Rfc3339(snapshot.at)}, {"version", dependencies.version}, {"checks", checks}};
+  return {{"now", Rfc3339(snapshot.timeline->Stamp(snapshot.at))},
+          {"version", dependencies.version},
+          {"checks", checks}};
 }
 
 }  // namespace scm

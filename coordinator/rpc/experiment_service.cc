@@ -101,12 +101,12 @@ absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& requ
                                                    kMaxRequestId,
                                                    " bytes, without control characters"));
   }
-  SCM_ASSIGN_OR_RETURN(*reply.mutable_experiment_id(),
-                       deps_.loop->Call(SubmitInput{
-                           request.request_id(),
-                           request.spec_json(),
-                           TextOf(request.source(), kMaxSource),
-                           {request.warnings().begin(), request.warnings().end()}}));
+  SCM_ASSIGN_OR_RETURN(
+      *reply.mutable_experiment_id(),
+      deps_.loop->Call(SubmitInput{request.request_id(),
+                                   request.spec_json(),
+                                   TextOf(request.source(), kMaxSource),
+                                   {request.warnings().begin(), request.warnings().end()}}));
   return absl::OkStatus();
 }
 

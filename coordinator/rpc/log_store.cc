@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/files.h"
 #include "common/status_macros.h"
 
@@ -38,6 +41,22 @@ absl::StatusOr<int64_t> LogStore::Append(const TaskId& task, int64_t attempt, in
   close(fd);
   if (written < 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path));
   return known + written;
+}
+
+void LogStore::SetAsideBeyond(const std::function<int64_t(const TaskId&)>& attempts_of) {
+  const absl::StatusOr<std::vector<std::string>> tasks = ListDirectory(directory_);
+  for (size_t i = 0; tasks.ok() && i < tasks->size(); ++i) {
+    const std::string directory = absl::StrCat(directory_, "/", (*tasks)[i]);
+    const int64_t known = attempts_of(TaskId((*tasks)[i]));
+    const absl::StatusOr<std::vector<std::string>> logs = ListDirectory(directory);
+    for (size_t k = 0; logs.ok() && k < logs->size(); ++k) {
+      int64_t attempt = 0;
+      absl::string_view name = (*logs)[k];
+      if (!absl::ConsumeSuffix(&name, ".log") || !absl::SimpleAtoi(name, &attempt)) continue;
+      const std::string path = absl::StrCat(directory, "/", (*logs)[k]);
+      if (attempt > known) std::rename(path.c_str(), absl::StrCat(path, ".aside").c_str());
+    }
+  }
 }
 
 std::string LogStore::Read(const TaskId& task, int64_t attempt, int64_t offset,

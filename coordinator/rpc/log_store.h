@@ -2,6 +2,7 @@
 // worker that sends again after lost contact doubles nothing. Thread-safe.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -21,6 +22,10 @@ class LogStore {
                                  absl::string_view data);
   // At most `limit` bytes of one attempt; empty if there are none (yet).
   std::string Read(const TaskId& task, int64_t attempt, int64_t offset, int64_t limit) const;
+  // After an older state was put back: logs of attempts beyond `attempts_of` their task (0: there
+  // is no such task) get another name, so that new attempts of these numbers begin with empty ones.
+  // Once, before the first Append.
+  void SetAsideBeyond(const std::function<int64_t(const TaskId&)>& attempts_of);
 
  private:
   std::string PathOf(const TaskId& task, int64_t attempt) const;

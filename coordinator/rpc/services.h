@@ -37,12 +37,16 @@ struct ServiceDependencies {
   StreamLimits* limits = nullptr;
 };
 
-// The "authorization" metadata of a call, or "".
+// The metadata of a call under this key, or "".
+template <typename Context>
+std::string MetadataOf(const Context& context, const char* key) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+}
 template <typename Context>
 std::string AuthorizationOf(const Context& context) {
-  const auto& metadata = context.client_metadata();
-  const auto found = metadata.find("authorization");
-  return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+  return MetadataOf(context, "authorization");
 }
 
 // Whether the caller may go on: its token is right, and with that its connection is known.

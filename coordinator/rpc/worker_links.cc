@@ -1,26 +1,37 @@
 #include "coordinator/rpc/worker_links.h"
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "coordinator/rpc/auth.h"
 #include "coordinator/rpc/convert.h"
 
 namespace scm {
 
+// A session's secret is "LINK-SECRET": the number finds it, the rest is compared.
 int64_t StreamLinks::Add(OutgoingStream* stream) {
   std::lock_guard lock(mutex_);
-  streams_[next_] = stream;
+  links_[next_] = {stream, absl::StrCat(next_, "-", NewSecret()), WorkerId()};
   return next_++;
 }
 
 void StreamLinks::Remove(int64_t link) {
   std::lock_guard lock(mutex_);
-  streams_.erase(link);
+  links_.erase(link);
 }
 
 void StreamLinks::Send(int64_t link, const Output& output) {
   v1::CoordinatorMessage message = ToProto(output, version_);
   std::lock_guard lock(mutex_);
-  if (const auto it = streams_.find(link); it != streams_.end()) {
-    it->second->Push(std::move(message));
+  const auto it = links_.find(link);
+  if (it == links_.end()) return;
+  if (const auto* refused = std::get_if<RefusedOutput>(&output)) {
+    return it->second.stream->Refuse(refused->reason);
   }
+  if (const auto* registered = std::get_if<RegisteredOutput>(&output)) {
+    it->second.worker = registered->worker;
+    message.mutable_registered()->set_session(it->second.secret);
+  }
+  it->second.stream->Push(std::move(message));
 }
 
 void StreamLinks::SendLogAck(int64_t link, const v1::LeaseRef& lease, int64_t log_offset) {
@@ -28,9 +39,20 @@ void StreamLinks::SendLogAck(int64_t link, const v1::LeaseRef& lease, int64_t lo
   *message.mutable_ack()->mutable_lease() = lease;
   message.mutable_ack()->set_log_offset(log_offset);
   std::lock_guard lock(mutex_);
-  if (const auto it = streams_.find(link); it != streams_.end()) {
-    it->second->Push(std::move(message));
+  if (const auto it = links_.find(link); it != links_.end()) {
+    it->second.stream->Push(std::move(message));
   }
+}
+
+std::optional<WorkerId> StreamLinks::WorkerOf(absl::string_view session) const {
+  int64_t link = 0;
+  if (!absl::SimpleAtoi(session.substr(0, session.find('-')), &link)) return std::nullopt;
+  std::lock_guard lock(mutex_);
+  const auto it = links_.find(link);
+  if (it == links_.end() || it->second.worker.empty() || !SameSecret(session, it->second.secret)) {
+    return std::nullopt;
+  }
+  return it->second.worker;
 }
 
 }  // namespace scm

@@ -5,8 +5,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "coordinator/controller/inputs.h"
 #include "scm/v1/worker.pb.h"
 
@@ -17,6 +19,8 @@ class OutgoingStream {
  public:
   virtual ~OutgoingStream() = default;
   virtual void Push(v1::CoordinatorMessage message) = 0;
+  // Ends the stream with PERMISSION_DENIED. Never blocks either.
+  virtual void Refuse(const std::string& reason) = 0;
 };
 
 class StreamLinks : public WorkerLinks {
@@ -27,12 +31,20 @@ class StreamLinks : public WorkerLinks {
   void Remove(int64_t link);
   void Send(int64_t link, const Output& output) override;
   void SendLogAck(int64_t link, const v1::LeaseRef& lease, int64_t log_offset);
+  // Whose stream handed out this secret; nullopt: none that is open.
+  std::optional<WorkerId> WorkerOf(absl::string_view session) const;
 
  private:
+  struct Link {
+    OutgoingStream* stream;
+    std::string secret;  // what calls beside the stream show, as Session makes it
+    WorkerId worker;     // empty before its registration
+  };
+
   const std::string version_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   int64_t next_ = 1;
-  std::map<int64_t, OutgoingStream*> streams_;
+  std::map<int64_t, Link> links_;
 };
 
 }  // namespace scm

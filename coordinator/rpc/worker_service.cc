@@ -5,6 +5,7 @@
 #include "common/status_macros.h"
 #include "common/text.h"
 #include "coordinator/rpc/convert.h"
+#include "coordinator/rpc/lease_check.h"
 #include "coordinator/rpc/status.h"
 #include "coordinator/rpc/worker_session.h"
 
@@ -12,26 +13,17 @@ namespace scm {
 namespace {
 
 constexpr char kWorkerService[] = "scm.v1.WorkerService";
+// Metadata of the calls beside the stream.
+constexpr char kSessionKey[] = "scm-session";
 
 // The blob's id: made by the server from ids it knows, never from a user's text.
-absl::StatusOr<std::string> BlobIdOf(const Snapshot& snapshot, const v1::UploadHeader& header) {
-  const auto task = snapshot.tasks->find(TaskId(header.lease().task_id()));
-  if (task == snapshot.tasks->end()) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no task ", LineOf(header.lease().task_id(), 100)));
-  }
-  const LeaseRef lease = FromProto(header.lease());
-  if (!task->second->lease || task->second->lease->epoch != lease.epoch) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the lease on ", lease.task.str(), " is no longer valid"));
-  }
+absl::StatusOr<std::string> BlobIdOf(const Task& task, const v1::UploadHeader& header) {
   if (header.kind() == v1::UploadHeader::ARTIFACT) {
-    return absl::StrCat(lease.task.str(), "/", header.name());
+    return absl::StrCat(task.id.str(), "/", header.name());
   }
-  if (task->second->run.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(lease.task.str(), " is no run"));
-  }
-  return absl::StrCat(task->second->run.str(), "/", header.step());
+  if (task.run.empty())
+    return absl::InvalidArgumentError(absl::StrCat(task.id.str(), " is no run"));
+  return absl::StrCat(task.run.str(), "/", header.step());
 }
 
 }  // namespace
@@ -48,7 +40,8 @@ grpc::ServerBidiReactor<v1::WorkerMessage, v1::CoordinatorMessage>* WorkerServic
   return new WorkerSession(deps_, admission, std::move(place));
 }
 
-absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& reader,
+absl::Status WorkerServiceImpl::Receive(const std::string& session,
+                                        grpc::ServerReader<v1::UploadMessage>& reader,
                                         v1::UploadResult& result) {
   v1::UploadMessage message;
   if (!reader.Read(&message) || !message.has_header()) {
@@ -57,10 +50,12 @@ absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& r
   const v1::UploadHeader header = message.header();
   const auto snapshot = deps_.loop->snapshot();
   if (snapshot->store_full) return absl::UnavailableError("the coordinator's disk is full");
-  SCM_ASSIGN_OR_RETURN(const std::string id, BlobIdOf(*snapshot, header));
-  const Task& task = *snapshot->tasks->at(TaskId(header.lease().task_id()));
+  const LeaseRef lease = FromProto(header.lease());
+  SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
+  SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
+  SCM_ASSIGN_OR_RETURN(const std::string id, BlobIdOf(*task, header));
   SCM_ASSIGN_OR_RETURN(const StreamLimits::Ticket ticket,
-                       TakePlace(deps_, StreamKind::kUpload, task.lease->worker.str()));
+                       TakePlace(deps_, StreamKind::kUpload, worker.str()));
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
                        deps_.checkpoints->Begin(FromProto(header, id)));
   while (reader.Read(&message)) {
@@ -70,9 +65,21 @@ absl::Status WorkerServiceImpl::Receive(grpc::ServerReader<v1::UploadMessage>& r
   SCM_ASSIGN_OR_RETURN(CommittedBlob blob, writer->Commit());
   result.set_id(blob.id);
   result.set_sha256(blob.sha256);
-  BlobInput input{FromProto(header.lease()), header.kind() == v1::UploadHeader::CHECKPOINT,
-                  header.step(), header.name(), std::move(blob)};
+  BlobInput input{lease,           header.kind() == v1::UploadHeader::CHECKPOINT,
+                  header.step(),   header.name(),
+                  std::move(blob), worker};
   return deps_.loop->Call(std::move(input)).status();
+}
+
+absl::Status WorkerServiceImpl::Send(const std::string& session,
+                                     const v1::WorkerDownloadRequest& request,
+                                     grpc::ServerWriter<v1::FileChunk>& writer) {
+  const auto snapshot = deps_.loop->snapshot();
+  const LeaseRef lease = FromProto(request.lease());
+  SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
+  SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
+  SCM_RETURN_IF_ERROR(MayRead(*snapshot, *task, request.id()));
+  return StreamBlob(deps_, request.id(), lease, writer);
 }
 
 grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
@@ -80,7 +87,8 @@ grpc::Status WorkerServiceImpl::Upload(grpc::ServerContext* context,
                                        v1::UploadResult* result) {
   const MeasuredCall call(deps_.metrics, kWorkerService, "Upload");
   if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Guarded("Upload", [&] { return Receive(*reader, *result); })));
+  return call.End(ToGrpc(Guarded(
+      "Upload", [&] { return Receive(MetadataOf(*context, kSessionKey), *reader, *result); })));
 }
 
 grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
@@ -90,9 +98,8 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
   if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
   const auto ticket = TakePlace(deps_, StreamKind::kDownload, HostOfPeer(context->peer()));
   if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
-  return call.End(ToGrpc(Guarded("Download", [&] {
-    return StreamBlob(deps_, request->id(), FromProto(request->lease()), *writer);
-  })));
+  return call.End(ToGrpc(Guarded(
+      "Download", [&] { return Send(MetadataOf(*context, kSessionKey), *request, *writer); })));
 }
 
 }  // namespace scm

@@ -21,7 +21,11 @@ class WorkerServiceImpl final
                         grpc::ServerWriter<v1::FileChunk>* writer) override;
 
  private:
-  absl::Status Receive(grpc::ServerReader<v1::UploadMessage>& reader, v1::UploadResult& result);
+  // `session`: what the caller shows of its stream.
+  absl::Status Receive(const std::string& session, grpc::ServerReader<v1::UploadMessage>& reader,
+                       v1::UploadResult& result);
+  absl::Status Send(const std::string& session, const v1::WorkerDownloadRequest& request,
+                    grpc::ServerWriter<v1::FileChunk>& writer);
 
   ServiceDependencies deps_;
   TokenCheck token_;

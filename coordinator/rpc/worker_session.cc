@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/guard.h"
 #include "coordinator/rpc/convert.h"
+#include "coordinator/rpc/lease_check.h"
 #include "coordinator/rpc/status.h"
 
 namespace scm {
@@ -57,6 +58,10 @@ void WorkerSession::Push(v1::CoordinatorMessage message) {
   if (resume) StartRead(&incoming_);
 }
 
+void WorkerSession::Refuse(const std::string& reason) {
+  FinishOnce({grpc::StatusCode::PERMISSION_DENIED, reason});
+}
+
 void WorkerSession::OnWriteDone(bool ok) {
   bool more = false;
   {
@@ -90,8 +95,11 @@ bool WorkerSession::Receive() {
     return false;
   }
   if (incoming_.has_register_()) {
-    deps_.loop->Post(FromProto(incoming_.register_(), link_));
-    return !worker.empty();
+    if (std::exchange(asked_, true)) {
+      FinishOnce({grpc::StatusCode::FAILED_PRECONDITION, "a stream registers once"});
+      return false;
+    }
+    return Post(FromProto(incoming_.register_(), link_)) && !worker.empty();
   }
   if (worker.empty()) {
     FinishOnce({grpc::StatusCode::FAILED_PRECONDITION, "the first message must be register"});
@@ -99,29 +107,24 @@ bool WorkerSession::Receive() {
   }
   switch (incoming_.message_case()) {
     case v1::WorkerMessage::kRenew:
-      deps_.loop->Post(FromProto(incoming_.renew(), worker));
-      break;
+      return Post(FromProto(incoming_.renew(), worker));
     case v1::WorkerMessage::kReports:
       // A worker sends 256 KiB at most, or one line of 1 MiB.
       if (incoming_.reports().lines().size() > kMaxReportBatch) {
         FinishOnce({grpc::StatusCode::INVALID_ARGUMENT, "so many reports in one message"});
         return false;
       }
-      deps_.loop->Post(FromProto(incoming_.reports(), worker));
-      break;
+      return Post(FromProto(incoming_.reports(), worker));
     case v1::WorkerMessage::kProcess:
-      deps_.loop->Post(FromProto(incoming_.process(), worker));
-      break;
+      return Post(FromProto(incoming_.process(), worker));
     case v1::WorkerMessage::kGoodbye:
-      deps_.loop->Post(FromProto(incoming_.goodbye(), worker));
-      break;
+      return Post(FromProto(incoming_.goodbye(), worker));
     case v1::WorkerMessage::kLog:
-      ReceiveLog(incoming_.log());
-      break;
+      ReceiveLog(worker, incoming_.log());
+      return true;
     default:
-      break;  // a newer worker's word: ignored
+      return true;  // a newer worker's word: ignored
   }
-  return true;
 }
 
 bool WorkerSession::TooManyWorkers(const std::string& instance) const {
@@ -133,10 +136,18 @@ bool WorkerSession::TooManyWorkers(const std::string& instance) const {
   return true;
 }
 
-void WorkerSession::ReceiveLog(const v1::LogChunk& chunk) {
+bool WorkerSession::Post(Input input) {
+  if (deps_.loop->Post(std::move(input))) return true;
+  // A worker never says a thing twice in one session: with a gap in it, only a new one helps.
+  FinishOnce({grpc::StatusCode::UNAVAILABLE, "the coordinator is overloaded: dial again"});
+  return false;
+}
+
+void WorkerSession::ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk) {
   const LeaseRef lease = FromProto(chunk.lease());
   const auto snapshot = deps_.loop->snapshot();
-  if (!snapshot->tasks->contains(lease.task) || lease.attempt < 1) return;
+  // Not acknowledged: nothing waits for the log of an attempt that is over.
+  if (!TaskUnderLease(*snapshot, worker, lease).ok()) return;
   const absl::StatusOr<int64_t> kept =
       deps_.logs->Append(lease.task, lease.attempt, chunk.offset(), chunk.data());
   // On a full disk nothing is acknowledged, and the worker sends it again later.

@@ -23,11 +23,13 @@ class WorkerSession final
   void OnCancel() override;
   void OnDone() override;
   void Push(v1::CoordinatorMessage message) override;
+  void Refuse(const std::string& reason) override;
 
  private:
   // Whether reading goes on at once; after Register it goes on when the answer is sent.
   bool Receive();
-  void ReceiveLog(const v1::LogChunk& chunk);
+  bool Post(Input input);
+  void ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk);
   // Whether this would be one more worker than are kept.
   bool TooManyWorkers(const std::string& instance) const;
   void FinishOnce(const grpc::Status& status);
@@ -37,6 +39,7 @@ class WorkerSession final
   v1::WorkerMessage incoming_;
   std::mutex mutex_;
   WorkerId worker_;
+  bool asked_ = false;  // one registration a stream: it is one worker's for as long as it lasts
   std::deque<v1::CoordinatorMessage> outgoing_;  // the front one is being written
   bool finished_ = false;
   StreamLimits::Ticket place_;

@@ -52,7 +52,7 @@ void AddCheckpoints(FamilySet& out, const Snapshot& snapshot, const Run& run,
   if (record == snapshot.checkpoints->end()) return;
   out.Gauge("scm_run_last_checkpoint_timestamp_seconds",
             "Unix time at which the latest checkpoint was committed.", RunLabels(run),
-            UnixSeconds(record->second->committed_at));
+            UnixSeconds(snapshot.timeline->Stamp(record->second->committed_at)));
 }
 
 // Every rule has its series from the start: a counter that appears as 1 shows no increase.
@@ -137,7 +137,8 @@ void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& e
   const Labels labels = {{"experiment", experiment.id.str()}};
   if (experiment.last_abort != absl::InfinitePast()) {
     out.Gauge("scm_experiment_last_abort_timestamp_seconds", "Unix time of the latest abort.",
-              With(labels, "rule", experiment.last_abort_rule), UnixSeconds(experiment.last_abort));
+              With(labels, "rule", experiment.last_abort_rule),
+              UnixSeconds(snapshot.timeline->Stamp(experiment.last_abort)));
   }
   if (experiment.spec->budget) {
     out.Gauge("scm_experiment_cost", "Money accrued, in the experiment's currency.", labels,
@@ -147,12 +148,12 @@ void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& e
   }
   if (!experiment.spec->timeline) return;
   const ExperimentForecast forecast = ForecastExperiment(snapshot, experiment.id);
-  if (!forecast.finish_p50) return;
+  if (!forecast.due_by_p50) return;
   const absl::Time due =
       absl::FromCivil(experiment.spec->timeline->finish_by + 1, absl::UTCTimeZone());
   out.Gauge("scm_experiment_projected_slip_seconds",
             "Projected finish minus the end of finish_by; negative is early.", labels,
-            absl::ToDoubleSeconds(*forecast.finish_p50 - due));
+            absl::ToDoubleSeconds(*forecast.due_by_p50 - due));
 }
 
 void AddWorkers(FamilySet& out, const Snapshot& snapshot) {

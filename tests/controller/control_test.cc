@@ -192,13 +192,13 @@ TEST(Control, AFullDiskLosesNothing) {
   h.AddWorker(4);
   h.faulty.FillDiskAt(h.faulty.calls() + 1);
   bool first = false, second = false;
-  h.controller->Handle(SubmitInput{"a", TestFile("replicate"), ""}, h.now,
+  h.controller->Handle(SubmitInput{"a", TestFile("replicate"), ""}, h.Clocks(),
                        [&](const absl::StatusOr<Reply>& reply) { first = reply.ok(); });
-  EXPECT_TRUE(absl::IsResourceExhausted(h.controller->Flush(h.now)));
+  EXPECT_TRUE(absl::IsResourceExhausted(h.controller->Flush(h.Clocks())));
   EXPECT_TRUE(h.snapshot()->store_full);
-  h.controller->Handle(SubmitInput{"b", TestFile("replicate"), ""}, h.now,
+  h.controller->Handle(SubmitInput{"b", TestFile("replicate"), ""}, h.Clocks(),
                        [&](const absl::StatusOr<Reply>& reply) { second = reply.ok(); });
-  EXPECT_TRUE(absl::IsResourceExhausted(h.controller->Flush(h.now)));
+  EXPECT_TRUE(absl::IsResourceExhausted(h.controller->Flush(h.Clocks())));
   EXPECT_FALSE(first || second);
   h.faulty.Recover();
   h.Round();

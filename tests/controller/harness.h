@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -100,7 +101,8 @@ class Harness : public WorkerLinks {
     Manifest manifest{absl::StrCat(task.run.str(), "/", step), task.attempts, task.epoch, step, {}};
     auto writer = blobs.Begin(manifest);
     (*writer)->Append("data", 0, manifest.id).IgnoreError();
-    return Give(BlobInput{Ref(task), true, step, "", *(*writer)->Commit()}).status();
+    return Give(BlobInput{Ref(task), true, step, "", *(*writer)->Commit(), task.lease->worker})
+        .status();
   }
   // Trains a run to its end with this final validation loss.
   void Train(const TaskId& id, double loss) {
@@ -139,12 +141,13 @@ class Harness : public WorkerLinks {
     }
   }
   void Round() {
-    controller->Tick(now);
-    EXPECT_TRUE(controller->Flush(now).ok());
+    controller->Tick(Clocks());
+    EXPECT_TRUE(controller->Flush(Clocks()).ok());
   }
   absl::StatusOr<Reply> Give(const Input& input) {
     absl::StatusOr<Reply> answer = absl::InternalError("no answer");
-    controller->Handle(input, now, [&](absl::StatusOr<Reply> reply) { answer = std::move(reply); });
+    controller->Handle(input, Clocks(),
+                       [&](absl::StatusOr<Reply> reply) { answer = std::move(reply); });
     Round();
     return answer;
   }
@@ -155,8 +158,10 @@ class Harness : public WorkerLinks {
     options.stop_grace = absl::Seconds(30);
     controller = std::make_unique<Controller>(
         options, ControllerDependencies{&faulty, &blobs, &scheduler_, this});
-    EXPECT_TRUE(controller->Recover(now).ok());
+    EXPECT_TRUE(controller->Recover(Clocks(), boot).ok());
   }
+  // What the machine's clocks say. The steady one follows `now`.
+  ClockReading Clocks() const { return {now + wall_ahead, now - booted}; }
 
   // ---- what is
   std::shared_ptr<const Snapshot> snapshot() const { return controller->snapshot(); }
@@ -191,6 +196,20 @@ class Harness : public WorkerLinks {
     const auto found = snapshot()->waiting_reasons->find(id);
     return found == snapshot()->waiting_reasons->end() ? "" : found->second;
   }
+  int CountEvents(const std::string& kind) {
+    const auto rows = store.ReadEvents("", 0, 100000);
+    return static_cast<int>(std::count_if(rows->begin(), rows->end(),
+                                          [&](const EventRow& row) { return row.kind == kind; }));
+  }
+  // The latest of this kind; an empty one if there is none.
+  EventRow LastEvent(const std::string& kind) {
+    EventRow found;
+    const auto rows = store.ReadEvents("", 0, 100000);
+    for (const EventRow& row : *rows) {
+      if (row.kind == kind) found = row;
+    }
+    return found;
+  }
   std::string Gate(const ExperimentId& id, StageKind kind) const {
     for (const StageRecord& stage : At(id)->stages) {
       if (stage.kind == kind)
@@ -202,6 +221,9 @@ class Harness : public WorkerLinks {
   void Send(int64_t link, const Output& output) override { sent.emplace_back(link, output); }
 
   absl::Time now = absl::FromUnixSeconds(1'790'000'000);
+  absl::Duration wall_ahead = absl::ZeroDuration();  // by which somebody set the wall clock
+  absl::Time booted = absl::FromUnixSeconds(1'789'000'000);
+  std::string boot = "boot 1";
   MemoryStore store;
   FaultyStore faulty{&store};
   MemoryBlobs blobs;

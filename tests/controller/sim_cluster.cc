@@ -69,7 +69,7 @@ void SimCluster::StartCoordinator() {
   options.version = "simulated";
   controller_ = std::make_unique<Controller>(
       options, ControllerDependencies{&faulty_, &blobs_, &checked_scheduler_, &links_});
-  const absl::Status recovered = controller_->Recover(time_.now());
+  const absl::Status recovered = controller_->Recover(time_.Clocks(), "simulated");
   if (!recovered.ok()) {
     must_match_ = must_match_ && !error_is_applied_;
     return StopCoordinator(absl::Seconds(5));
@@ -116,6 +116,9 @@ void SimCluster::Wake() {
 // As ControllerLoop has it: while the disk is full, only the commit is tried again.
 void SimCluster::Round(int64_t life) {
   if (life != life_ || controller_ == nullptr) return;
+  if (time_.now() < frozen_until_) {
+    return time_.After(frozen_until_ - time_.now(), [this, life] { Round(life); });
+  }
   const bool woken = std::exchange(awake_, false);
   if (!woken) time_.After(absl::Seconds(1), [this, life] { Round(life); });
   ++rounds_;
@@ -123,15 +126,15 @@ void SimCluster::Round(int64_t life) {
     std::deque<Item> items;
     items.swap(queue_);
     for (Item& item : items) {
-      controller_->Handle(item.input, time_.now(), std::move(item.done));
+      controller_->Handle(item.input, time_.Clocks(), std::move(item.done));
     }
-    controller_->Tick(time_.now());
+    controller_->Tick(time_.Clocks());
   }
   Flush();
 }
 
 bool SimCluster::Flush() {
-  const absl::Status status = controller_->Flush(time_.now());
+  const absl::Status status = controller_->Flush(time_.Clocks());
   store_full_ = absl::IsResourceExhausted(status);
   if (status.ok()) {
     AfterCommit();
@@ -250,7 +253,8 @@ void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
   (*writer)->Append("data", 0, content).IgnoreError();
   absl::StatusOr<CommittedBlob> blob = (*writer)->Commit();
   if (!blob.ok()) return answer(blob.status());
-  const BlobInput input{lease, checkpoint, step, name, *std::move(blob)};
+  const BlobInput input{lease, checkpoint,       step,
+                        name,  *std::move(blob), task->second->lease->worker};
   if (old_messages_.size() < kMaxOldMessages) old_messages_.push_back(input);
   time_.After(Latency(), [this, life = life_, input, answer] {
     if (life != life_) return answer(absl::UnavailableError("the connection broke"));
@@ -297,7 +301,7 @@ void SimCluster::NextFault() {
 void SimCluster::PlayFault() {
   SimWorker& worker = *workers_[rng_.Below(workers_.size())];
   const auto note = [this](const char* what) { ++played_[what]; };
-  switch (rng_.Below(scenario_.user_acts ? 10 : 8)) {
+  switch (rng_.Below(scenario_.user_acts ? 12 : 10)) {
     case 0:
       note("worker crash");
       worker.Crash();
@@ -336,14 +340,16 @@ void SimCluster::PlayFault() {
     case 7: {
       // Late messages, some of leases that are long gone: those must change nothing.
       if (controller_ == nullptr || store_full_ || old_messages_.empty()) return;
+      if (time_.now() < frozen_until_) return;
       for (int i = 0; i < 10 && controller_ != nullptr; ++i) {
         const Input& old = old_messages_[rng_.Below(old_messages_.size())];
+        controller_->Tick(time_.Clocks());  // what time alone changes comes first
         if (!Flush()) return;
         if (!IsStale(old)) continue;
         note("stale message");
         const std::shared_ptr<const Snapshot> before = last_;
         bool refused = false;
-        controller_->Handle(old, time_.now(),
+        controller_->Handle(old, time_.Clocks(),
                             [&](const absl::StatusOr<Reply>& reply) { refused = !reply.ok(); });
         if (!Flush()) return;
         if (!SameRecords(*before, *last_)) Problem("a stale message changed something");
@@ -353,6 +359,15 @@ void SimCluster::PlayFault() {
       }
       break;
     }
+    case 8:
+      note("wall clock set");
+      time_.SetWall(absl::Hours(1 + static_cast<int64_t>(rng_.Below(100))) *
+                    (rng_.Below(2) == 0 ? 1 : -1));
+      break;
+    case 9:
+      note("coordinator frozen");
+      Freeze(Between(1, 120));
+      break;
     default:
       PlayUser();
   }

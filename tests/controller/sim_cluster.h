@@ -75,6 +75,8 @@ class SimCluster {
   void StopCoordinator(absl::Duration down);
   void Round(int64_t life);
   void Wake();
+  // The coordinator's process stands still; what arrives meanwhile waits.
+  void Freeze(absl::Duration duration) { frozen_until_ = time_.now() + duration; }
   bool Flush();
   void Post(Input input, Controller::Done done = nullptr);
   void AfterCommit();
@@ -118,7 +120,7 @@ class SimCluster {
   std::deque<Item> queue_;
   bool awake_ = false, store_full_ = false;
   bool must_match_ = false, error_is_applied_ = false;
-  absl::Time full_until_ = absl::InfinitePast();
+  absl::Time full_until_ = absl::InfinitePast(), frozen_until_ = absl::InfinitePast();
   std::shared_ptr<const Snapshot> last_;  // the last committed state that was published
   CommitChecker checker_;
 

@@ -141,7 +141,12 @@ std::string Dump(const Snapshot& snapshot) {
   add(*snapshot.experiments);
   add(*snapshot.trials);
   add(*snapshot.runs);
-  add(*snapshot.tasks);
+  for (const auto& [id, task] : *snapshot.tasks) {
+    Json record = ToJson(*task);
+    // A restart leaves open how long its worker went on.
+    if (record["lease"].is_object()) record["lease"].erase("unheard_ns");
+    absl::StrAppend(&text, record.dump(), "\n");
+  }
   add(*snapshot.workers);
   add(*snapshot.checkpoints);
   add(*snapshot.artifacts);

@@ -8,12 +8,16 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "coordinator/controller/timeline.h"
 
 namespace scm::simulation {
 
 class VirtualTime {
  public:
   absl::Time now() const { return now_; }
+  // As the coordinator reads its clocks. Somebody may set the wall clock; nothing else follows it.
+  ClockReading Clocks() const { return {now_ + wall_ahead_, now_ - absl::UnixEpoch()}; }
+  void SetWall(absl::Duration by) { wall_ahead_ += by; }
   void After(absl::Duration delay, std::function<void()> what) {
     due_.emplace(std::pair(now_ + delay, next_++), std::move(what));
   }
@@ -27,6 +31,7 @@ class VirtualTime {
   }
 
  private:
+  absl::Duration wall_ahead_ = absl::ZeroDuration();
   absl::Time now_ = absl::FromUnixSeconds(1'790'000'000);
   int64_t next_ = 0;
   std::map<std::pair<absl::Time, int64_t>, std::function<void()>> due_;

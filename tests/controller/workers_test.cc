@@ -203,7 +203,7 @@ TEST(Workers, StaleWordsChangeNothing) {
   EXPECT_TRUE(h.Give(ProcessInput{w, old, ProcessInput::Kind::kExited, 0, "", false}).ok());
   CommittedBlob blob;
   blob.id = "r-1/10";
-  EXPECT_TRUE(absl::IsFailedPrecondition(h.Give(BlobInput{old, true, 10, "", blob}).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(h.Give(BlobInput{old, true, 10, "", blob, w}).status()));
   EXPECT_EQ(h.TaskAt(task)->report_offset, before.report_offset);
   EXPECT_EQ(h.StateOf(task), "ASSIGNED");
   EXPECT_TRUE(h.snapshot()->checkpoints->empty());

@@ -173,6 +173,19 @@ class Units(unittest.TestCase):
                        "RuntimeDirectory", "DynamicUser"):
             self.assertNotIn(breaks, worker)
 
+    def test_the_drop_in_adds_a_trainer_user_and_what_that_takes(self):
+        unit = self.read(DEPLOY / "systemd/scm-worker@.service")
+        added = self.read(DEPLOY / "systemd/trainer-user.conf")
+        cleared, command = added["ExecStart"]
+        self.assertEqual(cleared, "")
+        self.assertIn("--trainer-user", flags_of("scm-worker"))
+        self.assertEqual(command.replace("--trainer-user scm-trainer ", "").split(),
+                         unit["ExecStart"][0].split())
+        self.assertEqual(added["AmbientCapabilities"], added["CapabilityBoundingSet"])
+        page = (ROOT / "docs/deploy.md").read_text()
+        for capability in added["AmbientCapabilities"][0].split():
+            self.assertIn(capability, page)
+
     def test_systemd_reads_them(self):
         if shutil.which("systemd-analyze") is None:
             # Said, not skipped: the commands are checked above without it.

@@ -64,6 +64,10 @@ void FakeCoordinator::SendAck(const LeaseRef& lease, bool done) {
 void FakeCoordinator::Commit(const ReportBatch& batch) {
   std::string& reports = leases_[batch.lease.lease_id].reports;
   const int64_t known = static_cast<int64_t>(reports.size());
+  if (batch.offset > known && lost_) {
+    sink_(Ack{batch.lease, known, 0, false, /*resend=*/true});
+    return;
+  }
   if (batch.offset > known) {
     violations.push_back(absl::StrCat("gap: ", known, " to ", batch.offset));
     return;
@@ -92,12 +96,18 @@ bool FakeCoordinator::Send(WorkerMessage message) {
   if (const auto* renew = std::get_if<Renew>(&message)) {
     ++renewals;
     leaving = leaving || renew->leaving;
+    clock_jumps += renew->clock_jump_seconds;
     states = renew->states;
   } else if (const auto* goodbye = std::get_if<Goodbye>(&message)) {
     goodbyes.push_back(goodbye->reason);
   } else if (const auto* batch = std::get_if<ReportBatch>(&message)) {
     if (!Valid(batch->lease)) {
       violations.push_back("reports without a lease");
+      return true;
+    }
+    if (lose_batches > 0) {
+      --lose_batches;
+      lost_ = true;
       return true;
     }
     Commit(*batch);

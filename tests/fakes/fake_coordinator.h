@@ -38,6 +38,8 @@ class FakeCoordinator : public CoordinatorClient {
   bool acknowledge_logs = true;             // and so are logs
   std::deque<absl::Status> upload_answers;  // taken one an upload, before it is looked at
   bool damage_downloads = false;
+  int lose_batches =
+      0;  // so many are taken and forgotten; it asks for them when the next one comes
 
   // What it saw.
   const Lease& lease(const LeaseRef& lease) { return leases_[lease.lease_id]; }
@@ -46,6 +48,7 @@ class FakeCoordinator : public CoordinatorClient {
   std::vector<std::string> violations;  // of the protocol between worker and coordinator
   std::vector<Register> registrations;
   std::vector<std::string> goodbyes;
+  double clock_jumps = 0;  // seconds, told by renewals
   int renewals = 0, uploads = 0, downloads = 0, chunks = 0;
   bool leaving = false;            // a worker said that it goes down
   std::vector<LeaseState> states;  // of the latest renewal
@@ -62,6 +65,7 @@ class FakeCoordinator : public CoordinatorClient {
   void Commit(const ReportBatch& batch);
   void SendAck(const LeaseRef& lease, bool done);
 
+  bool lost_ = false;
   Sink sink_;
   std::map<std::string, LeaseRef> valid_;  // by lease id
   std::map<std::string, Lease> leases_;

@@ -31,6 +31,18 @@ class MemoryBlobs : public CheckpointStore {
     blobs_.erase(std::string(id));
     return absl::OkStatus();
   }
+  absl::StatusOr<std::vector<CommittedBlob>> Unknown(const std::set<std::string>& known) override {
+    std::vector<CommittedBlob> unknown;
+    for (const auto& [id, blob] : blobs_) {
+      if (keeps_unknown && !known.contains(id)) unknown.push_back(blob);
+    }
+    return unknown;
+  }
+  absl::StatusOr<std::string> SetAside(absl::string_view id) override {
+    aside.insert(std::string(id));
+    blobs_.erase(std::string(id));
+    return absl::StrCat("/aside/", id);
+  }
   absl::StatusOr<std::vector<std::string>> Sweep(const std::set<std::string>& known) override {
     std::erase_if(blobs_, [&](const auto& blob) { return !known.contains(blob.first); });
     std::vector<std::string> missing;
@@ -40,6 +52,10 @@ class MemoryBlobs : public CheckpointStore {
     return missing;
   }
 
+  // Whether blobs without a row outlive the process; the simulator compares the states before and
+  // after a restart, and takes them away.
+  bool keeps_unknown = false;
+  std::set<std::string> aside;
   // What Begin answers while it is not OK.
   absl::Status error;
   const std::map<std::string, CommittedBlob>& blobs() const { return blobs_; }

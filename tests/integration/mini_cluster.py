@@ -133,6 +133,8 @@ class MiniCluster:
 class ManualCluster(MiniCluster):
     """The same from the programs themselves, for settings that `local up` does not offer."""
 
+    environment = None  # of the programs; None = this process's
+
     def __init__(self, workers: int = 2, coordinator_flags=()):
         self.running = {}  # "coordinator", 1, 2 … -> Popen
         self.coordinator_flags = coordinator_flags
@@ -142,7 +144,8 @@ class ManualCluster(MiniCluster):
         pathlib.Path(self.home, "logs").mkdir(exist_ok=True)
         with open(pathlib.Path(self.home, "logs", f"{name}.log"), "a") as log:
             self.running[name] = subprocess.Popen([BIN / program, *map(str, flags)], stdout=log,
-                                                  stderr=log, start_new_session=True)
+                                                  stderr=log, start_new_session=True,
+                                                  env=self.environment)
 
     def up(self):
         data = pathlib.Path(self.home, "coordinator")

@@ -21,7 +21,7 @@ using testing::HasSubstr;
 constexpr char kUserToken[] = "a token of the user", kWorkerToken[] = "a token of workers";
 
 Controller* Recovered(Controller& controller) {
-  EXPECT_TRUE(controller.Recover(RealClock().Now()).ok());
+  EXPECT_TRUE(controller.Recover({RealClock().Now(), RealClock().Steady()}, "boot").ok());
   return &controller;
 }
 

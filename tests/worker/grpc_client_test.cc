@@ -32,6 +32,7 @@ class Service : public v1::WorkerService::Service {
       v1::CoordinatorMessage answer;
       if (message.has_register_()) {
         answer.mutable_registered()->set_worker_id("w-7");
+        answer.mutable_registered()->set_session("7-secret");
         *answer.mutable_registered()->mutable_kept() = message.register_().live();
         stream->Write(answer);
         v1::Grant& grant = *answer.mutable_grant();
@@ -50,8 +51,17 @@ class Service : public v1::WorkerService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Upload(grpc::ServerContext*, grpc::ServerReader<v1::UploadMessage>* reader,
+  // What a call shows of its session.
+  void Look(const grpc::ServerContext& context) {
+    const auto shown = context.client_metadata().find("scm-session");
+    sessions.push_back(shown == context.client_metadata().end()
+                           ? ""
+                           : std::string(shown->second.data(), shown->second.size()));
+  }
+
+  grpc::Status Upload(grpc::ServerContext* context, grpc::ServerReader<v1::UploadMessage>* reader,
                       v1::UploadResult* result) override {
+    Look(*context);
     v1::UploadMessage message;
     while (reader->Read(&message)) {
       if (message.has_header()) {
@@ -67,8 +77,9 @@ class Service : public v1::WorkerService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Download(grpc::ServerContext*, const v1::WorkerDownloadRequest* request,
+  grpc::Status Download(grpc::ServerContext* context, const v1::WorkerDownloadRequest* request,
                         grpc::ServerWriter<v1::FileChunk>* writer) override {
+    Look(*context);
     v1::FileChunk chunk;
     for (int i = 0; i < 1000; ++i) {
       chunk.set_path("f");
@@ -83,6 +94,7 @@ class Service : public v1::WorkerService::Service {
   std::vector<v1::WorkerMessage> received;
   v1::UploadHeader header;
   std::map<std::string, std::string> uploaded;
+  std::vector<std::string> sessions;
   size_t largest = 0;
 };
 
@@ -261,6 +273,18 @@ TEST_F(GrpcClientTest, SpeaksTlsAndChecksTheCertificate) {
   EXPECT_TRUE(WaitUntil([&] { return Count() == 3; }, "registration"));
   client_.reset();
   server->Shutdown();
+}
+
+TEST_F(GrpcClientTest, CallsShowTheSessionBesideWhichTheyAreMade) {
+  const auto nothing = [](absl::string_view, int64_t, absl::string_view) {
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(client_->Download({}, "r-1/5", nothing).ok());  // before any session
+  client_->OpenSession({}, Sink());
+  // The call waits for the registration that is under way.
+  EXPECT_TRUE(client_->Download({}, "r-1/5", nothing).ok());
+  client_->Upload({}).IgnoreError();
+  EXPECT_THAT(service_.sessions, testing::ElementsAre("", "7-secret", "7-secret"));
 }
 
 TEST_F(GrpcClientTest, TransfersCanBeBrokenOff) {

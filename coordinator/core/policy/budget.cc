@@ -18,7 +18,8 @@ Evidence MakeEvidence(const BudgetSnapshot& snapshot, bool start, double cost) {
   e.statistic = {{"accrued", snapshot.accrued},
                  {"committed", snapshot.committed},
                  {"start", start ? 1 : 0},
-                 {"start_cost", cost}};
+                 {"start_cost", cost},
+                 {"leased_seconds", snapshot.leased_seconds}};
   e.limits = {{"limit", snapshot.limit}};
   return e;
 }
@@ -31,7 +32,8 @@ Verdict EvaluateBudget(const BudgetSnapshot& snapshot) {
   if (snapshot.accrued >= snapshot.limit) {
     Evidence e = MakeEvidence(snapshot, /*start=*/false, 0);
     e.reason = absl::StrCat("budget: ", spent, " of ", limit, " is spent");
-    e.seen = absl::StrCat("spent so far, running tasks included: ", spent);
+    e.seen = absl::StrCat("spent so far, running tasks included: ", spent, " for ",
+                          HumanDuration(absl::Seconds(snapshot.leased_seconds)), " of leases");
     e.threshold = absl::StrCat("less than ", limit);
     return AbortVerdict(std::move(e), /*censored=*/true);
   }

@@ -17,6 +17,7 @@ struct BudgetSnapshot {
   // What tasks already started still need to end; 0 where nothing is known.
   double committed = 0;
   std::optional<double> forecast_p90;  // of the whole experiment
+  double leased_seconds = 0;           // for which `accrued` was due, by a steady clock
 };
 
 // Abort once accrued ≥ limit. A forecast P90 beyond the limit warns.

@@ -1,0 +1,16 @@
+// For how long a lease is paid for. Pure.
+#pragma once
+
+#include <algorithm>
+
+#include "coordinator/core/model.h"
+
+namespace scm {
+
+// Seconds from the grant to `now`, without the time in which nobody could hear of it and that its
+// worker has not confirmed since. Never negative.
+inline double HeldSeconds(const Lease& lease, absl::Time now) {
+  return std::max(0.0, absl::ToDoubleSeconds(now - lease.granted_at - lease.unheard));
+}
+
+}  // namespace scm

@@ -1,0 +1,48 @@
+#include "coordinator/rpc/lease_check.h"
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/controller/snapshot_index.h"
+
+namespace scm {
+
+absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const Snapshot& snapshot,
+                                  const std::string& session, const LeaseRef& lease) {
+  if (!session.empty()) {
+    if (const std::optional<WorkerId> worker = links.WorkerOf(session)) return *worker;
+    return absl::UnauthenticatedError(
+        "the session that this call belongs to has ended: register, and try again");
+  }
+  const auto task = snapshot.tasks->find(lease.task);
+  if (task != snapshot.tasks->end() && task->second->lease) {
+    const auto worker = snapshot.workers->find(task->second->lease->worker);
+    if (worker != snapshot.workers->end() && worker->second->key_digest.empty()) {
+      return worker->first;
+    }
+  }
+  return absl::UnauthenticatedError(
+      "the call names no session: a worker shows what it was given at its registration");
+}
+
+absl::StatusOr<const Task*> TaskUnderLease(const Snapshot& snapshot, const WorkerId& worker,
+                                           const LeaseRef& lease) {
+  const auto found = snapshot.tasks->find(lease.task);
+  if (found == snapshot.tasks->end()) {
+    return absl::NotFoundError(absl::StrCat("there is no task ", lease.task.str()));
+  }
+  const Task& task = *found->second;
+  if (!task.lease || task.lease->id != lease.lease || task.lease->worker != worker ||
+      task.lease->epoch != lease.epoch || task.attempts != lease.attempt) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the lease ", lease.lease.str(), " of ", lease.task.str(),
+                     " is no longer valid, or not ", worker.str(), "'s"));
+  }
+  return &task;
+}
+
+absl::Status MayRead(const Snapshot& snapshot, const Task& task, const std::string& blob) {
+  if (ExperimentIdOf(snapshot, blob) == task.experiment) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(blob, " is no file of ", task.experiment.str(),
+                                                  ", to which ", task.id.str(), " belongs"));
+}
+
+}  // namespace scm
