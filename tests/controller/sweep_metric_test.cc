@@ -83,7 +83,8 @@ TEST(SweepMetric, AMisspeltNameIsSaidAtTheFirstValidationOnceAndAtTheGate) {
     h.AddWorker(4);
     const ExperimentId e = h.Submit(FileWith("grid", "zscroe", "min", stages));
     const std::string expected =
-        "sweep.metric compares trials by \"zscroe\", which the validation at step 0 lacks; it has "
+        "sweep.metric compares trials by \"zscroe\", which the validation at step 0 lacks as a "
+        "number; it has "
         "loss, zscore. Did you mean zscore?";
     const Json metrics = {{"loss", 1.0}, {"zscore", 0.1}, {"note", "text"}};
     const bool checked = stages != "sweep, replicate";
@@ -134,8 +135,8 @@ TEST(SweepMetric, ATextIsNotTakenForANumber) {
   h.Started(trial);
   Validate(h, trial, 0, {{"zscore", "0.5"}});
   EXPECT_EQ(h.RunOf(trial)->metric_missing,
-            "sweep.metric compares trials by \"zscore\", which the validation at step 0 has, but "
-            "not as a number; it has no numbers in `metrics` at all");
+            "sweep.metric compares trials by \"zscore\", which the validation at step 0 lacks as "
+            "a number; it has no numbers in `metrics` at all");
 }
 
 // A trainer may report one line a validation set.
