@@ -98,11 +98,10 @@ absl::Status ControllerLoop::Read(std::function<void(StateStore&)> query) {
 absl::StatusOr<StoreHealth> ControllerLoop::CheckStore() {
   StoreHealth health;
   SCM_RETURN_IF_ERROR(RunThere([&] {
-    const absl::Time now = clock_->Now();
-    health = *controller_->snapshot()->store_health;
-    const absl::Duration age = now - health.checked_at;
-    if (age >= absl::ZeroDuration() && age < kFreshCheck) return;
-    health = controller_->CheckStore(now, options_.check_allowed);
+    const auto snapshot = controller_->snapshot();
+    health = *snapshot->store_health;
+    if (snapshot->at - health.checked_at < kFreshCheck) return;
+    health = controller_->CheckStore(Read(), options_.check_allowed);
   }));
   return health;
 }

@@ -47,10 +47,11 @@ void ReportHandler::Handle(const ReportsInput& input) {
     context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
     return;
   }
+  const bool gap = input.offset > context_.cluster.tasks.Find(id)->report_offset;
   int64_t at = input.offset;
   for (const ReportLine& line : input.lines) {
     const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
-    if (at > known) break;  // a gap
+    if (at > known) break;
     const int64_t begin = at;
     at += line.bytes;
     if (at <= known) continue;
@@ -65,7 +66,7 @@ void ReportHandler::Handle(const ReportsInput& input) {
   }
   const Task& after = *context_.cluster.tasks.Find(id);
   context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false,
-                                        /*resend=*/input.offset > known});
+                                        /*resend=*/gap});
 }
 
 void ReportHandler::Line(const TaskId& id, const ReportLine& line) {

@@ -247,7 +247,7 @@ TEST(Sweep, CensoredTrialsAreNoWorst) {
   }
 }
 
-TEST(Reports, TokensTotalNeverFallsWhenAnAttemptResumes) {
+TEST(Tokens, TheTotalNeverFallsWhenAnAttemptResumes) {
   Harness h;
   h.AddWorker(1);
   h.Submit(TestFile("replicate"));

@@ -73,7 +73,7 @@ TEST_F(Predictions, WrongLinesAreNamed) {
       {"{\"id\": \"one\", \"predicted\": [0, 1]}", "an index from 0 to 2"},
       {"{\"id\": \"set\", \"predicted\": [0, \"b\"]}", "a list of indices from 0 to 2"},
       {"{\"id\": \"set\", \"predicted\": []}", "a list of indices"},
-      {"{\"id\": \"one\", \"predicted\": NaN}", "p.jsonl:1: predicted: NaN is no JSON"},
+      {"{\"id\": \"one\", \"predicted\": NaN}", "p.jsonl:1: line: predicted: NaN is no JSON"},
       {"{\"id\": \"one\", \"predicted\": 1}\n{\"id\": \"one\", \"predicted\": 1}",
        "p.jsonl:2: item one is answered twice"},
   };
