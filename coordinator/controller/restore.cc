@@ -256,6 +256,10 @@ std::vector<SetAsideRow> Cluster::Restore(const StoredState& stored) {
     }
     const absl::Status read = Guarded("its body", [&] { return ReadRow(row, *this); });
     if (read.ok()) continue;
+    // Validations of a run that was set aside are not named beside it.
+    if (row.table == EntityTable::kValidations && broken.contains(ExperimentId(row.experiment))) {
+      continue;
+    }
     const std::string reason = LineOf(read.message(), 300);
     aside.push_back({EntityTableName(row.table), LineOf(row.id, 100), row.experiment, reason});
     if (row.table == EntityTable::kExperiments) {

@@ -32,7 +32,7 @@ TEST(Binding, WordsAboutAnothersLeaseChangeNothing) {
   blob.id = "r-1/10";
   using Kind = ProcessInput::Kind;
   const std::vector<std::pair<const char*, Input>> forged = {
-      {"rows", ReportsInput{s.other, s.lease, 0, rows}},
+      {"rows", ReportsInput{s.other, s.lease, 0, ReadReportLines(rows)}},
       {"an end", ProcessInput{s.other, s.lease, Kind::kExited, 0, "", false}},
       {"a kill", ProcessInput{s.other, s.lease, Kind::kKilled, 137, "", true}},
       {"a failed start", ProcessInput{s.other, s.lease, Kind::kStartFailed, 0, "no", false}},

@@ -20,7 +20,7 @@ class Waiting : public testing::Test {
       if (!h.TaskAt(task)->lease) return;
       const LeaseRef lease = Harness::Ref(*h.TaskAt(task));
       if (silent && grows) *silent += absl::Seconds(5);
-      h.Give(RenewInput{worker, {lease}, {}, false, {{lease, waiting_for, silent}}}).IgnoreError();
+      h.Give(RenewInput{worker, {lease}, {}, false, 0, {{lease, waiting_for, silent}}}).IgnoreError();
     }
   }
   void Begin(const std::string& more) {
@@ -80,7 +80,7 @@ TEST_F(Waiting, AnotherLeasesWordIsNotTaken) {
   Begin("");
   LeaseRef stale = Harness::Ref(*h.TaskAt(task));
   --stale.epoch;
-  h.Give(RenewInput{worker, {}, {}, false, {{stale, "nothing of mine", absl::ZeroDuration()}}})
+  h.Give(RenewInput{worker, {}, {}, false, 0, {{stale, "nothing of mine", absl::ZeroDuration()}}})
       .IgnoreError();
   EXPECT_TRUE(h.snapshot()->waiting_for->empty());
 }

@@ -27,7 +27,8 @@ class Doctor : public testing::Test {
   Json Look() { return DoctorView(cluster_.Publish(absl::UnixEpoch()), health_, dependencies_); }
   // "STATE: TEXT" of one check.
   std::string Said(const std::string& name) {
-    for (const Json& check : Look()["checks"]) {
+    const Json view = Look();
+    for (const Json& check : MemberAt(view, "checks")) {
       EXPECT_EQ(MemberAt(check, "advice").is_null(), StringAt(check, "state") == "ok");
       if (StringAt(check, "check") == name) {
         return absl::StrCat(StringAt(check, "state"), ": ", StringAt(check, "text"));
