@@ -30,10 +30,9 @@ namespace {
 constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
 constexpr size_t kWarnings = 100, kWarningBytes = 500;  // kept of one submission
 // In the order of Input.
-constexpr const char* kInputNames[] = {"a submission", "a control request", "a registration",
-                                       "a renewal",    "reports",           "a process's progress",
-                                       "a goodbye",    "a lost link",       "an upload",
-                                       "a damaged blob"};
+constexpr const char* kInputNames[] = {
+    "a submission",         "a control request", "a registration", "a renewal", "reports",
+    "a process's progress", "a goodbye",         "a lost link",    "an upload", "a damaged blob"};
 static_assert(std::size(kInputNames) == std::variant_size_v<Input>);
 
 }  // namespace

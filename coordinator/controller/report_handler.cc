@@ -148,10 +148,10 @@ bool ReportHandler::TakesName(Run& run, const std::string& name) {
   }
   if (run.names_refused) return false;
   run.names_refused = true;
-  context_.Event(run.experiment, run.id.str(), "metrics_refused",
-                 absl::StrCat("the metric ", name, " is not kept: the run has reported ",
-                              kMaxMetricNames,
-                              " names, as many as it may; so for every further one"));
+  context_.Event(
+      run.experiment, run.id.str(), "metrics_refused",
+      absl::StrCat("the metric ", name, " is not kept: the run has reported ", kMaxMetricNames,
+                   " names, as many as it may; so for every further one"));
   return false;
 }
 

@@ -81,9 +81,9 @@ bool FillIn(const ValidationRecord& later, ValidationRecord& known) {
 std::string MissingMetric(const ReportLine& line, const std::string& metric) {
   std::vector<std::string> names;
   for (const auto& [name, value] : line.metrics) names.push_back(name);
-  std::string text = absl::StrCat("sweep.metric compares trials by \"", metric,
-                                  "\", which the validation at step ", line.step,
-                                  " lacks as a number");
+  std::string text =
+      absl::StrCat("sweep.metric compares trials by \"", metric,
+                   "\", which the validation at step ", line.step, " lacks as a number");
   if (names.empty()) return absl::StrCat(text, "; it has no numbers in `metrics` at all");
   const size_t more = names.size() > kNamesShown ? names.size() - kNamesShown : 0;
   const std::string near = Suggest(metric, names);
@@ -96,7 +96,8 @@ std::string MissingMetric(const ReportLine& line, const std::string& metric) {
 
 bool IsBetterStep(const ExperimentSpec& spec, const Run& run, int64_t a, int64_t b) {
   for (const Yardstick by : kYardsticks) {
-    const std::optional<double> at_a = MeasureAt(run, a, spec, by), at_b = MeasureAt(run, b, spec, by);
+    const std::optional<double> at_a = MeasureAt(run, a, spec, by),
+                                at_b = MeasureAt(run, b, spec, by);
     if (at_a && at_b) return *at_a < *at_b || (*at_a == *at_b && a < b);
     if (at_a || at_b) return at_a.has_value();
   }

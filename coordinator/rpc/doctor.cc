@@ -104,7 +104,8 @@ Json CheckBlobs(const Snapshot& snapshot, CheckpointStore& store) {
 Json CheckDisk(const ServiceDependencies& dependencies, const Snapshot& snapshot) {
   const absl::StatusOr<int64_t> free = dependencies.free_bytes();
   if (!free.ok()) {
-    return Check("disk", "warning", absl::StrCat("free room unknown: ", free.status().message()));
+    return Check("disk", "warning", absl::StrCat("free room unknown: ", free.status().message()),
+                 "look at the file system below the data directory, and at the coordinator's log");
   }
   const std::string text = absl::StrCat(HumanBytes(*free), " free in the data directory");
   const std::string advice =

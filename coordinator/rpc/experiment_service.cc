@@ -325,8 +325,9 @@ grpc::Status ExperimentServiceImpl::Download(grpc::ServerContext* context,
   if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
   const auto ticket = TakePlace(deps_, StreamKind::kDownload, HostOfPeer(context->peer()));
   if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
-  return call.End(ToGrpc(Guarded(
-      "Download", [&] { return StreamBlob(deps_, request->id(), {}, *writer, PartsOf(*request)); })));
+  return call.End(ToGrpc(Guarded("Download", [&] {
+    return StreamBlob(deps_, request->id(), {}, *writer, PartsOf(*request));
+  })));
 }
 
 grpc::Status ExperimentServiceImpl::Verify(grpc::ServerContext* context,
@@ -334,7 +335,8 @@ grpc::Status ExperimentServiceImpl::Verify(grpc::ServerContext* context,
                                            grpc::ServerWriter<v1::VerifyReply>* writer) {
   const MeasuredCall call(deps_.metrics, kExperimentService, "Verify");
   if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Guarded("Verify", [&] { return StreamVerified(*context, *request, *writer); })));
+  return call.End(
+      ToGrpc(Guarded("Verify", [&] { return StreamVerified(*context, *request, *writer); })));
 }
 
 grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::VersionRequest*,

@@ -203,7 +203,9 @@ TEST(StoreGap, AGapInTheReportsIsAskedFor) {
   const LeaseRef lease = Harness::Ref(*s.h.TaskAt(s.task));
   const int64_t known = s.h.TaskAt(s.task)->report_offset;
   s.h.sent.clear();
-  EXPECT_TRUE(s.h.Give(ReportsInput{s.w, lease, known + 100, ReadReportLines("{\"type\":\"done\"}\n")}).ok());
+  EXPECT_TRUE(
+      s.h.Give(ReportsInput{s.w, lease, known + 100, ReadReportLines("{\"type\":\"done\"}\n")})
+          .ok());
   ASSERT_EQ(s.h.sent.size(), 1u);
   const auto& ack = std::get<AckOutput>(s.h.sent[0].second);
   EXPECT_TRUE(ack.resend);

@@ -20,7 +20,8 @@ class Waiting : public testing::Test {
       if (!h.TaskAt(task)->lease) return;
       const LeaseRef lease = Harness::Ref(*h.TaskAt(task));
       if (silent && grows) *silent += absl::Seconds(5);
-      h.Give(RenewInput{worker, {lease}, {}, false, 0, {{lease, waiting_for, silent}}}).IgnoreError();
+      h.Give(RenewInput{worker, {lease}, {}, false, 0, {{lease, waiting_for, silent}}})
+          .IgnoreError();
     }
   }
   void Begin(const std::string& more) {

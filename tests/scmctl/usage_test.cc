@@ -43,8 +43,9 @@ TEST(UsageTest, AMisspeltCommandIsGuessed) {
 }
 
 TEST(UsageTest, AGroupWithoutACommandListsItsOwn) {
-  EXPECT_THAT(Said({"checkpoints"}),
-              HasSubstr("scmctl checkpoints: one of these must follow: ls, verify, download, gc\n"));
+  EXPECT_THAT(
+      Said({"checkpoints"}),
+      HasSubstr("scmctl checkpoints: one of these must follow: ls, verify, download, gc\n"));
 }
 
 TEST(UsageTest, AMissingArgumentIsNamedWithAnExample) {
