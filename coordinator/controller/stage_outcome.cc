@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/human.h"
+#include "common/text.h"
 
 namespace scm {
 namespace {
@@ -31,6 +33,45 @@ std::string ParametersText(const Json& parameters) {
     parts.push_back(absl::StrCat(it.key(), " = ", DumpJson(it.value())));
   }
   return absl::StrJoin(parts, ", ");
+}
+
+// "failed to start", "failed", "aborted by …": what became of a task that did not succeed.
+std::string EndOf(const Task& task) {
+  if (task.state == State::kFailed) {
+    return task.started_at == absl::InfinitePast() ? "failed to start" : "failed";
+  }
+  const std::string word = absl::AsciiStrToLower(StateName(task.state));
+  return task.rule.empty() ? word : absl::StrCat(word, " by ", task.rule);
+}
+
+// "3 failed to start: …; 1 aborted by budget: …": tasks with one end and one reason are told once.
+std::string EndsOf(const std::vector<const Task*>& tasks) {
+  std::vector<std::pair<std::string, int>> groups;  // in the order of their first
+  for (const Task* task : tasks) {
+    const std::string end =
+        absl::StrCat(EndOf(*task), task->reason.empty() ? "" : ": ", LineOf(task->reason, 300));
+    const auto known = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& group) { return group.first == end; });
+    if (known == groups.end()) {
+      groups.emplace_back(end, 1);
+    } else {
+      ++known->second;
+    }
+  }
+  return absl::StrJoin(groups, "; ", [](std::string* out, const auto& group) {
+    absl::StrAppend(out, group.second, " ", group.first);
+  });
+}
+
+std::string EndsOfTrials(const Cluster& cluster, const std::vector<RankedTrial>& ranking) {
+  std::vector<const Task*> tasks;
+  for (const RankedTrial& ranked : ranking) {
+    const Trial* trial = cluster.trials.Find(ranked.trial);
+    const Run* run = trial == nullptr ? nullptr : cluster.runs.Find(trial->run);
+    const Task* task = run == nullptr ? nullptr : cluster.tasks.Find(run->task);
+    if (task != nullptr && task->state != State::kSucceeded) tasks.push_back(task);
+  }
+  return EndsOf(tasks);
 }
 
 }  // namespace
@@ -67,9 +108,10 @@ SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
   }
   // A trial that ran to its end without a value is not one that failed.
   const std::string missing = MissingMetricOf(cluster, ranking);
-  outcome.reason =
-      absl::StrCat("none of ", ranking.size(),
-                   missing.empty() ? " trials survived" : " trials can be ranked: ", missing);
+  const std::string why = missing.empty() ? EndsOfTrials(cluster, ranking) : missing;
+  outcome.reason = absl::StrCat("none of ", ranking.size(),
+                                missing.empty() ? " trials survived" : " trials can be ranked",
+                                why.empty() ? "" : ": ", why);
   return outcome;
 }
 
@@ -78,6 +120,7 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
   const std::vector<const Run*> runs = cluster.RunsOf(id);
   for (const Run* run : runs) outcome.fallback = outcome.fallback || run->fallback;
   std::vector<std::string> losses;
+  std::vector<const Task*> lost;
   bool aborted = false;
   for (const Run* run : runs) {
     if (run->stage != StageKind::kReplicate || run->fallback != outcome.fallback) continue;
@@ -88,6 +131,7 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
       continue;
     }
     aborted = aborted || task.state == State::kAborted;
+    lost.push_back(&task);
     losses.push_back(absl::StrCat("seed ", run->seed, " ", StateName(task.state),
                                   task.rule.empty() ? "" : absl::StrCat(" by ", task.rule)));
   }
@@ -95,8 +139,9 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
   outcome.state = outcome.finished > 0 ? State::kSucceeded
                   : aborted            ? State::kAborted
                                        : State::kFailed;
-  outcome.reason = absl::StrCat(outcome.finished, " of ", outcome.total, " finished",
-                                losses.empty() ? "" : ": ", absl::StrJoin(losses, ", "));
+  outcome.reason =
+      absl::StrCat(outcome.finished, " of ", outcome.total, " finished", losses.empty() ? "" : ": ",
+                   outcome.finished > 0 ? absl::StrJoin(losses, ", ") : EndsOf(lost));
   return outcome;
 }
 

@@ -247,6 +247,20 @@ TEST(Sweep, CensoredTrialsAreNoWorst) {
   }
 }
 
+TEST(Stages, WhereNothingFinishedTheCountSaysWhatBecameOfAll) {
+  Harness h;
+  h.AddWorker(4);
+  const ExperimentId e = h.Submit(TestFile("replicate"));
+  const std::vector<TaskId> seeds = h.Tasks(StageKind::kReplicate);
+  h.Say(seeds[0], ProcessInput::Kind::kStartFailed, 0, /*retryable=*/false);
+  h.Say(seeds[1], ProcessInput::Kind::kStartFailed, 0, /*retryable=*/false);
+  h.Started(seeds[2]);
+  h.Fail(seeds[2], "bad_input");
+  EXPECT_THAT(h.Gate(e, StageKind::kReplicate),
+              AllOf(StartsWith("FAILED failed: 0 of 3 finished: 2 failed to start"),
+                    HasSubstr("; 1 failed: "), HasSubstr("as the test wants it")));
+}
+
 TEST(Tokens, TheTotalNeverFallsWhenAnAttemptResumes) {
   Harness h;
   h.AddWorker(1);
