@@ -12,8 +12,8 @@ constexpr char kAbout[] =
 constexpr char kExitCodes[] =
     "Exit codes: 0 succeeded (or still running), 1 internal error, 2 bad usage or bad file,\n"
     "  3 failed, 4 aborted by policy, 5 cannot be placed, 6 lost contact, 7 decision no-go,\n"
-    "  8 cancelled, 130 Ctrl-C ended a command that follows. Every command takes any id, and an "
-    "experiment's name for its latest one.";
+    "  8 cancelled, 130 Ctrl-C ended a command that follows.\n"
+    "Every command takes any id, and an experiment's name for its latest one.";
 
 }  // namespace
 
