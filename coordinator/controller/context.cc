@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/human.h"
 #include "common/status_macros.h"
 #include "coordinator/controller/accrual.h"
 #include "coordinator/core/apply.h"

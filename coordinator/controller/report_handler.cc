@@ -210,9 +210,9 @@ void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
   if (const ValidationRecord* known = run.validations.Find(line.step)) {
     ValidationRecord filled = *known;
     if (!FillIn(validation, filled)) return;
-    run.validations.Replace(std::move(filled));
+    run.validations.Replace(filled);
   } else {
-    run.validations.Insert(std::move(validation));
+    run.validations.Insert(validation);
   }
   NoteSweepMetric(run, line);
   hooks_.on_validation(run_id, line.step);

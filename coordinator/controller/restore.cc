@@ -277,9 +277,9 @@ std::vector<SetAsideRow> Cluster::Restore(const StoredState& stored) {
   FindBroken(*this, tasks, "tasks", broken);
   for (const auto& [id, reason] : broken) {
     Strip(id, reason, *this);
-    const bool listed =
-        std::any_of(aside.begin(), aside.begin() + unreadable,
-                    [&](const SetAsideRow& row) { return row.experiment == id.str(); });
+    const bool listed = std::any_of(
+        aside.begin(), aside.begin() + unreadable,
+        [&broken_id = id](const SetAsideRow& row) { return row.experiment == broken_id.str(); });
     if (!listed) aside.push_back({"experiments", id.str(), id.str(), reason});
   }
   SetAsideDangling(EntityTable::kCheckpoints, *this, checkpoints, aside);

@@ -69,7 +69,9 @@ struct BlobLook {
 template <typename Map>
 void LookFor(const Map& rows, CheckpointStore& store, std::chrono::steady_clock::time_point end,
              BlobLook& look) {
-  for (const auto& [id, record] : rows) {
+  for (const auto& row : rows) {
+    const auto& id = row.first;
+    const auto& record = row.second;
     if constexpr (requires { record->deleted; }) {
       if (record->deleted) continue;
     }
