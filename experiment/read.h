@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -31,6 +32,11 @@ void ReadTimeline(Section& top, ExperimentSpec& spec);
 void ReadResources(Section& top, ResourcesSpec& resources);
 void ReadEvaluation(Section& top, const std::string& base, ExperimentSpec& spec);
 void ReadExport(Section& top, ExperimentSpec& spec);
+
+// The names in a list of tasks, added to `tasks`; what is no name, or there twice, is an error at
+// its place.
+void TakeTaskNames(const Node& list, const std::string& path, Findings& findings,
+                   std::vector<std::string>& tasks);
 
 // Reads a path and makes it absolute.
 bool ReadPath(Section& section, const std::string& key, const std::string& base, std::string& path);

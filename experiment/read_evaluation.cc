@@ -47,16 +47,7 @@ void ReadTasks(Section& section, std::vector<std::string>& tasks) {
     findings.ErrorAt(path, absl::StrCat("expected a list like [legal_reasoning], ", Found(*node)));
     return;
   }
-  for (const NodePtr& item : node->items) {
-    const std::optional<std::string> name = AsText(*item);
-    if (!name || name->empty()) {
-      findings.Error(item->place, path, absl::StrCat("expected a task's name, ", Found(*item)));
-    } else if (std::find(tasks.begin(), tasks.end(), *name) != tasks.end()) {
-      findings.Error(item->place, path, absl::StrCat(*name, " is listed twice"));
-    } else {
-      tasks.push_back(*name);
-    }
-  }
+  TakeTaskNames(*node, path, findings, tasks);
 }
 
 void ReadBaseline(Section section, const std::string& base, EvaluationSpec& evaluation) {
@@ -142,6 +133,20 @@ void ReadGates(Section& section, GatesSpec& spec) {
 }
 
 }  // namespace
+
+void TakeTaskNames(const Node& list, const std::string& path, Findings& findings,
+                   std::vector<std::string>& tasks) {
+  for (const NodePtr& item : list.items) {
+    const std::optional<std::string> name = AsText(*item);
+    if (!name || name->empty()) {
+      findings.Error(item->place, path, absl::StrCat("expected a task's name, ", Found(*item)));
+    } else if (std::find(tasks.begin(), tasks.end(), *name) != tasks.end()) {
+      findings.Error(item->place, path, absl::StrCat(*name, " is listed twice"));
+    } else {
+      tasks.push_back(*name);
+    }
+  }
+}
 
 void ReadBudget(Section& top, ExperimentSpec& spec) {
   Presence presence;

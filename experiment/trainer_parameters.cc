@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "experiment/parse.h"
+#include "experiment/read.h"
 #include "experiment/scalar.h"
 
 namespace scm {
@@ -24,16 +25,7 @@ void ReadTrainTasks(Section& section, std::vector<std::string>& tasks) {
         path, absl::StrCat("expected a list of tasks like [legal_reasoning], ", Found(*node)));
     return;
   }
-  for (const NodePtr& item : node->items) {
-    const std::optional<std::string> name = AsText(*item);
-    if (!name || name->empty()) {
-      findings.Error(item->place, path, absl::StrCat("expected a task's name, ", Found(*item)));
-    } else if (std::find(tasks.begin(), tasks.end(), *name) != tasks.end()) {
-      findings.Error(item->place, path, absl::StrCat(*name, " is listed twice"));
-    } else {
-      tasks.push_back(*name);
-    }
-  }
+  TakeTaskNames(*node, path, findings, tasks);
 }
 
 void ReadBuiltIn(Section section, TrainerParameters& parameters) {

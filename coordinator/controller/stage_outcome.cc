@@ -18,11 +18,17 @@ const StageRecord* FindStage(const Experiment& experiment, StageKind kind) {
   return nullptr;
 }
 
+// Null where a damaged search state ranks what is not there.
+const Run* RunOf(const Cluster& cluster, const RankedTrial& ranked) {
+  const Trial* trial = cluster.trials.Find(ranked.trial);
+  return trial == nullptr ? nullptr : cluster.runs.Find(trial->run);
+}
+
 // Why the first of these trials that lacks the sweep's metric does; "" where none does.
 std::string MissingMetricOf(const Cluster& cluster, const std::vector<RankedTrial>& trials) {
   for (const RankedTrial& trial : trials) {
-    const Run& run = *cluster.runs.Find(cluster.trials.Find(trial.trial)->run);
-    if (!run.metric_missing.empty()) return run.metric_missing;
+    const Run* run = RunOf(cluster, trial);
+    if (run != nullptr && !run->metric_missing.empty()) return run->metric_missing;
   }
   return "";
 }
@@ -66,8 +72,7 @@ std::string EndsOf(const std::vector<const Task*>& tasks) {
 std::string EndsOfTrials(const Cluster& cluster, const std::vector<RankedTrial>& ranking) {
   std::vector<const Task*> tasks;
   for (const RankedTrial& ranked : ranking) {
-    const Trial* trial = cluster.trials.Find(ranked.trial);
-    const Run* run = trial == nullptr ? nullptr : cluster.runs.Find(trial->run);
+    const Run* run = RunOf(cluster, ranked);
     const Task* task = run == nullptr ? nullptr : cluster.tasks.Find(run->task);
     if (task != nullptr && task->state != State::kSucceeded) tasks.push_back(task);
   }
