@@ -15,11 +15,7 @@ constexpr size_t kMaxMetricNames = 256;  // a run, over all its attempts
 
 // What rules, searchers and dashboards read: no flood of other names keeps it out.
 bool IsNeeded(const std::string& name, const ExperimentSpec& spec) {
-  for (const char* known : {"train_loss", "grad_norm", "learning_rate", "tokens", "validation_loss",
-                            "validation_accuracy"}) {
-    if (name == known) return true;
-  }
-  return spec.sweep && name == spec.sweep->metric;
+  return IsRunMetric(name) || (spec.sweep && name == spec.sweep->metric);
 }
 
 // Whether one of the lines `before + 1` … `after` is to be named.

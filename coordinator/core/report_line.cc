@@ -15,14 +15,11 @@ constexpr size_t kShownOfLine = 200;  // bytes of a bad line in its event
 constexpr size_t kNamedLeftOut = 10;
 constexpr size_t kMaxKind = 64;
 
-// What rules, forecasts and displays look for: kept however many others stand before them.
-constexpr absl::string_view kAskedFor[] = {
-    "train_loss",    "grad_norm", "validation_loss", "validation_accuracy", "tokens",
-    "learning_rate", "total"};
+constexpr absl::string_view kRunMetrics[] = {"train_loss",          "grad_norm", "validation_loss",
+                                             "validation_accuracy", "tokens",    "learning_rate"};
 
-bool IsAskedFor(absl::string_view name) {
-  return std::find(std::begin(kAskedFor), std::end(kAskedFor), name) != std::end(kAskedFor);
-}
+// `total` is that of a task without a run.
+bool IsAskedFor(absl::string_view name) { return IsRunMetric(name) || name == "total"; }
 
 std::string Shown(const Json& value) { return LineOf(DumpJson(value), 80); }
 
@@ -172,6 +169,10 @@ ReportLine ReadLine(absl::string_view text) {
 }
 
 }  // namespace
+
+bool IsRunMetric(absl::string_view name) {
+  return std::find(std::begin(kRunMetrics), std::end(kRunMetrics), name) != std::end(kRunMetrics);
+}
 
 std::optional<double> MetricOf(const ReportLine& line, absl::string_view name) {
   for (const auto& [key, value] : line.metrics) {

@@ -45,6 +45,10 @@ struct ReportLine {
   bool summary_cut = false;
 };
 
+// Whether rules, forecasts or displays look for this metric of a run: it is kept however many
+// others there are.
+bool IsRunMetric(absl::string_view name);
+
 // The metric of this name, if the report has it.
 std::optional<double> MetricOf(const ReportLine& line, absl::string_view name);
 
