@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #endif
 
-namespace scm {
+namespace scm::bench {
 namespace {
 
 #if defined(__x86_64__)
@@ -74,4 +74,4 @@ double PeakFlops(int threads) {
   return threads * loop.operations / seconds.count();
 }
 
-}  // namespace scm
+}  // namespace scm::bench

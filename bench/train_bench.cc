@@ -19,7 +19,7 @@
 #include "trainer/model.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::bench {
 namespace {
 
 struct Options {
@@ -29,12 +29,12 @@ struct Options {
   std::vector<std::string> modules = {"q_proj", "v_proj", "o_proj", "gate_proj"};
 };
 
-absl::StatusOr<std::vector<Batch>> ReadBatches(const std::string& path) {
+absl::StatusOr<std::vector<trainer::Batch>> ReadBatches(const std::string& path) {
   SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   SCM_ASSIGN_OR_RETURN(Json json, ParseJson(text, path));
-  std::vector<Batch> batches;
+  std::vector<trainer::Batch> batches;
   for (const Json& one : json["batches"]) {
-    Batch batch;
+    trainer::Batch batch;
     batch.rows = json["rows"].get<int64_t>();
     batch.length = json["length"].get<int64_t>();
     batch.tokens = one["tokens"].get<std::vector<int32_t>>();
@@ -47,27 +47,28 @@ absl::StatusOr<std::vector<Batch>> ReadBatches(const std::string& path) {
 
 class Bench {
  public:
-  Bench(const Options& options, std::unique_ptr<LlamaModel> model, std::vector<Batch> batches)
+  Bench(const Options& options, std::unique_ptr<trainer::LlamaModel> model,
+        std::vector<trainer::Batch> batches)
       : options_(options),
         model_(std::move(model)),
         batches_(std::move(batches)),
-        optimizer_(model_->adapters(), AdamWConfig()) {}
+        optimizer_(model_->adapters(), trainer::AdamWConfig()) {}
 
   absl::StatusOr<Json> Run(int64_t steps) {
     Json losses = Json::array(), norms = Json::array();
     int64_t tokens = 0;
     const auto begin = std::chrono::steady_clock::now();
     for (int64_t i = 0; i < steps; ++i, ++step_) {
-      const Batch& batch = batches_[static_cast<size_t>(step_) % batches_.size()];
+      const trainer::Batch& batch = batches_[static_cast<size_t>(step_) % batches_.size()];
       int64_t labels = 0;
       for (int32_t label : batch.labels) labels += label >= 0;
       for (int32_t segment : batch.segments) tokens += segment >= 0;
       model_->ZeroGradients();
       SCM_ASSIGN_OR_RETURN(
-          const LossResult loss,
+          const trainer::LossResult loss,
           model_->TrainStep(batch, 1.0 / static_cast<double>(labels), 1, step_, 0));
-      const double norm = GradientNorm(optimizer_.slots());
-      optimizer_.Step(options_.learning_rate, ClipScale(norm, options_.max_grad_norm));
+      const double norm = trainer::GradientNorm(optimizer_.slots());
+      optimizer_.Step(options_.learning_rate, trainer::ClipScale(norm, options_.max_grad_norm));
       losses.push_back(loss.loss_sum / static_cast<double>(labels));
       norms.push_back(norm);
     }
@@ -81,22 +82,22 @@ class Bench {
 
  private:
   Options options_;
-  std::unique_ptr<LlamaModel> model_;
-  std::vector<Batch> batches_;
-  AdamW optimizer_;
+  std::unique_ptr<trainer::LlamaModel> model_;
+  std::vector<trainer::Batch> batches_;
+  trainer::AdamW optimizer_;
   int64_t step_ = 0;
 };
 
 absl::Status Main(const Options& options) {
   at::set_num_threads(options.threads);
-  SCM_ASSIGN_OR_RETURN(std::vector<Batch> batches, ReadBatches(options.batches));
-  SCM_ASSIGN_OR_RETURN(std::unique_ptr<ModelSource> source, OpenModel(options.model));
-  const Precision precision =
-      options.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
-  SCM_ASSIGN_OR_RETURN(std::unique_ptr<LlamaModel> model,
-                       MakeLlamaModel(*source, precision, "cpu"));
+  SCM_ASSIGN_OR_RETURN(std::vector<trainer::Batch> batches, ReadBatches(options.batches));
+  SCM_ASSIGN_OR_RETURN(std::unique_ptr<model::ModelSource> source, model::OpenModel(options.model));
+  const trainer::Precision precision =
+      options.precision == "bf16" ? trainer::Precision::kBFloat16 : trainer::Precision::kFloat32;
+  SCM_ASSIGN_OR_RETURN(std::unique_ptr<trainer::LlamaModel> model,
+                       trainer::MakeLlamaModel(*source, precision, "cpu"));
   source.reset();  // its mapped pages would count as resident
-  LoraConfig lora;
+  trainer::LoraConfig lora;
   lora.r = options.r;
   lora.alpha = options.alpha;
   lora.dropout = options.dropout;
@@ -116,10 +117,10 @@ absl::Status Main(const Options& options) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::bench
 
 int main(int argc, char** argv) {
-  scm::Options options;
+  scm::bench::Options options;
   CLI::App app("Training benchmark, driven by bench/bench.py");
   app.add_option("--model", options.model)->required();
   app.add_option("--batches", options.batches)->required();
@@ -128,7 +129,7 @@ int main(int argc, char** argv) {
   app.add_option("--dropout", options.dropout);
   app.add_option("--learning-rate", options.learning_rate);
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = scm::Main(options);
+  const absl::Status status = scm::bench::Main(options);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
   return 1;

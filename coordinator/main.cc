@@ -27,7 +27,7 @@
 #include "coordinator/telemetry/http_server.h"
 #include "coordinator/telemetry/metrics.h"
 
-namespace scm {
+namespace scm::coordinator {
 namespace {
 
 // An upload must not take the last room from the database.
@@ -37,7 +37,7 @@ constexpr absl::Duration kCheckAtStart = absl::Seconds(10);
 
 // Whether somebody may rely on the blob's present content: a checkpoint that is in use, or what a
 // task left that has ended.
-bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
+bool IsCommitted(const state::Snapshot& snapshot, const std::string& id) {
   if (const auto c = snapshot.checkpoints->find(id); c != snapshot.checkpoints->end()) {
     return !c->second->deleted;
   }
@@ -46,15 +46,15 @@ bool IsCommitted(const Snapshot& snapshot, const std::string& id) {
          IsTerminal(snapshot.tasks->at(artifact->second->task)->state);
 }
 
-absl::StatusOr<ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
-  ServerOptions server;
+absl::StatusOr<rpc::ServerOptions> ReadSecrets(const CoordinatorOptions& options) {
+  rpc::ServerOptions server;
   server.listen = options.listen;
   server.descriptors = RaiseDescriptorLimit();
   if (!options.user_token_file.empty()) {
-    SCM_ASSIGN_OR_RETURN(server.user_token, ReadTokenFile(options.user_token_file));
+    SCM_ASSIGN_OR_RETURN(server.user_token, rpc::ReadTokenFile(options.user_token_file));
   }
   if (!options.worker_token_file.empty()) {
-    SCM_ASSIGN_OR_RETURN(server.worker_token, ReadTokenFile(options.worker_token_file));
+    SCM_ASSIGN_OR_RETURN(server.worker_token, rpc::ReadTokenFile(options.worker_token_file));
   }
   if (!options.tls_cert.empty()) {
     SCM_ASSIGN_OR_RETURN(server.tls_cert, ReadFile(options.tls_cert));
@@ -86,8 +86,8 @@ absl::Status WriteAddresses(const CoordinatorOptions& options, int rpc_port, int
 }
 
 // What is wrong with the store, for whoever reads the log; `scmctl doctor` says it again.
-void PrintHealth(const StoreHealth& health) {
-  for (const SetAsideRow& row : health.set_aside) {
+void PrintHealth(const state::StoreHealth& health) {
+  for (const state::SetAsideRow& row : health.set_aside) {
     std::fprintf(stderr, "scm-coordinator: set aside: %s %s: %s\n", row.table.c_str(),
                  row.id.c_str(), row.reason.c_str());
   }
@@ -103,59 +103,63 @@ void PrintHealth(const StoreHealth& health) {
 
 absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
   SCM_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
-  SCM_ASSIGN_OR_RETURN(const ServerOptions server_options, ReadSecrets(options));
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<StateStore> store,
-                       SqliteStore::Open({.directory = options.data_dir}));
-  std::function<std::shared_ptr<const Snapshot>()> published;
-  SCM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<CheckpointStore> checkpoints,
-      LocalStore::Open({.directory = absl::StrCat(options.data_dir, "/checkpoints"),
-                        .min_free_bytes = kMinFreeBytes,
-                        .may_replace = [&published](absl::string_view id) {
-                          return published && !IsCommitted(*published(), std::string(id));
-                        }}));
-  const PriorityScheduler scheduler;
-  StreamLinks links(kVersion);
-  ControllerOptions controller_options;
+  SCM_ASSIGN_OR_RETURN(const rpc::ServerOptions server_options, ReadSecrets(options));
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<store::StateStore> store,
+                       store::SqliteStore::Open({.directory = options.data_dir}));
+  std::function<std::shared_ptr<const state::Snapshot>()> published;
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<checkpoint::CheckpointStore> checkpoints,
+                       checkpoint::LocalStore::Open(
+                           {.directory = absl::StrCat(options.data_dir, "/checkpoints"),
+                            .min_free_bytes = kMinFreeBytes,
+                            .may_replace = [&published](absl::string_view id) {
+                              return published && !IsCommitted(*published(), std::string(id));
+                            }}));
+  const core::PriorityScheduler scheduler;
+  rpc::StreamLinks links(kVersion);
+  controller::ControllerOptions controller_options;
   controller_options.version = kVersion;
   controller_options.lease_ttl = absl::Seconds(options.lease_ttl_seconds);
   controller_options.lease_margin = controller_options.lease_ttl / 6;
   controller_options.renew_every = controller_options.lease_ttl / 6;
   controller_options.stop_grace = absl::Seconds(options.stop_grace_seconds);
-  Controller controller(controller_options, {store.get(), checkpoints.get(), &scheduler, &links});
+  controller::Controller controller(controller_options,
+                                    {store.get(), checkpoints.get(), &scheduler, &links});
   SCM_RETURN_IF_ERROR(controller.Recover({RealClock().Now(), RealClock().Steady()}, NameOfBoot()));
   PrintHealth(controller.CheckStore({RealClock().Now(), RealClock().Steady()}, kCheckAtStart));
-  ControllerLoop::Options loop_options;
-  const auto free_bytes = [&options] { return PosixFilesystem().FreeBytes(options.data_dir); };
+  controller::ControllerLoop::Options loop_options;
+  const auto free_bytes = [&options] {
+    return checkpoint::PosixFilesystem().FreeBytes(options.data_dir);
+  };
   loop_options.no_room = [&free_bytes] {
     const absl::StatusOr<int64_t> free = free_bytes();
     return free.ok() && *free < kMinFreeBytes;
   };
-  ControllerLoop loop(&controller, &RealClock(), loop_options);
+  controller::ControllerLoop loop(&controller, &RealClock(), loop_options);
   published = [&loop] { return loop.snapshot(); };
 
-  LogStore logs(absl::StrCat(options.data_dir, "/logs"));
+  rpc::LogStore logs(absl::StrCat(options.data_dir, "/logs"));
   logs.SetAsideBeyond([tasks = loop.snapshot()->tasks](const TaskId& id) {
     const auto task = tasks->find(id);
     return task == tasks->end() ? 0 : task->second->attempts;
   });
-  RpcMetrics rpc_metrics;
+  rpc::RpcMetrics rpc_metrics;
   SCM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<RpcServer> rpc,
-      StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links, &rpc_metrics,
-                                      kVersion, free_bytes, kMinFreeBytes}));
-  const CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
-                                    [&rpc_metrics] { return rpc_metrics.Read(); },
-                                    [&loop] { return loop.Now(); }});
+      const std::unique_ptr<rpc::RpcServer> rpc,
+      rpc::StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links, &rpc_metrics,
+                                           kVersion, free_bytes, kMinFreeBytes}));
+  const telemetry::CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
+                                               [&rpc_metrics] { return rpc_metrics.Read(); },
+                                               [&loop] { return loop.Now(); }});
   SCM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<HttpServer> http,
-      StartHttpServer(options.metrics_listen, {[&metrics] { return Exposition(metrics.Collect()); },
-                                               [&loop, &rpc]() -> std::string {
-                                                 if (loop.store_full()) {
-                                                   return "the disk is full: free some space";
-                                                 }
-                                                 return rpc->Trouble();
-                                               }}));
+      const std::unique_ptr<telemetry::HttpServer> http,
+      telemetry::StartHttpServer(options.metrics_listen,
+                                 {[&metrics] { return telemetry::Exposition(metrics.Collect()); },
+                                  [&loop, &rpc]() -> std::string {
+                                    if (loop.store_full()) {
+                                      return "the disk is full: free some space";
+                                    }
+                                    return rpc->Trouble();
+                                  }}));
   SCM_RETURN_IF_ERROR(WriteAddresses(options, rpc->port(), http->port()));
   std::printf("scm-coordinator %s serves port %d, metrics on port %d, data in %s\n", kVersion,
               rpc->port(), http->port(), options.data_dir.c_str());
@@ -166,11 +170,12 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::coordinator
 
 int main(int argc, char** argv) {
-  scm::CoordinatorOptions options;
-  if (const int code = scm::ParseCoordinatorOptions(argc, argv, &options); code >= 0) return code;
+  scm::coordinator::CoordinatorOptions options;
+  if (const int code = scm::coordinator::ParseCoordinatorOptions(argc, argv, &options); code >= 0)
+    return code;
   // Before any thread exists, so that every thread inherits the mask and sigwait alone sees them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -179,7 +184,7 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   const absl::Status status =
-      scm::Guarded("stopping", [&] { return scm::Serve(options, signals); });
+      scm::Guarded("stopping", [&] { return scm::coordinator::Serve(options, signals); });
   if (!status.ok()) {
     std::fprintf(stderr, "scm-coordinator: %s\n", std::string(status.message()).c_str());
     return 1;

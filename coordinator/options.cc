@@ -4,7 +4,7 @@
 
 #include "common/version.h"
 
-namespace scm {
+namespace scm::coordinator {
 
 int ParseCoordinatorOptions(int argc, char** argv, CoordinatorOptions* options) {
   CLI::App app(
@@ -44,4 +44,4 @@ int ParseCoordinatorOptions(int argc, char** argv, CoordinatorOptions* options) 
   return -1;
 }
 
-}  // namespace scm
+}  // namespace scm::coordinator

@@ -5,7 +5,7 @@
 
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::coordinator {
 
 struct CoordinatorOptions {
   std::string data_dir;
@@ -21,4 +21,4 @@ struct CoordinatorOptions {
 // or −1 to go on with `options`.
 int ParseCoordinatorOptions(int argc, char** argv, CoordinatorOptions* options);
 
-}  // namespace scm
+}  // namespace scm::coordinator

@@ -1,6 +1,6 @@
 #include "corpus/corpus.h"
 
-namespace scm {
+namespace scm::corpus {
 
 const char* SplitName(Split split) {
   switch (split) {
@@ -35,4 +35,4 @@ std::vector<std::string> Corpus::TaskNames() const {
   return names;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

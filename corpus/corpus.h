@@ -10,7 +10,7 @@
 #include "corpus/document.h"
 #include "corpus/item.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // The optional file corpus.json at the corpus root.
 struct CorpusInfo {
@@ -35,4 +35,4 @@ struct Corpus {
   std::map<std::string, size_t> document_index;  // id → position in `documents`
 };
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "corpus/corpus_files.h"
 
-namespace scm {
+namespace scm::corpus {
 
 void AddToCorpusDigest(absl::string_view name, absl::string_view content, Sha256& hash) {
   const absl::string_view zero("\0", 1);
@@ -23,4 +23,4 @@ absl::StatusOr<std::string> CorpusDigest(const std::string& directory) {
   return hash.Finish();
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

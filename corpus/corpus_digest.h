@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "common/digest.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // One file's part of it, for whoever has read the file; in the order of CorpusFiles.
 void AddToCorpusDigest(absl::string_view name, absl::string_view content, Sha256& hash);
@@ -17,4 +17,4 @@ void AddToCorpusDigest(absl::string_view name, absl::string_view content, Sha256
 // Lower-case hexadecimal. NOT_FOUND when there is no such directory. Thread-safe.
 absl::StatusOr<std::string> CorpusDigest(const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -8,7 +8,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace fs = std::filesystem;
 
 bool IsCorpusFileName(const std::string& name) {
@@ -35,4 +35,4 @@ absl::StatusOr<std::vector<std::string>> CorpusFiles(const std::string& director
   return files;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::corpus {
 
 inline constexpr char kCorpusInfoFile[] = "corpus.json";
 
@@ -17,4 +17,4 @@ bool IsCorpusFileName(const std::string& name);
 // folder that is missing has no files. NOT_FOUND when `directory` is none.
 absl::StatusOr<std::vector<std::string>> CorpusFiles(const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace scm {
+namespace scm::corpus {
 
 struct Document {
   std::string id;            // [A-Za-z0-9._:-]+, unique among documents
@@ -17,4 +17,4 @@ struct Document {
   int line = 0;              // 1-based
 };
 
-}  // namespace scm
+}  // namespace scm::corpus

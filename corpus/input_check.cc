@@ -13,7 +13,7 @@
 #include "corpus/corpus_digest.h"
 #include "corpus/corpus_files.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 constexpr const char* kKindNames[] = {"model", "corpus", "file"};
@@ -194,4 +194,4 @@ const InputRecord* FindRecord(const std::vector<InputRecord>& records, const std
   return found == records.end() ? nullptr : &*found;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

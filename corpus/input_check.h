@@ -11,7 +11,7 @@
 #include "common/file_digests.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // kModel: a Hugging Face directory or one file. kCorpus: documents/, items/, corpus.json. kFile: a
 // file of predictions.
@@ -53,4 +53,4 @@ std::vector<InputRecord> InputRecordsFromJson(const Json& digests, const std::st
 // The record of an absolute path, however it is spelt; nullptr when it was not recorded.
 const InputRecord* FindRecord(const std::vector<InputRecord>& records, const std::string& path);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::corpus {
 
 enum class Split { kTrain, kValidation, kTest };
 inline constexpr Split kAllSplits[] = {Split::kTrain, Split::kValidation, Split::kTest};
@@ -32,4 +32,4 @@ struct Item {
   int line = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::corpus

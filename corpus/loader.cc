@@ -18,7 +18,7 @@
 #include "corpus/record.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace fs = std::filesystem;
 namespace {
 
@@ -311,4 +311,4 @@ absl::StatusOr<Corpus> LoadCorpusOrError(const std::string& directory) {
       absl::StrCat("corpus ", directory, ":\n", absl::StrJoin(lines, "\n")));
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

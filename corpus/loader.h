@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "corpus/corpus.h"
 
-namespace scm {
+namespace scm::corpus {
 
 struct CorpusProblem {
   std::string file;  // relative to the corpus root; "" = the corpus as a whole
@@ -40,4 +40,4 @@ CorpusLoad LoadCorpus(const std::string& directory);
 // For callers who can only give up: INVALID_ARGUMENT with the first errors, a line each.
 absl::StatusOr<Corpus> LoadCorpusOrError(const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "common/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 constexpr size_t kShown = 60;  // bytes of a wrong value in a message
@@ -91,4 +91,4 @@ std::string LackingAnswers(const PredictedAnswers& predictions, const std::strin
                       " (first: ", first, ")");
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -11,7 +11,7 @@
 #include "corpus/corpus.h"
 #include "corpus/split.h"
 
-namespace scm {
+namespace scm::corpus {
 
 struct PredictedAnswers {
   std::map<std::string, std::vector<int64_t>> answers;  // by item id, ascending indices
@@ -29,4 +29,4 @@ PredictedAnswers ReadPredictions(absl::string_view text, const std::string& what
 std::string LackingAnswers(const PredictedAnswers& predictions, const std::string& what,
                            const std::string& task, const std::vector<const Item*>& items);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -7,7 +7,7 @@
 #include "corpus/quality_checks.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 // An accepted error stays visible, as a warning that says so.
@@ -98,4 +98,4 @@ Json QualityToJson(const Corpus& corpus, const QualityReport& report) {
   return json;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -21,7 +21,7 @@
 #include "corpus/corpus.h"
 #include "corpus/split.h"
 
-namespace scm {
+namespace scm::corpus {
 
 enum class Severity { kInfo, kWarning, kError };
 // "info", "warning", "error".
@@ -58,4 +58,4 @@ QualityReport CheckQuality(const Corpus& corpus, const SplitAssignment& assignme
 // "subjects"}], "summary": {"documents","items","splits","tasks","jurisdictions","languages"}}.
 Json QualityToJson(const Corpus& corpus, const QualityReport& report);
 
-}  // namespace scm
+}  // namespace scm::corpus

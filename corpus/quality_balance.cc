@@ -10,7 +10,7 @@
 #include "corpus/task_statistics.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 // Below these no interval is used in a gate.
@@ -188,4 +188,4 @@ void FindMissingFields(const QualityInput& input, std::vector<Finding>* findings
                 findings);
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -9,7 +9,7 @@
 #include "corpus/quality.h"
 #include "corpus/split.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // What every check looks at; the references outlive it.
 struct QualityInput {
@@ -41,4 +41,4 @@ void FindMissingFields(const QualityInput& input, std::vector<Finding>* findings
 // The "summary" of the report (quality_summary.cc).
 Json SummarizeCorpus(const QualityInput& input);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -10,7 +10,7 @@
 #include "corpus/shingles.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 struct SplitPair {
@@ -199,4 +199,4 @@ void FindContainment(const QualityInput& input, std::vector<Finding>* findings) 
                   contained));
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -7,7 +7,7 @@
 #include "corpus/task_statistics.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 Json LengthStatistics(std::vector<int64_t> lengths) {
@@ -88,4 +88,4 @@ Json SummarizeCorpus(const QualityInput& input) {
           {"languages", CountsToJson(languages)}};
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -9,7 +9,7 @@
 #include "absl/time/civil_time.h"
 #include "common/suggest.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 constexpr absl::string_view kNoString = "is not a string; expected a text in quotation marks";
@@ -182,4 +182,4 @@ void CorpusRecord::WarnOfUnknownKeys() {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // Notes a problem with a field ("" = the line as a whole).
 using ProblemSink = std::function<void(absl::string_view field, absl::string_view message)>;
@@ -53,4 +53,4 @@ class CorpusRecord {
 // Whether `day` is a real day written YYYY-MM-DD.
 bool IsDay(absl::string_view day);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -8,7 +8,7 @@
 #include "common/rng.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 constexpr size_t kBands = 32;
@@ -119,4 +119,4 @@ std::vector<NearMatch> FindNearMatches(const std::vector<Shingles>& probes,
   return matches;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

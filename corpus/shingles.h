@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // Ascending 64-bit hashes of the runs of `words` consecutive folded words, without repetition; a
 // shorter text is one shingle, a text without words has none.
@@ -32,4 +32,4 @@ struct NearMatch {
 std::vector<NearMatch> FindNearMatches(const std::vector<Shingles>& probes,
                                        const std::vector<Shingles>& indexed, double threshold);
 
-}  // namespace scm
+}  // namespace scm::corpus

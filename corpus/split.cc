@@ -10,7 +10,7 @@
 #include "common/rng.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 // Union-find over documents: those that share a cluster end up under one root.
@@ -156,4 +156,4 @@ std::vector<size_t> ItemsOf(const Corpus& corpus, const SplitAssignment& assignm
   return found;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

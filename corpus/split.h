@@ -17,7 +17,7 @@
 #include "absl/status/statusor.h"
 #include "corpus/corpus.h"
 
-namespace scm {
+namespace scm::corpus {
 
 struct SplitOptions {
   double train = 0.8, validation = 0.1, test = 0.1;  // shares of the documents; sum 1
@@ -40,4 +40,4 @@ absl::StatusOr<SplitAssignment> AssignSplits(const Corpus& corpus, const SplitOp
 std::vector<size_t> ItemsOf(const Corpus& corpus, const SplitAssignment& assignment, Split split,
                             const std::vector<std::string>& tasks = {});
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 bool SameChoices(const Corpus& corpus, const std::vector<size_t>& items) {
@@ -89,4 +89,4 @@ ItemSetStatistics SingleLabelStatistics(const Corpus& corpus, const std::vector<
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

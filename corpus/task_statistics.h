@@ -8,7 +8,7 @@
 #include "corpus/corpus.h"
 #include "corpus/split.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // Correlation between items of a cluster that the design effect assumes.
 inline constexpr double kClusterCorrelation = 0.1;
@@ -42,4 +42,4 @@ struct LabelShares {
 // `items` are indices into corpus.items, all of one task.
 LabelShares GoldShares(const Corpus& corpus, const std::vector<size_t>& items);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -1,6 +1,6 @@
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 // Decodes the code point at `*position` and moves behind it; nullopt when it is not well-formed.
@@ -121,4 +121,4 @@ std::vector<std::string> FoldedWords(absl::string_view text) {
   return words;
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::corpus {
 
 // Number of code points of well-formed UTF-8.
 int64_t CodePoints(absl::string_view text);
@@ -21,4 +21,4 @@ std::string Fold(absl::string_view text);
 // The words of Fold(text): runs of anything that is neither space nor punctuation.
 std::vector<std::string> FoldedWords(absl::string_view text);
 
-}  // namespace scm
+}  // namespace scm::corpus

@@ -22,7 +22,7 @@
 #include "trainer/torch_runtime.h"
 #include "trainer/training_data.h"
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 // The seed is judged by its certified 95th percentile, which needs 130 samples; the base's latency
@@ -34,15 +34,16 @@ void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); 
 
 // A model in memory with its tokenised tests.
 struct LoadedModel {
-  std::unique_ptr<Tokenizer> tokenizer;
-  std::unique_ptr<LlamaModel> model;
+  std::unique_ptr<model::Tokenizer> tokenizer;
+  std::unique_ptr<trainer::LlamaModel> model;
   TestExamples examples;
   int64_t bytes = 0;  // of its weights
 };
 
 class Evaluator {
  public:
-  Evaluator(const JobSpec& spec, Reporter* reporter, CommandQueue* commands, Clock* clock)
+  Evaluator(const trainer::JobSpec& spec, trainer::Reporter* reporter,
+            trainer::CommandQueue* commands, Clock* clock)
       : spec_(spec), guard_(spec), reporter_(reporter), commands_(commands), clock_(clock) {}
 
   absl::Status Run();
@@ -52,7 +53,7 @@ class Evaluator {
   absl::Status LoadTests();
   absl::Status EvaluateBaseAndSeeds();
   absl::Status EvaluateBase(LoadedModel* loaded);
-  absl::Status EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded);
+  absl::Status EvaluateSeed(const trainer::JobInput& input, bool measure, LoadedModel* loaded);
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
   absl::Status Import(const std::string& path, EvaluatedModel& model);
   absl::StatusOr<LoadedModel> Load(const std::string& path);
@@ -63,19 +64,19 @@ class Evaluator {
   int64_t ItemsToScore() const;
   bool ScoresBase() const { return !spec_.evaluate || spec_.evaluate->base; }
   bool MeasuresLatency() const { return !spec_.evaluate || spec_.evaluate->latency; }
-  std::vector<JobInput> Checkpoints() const;
+  std::vector<trainer::JobInput> Checkpoints() const;
   std::vector<BaselineSpec> Baselines() const;
   std::string BaseName() const;
-  std::string SeedName(const JobInput& input) const;
+  std::string SeedName(const trainer::JobInput& input) const;
   const TestTask& LatencyTask() const;
 
-  const JobSpec& spec_;
-  InputGuard guard_;
-  Reporter* reporter_;
-  CommandQueue* commands_;
+  const trainer::JobSpec& spec_;
+  trainer::InputGuard guard_;
+  trainer::Reporter* reporter_;
+  trainer::CommandQueue* commands_;
   Clock* clock_;
   std::string device_;
-  Corpus corpus_;  // before the items that point into it
+  corpus::Corpus corpus_;  // before the items that point into it
   Evaluation evaluation_;
   int64_t items_to_score_ = 0, scored_ = 0;  // over all models
   int64_t peak_rss_bytes_ = 0;               // before the peak was last forgotten
@@ -84,9 +85,9 @@ class Evaluator {
 absl::Status Evaluator::LoadTests() {
   std::vector<std::string> warnings;
   SCM_RETURN_IF_ERROR(guard_.Check(spec_.data.corpus));
-  SCM_ASSIGN_OR_RETURN(corpus_, LoadJobCorpus(spec_.data, &warnings));
+  SCM_ASSIGN_OR_RETURN(corpus_, trainer::LoadJobCorpus(spec_.data, &warnings));
   SCM_RETURN_IF_ERROR(guard_.CheckRead(spec_.data.corpus, corpus_.digest));
-  SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(corpus_, spec_.data));
+  SCM_ASSIGN_OR_RETURN(const corpus::SplitAssignment split, trainer::SplitOf(corpus_, spec_.data));
   SCM_ASSIGN_OR_RETURN(evaluation_.tasks, TestTasks(corpus_, split, spec_.evaluation.tasks));
   const std::vector<std::string>& trained = spec_.trainer.train_tasks;
   for (TestTask& task : evaluation_.tasks) {
@@ -106,7 +107,7 @@ std::string Evaluator::BaseName() const {
   return "base";
 }
 
-std::string Evaluator::SeedName(const JobInput& input) const {
+std::string Evaluator::SeedName(const trainer::JobInput& input) const {
   const std::string name = absl::StrCat("seed ", input.seed);
   for (const EvaluatedModel& model : evaluation_.models) {
     if (model.name == name) return absl::StrCat(name, " (", input.run, ")");
@@ -125,26 +126,28 @@ const TestTask& Evaluator::LatencyTask() const {
 
 absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
   Log(absl::StrCat("loading ", path, " in ", spec_.training.precision, " on ", device_));
-  SCM_ASSIGN_OR_RETURN(const auto source, OpenModel(path));
+  SCM_ASSIGN_OR_RETURN(const auto source, model::OpenModel(path));
   LoadedModel loaded;
   SCM_ASSIGN_OR_RETURN(loaded.tokenizer, source->MakeTokenizer());
-  std::vector<std::string> warnings = ModelWarnings(*source, *loaded.tokenizer, nullptr);
-  SCM_ASSIGN_OR_RETURN(loaded.examples, TokenizeTests(evaluation_.tasks, *loaded.tokenizer,
-                                                      ScoringOptions(spec_.data), &warnings));
+  std::vector<std::string> warnings = trainer::ModelWarnings(*source, *loaded.tokenizer, nullptr);
+  SCM_ASSIGN_OR_RETURN(loaded.examples,
+                       TokenizeTests(evaluation_.tasks, *loaded.tokenizer,
+                                     trainer::ScoringOptions(spec_.data), &warnings));
   for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
   const bool half = spec_.training.precision == "bf16";
-  for (const TensorInfo& tensor : source->tensors()) {
-    loaded.bytes += ElementCount(tensor.shape) * (half ? 2 : 4);
+  for (const model::TensorInfo& tensor : source->tensors()) {
+    loaded.bytes += model::ElementCount(tensor.shape) * (half ? 2 : 4);
   }
   SCM_ASSIGN_OR_RETURN(
       loaded.model,
-      MakeLlamaModel(*source, half ? Precision::kBFloat16 : Precision::kFloat32, device_));
+      trainer::MakeLlamaModel(
+          *source, half ? trainer::Precision::kBFloat16 : trainer::Precision::kFloat32, device_));
   return loaded;
 }
 
-std::vector<JobInput> Evaluator::Checkpoints() const {
-  std::vector<JobInput> checkpoints;
-  for (const JobInput& input : spec_.inputs) {
+std::vector<trainer::JobInput> Evaluator::Checkpoints() const {
+  std::vector<trainer::JobInput> checkpoints;
+  for (const trainer::JobInput& input : spec_.inputs) {
     if (input.kind == "checkpoint") checkpoints.push_back(input);
   }
   return checkpoints;
@@ -180,10 +183,10 @@ bool Evaluator::ReportItems(int64_t scored) {
 }
 
 absl::Status Evaluator::Score(const LoadedModel& loaded, EvaluatedModel* model) {
-  std::vector<const TokenExample*> examples;
+  std::vector<const trainer::TokenExample*> examples;
   for (const auto& task : loaded.examples) {
     for (const auto& item : task) {
-      for (const TokenExample& choice : item) examples.push_back(&choice);
+      for (const trainer::TokenExample& choice : item) examples.push_back(&choice);
     }
   }
   const int64_t items = CountItems(evaluation_.tasks);
@@ -192,8 +195,9 @@ absl::Status Evaluator::Score(const LoadedModel& loaded, EvaluatedModel* model) 
   const auto go_on = [&](int64_t done) {
     return ReportItems(scored_ + static_cast<int64_t>(static_cast<double>(items * done) / total));
   };
-  SCM_ASSIGN_OR_RETURN(const auto scores, ScoreExamples(examples, spec_.trainer.score_tokens, go_on,
-                                                        loaded.model.get()));
+  SCM_ASSIGN_OR_RETURN(
+      const auto scores,
+      trainer::ScoreExamples(examples, spec_.trainer.score_tokens, go_on, loaded.model.get()));
   scored_ += items;
   const double seconds = absl::ToDoubleSeconds(clock_->Steady() - began);
   Log(absl::StrFormat("%d items in %.1f s, %.1f items/s", items, seconds,
@@ -208,12 +212,14 @@ absl::Status Evaluator::Score(const LoadedModel& loaded, EvaluatedModel* model) 
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::Latency(const LoadedModel& loaded, int64_t samples) {
-  LatencyPlan plan{samples, ScoringOptions(spec_.data), [this] { return ReportItems(scored_); }};
+  LatencyPlan plan{samples, trainer::ScoringOptions(spec_.data),
+                   [this] { return ReportItems(scored_); }};
   evaluation_.latency_items = static_cast<int64_t>(LatencyTask().items.size());
   return MeasureLatency(LatencyTask(), *loaded.tokenizer, plan, loaded.model.get(), clock_);
 }
 
-absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, LoadedModel* loaded) {
+absl::Status Evaluator::EvaluateSeed(const trainer::JobInput& input, bool measure,
+                                     LoadedModel* loaded) {
   EvaluatedModel seed;
   seed.name = SeedName(input);
   seed.kind = EvaluatedModel::Kind::kSeed;
@@ -221,7 +227,7 @@ absl::Status Evaluator::EvaluateSeed(const JobInput& input, bool measure, Loaded
   seed.run = input.run;
   seed.step = input.step;
   Log(absl::StrCat("scoring ", seed.name));
-  SCM_RETURN_IF_ERROR(LoadAdapter(input.dir, loaded->model.get()));
+  SCM_RETURN_IF_ERROR(trainer::LoadAdapter(input.dir, loaded->model.get()));
   loaded->model->EnableAdapters(true);
   SCM_RETURN_IF_ERROR(Score(*loaded, &seed));
   if (measure && seed.missing.empty()) {
@@ -251,14 +257,14 @@ absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
 }
 
 absl::Status Evaluator::EvaluateBaseAndSeeds() {
-  const std::vector<JobInput> checkpoints = Checkpoints();
+  const std::vector<trainer::JobInput> checkpoints = Checkpoints();
   if (!ScoresBase() && checkpoints.empty()) return absl::OkStatus();
   SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));
   SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
   SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));  // nor did it change while it was read
   if (ScoresBase()) SCM_RETURN_IF_ERROR(EvaluateBase(&loaded));
   bool measure = MeasuresLatency();
-  for (const JobInput& input : checkpoints) {
+  for (const trainer::JobInput& input : checkpoints) {
     SCM_RETURN_IF_ERROR(EvaluateSeed(input, measure, &loaded));
     measure = false;
   }
@@ -312,7 +318,7 @@ absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
 absl::Status Evaluator::Run() {
   SCM_RETURN_IF_ERROR(LoadTests());
   items_to_score_ = ItemsToScore();
-  SCM_ASSIGN_OR_RETURN(device_, PrepareTorch(spec_.resources));
+  SCM_ASSIGN_OR_RETURN(device_, trainer::PrepareTorch(spec_.resources));
   SCM_RETURN_IF_ERROR(EvaluateBaseAndSeeds());
   for (const BaselineSpec& baseline : Baselines()) {
     SCM_RETURN_IF_ERROR(EvaluateBaseline(baseline));
@@ -327,12 +333,12 @@ absl::Status Evaluator::Run() {
 
 }  // namespace
 
-absl::Status RunEvaluateJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
-                            Clock* clock) {
+absl::Status RunEvaluateJob(const trainer::JobSpec& spec, trainer::Reporter* reporter,
+                            trainer::CommandQueue* commands, Clock* clock) {
   Evaluator evaluator(spec, reporter, commands, clock);
   const absl::Status status = evaluator.Run();
   if (absl::IsCancelled(status)) return reporter->Stopped(evaluator.scored());
   return status;
 }
 
-}  // namespace scm
+}  // namespace scm::evaluator

@@ -8,12 +8,12 @@
 #include "trainer/reporter.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 // Reports progress by items scored and the end, "done" or "stopped" included. The base is loaded
 // once and the seeds' adapters are swapped in; other model baselines are loaded one after another.
 // A baseline that cannot be had is noted as missing and does not fail the evaluation.
-absl::Status RunEvaluateJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
-                            Clock* clock);
+absl::Status RunEvaluateJob(const trainer::JobSpec& spec, trainer::Reporter* reporter,
+                            trainer::CommandQueue* commands, Clock* clock);
 
-}  // namespace scm
+}  // namespace scm::evaluator

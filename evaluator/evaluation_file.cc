@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 // One index, or the list of a multi-label task.
@@ -14,7 +14,7 @@ Json AnswerJson(const std::vector<int64_t>& indices, bool multi_label) {
 
 Json TaskJson(const TestTask& task) {
   Json items = Json::array();
-  for (const Item* item : task.items) {
+  for (const corpus::Item* item : task.items) {
     items.push_back({{"id", item->id},
                      {"document", item->document},
                      {"cluster", item->cluster_id},
@@ -120,4 +120,4 @@ Json EvaluationToJson(const Evaluation& evaluation) {
             {"model_bytes", evaluation.model_bytes}}}};
 }
 
-}  // namespace scm
+}  // namespace scm::evaluator

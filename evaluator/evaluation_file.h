@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "evaluator/scores.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 struct EvaluatedModel {
   enum class Kind { kBase, kSeed, kModel, kPredictions };
@@ -36,4 +36,4 @@ struct Evaluation {
 
 Json EvaluationToJson(const Evaluation& evaluation);
 
-}  // namespace scm
+}  // namespace scm::evaluator

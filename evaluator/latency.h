@@ -10,13 +10,13 @@
 #include "evaluator/test_set.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 inline constexpr int64_t kLatencyWarmUps = 10;
 
 struct LatencyPlan {
   int64_t samples = 0;
-  ExampleOptions examples;
+  trainer::ExampleOptions examples;
   // Asked after each sample; false ends with CANCELLED.
   std::function<bool()> go_on;
 };
@@ -25,8 +25,9 @@ struct LatencyPlan {
 // every choice, scoring and comparison. kLatencyWarmUps untimed answers come first. The items take
 // turns until there are enough samples, so a small test set can still be certified; their spread is
 // then that of those items.
-absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task, const Tokenizer& tokenizer,
-                                                   const LatencyPlan& plan, LlamaModel* model,
-                                                   Clock* clock);
+absl::StatusOr<std::vector<double>> MeasureLatency(const TestTask& task,
+                                                   const model::Tokenizer& tokenizer,
+                                                   const LatencyPlan& plan,
+                                                   trainer::LlamaModel* model, Clock* clock);
 
-}  // namespace scm
+}  // namespace scm::evaluator

@@ -5,19 +5,19 @@
 
 namespace {
 
-absl::Status Run(const scm::JobSpec& spec, scm::Reporter* reporter, scm::CommandQueue* commands,
-                 scm::Clock* clock) {
-  if (spec.kind == scm::JobKind::kEvaluate) {
-    return scm::RunEvaluateJob(spec, reporter, commands, clock);
+absl::Status Run(const scm::trainer::JobSpec& spec, scm::trainer::Reporter* reporter,
+                 scm::trainer::CommandQueue* commands, scm::Clock* clock) {
+  if (spec.kind == scm::trainer::JobKind::kEvaluate) {
+    return scm::evaluator::RunEvaluateJob(spec, reporter, commands, clock);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("task.kind: scm-evaluator does evaluate, not ", scm::JobKindName(spec.kind)));
+  return absl::InvalidArgumentError(absl::StrCat("task.kind: scm-evaluator does evaluate, not ",
+                                                 scm::trainer::JobKindName(spec.kind)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return scm::RunAttemptProgram(
+  return scm::trainer::RunAttemptProgram(
       {"scm-evaluator",
        "Scores a base model, trained adapters and baselines on a corpus's test "
        "items by the log-likelihood of their choices.",

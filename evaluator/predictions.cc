@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "corpus/predictions.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 absl::StatusOr<ImportedPredictions> ImportPredictions(const std::string& path,
                                                       const std::vector<TestTask>& tasks) {
@@ -16,20 +16,20 @@ absl::StatusOr<ImportedPredictions> ImportPredictions(const std::string& path,
 absl::StatusOr<ImportedPredictions> ScorePredictions(absl::string_view text,
                                                      const std::string& path,
                                                      const std::vector<TestTask>& tasks) {
-  std::vector<const Item*> items;
+  std::vector<const corpus::Item*> items;
   for (const TestTask& task : tasks)
     items.insert(items.end(), task.items.begin(), task.items.end());
-  const PredictedAnswers read = ReadPredictions(text, path, items);
+  const corpus::PredictedAnswers read = corpus::ReadPredictions(text, path, items);
   if (!read.problems.empty()) return absl::InvalidArgumentError(read.problems[0]);
   ImportedPredictions result;
   for (const TestTask& task : tasks) {
-    const std::string lacking = LackingAnswers(read, path, task.name, task.items);
+    const std::string lacking = corpus::LackingAnswers(read, path, task.name, task.items);
     if (!lacking.empty()) {
       absl::StrAppend(&result.missing, result.missing.empty() ? "" : "; ", lacking);
       continue;
     }
     TaskScores scores;
-    for (const Item* item : task.items) {
+    for (const corpus::Item* item : task.items) {
       const std::vector<int64_t>& answer = read.answers.at(item->id);
       scores.predicted.push_back(answer);
       scores.correct.push_back(IsCorrect(*item, answer));
@@ -39,4 +39,4 @@ absl::StatusOr<ImportedPredictions> ScorePredictions(absl::string_view text,
   return result;
 }
 
-}  // namespace scm
+}  // namespace scm::evaluator

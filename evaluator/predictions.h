@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "evaluator/scores.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 struct ImportedPredictions {
   ModelScores scores;   // of the tasks whose every item is answered
@@ -26,4 +26,4 @@ absl::StatusOr<ImportedPredictions> ScorePredictions(absl::string_view text,
                                                      const std::string& path,
                                                      const std::vector<TestTask>& tasks);
 
-}  // namespace scm
+}  // namespace scm::evaluator

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "trainer/choice_scoring.h"
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 std::vector<int64_t> PredictSet(const std::vector<ChoiceScore>& choices) {
@@ -23,7 +23,7 @@ std::vector<int64_t> PredictSet(const std::vector<ChoiceScore>& choices) {
     const double share = std::exp(per_token[i] - largest) / total;
     if (share * static_cast<double>(choices.size()) > 1) chosen.push_back(static_cast<int64_t>(i));
   }
-  if (chosen.empty()) chosen.push_back(BestChoice(per_token));
+  if (chosen.empty()) chosen.push_back(trainer::BestChoice(per_token));
   return chosen;
 }
 
@@ -33,15 +33,15 @@ std::vector<int64_t> Predict(const std::vector<ChoiceScore>& choices, bool multi
   if (multi_label) return PredictSet(choices);
   std::vector<double> log_likelihoods;
   for (const ChoiceScore& choice : choices) log_likelihoods.push_back(choice.log_likelihood);
-  return {BestChoice(log_likelihoods)};
+  return {trainer::BestChoice(log_likelihoods)};
 }
 
 std::string WhyNotRanked(const std::vector<TestTask>& tasks,
-                         const std::vector<LlamaModel::RowScore>& scores) {
+                         const std::vector<trainer::LlamaModel::RowScore>& scores) {
   size_t next = 0, bad_choices = 0, bad_items = 0, items = 0;
   std::string first;
   for (const TestTask& task : tasks) {
-    for (const Item* item : task.items) {
+    for (const corpus::Item* item : task.items) {
       const size_t before = bad_choices;
       for (size_t i = 0; i < item->choices.size(); ++i, ++next) {
         const double value = scores[next].log_likelihood;
@@ -66,18 +66,18 @@ std::string WhyNotRanked(const std::vector<TestTask>& tasks,
       "overflow in this precision");
 }
 
-bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted) {
+bool IsCorrect(const corpus::Item& item, const std::vector<int64_t>& predicted) {
   return predicted == item.gold;
 }
 
 ModelScores MakeScores(const std::vector<TestTask>& tasks,
-                       const std::vector<LlamaModel::RowScore>& scores) {
+                       const std::vector<trainer::LlamaModel::RowScore>& scores) {
   ModelScores result;
   std::map<std::string, size_t> place;
   size_t next = 0;
   for (const TestTask& task : tasks) {
     TaskScores& of_task = result.tasks[task.name];
-    for (const Item* item : task.items) {
+    for (const corpus::Item* item : task.items) {
       std::vector<ChoiceScore> choices;
       for (size_t i = 0; i < item->choices.size(); ++i, ++next) {
         choices.push_back({scores[next].log_likelihood, scores[next].labels});
@@ -104,7 +104,7 @@ double AnswerChanceLoss(const std::vector<TestTask>& tasks) {
   double sum = 0, answers = 0;
   for (const TestTask& task : tasks) {
     if (!task.trained) continue;
-    for (const Item* item : task.items) {
+    for (const corpus::Item* item : task.items) {
       const double golds = static_cast<double>(item->gold.size());
       sum += golds * std::log(static_cast<double>(item->choices.size()));
       answers += golds;
@@ -113,4 +113,4 @@ double AnswerChanceLoss(const std::vector<TestTask>& tasks) {
   return answers > 0 ? sum / answers : 0;
 }
 
-}  // namespace scm
+}  // namespace scm::evaluator

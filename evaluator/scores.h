@@ -11,7 +11,7 @@
 #include "evaluator/test_set.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 // One choice's score: summed log-likelihood of its tokens, and how many they are.
 struct ChoiceScore {
@@ -43,7 +43,7 @@ struct ModelScores {
 // how many items, and where the first stands. −∞ counts too: in 32-bit arithmetic no token of a
 // sound model has probability 0. `scores` as for MakeScores.
 std::string WhyNotRanked(const std::vector<TestTask>& tasks,
-                         const std::vector<LlamaModel::RowScore>& scores);
+                         const std::vector<trainer::LlamaModel::RowScore>& scores);
 
 // Log-likelihoods are finite (WhyNotRanked).
 // Single-label: the choice with the largest log-likelihood (the first of equals).
@@ -52,14 +52,14 @@ std::string WhyNotRanked(const std::vector<TestTask>& tasks,
 std::vector<int64_t> Predict(const std::vector<ChoiceScore>& choices, bool multi_label);
 
 // Correct is the gold choice, or exactly the set of gold choices.
-bool IsCorrect(const Item& item, const std::vector<int64_t>& predicted);
+bool IsCorrect(const corpus::Item& item, const std::vector<int64_t>& predicted);
 
 // `scores` in the order of the examples: task, item, choice; finite.
 ModelScores MakeScores(const std::vector<TestTask>& tasks,
-                       const std::vector<LlamaModel::RowScore>& scores);
+                       const std::vector<trainer::LlamaModel::RowScore>& scores);
 
 // Mean of ln(choices) over all gold answers of trained tasks: what a model that guesses among the
 // choices loses an answer.
 double AnswerChanceLoss(const std::vector<TestTask>& tasks);
 
-}  // namespace scm
+}  // namespace scm::evaluator

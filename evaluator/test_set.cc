@@ -3,15 +3,16 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::evaluator {
 
-absl::StatusOr<std::vector<TestTask>> TestTasks(const Corpus& corpus, const SplitAssignment& split,
+absl::StatusOr<std::vector<TestTask>> TestTasks(const corpus::Corpus& corpus,
+                                                const corpus::SplitAssignment& split,
                                                 const std::vector<std::string>& tasks) {
   std::vector<TestTask> result;
   for (const std::string& name : tasks.empty() ? corpus.TaskNames() : tasks) {
     TestTask task;
     task.name = name;
-    for (size_t index : ItemsOf(corpus, split, Split::kTest, {name})) {
+    for (size_t index : corpus::ItemsOf(corpus, split, corpus::Split::kTest, {name})) {
       task.items.push_back(&corpus.items[index]);
     }
     if (task.items.empty()) {
@@ -33,21 +34,21 @@ int64_t CountItems(const std::vector<TestTask>& tasks) {
 }
 
 absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
-                                           const Tokenizer& tokenizer,
-                                           const ExampleOptions& options,
+                                           const model::Tokenizer& tokenizer,
+                                           const trainer::ExampleOptions& options,
                                            std::vector<std::string>* warnings) {
   TestExamples examples;
   int64_t cut = 0;
   for (const TestTask& task : tasks) {
     auto& of_task = examples.emplace_back();
-    for (const Item* item : task.items) {
-      auto choices = ChoiceExamples(tokenizer, item->prompt, item->choices, options);
+    for (const corpus::Item* item : task.items) {
+      auto choices = trainer::ChoiceExamples(tokenizer, item->prompt, item->choices, options);
       if (!choices.ok()) {
         return absl::Status(choices.status().code(),
                             absl::StrCat(item->file, ":", item->line, ": item ", item->id, ": ",
                                          choices.status().message()));
       }
-      for (const TokenExample& choice : *choices) cut += choice.cut > 0;
+      for (const trainer::TokenExample& choice : *choices) cut += choice.cut > 0;
       of_task.push_back(std::move(*choices));
     }
   }
@@ -59,4 +60,4 @@ absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
   return examples;
 }
 
-}  // namespace scm
+}  // namespace scm::evaluator

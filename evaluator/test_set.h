@@ -10,12 +10,12 @@
 #include "trainer/examples.h"
 #include "trainer/tokenizer.h"
 
-namespace scm {
+namespace scm::evaluator {
 
 struct TestTask {
   std::string name;
   bool multi_label = false;
-  std::vector<const Item*> items;  // of the corpus, in its order
+  std::vector<const corpus::Item*> items;  // of the corpus, in its order
   // Whether its items were trained: the loss reduction is about these tasks only, since on others
   // the answers' format was never learned.
   bool trained = true;
@@ -23,16 +23,17 @@ struct TestTask {
 
 // The test items of `tasks` (all of the corpus when empty), task by task. `corpus` must outlive the
 // result. INVALID_ARGUMENT when a task has none: nothing could be said about it.
-absl::StatusOr<std::vector<TestTask>> TestTasks(const Corpus& corpus, const SplitAssignment& split,
+absl::StatusOr<std::vector<TestTask>> TestTasks(const corpus::Corpus& corpus,
+                                                const corpus::SplitAssignment& split,
                                                 const std::vector<std::string>& tasks);
 
 int64_t CountItems(const std::vector<TestTask>& tasks);
 
 // examples[task][item][choice]. Appends to `warnings` when prompts had to be cut.
-using TestExamples = std::vector<std::vector<std::vector<TokenExample>>>;
+using TestExamples = std::vector<std::vector<std::vector<trainer::TokenExample>>>;
 absl::StatusOr<TestExamples> TokenizeTests(const std::vector<TestTask>& tasks,
-                                           const Tokenizer& tokenizer,
-                                           const ExampleOptions& options,
+                                           const model::Tokenizer& tokenizer,
+                                           const trainer::ExampleOptions& options,
                                            std::vector<std::string>* warnings);
 
-}  // namespace scm
+}  // namespace scm::evaluator

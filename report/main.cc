@@ -14,7 +14,7 @@
 #include "report/merge_evaluations.h"
 #include "report/render.h"
 
-namespace scm {
+namespace scm::report {
 namespace {
 
 absl::StatusOr<Json> ReadJson(const std::string& path) {
@@ -30,7 +30,7 @@ absl::StatusOr<Json> WriteReport(const std::string& data_path,
   for (const std::string& path : evaluation_paths) {
     SCM_ASSIGN_OR_RETURN(parts.emplace_back(), ReadJson(path));
   }
-  SCM_ASSIGN_OR_RETURN(const Json evaluation, report::MergeEvaluations(parts));
+  SCM_ASSIGN_OR_RETURN(const Json evaluation, MergeEvaluations(parts));
   SCM_ASSIGN_OR_RETURN(const RenderedReport report,
                        RenderReport(data, evaluation.is_null() ? nullptr : &evaluation));
   SCM_RETURN_IF_ERROR(MakeDirectories(directory));
@@ -96,7 +96,7 @@ int RunByHand(const std::string& data, const std::vector<std::string>& evaluatio
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::report
 
 int main(int argc, char** argv) {
   CLI::App app(
@@ -110,8 +110,9 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--out", out, "Directory to write")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (!data.empty()) return scm::RunByHand(data, evaluations, out);
-  if (const char* spec = std::getenv("SCM_SPEC"); spec != nullptr) return scm::RunTask(spec);
+  if (!data.empty()) return scm::report::RunByHand(data, evaluations, out);
+  if (const char* spec = std::getenv("SCM_SPEC"); spec != nullptr)
+    return scm::report::RunTask(spec);
   std::fprintf(stderr, "scm-report: pass --data FILE, or set SCM_SPEC\n");
   return 2;
 }

@@ -10,8 +10,7 @@
 #include "report/trained.h"
 #include "statistics/to_json.h"
 
-namespace scm {
-namespace report {
+namespace scm::report {
 namespace {
 
 Json NumberOrNull(double value) { return std::isnan(value) ? Json(nullptr) : JsonNumber(value); }
@@ -142,17 +141,16 @@ Json ReportJson(const Findings& findings) {
 }
 
 }  // namespace
-}  // namespace report
 
 absl::StatusOr<RenderedReport> RenderReport(const Json& data, const Json* evaluation) {
-  SCM_ASSIGN_OR_RETURN(const report::Findings findings, report::ComputeFindings(data, evaluation));
-  const report::ReportDocument document = report::LayOut(findings);
+  SCM_ASSIGN_OR_RETURN(const Findings findings, ComputeFindings(data, evaluation));
+  const ReportDocument document = LayOut(findings);
   RenderedReport rendered;
-  rendered.json = DumpJson(report::ReportJson(findings), 2) + "\n";
-  rendered.markdown = report::WriteMarkdown(document);
-  rendered.html = report::WriteHtml(document);
-  rendered.summary = report::DecisionJson(findings);
+  rendered.json = DumpJson(ReportJson(findings), 2) + "\n";
+  rendered.markdown = WriteMarkdown(document);
+  rendered.html = WriteHtml(document);
+  rendered.summary = DecisionJson(findings);
   return rendered;
 }
 
-}  // namespace scm
+}  // namespace scm::report

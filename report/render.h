@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::report {
 
 struct RenderedReport {
   std::string json, markdown, html;
@@ -18,4 +18,4 @@ struct RenderedReport {
 // INVALID_ARGUMENT names what is missing from them.
 absl::StatusOr<RenderedReport> RenderReport(const Json& data, const Json* evaluation);
 
-}  // namespace scm
+}  // namespace scm::report

@@ -7,7 +7,7 @@
 #include "common/version.h"
 #include "scmctl/versions.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr size_t kLongestMessage = 64 << 10;
@@ -57,4 +57,4 @@ void AddPatience(CLI::App* verb, App& app) {
       ->capture_default_str();
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -11,7 +11,7 @@
 #include "scmctl/exit_codes.h"
 #include "scmctl/terminal.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct App {
   ClientOptions client;
@@ -55,4 +55,4 @@ void CatchInterrupt(App& app);
 // --patience, for the commands that stay.
 void AddPatience(CLI::App* verb, App& app);
 
-}  // namespace scm
+}  // namespace scm::ctl

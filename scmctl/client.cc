@@ -17,7 +17,7 @@
 #include "scm/v1/experiment.grpc.pb.h"
 #include "scmctl/dial.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr std::chrono::seconds kDeadline(60);
@@ -352,4 +352,4 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& given) {
       grpc::CreateCustomChannel(dial.address, credentials, arguments)));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

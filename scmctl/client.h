@@ -12,7 +12,7 @@
 #include "scm/v1/experiment.pb.h"
 #include "scmctl/download.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct ClientOptions {
   std::string coordinator;            // HOST:PORT; "" = SCM_COORDINATOR, else the local one
@@ -56,4 +56,4 @@ class Client {
 
 absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
 
-}  // namespace scm
+}  // namespace scm::ctl

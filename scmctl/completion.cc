@@ -8,7 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr char kShells[] = "bash zsh fish";
@@ -236,4 +236,4 @@ std::string CompletionScript(const CLI::App& root, const std::string& shell) {
                       BashScript(all));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::ctl {
 
 // One verb as the scripts see it.
 struct VerbWords {
@@ -26,4 +26,4 @@ std::vector<VerbWords> WordsOf(const CLI::App& root);
 // For "bash", "zsh" or "fish".
 std::string CompletionScript(const CLI::App& root, const std::string& shell);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -8,7 +8,7 @@
 #include "common/status_macros.h"
 #include "scmctl/local_home.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // The flag's value, else that of the environment variable, else "".
@@ -56,4 +56,4 @@ absl::StatusOr<Dial> ResolveDial(const ClientOptions& options) {
   return dial;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "scmctl/client.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct Dial {
   std::string address;
@@ -21,4 +21,4 @@ struct Dial {
 // that is not there; UNAVAILABLE when there is no local coordinator.
 absl::StatusOr<Dial> ResolveDial(const ClientOptions& options);
 
-}  // namespace scm
+}  // namespace scm::ctl

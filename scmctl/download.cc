@@ -9,7 +9,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr char kManifest[] = "manifest.json";
@@ -199,4 +199,4 @@ absl::StatusOr<std::string> Receiver::WrittenManifest() const {
   return DumpJson(manifest, 2) + "\n";
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct DownloadOptions {
   // Whether files of the directory that differ are replaced; otherwise nothing is touched and the
@@ -74,4 +74,4 @@ class Receiver {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
-}  // namespace scm
+}  // namespace scm::ctl

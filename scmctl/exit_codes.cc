@@ -1,6 +1,6 @@
 #include "scmctl/exit_codes.h"
 
-namespace scm {
+namespace scm::ctl {
 
 int ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
@@ -33,4 +33,4 @@ int ExitCodeOf(const Json& status) {
   return kExitOk;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,7 +4,7 @@
 #include "absl/status/status.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::ctl {
 
 enum ExitCode : int {
   kExitOk = 0,
@@ -25,4 +25,4 @@ int ExitCodeOf(const absl::Status& status);
 // For a `status` answer: the outcome of an ended experiment, 0 while it is still running.
 int ExitCodeOf(const Json& status);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -15,15 +15,15 @@
 #include "corpus/split.h"
 #include "scmctl/model_checks.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr size_t kListed = 20;  // problems of one input
 
 // A corpus that could be loaded, and what the experiment makes of it.
 struct LoadedCorpus {
-  Corpus corpus;
-  SplitAssignment assignment;
+  corpus::Corpus corpus;
+  corpus::SplitAssignment assignment;
 };
 
 class Checker {
@@ -45,14 +45,15 @@ class Checker {
   void CheckQualityOf(const NamedInput& input);
   void CheckTaskNames(const std::string& key, const std::vector<std::string>& tasks);
   void CheckTraining();
-  void CheckSplitToTrain(Split split, const std::vector<std::string>& tasks, const char* purpose);
+  void CheckSplitToTrain(corpus::Split split, const std::vector<std::string>& tasks,
+                         const char* purpose);
   void CheckPredictions(const NamedInput& input);
-  void CheckCoverage(const NamedInput& input, const PredictedAnswers& answers,
+  void CheckCoverage(const NamedInput& input, const corpus::PredictedAnswers& answers,
                      const std::string& baseline);
 
   // The tasks that the corpus has, of those that are evaluated.
   std::vector<std::string> EvaluatedTasks() const;
-  std::vector<const Item*> TestItems(const std::string& task) const;
+  std::vector<const corpus::Item*> TestItems(const std::string& task) const;
   void Error(const std::string& key, std::string message);
   void Warning(const std::string& key, std::string message);
   int LineOf(std::string key) const;
@@ -74,11 +75,11 @@ void AddAll(const NamedInput& input, const std::vector<std::string>& messages,
 }
 
 std::vector<std::string> Formatted(const std::string& corpus,
-                                   const std::vector<CorpusProblem>& problems) {
+                                   const std::vector<corpus::CorpusProblem>& problems) {
   std::vector<std::string> messages;
-  for (const CorpusProblem& problem : problems) {
+  for (const corpus::CorpusProblem& problem : problems) {
     const std::string prefix = problem.file.empty() ? "" : absl::StrCat(corpus, "/");
-    messages.push_back(absl::StrCat(prefix, FormatCorpusProblem(problem)));
+    messages.push_back(absl::StrCat(prefix, corpus::FormatCorpusProblem(problem)));
   }
   return messages;
 }
@@ -116,9 +117,10 @@ std::vector<std::string> Checker::EvaluatedTasks() const {
   return tasks;
 }
 
-std::vector<const Item*> Checker::TestItems(const std::string& task) const {
-  std::vector<const Item*> items;
-  for (const size_t i : ItemsOf(loaded_->corpus, loaded_->assignment, Split::kTest, {task})) {
+std::vector<const corpus::Item*> Checker::TestItems(const std::string& task) const {
+  std::vector<const corpus::Item*> items;
+  for (const size_t i :
+       corpus::ItemsOf(loaded_->corpus, loaded_->assignment, corpus::Split::kTest, {task})) {
     items.push_back(&loaded_->corpus.items[i]);
   }
   return items;
@@ -137,13 +139,13 @@ void Checker::CheckTaskNames(const std::string& key, const std::vector<std::stri
 
 // What the stage `check` would refuse.
 void Checker::CheckCorpus(const NamedInput& input) {
-  CorpusLoad load = LoadCorpus(input.path);
+  corpus::CorpusLoad load = corpus::LoadCorpus(input.path);
   AddAll(input, Formatted(input.path, load.errors), parsed_.errors);
   AddAll(input, Formatted(input.path, load.warnings), parsed_.warnings);
   if (!load.ok() || !parsed_.spec) return;
   const SplitSpec split = DataForBuiltIns(*parsed_.spec)->split;
   const auto assignment =
-      AssignSplits(load.corpus, {split.train, split.validation, split.test, split.seed});
+      corpus::AssignSplits(load.corpus, {split.train, split.validation, split.test, split.seed});
   if (!assignment.ok()) {
     parsed_.errors.push_back({input.line, input.key, std::string(assignment.status().message())});
     return;
@@ -157,15 +159,18 @@ void Checker::CheckCorpus(const NamedInput& input) {
 }
 
 void Checker::CheckQualityOf(const NamedInput& input) {
-  QualityOptions options;
+  corpus::QualityOptions options;
   options.tasks = EvaluatedTasks();
-  const QualityReport quality = CheckQuality(loaded_->corpus, loaded_->assignment, options);
+  const corpus::QualityReport quality =
+      corpus::CheckQuality(loaded_->corpus, loaded_->assignment, options);
   // A trainer of one's own may use the corpus in its own way.
   const bool ours = parsed_.spec->trainer.built_in();
-  AddAll(input, quality.Messages(Severity::kError), ours ? parsed_.errors : parsed_.warnings);
-  AddAll(input, quality.Messages(Severity::kWarning), parsed_.warnings);
-  for (const Finding& finding : quality.findings) {
-    if (!ours || finding.check != "empty_split" || finding.severity != Severity::kError) continue;
+  AddAll(input, quality.Messages(corpus::Severity::kError),
+         ours ? parsed_.errors : parsed_.warnings);
+  AddAll(input, quality.Messages(corpus::Severity::kWarning), parsed_.warnings);
+  for (const corpus::Finding& finding : quality.findings) {
+    if (!ours || finding.check != "empty_split" || finding.severity != corpus::Severity::kError)
+      continue;
     empty_.insert(finding.subjects.begin(), finding.subjects.end());
   }
   if (!parsed_.spec->HasStage(StageKind::kEvaluate)) return;
@@ -177,15 +182,15 @@ void Checker::CheckQualityOf(const NamedInput& input) {
   }
 }
 
-void Checker::CheckSplitToTrain(Split split, const std::vector<std::string>& tasks,
+void Checker::CheckSplitToTrain(corpus::Split split, const std::vector<std::string>& tasks,
                                 const char* purpose) {
-  if (!ItemsOf(loaded_->corpus, loaded_->assignment, split, tasks).empty()) return;
+  if (!corpus::ItemsOf(loaded_->corpus, loaded_->assignment, split, tasks).empty()) return;
   const bool texts =
       parsed_.spec->training.loss_on == "all" && loaded_->assignment.CountDocuments(split) > 0;
-  if (texts || empty_.count(SplitName(split)) > 0) return;
+  if (texts || empty_.count(corpus::SplitName(split)) > 0) return;
   const std::string of = tasks.empty() ? "" : absl::StrCat(" of ", absl::StrJoin(tasks, ", "));
   Error(tasks.empty() ? "data.split" : "trainer.parameters.train_tasks",
-        absl::StrCat("no item", of, " is in the split ", SplitName(split),
+        absl::StrCat("no item", of, " is in the split ", corpus::SplitName(split),
                      ", so there is nothing to ", purpose,
                      ". Change data.split, or add documents with items"));
 }
@@ -196,20 +201,20 @@ void Checker::CheckTraining() {
   const size_t before = parsed_.errors.size();
   CheckTaskNames("trainer.parameters.train_tasks", tasks);
   if (parsed_.errors.size() > before) return;
-  CheckSplitToTrain(Split::kTrain, tasks, "train on");
-  CheckSplitToTrain(Split::kValidation, tasks, "validate on");
+  CheckSplitToTrain(corpus::Split::kTrain, tasks, "train on");
+  CheckSplitToTrain(corpus::Split::kValidation, tasks, "validate on");
 }
 
 // Partly answered tasks and the primary comparison are errors; a baseline that leaves a whole task
 // out may mean it.
-void Checker::CheckCoverage(const NamedInput& input, const PredictedAnswers& answers,
+void Checker::CheckCoverage(const NamedInput& input, const corpus::PredictedAnswers& answers,
                             const std::string& baseline) {
   const std::optional<PrimarySpec>& primary = parsed_.spec->evaluation->primary;
   for (const std::string& task : EvaluatedTasks()) {
-    const std::vector<const Item*> items = TestItems(task);
-    const std::string lacking = LackingAnswers(answers, input.path, task, items);
+    const std::vector<const corpus::Item*> items = TestItems(task);
+    const std::string lacking = corpus::LackingAnswers(answers, input.path, task, items);
     if (lacking.empty()) continue;
-    const bool some = std::any_of(items.begin(), items.end(), [&](const Item* item) {
+    const bool some = std::any_of(items.begin(), items.end(), [&](const corpus::Item* item) {
       return answers.answers.count(item->id) > 0;
     });
     const bool decides = primary && primary->task == task && primary->baseline == baseline;
@@ -225,12 +230,12 @@ void Checker::CheckPredictions(const NamedInput& input) {
   const absl::StatusOr<std::string> text = ReadFile(input.path);
   if (!text.ok()) return Error(input.key, std::string(text.status().message()));
   if (!loaded_ || !parsed_.spec || !parsed_.spec->evaluation) return;
-  std::vector<const Item*> items;
+  std::vector<const corpus::Item*> items;
   for (const std::string& task : EvaluatedTasks()) {
-    const std::vector<const Item*> of_task = TestItems(task);
+    const std::vector<const corpus::Item*> of_task = TestItems(task);
     items.insert(items.end(), of_task.begin(), of_task.end());
   }
-  const PredictedAnswers answers = ReadPredictions(*text, input.path, items);
+  const corpus::PredictedAnswers answers = corpus::ReadPredictions(*text, input.path, items);
   AddAll(input, answers.problems, parsed_.errors);
   if (!answers.problems.empty()) return;
   for (const BaselineSpec& baseline : parsed_.spec->evaluation->baselines) {
@@ -264,4 +269,4 @@ void CheckDates(ParsedExperiment& parsed, absl::Time now) {
                              : "")});
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -5,7 +5,7 @@
 #include "absl/time/time.h"
 #include "experiment/parse.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // Adds what is wrong with the models, the corpus and the predictions that `parsed` names, with
 // file, line, key or tensor, at the place where the experiment file names them. `spec`, if there is
@@ -15,4 +15,4 @@ void CheckInputs(ParsedExperiment& parsed);
 // Warns of a date that has passed.
 void CheckDates(ParsedExperiment& parsed, absl::Time now);
 
-}  // namespace scm
+}  // namespace scm::ctl

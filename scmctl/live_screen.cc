@@ -5,7 +5,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
-namespace scm {
+namespace scm::ctl {
 
 std::string LiveScreen::Redraw(const std::string& text) {
   std::string out;
@@ -18,4 +18,4 @@ std::string LiveScreen::Redraw(const std::string& text) {
   return absl::StrCat(out, "\x1b[J");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace scm {
+namespace scm::ctl {
 
 class LiveScreen {
  public:
@@ -15,4 +15,4 @@ class LiveScreen {
   int lines_ = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::ctl

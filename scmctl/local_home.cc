@@ -7,7 +7,7 @@
 #include "common/files.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::ctl {
 
 LocalHome FindLocalHome() {
   if (const char* home = std::getenv("SCM_HOME"); home != nullptr && *home != '\0') {
@@ -28,4 +28,4 @@ absl::StatusOr<std::string> LocalCoordinatorAddress(const LocalHome& home) {
       "HOST:PORT or SCM_COORDINATOR names another.");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct LocalHome {
   std::string directory;
@@ -25,4 +25,4 @@ LocalHome FindLocalHome();
 // HOST:PORT of the local coordinator. NOT_FOUND says how to start one.
 absl::StatusOr<std::string> LocalCoordinatorAddress(const LocalHome& home);
 
-}  // namespace scm
+}  // namespace scm::ctl

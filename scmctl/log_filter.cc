@@ -5,7 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "common/utf8.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // A sequence that is longer than this is none: the text goes on.
@@ -104,4 +104,4 @@ std::string LogFilter::Finish() {
   return WithoutC1(rest);
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

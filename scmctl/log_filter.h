@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::ctl {
 
 class LogFilter {
  public:
@@ -36,4 +36,4 @@ class LogFilter {
   std::string partial_;   // the beginning of a character
 };
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -17,30 +17,31 @@ int AfterWriting(int code) {
   if (flushed && std::ferror(stdout) == 0) return code;
   std::fprintf(stderr, "scmctl: the output could not be written%s%s\n", errno != 0 ? ": " : "",
                errno != 0 ? std::strerror(errno) : "");
-  return code == scm::kExitOk ? static_cast<int>(scm::kExitInternal) : code;
+  return code == scm::ctl::kExitOk ? static_cast<int>(scm::ctl::kExitInternal) : code;
 }
 
 int Run(int argc, char** argv) {
-  if (const std::string problem = scm::EmptyOption({argv + 1, argv + argc}); !problem.empty()) {
+  if (const std::string problem = scm::ctl::EmptyOption({argv + 1, argv + argc});
+      !problem.empty()) {
     std::cerr << problem;
-    return scm::kExitUsage;
+    return scm::ctl::kExitUsage;
   }
-  scm::App app;
-  app.terminal = scm::DetectTerminal();
-  const auto root = scm::MakeRoot(app);
+  scm::ctl::App app;
+  app.terminal = scm::ctl::DetectTerminal();
+  const auto root = scm::ctl::MakeRoot(app);
   try {
     root->parse(argc, argv);
   } catch (const CLI::RuntimeError& outcome) {
     return outcome.get_exit_code();
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return root->exit(error);  // --help
-    std::cerr << scm::UsageMessage(*root, error);
-    return scm::kExitUsage;
+    std::cerr << scm::ctl::UsageMessage(*root, error);
+    return scm::ctl::kExitUsage;
   } catch (const std::exception& error) {
     std::cerr << "scmctl: " << scm::LineOf(error.what()) << "\n";
-    return scm::kExitInternal;
+    return scm::ctl::kExitInternal;
   }
-  return scm::kExitOk;
+  return scm::ctl::kExitOk;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "trainer/input_warnings.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 void Add(ParsedExperiment& parsed, const std::string& key, int line,
@@ -29,20 +29,23 @@ std::optional<DataSpec> DataFor(const NamedInput& input, const ParsedExperiment&
 }
 
 // The markup of the base's special tokens, at the place where the corpus is named.
-void CheckMarkup(const Corpus& corpus, const Tokenizer& tokenizer, const DataSpec& data,
-                 ParsedExperiment& parsed) {
+void CheckMarkup(const corpus::Corpus& corpus, const model::Tokenizer& tokenizer,
+                 const DataSpec& data, ParsedExperiment& parsed) {
   const bool documents = parsed.spec->trainer.built_in() && parsed.spec->training.loss_on == "all";
   for (const NamedInput& input : parsed.inputs) {
     if (input.kind != NamedInput::Kind::kCorpus) continue;
-    Add(parsed, input.key, input.line, MarkupWarnings(corpus, tokenizer, data, documents));
+    Add(parsed, input.key, input.line, trainer::MarkupWarnings(corpus, tokenizer, data, documents));
   }
 }
 
-absl::Status CheckModel(const NamedInput& input, const Corpus* corpus, ParsedExperiment& parsed) {
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> model, OpenModel(input.path));
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, model->MakeTokenizer());
+absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
+                        ParsedExperiment& parsed) {
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::ModelSource> model,
+                       model::OpenModel(input.path));
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::Tokenizer> tokenizer, model->MakeTokenizer());
   const std::optional<DataSpec> data = DataFor(input, parsed);
-  Add(parsed, input.key, input.line, ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));
+  Add(parsed, input.key, input.line,
+      trainer::ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));
   if (input.key == "model.base" && data && corpus != nullptr) {
     CheckMarkup(*corpus, *tokenizer, *data, parsed);
   }
@@ -51,7 +54,7 @@ absl::Status CheckModel(const NamedInput& input, const Corpus* corpus, ParsedExp
 
 }  // namespace
 
-void CheckModels(ParsedExperiment& parsed, const Corpus* corpus) {
+void CheckModels(ParsedExperiment& parsed, const corpus::Corpus* corpus) {
   for (const NamedInput& input : parsed.inputs) {
     if (input.kind != NamedInput::Kind::kModel) continue;
     const absl::Status status = CheckModel(input, corpus, parsed);
@@ -61,4 +64,4 @@ void CheckModels(ParsedExperiment& parsed, const Corpus* corpus) {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

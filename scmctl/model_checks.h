@@ -5,11 +5,11 @@
 #include "corpus/corpus.h"
 #include "experiment/parse.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // Adds what is wrong with every model that `parsed` names to its errors, and what else is to be
 // known to its warnings, at the place where the file names it. `corpus` is null where it could not
 // be loaded.
-void CheckModels(ParsedExperiment& parsed, const Corpus* corpus);
+void CheckModels(ParsedExperiment& parsed, const corpus::Corpus* corpus);
 
-}  // namespace scm
+}  // namespace scm::ctl

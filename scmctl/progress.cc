@@ -11,7 +11,7 @@
 #include "common/human.h"
 #include "scmctl/terminal.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int64_t kWorthShowing = 8 << 20;  // bytes
@@ -41,4 +41,4 @@ DownloadOptions ShowProgress(const std::string& what) {
   return how;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

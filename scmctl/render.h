@@ -8,7 +8,7 @@
 #include "common/json.h"
 #include "scmctl/terminal.h"
 
-namespace scm {
+namespace scm::ctl {
 
 std::string RenderList(const Json& answer, const Terminal& terminal);
 std::string RenderStatus(const Json& answer, const Terminal& terminal);
@@ -45,4 +45,4 @@ std::string TaskText(const Json& task);
 // RFC 3339 in UTC as local time with its zone.
 std::string LocalTime(const std::string& rfc3339);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -7,10 +7,10 @@
 #include "scmctl/render.h"
 #include "scmctl/table.h"
 
-namespace scm {
+namespace scm::ctl {
 
 std::string RenderArtifacts(const Json& answer, const Terminal& terminal) {
-  Table table({{"artifact"}, {"made by"}, {"size", true}, {"files", true}, {"sha256"}});
+  TextTable table({{"artifact"}, {"made by"}, {"size", true}, {"files", true}, {"sha256"}});
   for (const Json& a : MemberAt(answer, "artifacts")) {
     table.Add({Cell(MemberAt(a, "id")), Cell(MemberAt(a, "kind")),
                HumanBytes(IntegerAt(a, "bytes", 0)), absl::StrCat(MemberAt(a, "files").size()),
@@ -51,4 +51,4 @@ std::string ArtifactsText(const Json& status, int width) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

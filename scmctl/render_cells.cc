@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 
 std::string Cell(const Json& value, int digits) {
   if (value.is_null()) return "–";
@@ -49,4 +49,4 @@ std::string CostText(const Json& experiment) {
   return absl::StrCat(spent, " of ", HumanMoney(budget.get<double>(), currency));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 struct Entry {
@@ -76,4 +76,4 @@ std::string RenderChanges(const Json& before, const Json& now) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int kWidth = 100;
@@ -42,4 +42,4 @@ std::string RenderDoctor(const Json& answer, const Terminal& terminal) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

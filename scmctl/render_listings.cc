@@ -3,7 +3,7 @@
 #include "scmctl/render.h"
 #include "scmctl/table.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 std::string StepText(const Json& run) {
@@ -23,12 +23,12 @@ std::string ParametersText(const Json& parameters) {
 }  // namespace
 
 std::string RenderList(const Json& answer, const Terminal& terminal) {
-  Table table({{"id"},
-               {"name", false, true},
-               {"state", false, false, true},
-               {"stage"},
-               {"decision", false, false, true},
-               {"submitted"}});
+  TextTable table({{"id"},
+                   {"name", false, true},
+                   {"state", false, false, true},
+                   {"stage"},
+                   {"decision", false, false, true},
+                   {"submitted"}});
   for (const Json& e : MemberAt(answer, "experiments")) {
     table.Add({Cell(MemberAt(e, "id")), Cell(MemberAt(e, "name")), Cell(MemberAt(e, "state")),
                Cell(MemberAt(e, "stage")), Cell(MemberAt(e, "decision")),
@@ -39,16 +39,16 @@ std::string RenderList(const Json& answer, const Terminal& terminal) {
 
 std::string RenderRuns(const Json& answer, const Terminal& terminal) {
   // What a sweep is looked at for, parameters and metric, is what a narrow terminal keeps.
-  Table table({{"run"},
-               {"stage", false, false, false, 4},
-               {"trial", false, false, false, 5},
-               {"seed", true, false, false, 1},
-               {"state", false, false, true},
-               {"step", true},
-               {"val.loss", true},
-               {"accuracy", true, false, false, 2},
-               {"parameters"},
-               {"reason", false, true, false, 3}});
+  TextTable table({{"run"},
+                   {"stage", false, false, false, 4},
+                   {"trial", false, false, false, 5},
+                   {"seed", true, false, false, 1},
+                   {"state", false, false, true},
+                   {"step", true},
+                   {"val.loss", true},
+                   {"accuracy", true, false, false, 2},
+                   {"parameters"},
+                   {"reason", false, true, false, 3}});
   for (const Json& run : MemberAt(answer, "runs")) {
     const Json& latest = MemberAt(run, "latest");
     table.Add({Cell(MemberAt(run, "id")), Cell(MemberAt(run, "stage")),
@@ -74,22 +74,22 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
   if (const std::string reason = StringAt(e, "reason"); !reason.empty()) {
     absl::StrAppend(&out, reason, "\n");
   }
-  Table stages({{"stage"},
-                {"state", false, false, true},
-                {"gate", false, false, true},
-                {"reason", false, true}});
+  TextTable stages({{"stage"},
+                    {"state", false, false, true},
+                    {"gate", false, false, true},
+                    {"reason", false, true}});
   for (const Json& stage : MemberAt(answer, "stages")) {
     stages.Add({Cell(MemberAt(stage, "name")), Cell(MemberAt(stage, "state")),
                 Cell(MemberAt(stage, "gate")), Cell(MemberAt(stage, "reason"))});
   }
   absl::StrAppend(&out, "\n", stages.Render(terminal, ""));
   absl::StrAppend(&out, "\n", RenderRuns(answer, terminal));
-  Table tasks({{"task"},
-               {"kind"},
-               {"state", false, false, true},
-               {"attempts", true},
-               {"worker"},
-               {"reason", false, true}});
+  TextTable tasks({{"task"},
+                   {"kind"},
+                   {"state", false, false, true},
+                   {"attempts", true},
+                   {"worker"},
+                   {"reason", false, true}});
   for (const Json& task : MemberAt(answer, "tasks")) {
     if (!MemberAt(task, "run").is_null()) continue;
     tasks.Add({Cell(MemberAt(task, "id")), TaskText(task), Cell(MemberAt(task, "state")),
@@ -102,7 +102,7 @@ std::string RenderStatus(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderMetrics(const Json& answer, const Terminal& terminal) {
-  Table table({{"step", true}, {"attempt", true}, {"name"}, {"value", true}});
+  TextTable table({{"step", true}, {"attempt", true}, {"name"}, {"value", true}});
   for (const Json& point : MemberAt(answer, "points")) {
     table.Add({Cell(MemberAt(point, "step")), Cell(MemberAt(point, "attempt")),
                Cell(MemberAt(point, "name")), Cell(MemberAt(point, "value"), 6)});
@@ -111,7 +111,7 @@ std::string RenderMetrics(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderEvents(const Json& answer, const Terminal& terminal) {
-  Table table({{"at"}, {"subject"}, {"event"}, {"text", false, true}});
+  TextTable table({{"at"}, {"subject"}, {"event"}, {"text", false, true}});
   for (const Json& event : MemberAt(answer, "events")) {
     table.Add({LocalTime(StringAt(event, "at")), Cell(MemberAt(event, "subject")),
                Cell(MemberAt(event, "kind")), Cell(MemberAt(event, "text"))});
@@ -120,13 +120,13 @@ std::string RenderEvents(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderCheckpoints(const Json& answer, const Terminal& terminal) {
-  Table table({{"checkpoint"},
-               {"step", true},
-               {"attempt", true},
-               {"state"},
-               {"size", true},
-               {"sha256"},
-               {"path", false, true}});
+  TextTable table({{"checkpoint"},
+                   {"step", true},
+                   {"attempt", true},
+                   {"state"},
+                   {"size", true},
+                   {"sha256"},
+                   {"path", false, true}});
   for (const Json& c : MemberAt(answer, "checkpoints")) {
     table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")), Cell(MemberAt(c, "attempt")),
                MemberAt(c, "damage").is_string() ? "DELETED (damaged)" : Cell(MemberAt(c, "state")),
@@ -137,7 +137,7 @@ std::string RenderCheckpoints(const Json& answer, const Terminal& terminal) {
 }
 
 std::string RenderVerifiedCheckpoints(const Json& answer, const Terminal& terminal) {
-  Table table(
+  TextTable table(
       {{"checkpoint"}, {"step", true}, {"size", true}, {"files"}, {"problem", false, true}});
   for (const Json& c : MemberAt(answer, "checkpoints")) {
     table.Add({Cell(MemberAt(c, "id")), Cell(MemberAt(c, "step")),
@@ -154,13 +154,13 @@ std::string RenderVerifiedCheckpoints(const Json& answer, const Terminal& termin
 }
 
 std::string RenderWorkers(const Json& answer, const Terminal& terminal) {
-  Table table({{"worker"},
-               {"host"},
-               {"state", false, false, true},
-               {"gpus", true},
-               {"cpus", true},
-               {"tasks"},
-               {"last seen", false, true}});
+  TextTable table({{"worker"},
+                   {"host"},
+                   {"state", false, false, true},
+                   {"gpus", true},
+                   {"cpus", true},
+                   {"tasks"},
+                   {"last seen", false, true}});
   for (const Json& w : MemberAt(answer, "workers")) {
     std::string tasks;
     for (const Json& task : MemberAt(w, "tasks")) {
@@ -173,4 +173,4 @@ std::string RenderWorkers(const Json& answer, const Terminal& terminal) {
   return table.Render(terminal, "No worker has registered.");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -7,7 +7,7 @@
 #include "scmctl/render.h"
 #include "scmctl/table.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int kBar = 10;
@@ -69,7 +69,7 @@ std::string AccuracyText(const Json& run) {
   return text;
 }
 
-void AddRun(Table& table, const Json& run) {
+void AddRun(TextTable& table, const Json& run) {
   const Json& latest = MemberAt(run, "latest");
   const double end = NumberAt(run, "stop_at_step", NumberAt(run, "max_steps", 1));
   const int64_t step = IntegerAt(run, "step", 0);
@@ -181,15 +181,15 @@ std::string RenderLive(const Json& status, const Terminal& terminal) {
   const size_t height = static_cast<size_t>(std::max(0, terminal.height));
   const std::vector<const Json*> shown =
       Chosen(runs, std::max(kFewestRuns, height > taken ? height - taken : 0));
-  Table table({{"run"},
-               {"seed", true},
-               {"state", false, false, true},
-               {"step", true},
-               {""},
-               {"loss", true, false, false, 2},
-               {"val.loss", true, false, false, 1},
-               {"accuracy"},
-               {"worker", false, true}});
+  TextTable table({{"run"},
+                   {"seed", true},
+                   {"state", false, false, true},
+                   {"step", true},
+                   {""},
+                   {"loss", true, false, false, 2},
+                   {"val.loss", true, false, false, 1},
+                   {"accuracy"},
+                   {"worker", false, true}});
   for (const Json* run : shown) AddRun(table, *run);
   std::string out = absl::StrCat(header, "\n", table.Render(terminal, "No runs in this stage."));
   if (shown.size() < runs.size()) {
@@ -204,4 +204,4 @@ std::string RenderLive(const Json& status, const Terminal& terminal) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

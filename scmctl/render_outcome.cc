@@ -5,7 +5,7 @@
 #include "common/human.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int kReadableWidth = 100;  // sentences; a pipe has no edge, but its reader has eyes
@@ -93,4 +93,4 @@ std::string RenderOutcome(const Json& status, const Json& why, const Terminal& t
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,7 +4,7 @@
 #include "common/human.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int kWhyWidth = 100;
@@ -92,4 +92,4 @@ std::string RenderWhy(const Json& answer, const Terminal& terminal) {
                      : out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

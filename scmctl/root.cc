@@ -2,7 +2,7 @@
 #include "common/version.h"
 #include "scmctl/app.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr char kAbout[] =
@@ -34,4 +34,4 @@ std::unique_ptr<CLI::App> MakeRoot(App& app) {
   return root;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "common/suggest.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 Json ValueOf(const Json& run, const std::string& key) {
@@ -75,4 +75,4 @@ absl::Status SortRuns(Json& answer, const std::string& key, bool reverse) {
                    " There are: ", absl::StrJoin(keys, ", ")));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

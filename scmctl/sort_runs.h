@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // Sorts the runs of the answer by a key of theirs ("step", "seed", "state" …), a metric's latest
 // value, or a parameter, in full or by its last part ("learning_rate"). Ascending unless `reverse`;
@@ -14,4 +14,4 @@ namespace scm {
 // INVALID_ARGUMENT when no run has it: says which there are.
 absl::Status SortRuns(Json& answer, const std::string& key, bool reverse);
 
-}  // namespace scm
+}  // namespace scm::ctl

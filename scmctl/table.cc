@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int kGap = 2;
@@ -18,13 +18,13 @@ std::string Pad(const std::string& text, int width, bool right) {
 
 }  // namespace
 
-bool Table::HasValue(size_t column) const {
+bool TextTable::HasValue(size_t column) const {
   return std::any_of(rows_.begin(), rows_.end(), [&](const std::vector<std::string>& row) {
     return row[column] != "–" && !row[column].empty();
   });
 }
 
-Table::Layout Table::Arrange(const Terminal& terminal) const {
+TextTable::Layout TextTable::Arrange(const Terminal& terminal) const {
   Layout layout;
   for (size_t c = 0; c < columns_.size(); ++c) {
     int width = DisplayWidth(columns_[c].title);
@@ -70,7 +70,7 @@ Table::Layout Table::Arrange(const Terminal& terminal) const {
   return layout;
 }
 
-std::string Table::Render(const Terminal& terminal, const std::string& empty) const {
+std::string TextTable::Render(const Terminal& terminal, const std::string& empty) const {
   if (rows_.empty()) return absl::StrCat(empty, "\n");
   const Layout layout = Arrange(terminal);
   std::string out;
@@ -91,4 +91,4 @@ std::string Table::Render(const Terminal& terminal, const std::string& empty) co
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

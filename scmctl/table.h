@@ -6,9 +6,9 @@
 
 #include "scmctl/terminal.h"
 
-namespace scm {
+namespace scm::ctl {
 
-class Table {
+class TextTable {
  public:
   struct Column {
     std::string title;
@@ -17,7 +17,7 @@ class Table {
     bool state = false;    // coloured by its word
     int drop = 0;          // left out when cutting is not enough, highest first; 0: never
   };
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
   void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   // Lines ending in '\n', on a terminal none wider than it; a pipe gets everything. `empty` is
   // printed instead of a table without rows. A column without a value ("–") in any row is left out.
@@ -35,4 +35,4 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -11,7 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::ctl {
 
 namespace {
 
@@ -129,4 +129,4 @@ std::string Bar(double ratio, int width) {
   return bar;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::ctl {
 
 struct Terminal {
   bool interactive = false;  // standard output is a terminal
@@ -34,4 +34,4 @@ std::vector<std::string> Wrap(const std::string& text, int width);
 // A bar of `width` columns in eighths, filled to `ratio`.
 std::string Bar(double ratio, int width);
 
-}  // namespace scm
+}  // namespace scm::ctl

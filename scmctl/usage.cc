@@ -7,7 +7,7 @@
 #include "absl/strings/strip.h"
 #include "common/suggest.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // The verb that was meant: the innermost of those that were recognised.
@@ -84,4 +84,4 @@ std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error) {
                       " --help` says more.\n");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

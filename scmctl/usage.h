@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::ctl {
 
 // "" unless an argument is "--name=" with nothing behind it, as an unset variable leaves it. CLI11
 // would take the next word for its value.
@@ -15,4 +15,4 @@ std::string EmptyOption(const std::vector<std::string>& arguments);
 // `root` has tried to parse the command line and thrown `error`. Ends with a line break.
 std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
-namespace scm {
+namespace scm::ctl {
 
 int CompareVersionNumbers(const std::string& a, const std::string& b) {
   const std::pair<std::string, std::string> one = absl::StrSplit(a, absl::MaxSplits('-', 1));
@@ -35,4 +35,4 @@ std::string VersionNote(const std::string& ours, const std::string& coordinator)
                                   coordinator, "): use the scmctl that was built with it");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

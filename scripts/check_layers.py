@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Dependencies point down only. Fails, naming file and line, where a folder includes what it must not,
 or where the pure core uses proto, gRPC, SQL, threads or wall time; and where JSON is read or written by
-nlohmann's own functions, which throw, instead of common/json.h.
+nlohmann's own functions, which throw, instead of common/json.h. Also where a namespace has two types of
+one name (two programs may agree on that by luck, one may not), and where anyone but the compute room
+includes the CPU kernels.
 
     scripts/check_layers.py [ROOT]
 """
@@ -40,6 +42,11 @@ THROWING = re.compile(r"(\.|->)dump\(|[jJ]son::parse\(")
 MAY_THROW = "common/json.cc"
 # Folders of the project that belong to no layer.
 OTHER_CODE = ("bench", "samples")
+# The kernels behind trainer/kernels.h: who else uses them chooses an instruction set by hand.
+KERNELS, MAY_USE_KERNELS = "trainer/cpu/", re.compile(r"trainer/(cpu/|cpu_kernels\.cc|kernels\.h|token_plan\.h|[a-z]*\.cmake)")
+# A namespace opened or closed, or a type defined, at the start of a line, as clang-format leaves them.
+SCOPE = re.compile(r"^(?:namespace (?P<open>[\w:]*) ?\{|(?P<close>\}  // namespace)"
+                   r"|(?:class|struct|enum class|enum) (?:\[\[\w+\]\] )?(?P<type>\w+)(?: final)?(?: :.*)?(?: \{.*)?$)")
 INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"')
 
 
@@ -77,6 +84,39 @@ def throwing_json(root: pathlib.Path, path: pathlib.Path):
             yield f"{name}:{number}: use ParseJson or DumpJson, which cannot throw: {line.strip()}"
 
 
+def types_of(path: pathlib.Path):
+    """(namespace, type, line) of every type that other files can see."""
+    scopes = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        match = SCOPE.match(line)
+        if not match:
+            continue
+        if match["open"] is not None:
+            scopes.append(match["open"] or "(anonymous)")
+        elif match["close"]:
+            scopes.pop()
+        elif scopes and "(anonymous)" not in scopes and not line.endswith(";"):
+            yield "::".join(scopes), match["type"], number
+
+
+def types_twice(root: pathlib.Path, paths):
+    first = {}
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        for namespace, kind, number in types_of(path):
+            known = first.setdefault((namespace, kind), f"{name}:{number}")
+            if known != f"{name}:{number}":
+                yield f"{name}:{number}: {namespace} has a type {kind} already: {known}"
+
+
+def kernels_outside(root: pathlib.Path, path: pathlib.Path):
+    name = path.relative_to(root).as_posix()
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match and match.group(1).startswith(KERNELS) and not MAY_USE_KERNELS.match(name):
+            yield f"{name}:{number}: only the compute room includes {match.group(1)}"
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
     found = []
@@ -86,6 +126,12 @@ def main() -> int:
                 if folder_of(path.relative_to(root).as_posix()) == folder:
                     found.extend(problems_of(root, path))
                     found.extend(throwing_json(root, path))
+    everything = [path for folder in (*ALLOWED, *OTHER_CODE) for suffix in ("*.h", "*.cc")
+                  for path in sorted((root / folder).glob(f"**/{suffix}"))]
+    everything = list(dict.fromkeys(everything))
+    found.extend(types_twice(root, everything))
+    for path in everything:
+        found.extend(kernels_outside(root, path))
     for folder in OTHER_CODE:
         for path in sorted((root / folder).glob("**/*.cc")):
             found.extend(throwing_json(root, path))

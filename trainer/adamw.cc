@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 // Rounded to fp32 once, from double: 1 − β computed in fp32 would be off by 5e-5.
@@ -92,4 +92,4 @@ double ClipScale(double norm, double max_norm) {
   return std::min(1.0, max_norm / (norm + 1e-6));
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -10,7 +10,7 @@
 
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct AdamWConfig {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
@@ -52,4 +52,4 @@ double GradientNorm(const std::vector<AdamW::Slot>& slots);
 // torch.nn.utils.clip_grad_norm_ computes it. max_norm 0 switches clipping off.
 double ClipScale(double norm, double max_norm);
 
-}  // namespace scm
+}  // namespace scm::trainer

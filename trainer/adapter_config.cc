@@ -10,7 +10,7 @@
 #include "trainer/formats/adapter_targets.h"
 #include "trainer/job_fields.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr int64_t kDefaultRank = 8;
@@ -110,7 +110,8 @@ Json AdapterConfigJson(const LoraConfig& config, const std::string& base_model) 
           {"use_rslora", false}};
 }
 
-absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path, const LlamaConfig& base) {
+absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path,
+                                             const model::LlamaConfig& base) {
   SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(text, path));
   FieldProblems problems;
@@ -121,7 +122,7 @@ absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path, const Llam
   config.alpha = root.Number("lora_alpha", kDefaultAlpha, 0, 1e9);
   config.dropout = root.Number("lora_dropout", 0, 0, 0.999);
   SCM_RETURN_IF_ERROR(problems.ToStatus(path));
-  const auto modules = AdaptedModules(root.Raw("target_modules"), base);
+  const auto modules = model::AdaptedModules(root.Raw("target_modules"), base);
   if (!modules.ok()) {
     return absl::Status(modules.status().code(),
                         absl::StrCat(path, ": ", modules.status().message()));
@@ -136,4 +137,4 @@ absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path, const Llam
   return config;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -8,13 +8,14 @@
 #include "trainer/llama_config.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 Json AdapterConfigJson(const LoraConfig& config, const std::string& base_model);
 
 // Reads the file at `path` for an adapter of `base`; `only` of the result names every module that
 // is adapted, `target_modules` the last parts of their names. Absent keys have peft's defaults (r
 // and lora_alpha 8). INVALID_ARGUMENT names every key that means something scm's LoRA has not.
-absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path, const LlamaConfig& base);
+absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path,
+                                             const model::LlamaConfig& base);
 
-}  // namespace scm
+}  // namespace scm::trainer

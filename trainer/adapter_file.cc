@@ -12,7 +12,7 @@
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/tensor_file.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr char kConfigName[] = "/adapter_config.json";
@@ -20,10 +20,11 @@ constexpr char kWeightsName[] = "/adapter_model.safetensors";
 constexpr char kReadmeName[] = "/README.md";
 
 // Every tensor that the configuration asks for is there in its shape, and no other.
-absl::Status CheckTensorsOf(const AdapterFile& adapter, const LlamaConfig& base) {
-  const SafetensorsFile& file = *adapter.weights;
+absl::Status CheckTensorsOf(const AdapterFile& adapter, const model::LlamaConfig& base) {
+  const model::SafetensorsFile& file = *adapter.weights;
   std::map<std::string, std::vector<int64_t>> shapes;
-  for (const NeededTensor& tensor : NeededTensors(base)) shapes[tensor.name] = tensor.shape;
+  for (const model::NeededTensor& tensor : model::NeededTensors(base))
+    shapes[tensor.name] = tensor.shape;
   std::set<std::string> expected;
   for (const std::string& module : adapter.config.only) {
     const std::vector<int64_t>& weight = shapes[module + ".weight"];
@@ -41,12 +42,12 @@ absl::Status CheckTensorsOf(const AdapterFile& adapter, const LlamaConfig& base)
                                              ? std::vector<int64_t>{adapter.config.r, weight[1]}
                                              : std::vector<int64_t>{weight[0], adapter.config.r};
       if ((*entry)->shape == shape) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat(file.path(), ": tensor ", name, " has shape ", ShapeText((*entry)->shape),
-                       ", but by adapter_config.json (r) and the base it is ", ShapeText(shape)));
+      return absl::InvalidArgumentError(absl::StrCat(
+          file.path(), ": tensor ", name, " has shape ", model::ShapeText((*entry)->shape),
+          ", but by adapter_config.json (r) and the base it is ", model::ShapeText(shape)));
     }
   }
-  for (const SafetensorsEntry& entry : file.entries()) {
+  for (const model::SafetensorsEntry& entry : file.entries()) {
     if (expected.count(entry.name) > 0) continue;
     return absl::InvalidArgumentError(
         absl::StrCat(file.path(), ": holds the tensor \"", entry.name,
@@ -75,17 +76,17 @@ absl::Status WriteAdapter(const std::string& dir, const LoraConfig& config,
                           DumpJson(AdapterConfigJson(config, base_model), 2) + "\n");
 }
 
-absl::StatusOr<AdapterFile> OpenAdapter(const std::string& dir, const LlamaConfig& base) {
+absl::StatusOr<AdapterFile> OpenAdapter(const std::string& dir, const model::LlamaConfig& base) {
   AdapterFile adapter;
   SCM_ASSIGN_OR_RETURN(adapter.config, ReadAdapterConfig(dir + kConfigName, base));
-  SCM_ASSIGN_OR_RETURN(adapter.weights, SafetensorsFile::Open(dir + kWeightsName));
+  SCM_ASSIGN_OR_RETURN(adapter.weights, model::SafetensorsFile::Open(dir + kWeightsName));
   SCM_RETURN_IF_ERROR(CheckTensorsOf(adapter, base));
   return adapter;
 }
 
 absl::Status ReadAdapterWeights(const std::string& dir, LlamaModel* model) {
   SCM_ASSIGN_OR_RETURN(const AdapterFile adapter, OpenAdapter(dir, model->config()));
-  const SafetensorsFile& file = *adapter.weights;
+  const model::SafetensorsFile& file = *adapter.weights;
   for (AdapterPair& pair : model->adapters()) {
     SCM_RETURN_IF_ERROR(ReadTensor(file, absl::StrCat(pair.name, ".lora_A.weight"), &pair.a));
     SCM_RETURN_IF_ERROR(ReadTensor(file, absl::StrCat(pair.name, ".lora_B.weight"), &pair.b));
@@ -103,4 +104,4 @@ absl::Status LoadAdapter(const std::string& dir, LlamaModel* model) {
   return ReadAdapterWeights(dir, model);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

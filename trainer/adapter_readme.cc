@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr char kReadmeHead[] = R"(---
@@ -64,4 +64,4 @@ std::string AdapterReadme(const std::string& base_model) {
                                 : GgufUse(path.substr(0, slash), path.substr(slash + 1)));
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

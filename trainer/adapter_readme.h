@@ -4,8 +4,8 @@
 
 #include <string>
 
-namespace scm {
+namespace scm::trainer {
 
 std::string AdapterReadme(const std::string& base_model);
 
-}  // namespace scm
+}  // namespace scm::trainer

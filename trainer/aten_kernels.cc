@@ -19,7 +19,7 @@
 
 #include "trainer/kernels.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 at::Tensor Float(const at::Tensor& t) { return t.to(at::kFloat); }
@@ -63,7 +63,7 @@ at::Tensor HeadsOf(const at::Tensor& qkv, int64_t start, int64_t length, int64_t
       .transpose(0, 1);
 }
 
-Heads Split(const at::Tensor& qkv, const AttentionShape& s, const Document& doc) {
+Heads Split(const at::Tensor& qkv, const AttentionShape& s, const TokenSpan& doc) {
   const auto keys = [&](int64_t first) {
     const at::Tensor own = HeadsOf(qkv, doc.start, doc.length, first, s.kv_heads, s.head_dim);
     const at::Tensor prefix =
@@ -150,9 +150,9 @@ class AtenKernels : public Kernels {
   }
 
   void Attention(const at::Tensor& qkv, const AttentionShape& s,
-                 const std::vector<Document>& documents, at::Tensor& out,
+                 const std::vector<TokenSpan>& documents, at::Tensor& out,
                  at::Tensor& lse) override {
-    for (const Document& doc : documents) {
+    for (const TokenSpan& doc : documents) {
       const Heads h = Split(qkv, s, doc);
       const at::Tensor scores = MaskedScores(h, s.head_dim);
       const at::Tensor o = at::matmul(at::softmax(scores, -1), h.v);
@@ -163,9 +163,9 @@ class AtenKernels : public Kernels {
   }
   void AttentionBackward(const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& lse,
                          const at::Tensor& grad_out, const AttentionShape& s,
-                         const std::vector<Document>& documents, at::Tensor& grad_qkv) override {
+                         const std::vector<TokenSpan>& documents, at::Tensor& grad_qkv) override {
     const double scale = 1.0 / std::sqrt(static_cast<double>(s.head_dim));
-    for (const Document& doc : documents) {
+    for (const TokenSpan& doc : documents) {
       const Heads h = Split(qkv, s, doc);
       const at::Tensor sums = lse.narrow(1, doc.start, doc.length).unsqueeze(-1);
       const at::Tensor p = (MaskedScores(h, s.head_dim) - sums).exp();
@@ -221,4 +221,4 @@ class AtenKernels : public Kernels {
 
 std::unique_ptr<Kernels> MakeAtenKernels() { return std::make_unique<AtenKernels>(); }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -13,7 +13,7 @@
 #include "common/version.h"
 #include "trainer/torch_runtime.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr char kProtocolHelp[] =
@@ -73,7 +73,7 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
   }
   Reporter reporter(*descriptor);
   const absl::Status status =
-      Guarded([&] { return RunReported(program, path, end_signals, &reporter); });
+      TorchGuarded([&] { return RunReported(program, path, end_signals, &reporter); });
   if (status.ok()) return 0;
   const std::string message(status.message());
   std::fprintf(stderr, "%s: %s\n", program.name.c_str(), message.c_str());
@@ -83,4 +83,4 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
   return 1;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

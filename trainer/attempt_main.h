@@ -10,7 +10,7 @@
 #include "trainer/reporter.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct AttemptProgram {
   std::string name;         // "scm-trainer"
@@ -24,4 +24,4 @@ struct AttemptProgram {
 // after "failed", 2 for a wrong command line.
 int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -10,7 +10,7 @@
 #include "trainer/adapter_file.h"
 #include "trainer/tensor_file.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr char kOptimizerName[] = "/optimizer.safetensors";
@@ -70,7 +70,7 @@ absl::StatusOr<TrainingState> ReadCheckpoint(const std::string& dir, LlamaModel*
                                              AdamW* optimizer) {
   SCM_ASSIGN_OR_RETURN(TrainingState state, ReadTrainingState(dir));
   SCM_RETURN_IF_ERROR(ReadAdapterWeights(dir, model));
-  SCM_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(dir + kOptimizerName));
+  SCM_ASSIGN_OR_RETURN(const auto file, model::SafetensorsFile::Open(dir + kOptimizerName));
   for (size_t i = 0; i < optimizer->slots().size(); ++i) {
     const std::string name = SlotName(model->adapters(), i);
     AdamW::Slot& slot = optimizer->slots()[i];
@@ -80,4 +80,4 @@ absl::StatusOr<TrainingState> ReadCheckpoint(const std::string& dir, LlamaModel*
   return state;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -13,7 +13,7 @@
 #include "trainer/model.h"
 #include "trainer/train_loop.h"
 
-namespace scm {
+namespace scm::trainer {
 
 class CheckpointWriter : public CheckpointSink {
  public:
@@ -37,4 +37,4 @@ absl::StatusOr<TrainingState> ReadCheckpoint(const std::string& dir, LlamaModel*
 // training_state.json of `dir` alone.
 absl::StatusOr<TrainingState> ReadTrainingState(const std::string& dir);
 
-}  // namespace scm
+}  // namespace scm::trainer

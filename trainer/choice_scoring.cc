@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "trainer/packing.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 // Positions that `next` adds to a batch that ends with `last`: the model computes a common
@@ -46,4 +46,4 @@ int64_t BestChoice(const std::vector<double>& log_likelihoods) {
   return std::max_element(log_likelihoods.begin(), log_likelihoods.end()) - log_likelihoods.begin();
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

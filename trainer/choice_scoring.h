@@ -9,7 +9,7 @@
 #include "trainer/examples.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Scores every example (its answer tokens). Neighbours share a batch of at most `score_tokens`
 // positions (one example at least). Only what is computed counts: no padding, and the prompt that
@@ -24,4 +24,4 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
 // lm-evaluation-harness decides.
 int64_t BestChoice(const std::vector<double>& log_likelihoods);
 
-}  // namespace scm
+}  // namespace scm::trainer

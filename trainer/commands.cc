@@ -11,7 +11,7 @@
 #include "common/guard.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr size_t kLongestLine = 1 << 20;  // beyond it a line is no command
@@ -113,4 +113,4 @@ void CommandReader::Run(int fd, int end_signals) {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -11,7 +11,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct StopCommand {
   std::string reason;  // rung, pause, abort, cancel, preempt, drain
@@ -58,4 +58,4 @@ class CommandReader {
   std::thread thread_;
 };
 
-}  // namespace scm
+}  // namespace scm::trainer

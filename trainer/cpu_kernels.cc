@@ -5,7 +5,7 @@
 
 #include "trainer/kernels.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 Element TypeOf(const at::Tensor& t) {
@@ -142,7 +142,7 @@ class CpuKernels : public Kernels {
             Out(x));
   }
   void Attention(const at::Tensor& qkv, const AttentionShape& shape,
-                 const std::vector<Document>& documents, at::Tensor& out,
+                 const std::vector<TokenSpan>& documents, at::Tensor& out,
                  at::Tensor& lse) override {
     AttentionCall call = MakeCall(qkv, shape, documents, out);
     call.lse = lse.defined() ? lse.mutable_data_ptr<float>() : nullptr;
@@ -150,7 +150,7 @@ class CpuKernels : public Kernels {
   }
   void AttentionBackward(const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& lse,
                          const at::Tensor& grad_out, const AttentionShape& shape,
-                         const std::vector<Document>& documents, at::Tensor& grad_qkv) override {
+                         const std::vector<TokenSpan>& documents, at::Tensor& grad_qkv) override {
     at::Tensor forward = out, sums = lse;
     AttentionCall call = MakeCall(qkv, shape, documents, forward);
     call.lse = sums.mutable_data_ptr<float>();
@@ -198,7 +198,7 @@ class CpuKernels : public Kernels {
     f_.gemm(call);
   }
   AttentionCall MakeCall(const at::Tensor& qkv, const AttentionShape& shape,
-                         const std::vector<Document>& documents, at::Tensor& out) {
+                         const std::vector<TokenSpan>& documents, at::Tensor& out) {
     AttentionCall call;
     call.documents = documents.data();
     call.document_count = static_cast<int64_t>(documents.size());
@@ -220,4 +220,4 @@ std::unique_ptr<Kernels> MakeCpuKernels(const CpuFunctions* table) {
   return std::make_unique<CpuKernels>(table == nullptr ? BestCpuFunctions() : *table);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

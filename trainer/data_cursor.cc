@@ -4,7 +4,7 @@
 
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::trainer {
 
 DataCursor::DataCursor(int64_t examples, uint64_t seed)
     : seed_(seed), order_(static_cast<size_t>(examples)) {
@@ -34,4 +34,4 @@ bool DataCursor::Seek(const Position& position) {
   return true;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

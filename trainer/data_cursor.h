@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace scm {
+namespace scm::trainer {
 
 class DataCursor {
  public:
@@ -35,4 +35,4 @@ class DataCursor {
   std::vector<int64_t> order_;
 };
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -4,7 +4,7 @@
 
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::trainer {
 
 Dropout MakeDropout(double rate, uint64_t seed, int64_t step, int64_t micro_step, int64_t layer,
                     int64_t module) {
@@ -22,4 +22,4 @@ Dropout MakeDropout(double rate, uint64_t seed, int64_t step, int64_t micro_step
   return dropout;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace scm {
+namespace scm::trainer {
 
 // One module's mask of one micro-batch. rate == 0 means no dropout.
 struct Dropout {
@@ -44,4 +44,4 @@ inline float DropoutFactor(const Dropout& d, int64_t row, int64_t column) {
   return hash < d.threshold ? 0.0f : d.scale;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

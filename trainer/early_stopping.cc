@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace scm {
+namespace scm::trainer {
 
 bool EarlyStopping::Observe(double validation_loss) {
   if (!rule_.has_value()) return false;
@@ -23,4 +23,4 @@ bool EarlyStopping::Observe(double validation_loss) {
 
 bool EarlyStopping::Ended() const { return rule_.has_value() && waited >= rule_->patience; }
 
-}  // namespace scm
+}  // namespace scm::trainer

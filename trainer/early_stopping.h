@@ -6,7 +6,7 @@
 
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Counts validations without an improvement of at least `min_delta` over the best validation loss;
 // `patience` of them in a row end the run. The untouched base (step 0) is the first best value.
@@ -30,4 +30,4 @@ class EarlyStopping {
   std::optional<EarlyStoppingSpec> rule_;
 };
 
-}  // namespace scm
+}  // namespace scm::trainer

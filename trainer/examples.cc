@@ -6,10 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
-bool PutsStartToken(const Tokenizer& tokenizer) {
+bool PutsStartToken(const model::Tokenizer& tokenizer) {
   return tokenizer.adds_bos() && tokenizer.bos_token() >= 0;
 }
 
@@ -32,8 +32,8 @@ size_t TrailingSpace(absl::string_view text) {
 
 // The tokens of `text` behind one start token, where the tokenizer wants one; markup of the start
 // token in the text itself counts as it.
-absl::StatusOr<std::vector<int32_t>> Tokens(const Tokenizer& tokenizer, absl::string_view text,
-                                            const ExampleOptions& options) {
+absl::StatusOr<std::vector<int32_t>> Tokens(const model::Tokenizer& tokenizer,
+                                            absl::string_view text, const ExampleOptions& options) {
   SCM_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, tokenizer.Encode(text, options.parse_special));
   if (PutsStartToken(tokenizer) && (tokens.empty() || tokens[0] != tokenizer.bos_token())) {
     tokens.insert(tokens.begin(), tokenizer.bos_token());
@@ -41,7 +41,7 @@ absl::StatusOr<std::vector<int32_t>> Tokens(const Tokenizer& tokenizer, absl::st
   return tokens;
 }
 
-void AppendEnd(const Tokenizer& tokenizer, const ExampleOptions& options,
+void AppendEnd(const model::Tokenizer& tokenizer, const ExampleOptions& options,
                std::vector<int32_t>* tokens) {
   if (options.end_token && tokenizer.eos_token() >= 0) tokens->push_back(tokenizer.eos_token());
 }
@@ -74,7 +74,7 @@ absl::string_view WithoutTrailingSpace(absl::string_view text) {
   return text;
 }
 
-absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokenizer,
+absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const model::Tokenizer& tokenizer,
                                                          const std::string& prompt,
                                                          const std::vector<std::string>& choices,
                                                          const ExampleOptions& options) {
@@ -101,7 +101,7 @@ absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokeni
   return examples;
 }
 
-absl::StatusOr<std::vector<TokenExample>> TextExamples(const Tokenizer& tokenizer,
+absl::StatusOr<std::vector<TokenExample>> TextExamples(const model::Tokenizer& tokenizer,
                                                        const std::string& text,
                                                        const ExampleOptions& options) {
   SCM_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, Tokens(tokenizer, text, options));
@@ -117,4 +117,4 @@ absl::StatusOr<std::vector<TokenExample>> TextExamples(const Tokenizer& tokenize
   return pieces;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -20,7 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "trainer/tokenizer.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct TokenExample {
   std::vector<int32_t> tokens;  // start token included
@@ -43,7 +43,7 @@ absl::string_view WithoutTrailingSpace(absl::string_view text);
 // One example a choice. An example longer than `max_length` tokens loses the beginning of its
 // prompt (its start token stays) and says so in `cut`. INVALID_ARGUMENT when an answer alone does
 // not fit, or is empty after tokenisation.
-absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokenizer,
+absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const model::Tokenizer& tokenizer,
                                                          const std::string& prompt,
                                                          const std::vector<std::string>& choices,
                                                          const ExampleOptions& options);
@@ -51,8 +51,8 @@ absl::StatusOr<std::vector<TokenExample>> ChoiceExamples(const Tokenizer& tokeni
 // A running text of which every token is predicted, in as many consecutive pieces as `max_length`
 // demands. A piece after the first repeats the last token of the one before as its context, so that
 // no token is predicted twice or left out. Empty for texts of fewer than two tokens.
-absl::StatusOr<std::vector<TokenExample>> TextExamples(const Tokenizer& tokenizer,
+absl::StatusOr<std::vector<TokenExample>> TextExamples(const model::Tokenizer& tokenizer,
                                                        const std::string& text,
                                                        const ExampleOptions& options);
 
-}  // namespace scm
+}  // namespace scm::trainer

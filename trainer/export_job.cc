@@ -11,7 +11,7 @@
 #include "trainer/input_guard.h"
 #include "trainer/merge.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 // The loss that decides, infinite where there is none.
@@ -93,4 +93,4 @@ absl::Status RunExportJob(const JobSpec& spec, Reporter* reporter, CommandQueue*
                          {"step", best.step}});
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -17,7 +17,7 @@
 #include "trainer/reporter.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Exports in the formats of export.formats and reports it, "done" or "stopped" included.
 absl::Status RunExportJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands);
@@ -26,4 +26,4 @@ absl::Status RunExportJob(const JobSpec& spec, Reporter* reporter, CommandQueue*
 // equals. A checkpoint without a validation comes last. INVALID_ARGUMENT when there is none at all.
 absl::StatusOr<JobInput> BestCheckpoint(const std::vector<JobInput>& inputs);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -10,7 +10,7 @@
 #include "corpus/input_check.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 class InputGuard {
  public:
@@ -27,12 +27,12 @@ class InputGuard {
   Json Compared() const;
 
  private:
-  const InputRecord* Find(const std::string& path);
+  const corpus::InputRecord* Find(const std::string& path);
 
   const JobSpec& spec_;
   FileDigests digests_;
-  std::vector<const InputRecord*> compared_;
+  std::vector<const corpus::InputRecord*> compared_;
   std::vector<std::string> unrecorded_;
 };
 
-}  // namespace scm
+}  // namespace scm::trainer

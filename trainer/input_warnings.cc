@@ -5,10 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
-void WarnOfEndToken(const ModelSource& model, const Tokenizer& tokenizer,
+void WarnOfEndToken(const model::ModelSource& model, const model::Tokenizer& tokenizer,
                     std::vector<std::string>* warnings) {
   const int32_t end = tokenizer.eos_token();
   if (end < 0) {
@@ -28,7 +28,7 @@ void WarnOfEndToken(const ModelSource& model, const Tokenizer& tokenizer,
 // Counts texts with markup and keeps the first as an example.
 class MarkupCounter {
  public:
-  explicit MarkupCounter(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  explicit MarkupCounter(const model::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
   // Whether `text` holds a special token's text, which `token` becomes then.
   bool Holds(const std::string& text, std::string* token) const {
@@ -52,15 +52,15 @@ class MarkupCounter {
   }
 
  private:
-  const Tokenizer& tokenizer_;
+  const model::Tokenizer& tokenizer_;
   int64_t total_ = 0, found_ = 0;
   std::string example_;
 };
 
 }  // namespace
 
-std::vector<std::string> ModelWarnings(const ModelSource& model, const Tokenizer& tokenizer,
-                                       const DataSpec* data) {
+std::vector<std::string> ModelWarnings(const model::ModelSource& model,
+                                       const model::Tokenizer& tokenizer, const DataSpec* data) {
   std::vector<std::string> warnings = model.warnings();
   for (std::string& warning : tokenizer.warnings()) {
     warnings.push_back(absl::StrCat(model.path(), ": ", warning));
@@ -78,23 +78,24 @@ std::vector<std::string> ModelWarnings(const ModelSource& model, const Tokenizer
   return warnings;
 }
 
-std::vector<std::string> MarkupWarnings(const Corpus& corpus, const Tokenizer& tokenizer,
-                                        const DataSpec& data, bool documents) {
+std::vector<std::string> MarkupWarnings(const corpus::Corpus& corpus,
+                                        const model::Tokenizer& tokenizer, const DataSpec& data,
+                                        bool documents) {
   std::vector<std::string> warnings;
   if (data.special_tokens != "text") return warnings;
   MarkupCounter items(tokenizer), texts(tokenizer);
-  for (const Item& item : corpus.items) {
+  for (const corpus::Item& item : corpus.items) {
     std::vector<const std::string*> parts = {&item.prompt};
     for (const std::string& choice : item.choices) parts.push_back(&choice);
     items.See(parts, item.file, item.line);
   }
   items.Warn("items", &warnings);
   if (!documents) return warnings;
-  for (const Document& document : corpus.documents) {
+  for (const corpus::Document& document : corpus.documents) {
     texts.See({&document.text}, document.file, document.line);
   }
   texts.Warn("documents", &warnings);
   return warnings;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -10,16 +10,17 @@
 #include "trainer/model_source.h"
 #include "trainer/tokenizer.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Files that other programs read otherwise; with `data` (else null) also examples longer than the
 // model's positions, and an end token that cannot be trained or at which no generation stops.
-std::vector<std::string> ModelWarnings(const ModelSource& model, const Tokenizer& tokenizer,
-                                       const DataSpec* data);
+std::vector<std::string> ModelWarnings(const model::ModelSource& model,
+                                       const model::Tokenizer& tokenizer, const DataSpec* data);
 
 // Texts of special tokens among the items (and with `documents` the documents), while they are
 // trained as plain text: how many, with the first as an example.
-std::vector<std::string> MarkupWarnings(const Corpus& corpus, const Tokenizer& tokenizer,
-                                        const DataSpec& data, bool documents);
+std::vector<std::string> MarkupWarnings(const corpus::Corpus& corpus,
+                                        const model::Tokenizer& tokenizer, const DataSpec& data,
+                                        bool documents);
 
-}  // namespace scm
+}  // namespace scm::trainer

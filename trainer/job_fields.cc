@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace scm {
+namespace scm::trainer {
 
 void FieldProblems::Add(const std::string& key, const std::string& message) {
   problems_.push_back(absl::StrCat(key, ": ", message));
@@ -142,4 +142,4 @@ std::vector<std::string> Fields::Texts(const std::string& key,
   return otherwise;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // The problems found so far, shared by all readers of one document.
 class FieldProblems {
@@ -61,4 +61,4 @@ class Fields {
   FieldProblems* problems_;
 };
 
-}  // namespace scm
+}  // namespace scm::trainer

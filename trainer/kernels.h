@@ -16,7 +16,7 @@
 #include "trainer/cpu/functions.h"
 #include "trainer/dropout.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // A frozen matrix [out, in]. Kernels that read another form faster make it in Pack, and drop
 // `plain`.
@@ -87,12 +87,12 @@ class Kernels {
   // qkv rows hold queries, keys and values; out [tokens, heads·d]; lse fp32 [heads, tokens] may be
   // undefined. Documents that share a prefix are for the forward pass only.
   virtual void Attention(const at::Tensor& qkv, const AttentionShape& shape,
-                         const std::vector<Document>& documents, at::Tensor& out,
+                         const std::vector<TokenSpan>& documents, at::Tensor& out,
                          at::Tensor& lse) = 0;
   virtual void AttentionBackward(const at::Tensor& qkv, const at::Tensor& out,
                                  const at::Tensor& lse, const at::Tensor& grad_out,
                                  const AttentionShape& shape,
-                                 const std::vector<Document>& documents, at::Tensor& grad_qkv) = 0;
+                                 const std::vector<TokenSpan>& documents, at::Tensor& grad_qkv) = 0;
 
   // act = silu(gate) ∘ up. All contiguous.
   virtual void SwiGlu(const at::Tensor& gate, const at::Tensor& up, at::Tensor& act) = 0;
@@ -111,4 +111,4 @@ std::unique_ptr<Kernels> MakeAtenKernels();
 // `table` null = the best instruction set of this machine.
 std::unique_ptr<Kernels> MakeCpuKernels(const CpuFunctions* table = nullptr);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -9,7 +9,7 @@
 
 #include "trainer/llama_model.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr int64_t kLossRows = 256;  // rows of logits that exist at a time
@@ -145,4 +145,4 @@ void LlamaModelImpl::Backward(const Pass& pass, at::Tensor& grad_x) {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

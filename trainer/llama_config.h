@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace scm {
+namespace scm::model {
 
 // Llama-3 frequency scaling ("rope_type": "llama3").
 struct RopeScaling {
@@ -24,4 +24,4 @@ struct LlamaConfig {
   std::vector<int64_t> stop_tokens;        // at which generation stops; empty = not said
 };
 
-}  // namespace scm
+}  // namespace scm::model

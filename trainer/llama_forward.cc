@@ -4,7 +4,7 @@
 
 #include "trainer/llama_model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
                              const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
@@ -79,4 +79,4 @@ at::Tensor LlamaModelImpl::Forward(const Pass& pass) {
   return work_.x_out.narrow(0, 0, n);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

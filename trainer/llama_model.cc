@@ -19,18 +19,18 @@
 #include "trainer/model_source.h"
 #include "trainer/rotary.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr const char* kModuleNames[kModules] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                                 "gate_proj", "up_proj", "down_proj"};
 constexpr int64_t kScoreRows = 256;  // rows of logits that exist at a time
 
-int64_t InputSize(const LlamaConfig& c, int module) {
+int64_t InputSize(const model::LlamaConfig& c, int module) {
   if (module == kO) return c.heads * c.head_dim;
   return module == kDown ? c.intermediate : c.hidden;
 }
-int64_t OutputSize(const LlamaConfig& c, int module) {
+int64_t OutputSize(const model::LlamaConfig& c, int module) {
   switch (module) {
     case kQ:
       return c.heads * c.head_dim;
@@ -79,8 +79,9 @@ Result Guard(const std::function<Result()>& work) {
 
 }  // namespace
 
-LlamaModelImpl::LlamaModelImpl(const LlamaConfig& config, LlamaWeights weights, at::ScalarType type,
-                               const at::Device& device, std::unique_ptr<Kernels> kernels)
+LlamaModelImpl::LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights weights,
+                               at::ScalarType type, const at::Device& device,
+                               std::unique_ptr<Kernels> kernels)
     : config_(config),
       weights_(std::move(weights)),
       type_(type),
@@ -316,7 +317,7 @@ void LlamaModelImpl::ZeroGradients() {
   }
 }
 
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const ModelSource& source,
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const model::ModelSource& source,
                                                                Precision precision,
                                                                const std::string& device,
                                                                std::unique_ptr<Kernels> kernels) {
@@ -330,11 +331,11 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const ModelSource
       });
 }
 
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const ModelSource& source,
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSource& source,
                                                            Precision precision,
                                                            const std::string& device) {
   std::unique_ptr<Kernels> kernels = device == "cpu" ? MakeCpuKernels() : MakeAtenKernels();
   return MakeLlamaModelWith(source, precision, device, std::move(kernels));
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -14,7 +14,7 @@
 #include "trainer/token_plan.h"
 #include "trainer/weights.h"
 
-namespace scm {
+namespace scm::trainer {
 
 enum Module { kQ, kK, kV, kO, kGate, kUp, kDown, kModules };
 
@@ -36,10 +36,10 @@ struct StepKey {
 
 class LlamaModelImpl : public LlamaModel {
  public:
-  LlamaModelImpl(const LlamaConfig& config, LlamaWeights weights, at::ScalarType type,
+  LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights weights, at::ScalarType type,
                  const at::Device& device, std::unique_ptr<Kernels> kernels);
 
-  const LlamaConfig& config() const override { return config_; }
+  const model::LlamaConfig& config() const override { return config_; }
   absl::Status AddLora(const LoraConfig& config, uint64_t seed) override;
   std::vector<AdapterPair>& adapters() override { return adapters_; }
   absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
@@ -98,7 +98,7 @@ class LlamaModelImpl : public LlamaModel {
   void ProjectBackward(const Pass& pass, int64_t layer, Module module, LayerState* state,
                        const at::Tensor& dy, const at::Tensor& x, at::Tensor* dx);
 
-  LlamaConfig config_;
+  model::LlamaConfig config_;
   LlamaWeights weights_;
   at::ScalarType type_;
   at::Device device_;
@@ -116,9 +116,9 @@ class LlamaModelImpl : public LlamaModel {
 };
 
 // The same with chosen kernels; for tests and benches that compare them.
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const ModelSource& source,
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const model::ModelSource& source,
                                                                Precision precision,
                                                                const std::string& device,
                                                                std::unique_ptr<Kernels> kernels);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace scm {
+namespace scm::trainer {
 
 double LearningRate(const std::string& schedule, double peak, int64_t warmup_steps,
                     int64_t max_steps, int64_t update) {
@@ -19,4 +19,4 @@ double LearningRate(const std::string& schedule, double peak, int64_t warmup_ste
   return peak * std::max(0.0, static_cast<double>(max_steps) - step) / span;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace scm {
+namespace scm::trainer {
 
 // The learning rate of optimiser update number `update` (0 = the first) out of `max_steps`:
 // peak · update / warmup during the warm-up — so the first update has rate 0 when there is one —
@@ -12,4 +12,4 @@ namespace scm {
 double LearningRate(const std::string& schedule, double peak, int64_t warmup_steps,
                     int64_t max_steps, int64_t update);
 
-}  // namespace scm
+}  // namespace scm::trainer

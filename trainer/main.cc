@@ -6,28 +6,28 @@
 
 namespace {
 
-absl::Status Run(const scm::JobSpec& spec, scm::Reporter* reporter, scm::CommandQueue* commands,
-                 scm::Clock* clock) {
+absl::Status Run(const scm::trainer::JobSpec& spec, scm::trainer::Reporter* reporter,
+                 scm::trainer::CommandQueue* commands, scm::Clock* clock) {
   switch (spec.kind) {
-    case scm::JobKind::kCheck:
-    case scm::JobKind::kTrain:
-      return scm::RunTrainJob(spec, reporter, commands, clock);
-    case scm::JobKind::kExport:
-      return scm::RunExportJob(spec, reporter, commands);
-    case scm::JobKind::kEvaluate:
-    case scm::JobKind::kReport:
+    case scm::trainer::JobKind::kCheck:
+    case scm::trainer::JobKind::kTrain:
+      return scm::trainer::RunTrainJob(spec, reporter, commands, clock);
+    case scm::trainer::JobKind::kExport:
+      return scm::trainer::RunExportJob(spec, reporter, commands);
+    case scm::trainer::JobKind::kEvaluate:
+    case scm::trainer::JobKind::kReport:
       break;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("task.kind: scm-trainer does check, train and "
                    "export, not ",
-                   scm::JobKindName(spec.kind)));
+                   scm::trainer::JobKindName(spec.kind)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return scm::RunAttemptProgram(
+  return scm::trainer::RunAttemptProgram(
       {"scm-trainer",
        "Trains LoRA adapters of a Llama-architecture model, checks a corpus, or "
        "exports a trained model.",

@@ -18,51 +18,54 @@
 #include "trainer/model_source.h"
 #include "trainer/tensor_file.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 // The precision in which the merged model is stored.
-SafetensorsType StoredType(const ModelSource& source) {
-  for (const TensorInfo& tensor : source.tensors()) {
+model::SafetensorsType StoredType(const model::ModelSource& source) {
+  for (const model::TensorInfo& tensor : source.tensors()) {
     if (tensor.name != "model.embed_tokens.weight") continue;
-    if (tensor.dtype == DType::kF32) return SafetensorsType::kF32;
-    if (tensor.dtype == DType::kF16) return SafetensorsType::kF16;
+    if (tensor.dtype == model::DType::kF32) return model::SafetensorsType::kF32;
+    if (tensor.dtype == model::DType::kF16) return model::SafetensorsType::kF16;
   }
-  return SafetensorsType::kBF16;
+  return model::SafetensorsType::kBF16;
 }
 
-const char* TorchName(SafetensorsType type) {
-  if (type == SafetensorsType::kF32) return "float32";
-  return type == SafetensorsType::kF16 ? "float16" : "bfloat16";
+const char* TorchName(model::SafetensorsType type) {
+  if (type == model::SafetensorsType::kF32) return "float32";
+  return type == model::SafetensorsType::kF16 ? "float16" : "bfloat16";
 }
 
 class Merger {
  public:
-  Merger(const ModelSource& source, const AdapterFile& adapter, std::function<bool(int64_t)> go_on)
+  Merger(const model::ModelSource& source, const AdapterFile& adapter,
+         std::function<bool(int64_t)> go_on)
       : source_(source),
         adapter_(*adapter.weights),
         modules_(adapter.config.only.begin(), adapter.config.only.end()),
         scale_(adapter.config.alpha / static_cast<double>(adapter.config.r)),
         go_on_(std::move(go_on)) {}
 
-  absl::Status Write(const std::string& path, SafetensorsType type) {
-    std::vector<TensorToWrite> tensors;
-    for (const TensorInfo& tensor : source_.tensors()) {
+  absl::Status Write(const std::string& path, model::SafetensorsType type) {
+    std::vector<model::TensorToWrite> tensors;
+    for (const model::TensorInfo& tensor : source_.tensors()) {
       tensors.push_back(
-          {tensor.name, type, tensor.shape,
-           [this, &tensor, type](const TensorSink& sink) { return WriteOne(tensor, type, sink); }});
+          {tensor.name, type, tensor.shape, [this, &tensor, type](const model::TensorSink& sink) {
+             return WriteOne(tensor, type, sink);
+           }});
     }
-    return WriteSafetensors(path, std::move(tensors));
+    return model::WriteSafetensors(path, std::move(tensors));
   }
 
  private:
-  absl::Status WriteOne(const TensorInfo& tensor, SafetensorsType type, const TensorSink& sink) {
+  absl::Status WriteOne(const model::TensorInfo& tensor, model::SafetensorsType type,
+                        const model::TensorSink& sink) {
     at::Tensor weight = at::empty(tensor.shape, at::kFloat);
     SCM_RETURN_IF_ERROR(source_.ReadFloat32(tensor.name, weight.data_ptr<float>()));
     const std::string module(absl::StripSuffix(tensor.name, ".weight"));
     if (modules_.count(module) > 0) SCM_RETURN_IF_ERROR(Merge(module, &weight));
-    SCM_RETURN_IF_ERROR(
-        WriteFloats(sink, type, weight.const_data_ptr<float>(), ElementCount(tensor.shape)));
+    SCM_RETURN_IF_ERROR(model::WriteFloats(sink, type, weight.const_data_ptr<float>(),
+                                           model::ElementCount(tensor.shape)));
     if (go_on_ && !go_on_(++written_)) return absl::CancelledError("the merge was interrupted");
     return absl::OkStatus();
   }
@@ -70,7 +73,7 @@ class Merger {
   // weight += scale · B A
   absl::Status Merge(const std::string& module, at::Tensor* weight) {
     const std::string a = AdapterTensorName(module, 'A');
-    SCM_ASSIGN_OR_RETURN(const SafetensorsEntry* entry, adapter_.Find(a));
+    SCM_ASSIGN_OR_RETURN(const model::SafetensorsEntry* entry, adapter_.Find(a));
     const int64_t rank = entry->shape[0];
     at::Tensor down = at::empty({rank, weight->size(1)}, at::kFloat);
     at::Tensor up = at::empty({weight->size(0), rank}, at::kFloat);
@@ -80,8 +83,8 @@ class Merger {
     return absl::OkStatus();
   }
 
-  const ModelSource& source_;
-  const SafetensorsFile& adapter_;
+  const model::ModelSource& source_;
+  const model::SafetensorsFile& adapter_;
   const std::set<std::string> modules_;
   const double scale_;
   std::function<bool(int64_t)> go_on_;
@@ -93,14 +96,14 @@ class Merger {
 absl::Status WriteMergedModel(const std::string& model_path, const std::string& adapter_dir,
                               const std::string& out_dir,
                               const std::function<bool(int64_t)>& go_on) {
-  SCM_ASSIGN_OR_RETURN(const auto source, OpenModel(model_path));
+  SCM_ASSIGN_OR_RETURN(const auto source, model::OpenModel(model_path));
   SCM_ASSIGN_OR_RETURN(const AdapterFile adapter, OpenAdapter(adapter_dir, source->config()));
-  const SafetensorsType type = StoredType(*source);
-  SCM_ASSIGN_OR_RETURN(const std::vector<CompanionFile> companions,
-                       CompanionFiles(*source, TorchName(type)));
+  const model::SafetensorsType type = StoredType(*source);
+  SCM_ASSIGN_OR_RETURN(const std::vector<model::CompanionFile> companions,
+                       model::CompanionFiles(*source, TorchName(type)));
   SCM_RETURN_IF_ERROR(RemoveRecursively(out_dir));
   SCM_RETURN_IF_ERROR(MakeDirectories(out_dir));
-  for (const CompanionFile& file : companions) {
+  for (const model::CompanionFile& file : companions) {
     SCM_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(out_dir, "/", file.name), file.content));
   }
   Merger merger(*source, adapter, go_on);
@@ -108,4 +111,4 @@ absl::Status WriteMergedModel(const std::string& model_path, const std::string& 
   return SyncDirectory(out_dir);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Writes the Hugging Face directory `out_dir` anew: the model at `model_path` with the adapter of
 // `adapter_dir` merged into its weights. `go_on` is asked after every tensor with the number
@@ -17,4 +17,4 @@ absl::Status WriteMergedModel(const std::string& model_path, const std::string& 
                               const std::string& out_dir,
                               const std::function<bool(int64_t)>& go_on);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -14,7 +14,11 @@
 #include "absl/status/statusor.h"
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
+class ModelSource;  // trainer/model_source.h
+}
+
+namespace scm::trainer {
 
 enum class Precision { kFloat32, kBFloat16 };
 
@@ -56,7 +60,7 @@ struct LossResult {
 class LlamaModel {
  public:
   virtual ~LlamaModel() = default;
-  virtual const LlamaConfig& config() const = 0;
+  virtual const model::LlamaConfig& config() const = 0;
 
   // Creates the adapters: A ~ U(±1/√in) from Philox(seed, "lora_init", layer·7+module), B = 0.
   // Replaces any existing ones.
@@ -84,12 +88,10 @@ class LlamaModel {
   virtual void ZeroGradients() = 0;
 };
 
-class ModelSource;  // trainer/model_source.h
-
 // Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and
 // keeps it in `precision`. `source` is not needed afterwards.
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const ModelSource& source,
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSource& source,
                                                            Precision precision,
                                                            const std::string& device);
 
-}  // namespace scm
+}  // namespace scm::trainer

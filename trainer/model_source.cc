@@ -10,7 +10,7 @@
 #include "trainer/formats/gguf_model.h"
 #include "trainer/formats/hf_model.h"
 
-namespace scm {
+namespace scm::model {
 
 const char* DTypeName(DType dtype) {
   switch (dtype) {
@@ -44,4 +44,4 @@ absl::StatusOr<std::unique_ptr<ModelSource>> OpenModel(const std::string& path) 
   return MakeGgufModel(std::move(file));
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -12,7 +12,7 @@
 #include "trainer/llama_config.h"
 #include "trainer/tokenizer.h"
 
-namespace scm {
+namespace scm::model {
 
 enum class DType { kF32, kF16, kBF16, kQ8_0, kQ4_1 };
 const char* DTypeName(DType dtype);
@@ -45,4 +45,4 @@ class ModelSource {
 // are refused by name. Never crashes on a hostile file.
 absl::StatusOr<std::unique_ptr<ModelSource>> OpenModel(const std::string& path);
 
-}  // namespace scm
+}  // namespace scm::model

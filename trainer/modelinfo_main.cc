@@ -18,7 +18,7 @@
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 struct Flags {
@@ -120,10 +120,10 @@ absl::Status Run(const Flags& flags) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model
 
 int main(int argc, char** argv) {
-  scm::Flags flags;
+  scm::model::Flags flags;
   CLI::App app("Prints what scm sees in a model: configuration and tensors as JSON, or as asked.");
   app.add_option("PATH", flags.path, "Hugging Face model directory or .gguf file")->required();
   app.add_option("--tokenize", flags.tokenize, "print the token ids of each line of this file");
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::Status status = scm::Run(flags);
+  const absl::Status status = scm::model::Run(flags);
   if (status.ok()) return 0;
   std::cerr << "scm-modelinfo: " << status.message() << "\n";
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? 2 : 1;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr int32_t kNoLabel = -100;
@@ -63,4 +63,4 @@ Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan,
   return LayOutRows(rows);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

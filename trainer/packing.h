@@ -8,7 +8,7 @@
 #include "trainer/examples.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // One row a list of examples, which follow each other as segments; padding on the right. Every
 // example gives inputs() positions: its last token is only a label.
@@ -28,4 +28,4 @@ struct RowPlan {
 // trained is a function of the cursor alone. No example may be longer than `row_length`.
 Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan, DataCursor* cursor);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -11,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 Json MetricsJson(const Metrics& metrics) {
@@ -104,4 +104,4 @@ const char* FailureKind(const absl::Status& status) {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

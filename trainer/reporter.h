@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Metric names and values in the order in which they are reported. Non-finite values are allowed.
 using Metrics = std::vector<std::pair<std::string, double>>;
@@ -58,4 +58,4 @@ absl::StatusOr<int> ReportDescriptor();
 // anything else infrastructure.
 const char* FailureKind(const absl::Status& status);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -2,16 +2,16 @@
 
 #include <cmath>
 
-namespace scm {
+namespace scm::trainer {
 
-std::vector<double> RotaryFrequencies(const LlamaConfig& config) {
+std::vector<double> RotaryFrequencies(const model::LlamaConfig& config) {
   const int64_t half = config.head_dim / 2;
   std::vector<double> frequencies(static_cast<size_t>(half));
   for (int64_t i = 0; i < half; ++i) {
     double f = std::pow(config.rope_theta,
                         -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
     if (config.rope_scaling.has_value()) {
-      const RopeScaling& s = *config.rope_scaling;
+      const model::RopeScaling& s = *config.rope_scaling;
       const double original = static_cast<double>(s.original_max_position);
       const double wavelength = 2 * M_PI / f;
       if (wavelength > original / s.low_freq_factor) {
@@ -27,7 +27,7 @@ std::vector<double> RotaryFrequencies(const LlamaConfig& config) {
   return frequencies;
 }
 
-RotaryTables MakeRotaryTables(const LlamaConfig& config, int64_t positions) {
+RotaryTables MakeRotaryTables(const model::LlamaConfig& config, int64_t positions) {
   const std::vector<double> frequencies = RotaryFrequencies(config);
   RotaryTables tables;
   tables.cos.reserve(frequencies.size() * static_cast<size_t>(positions));
@@ -42,4 +42,4 @@ RotaryTables MakeRotaryTables(const LlamaConfig& config, int64_t positions) {
   return tables;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -6,16 +6,16 @@
 
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Angular frequency of each of the head_dim / 2 planes, after scaling.
-std::vector<double> RotaryFrequencies(const LlamaConfig& config);
+std::vector<double> RotaryFrequencies(const model::LlamaConfig& config);
 
 struct RotaryTables {
   std::vector<float> cos, sin;  // [positions, head_dim / 2]
 };
 // Angles are formed in fp32 as the reference implementation does (position · frequency), so that
 // long positions agree with it.
-RotaryTables MakeRotaryTables(const LlamaConfig& config, int64_t positions);
+RotaryTables MakeRotaryTables(const model::LlamaConfig& config, int64_t positions);
 
-}  // namespace scm
+}  // namespace scm::trainer

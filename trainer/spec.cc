@@ -4,7 +4,7 @@
 #include "common/status_macros.h"
 #include "trainer/job_fields.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr double kHuge = 1e12;
@@ -159,7 +159,8 @@ void ParseParameters(const Fields& parameters, FieldProblems* problems, JobSpec*
   ParseTraining(parameters.Object("training"), &spec->training);
   ParseEvaluation(parameters.Object("evaluation"), problems, &spec->evaluation);
   spec->export_.formats = parameters.Object("export").Texts("formats", {"peft", "merged"});
-  spec->recorded = InputRecordsFromJson(parameters.Raw("digests"), spec->model, spec->data.corpus);
+  spec->recorded =
+      corpus::InputRecordsFromJson(parameters.Raw("digests"), spec->model, spec->data.corpus);
   const Json& command = MemberAt(parameters.Raw("trainer"), "command");
   // Another trainer's parameters mean something else.
   if (!command.is_null() && command != Json::array({"scm-trainer"})) return;
@@ -228,4 +229,4 @@ absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& 
   return spec;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -13,7 +13,7 @@
 #include "corpus/input_check.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 enum class JobKind { kCheck, kTrain, kEvaluate, kExport, kReport };
 // "check", "train", …
@@ -67,7 +67,8 @@ struct JobSpec {
   int64_t save_steps = 0, eval_steps = 0;
   std::optional<ResumePoint> resume_from;
   std::vector<JobInput> inputs;
-  std::vector<InputRecord> recorded;    // what model, corpus and predictions were at submission
+  std::vector<corpus::InputRecord>
+      recorded;                         // what model, corpus and predictions were at submission
   std::optional<EvaluateJob> evaluate;  // none = the base and every baseline
   std::string work_dir;
   std::string digest_cache;  // directory of FileDigests, shared by a worker's attempts; "" = none
@@ -78,4 +79,4 @@ struct JobSpec {
 // protocol can grow. `what` names the document in messages (its path).
 absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& what);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -8,21 +8,23 @@
 #include "common/status_macros.h"
 #include "trainer/formats/safetensors_writer.h"
 
-namespace scm {
+namespace scm::trainer {
 
 absl::Status WriteTensors(const std::string& path, const NamedTensors& tensors) {
   std::vector<at::Tensor> on_host;  // keeps the bytes alive while they are written
-  std::vector<TensorToWrite> to_write;
+  std::vector<model::TensorToWrite> to_write;
   for (const auto& [name, tensor] : tensors) {
     on_host.push_back(tensor.to(at::kCPU).contiguous());
-    to_write.push_back(TensorInMemory(name, SafetensorsType::kF32, tensor.sizes().vec(),
-                                      on_host.back().const_data_ptr<float>()));
+    to_write.push_back(model::TensorInMemory(name, model::SafetensorsType::kF32,
+                                             tensor.sizes().vec(),
+                                             on_host.back().const_data_ptr<float>()));
   }
-  return WriteSafetensors(path, std::move(to_write));
+  return model::WriteSafetensors(path, std::move(to_write));
 }
 
-absl::Status ReadTensor(const SafetensorsFile& file, const std::string& name, at::Tensor* tensor) {
-  SCM_ASSIGN_OR_RETURN(const SafetensorsEntry* entry, file.Find(name));
+absl::Status ReadTensor(const model::SafetensorsFile& file, const std::string& name,
+                        at::Tensor* tensor) {
+  SCM_ASSIGN_OR_RETURN(const model::SafetensorsEntry* entry, file.Find(name));
   if (entry->shape != tensor->sizes().vec()) {
     return absl::InvalidArgumentError(absl::StrCat(
         file.path(), ": tensor ", name, " has shape [", absl::StrJoin(entry->shape, ", "),
@@ -34,4 +36,4 @@ absl::Status ReadTensor(const SafetensorsFile& file, const std::string& name, at
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

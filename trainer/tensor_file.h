@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "trainer/formats/safetensors.h"
 
-namespace scm {
+namespace scm::trainer {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
@@ -18,6 +18,7 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 absl::Status WriteTensors(const std::string& path, const NamedTensors& tensors);
 
 // Reads tensor `name` into `tensor`, which fixes the shape. INVALID_ARGUMENT or NOT_FOUND name it.
-absl::Status ReadTensor(const SafetensorsFile& file, const std::string& name, at::Tensor* tensor);
+absl::Status ReadTensor(const model::SafetensorsFile& file, const std::string& name,
+                        at::Tensor* tensor);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 absl::Status Bad(int64_t row, int64_t position, absl::string_view what) {
@@ -63,7 +63,7 @@ class Builder {
 
   // Positions [from, to) of a row as one document that sees `prefix`.
   void AddDocument(int64_t row, int64_t from, int64_t to, int64_t first_position,
-                   const Document& prefix) {
+                   const TokenSpan& prefix) {
     if (from == to) return;
     plan_.documents.push_back({plan_.count(), to - from, prefix.start, prefix.length});
     for (int64_t i = from; i < to; ++i) {
@@ -78,7 +78,7 @@ class Builder {
     for (int64_t i = 0; i <= batch_.length; ++i) {
       const bool end = i == batch_.length || batch_.segments[At(row, i)] < 0;
       if (!end && batch_.segments[At(row, i)] == batch_.segments[At(row, from)]) continue;
-      AddDocument(row, from, i, 0, Document());
+      AddDocument(row, from, i, 0, TokenSpan());
       from = i;
       if (end) break;
     }
@@ -86,10 +86,10 @@ class Builder {
 
   // Rows of one segment each that share their first `common` tokens.
   void AddGroup(const std::vector<int64_t>& rows, int64_t common) {
-    Document prefix;
+    TokenSpan prefix;
     prefix.start = plan_.count();
     prefix.length = common;
-    AddDocument(rows[0], 0, common, 0, Document());
+    AddDocument(rows[0], 0, common, 0, TokenSpan());
     for (int64_t row : rows) {
       for (int64_t i = 0; i < common; ++i) plan_.places[At(row, i)] = prefix.start + i;
       AddDocument(row, common, RowLength(row), common, prefix);
@@ -181,4 +181,4 @@ absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,
   return builder.Finish();
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

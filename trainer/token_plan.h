@@ -10,7 +10,7 @@
 #include "trainer/cpu/functions.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct TokenPlan {
   struct Label {
@@ -19,7 +19,7 @@ struct TokenPlan {
     int64_t row;     // of the batch
   };
   std::vector<int32_t> tokens, positions;
-  std::vector<Document> documents;
+  std::vector<TokenSpan> documents;
   std::vector<Label> labels;    // ascending by token
   std::vector<int64_t> places;  // rows × length: index into tokens, −1 for padding
   int64_t count() const { return static_cast<int64_t>(tokens.size()); }
@@ -30,4 +30,4 @@ struct TokenPlan {
 absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,
                                         bool share_prefixes);
 
-}  // namespace scm
+}  // namespace scm::trainer

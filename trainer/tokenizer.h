@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 class Tokenizer {
  public:
@@ -30,4 +30,4 @@ class Tokenizer {
   virtual std::vector<std::string> warnings() const { return {}; }
 };
 
-}  // namespace scm
+}  // namespace scm::model

@@ -10,7 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 absl::Status OutOfMemory(absl::string_view what) {
@@ -33,7 +33,7 @@ absl::StatusOr<std::string> PrepareTorch(const JobResources& resources) {
       "libtorch on this worker, or set resources.gpus to 0");
 }
 
-absl::Status Guarded(const std::function<absl::Status()>& work) {
+absl::Status TorchGuarded(const std::function<absl::Status()>& work) {
   try {
     return work();
   } catch (const c10::OutOfMemoryError& error) {
@@ -53,4 +53,4 @@ absl::Status Guarded(const std::function<absl::Status()>& work) {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

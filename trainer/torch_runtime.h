@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Sets the number of compute threads to the CPU slots of the lease (unchanged when not said), lets
 // them round denormal numbers to zero (a diverged model's gradients are full of them, and a CPU
@@ -20,6 +20,6 @@ absl::StatusOr<std::string> PrepareTorch(const JobResources& resources);
 
 // Runs `work` and turns what it throws into a status: out of memory is RESOURCE_EXHAUSTED, any
 // other libtorch or standard exception INTERNAL with its message.
-absl::Status Guarded(const std::function<absl::Status()>& work);
+absl::Status TorchGuarded(const std::function<absl::Status()>& work);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -16,25 +16,27 @@
 #include "trainer/train_loop.h"
 #include "trainer/training_data.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
 // The stage `check`: findings to a file, which becomes an artifact.
-absl::Status CheckData(const JobSpec& spec, const Corpus& corpus, const SplitAssignment& split,
-                       Reporter* reporter, std::vector<std::string>* warnings) {
-  QualityOptions options;
+absl::Status CheckData(const JobSpec& spec, const corpus::Corpus& corpus,
+                       const corpus::SplitAssignment& split, Reporter* reporter,
+                       std::vector<std::string>* warnings) {
+  corpus::QualityOptions options;
   options.tasks = spec.evaluation.tasks;
-  const QualityReport report = CheckQuality(corpus, split, options);
+  const corpus::QualityReport report = corpus::CheckQuality(corpus, split, options);
   const std::string path = absl::StrCat(spec.work_dir, "/data_check.json");
-  SCM_RETURN_IF_ERROR(WriteFileDurably(path, DumpJson(QualityToJson(corpus, report), 2) + "\n"));
+  SCM_RETURN_IF_ERROR(
+      WriteFileDurably(path, DumpJson(corpus::QualityToJson(corpus, report), 2) + "\n"));
   SCM_RETURN_IF_ERROR(reporter->Artifact("data_check", path));
-  for (const std::string& warning : report.Messages(Severity::kWarning)) {
+  for (const std::string& warning : report.Messages(corpus::Severity::kWarning)) {
     warnings->push_back(warning);
   }
   if (!report.has_errors()) return absl::OkStatus();
-  const std::vector<std::string> errors = report.Messages(Severity::kError);
+  const std::vector<std::string> errors = report.Messages(corpus::Severity::kError);
   return absl::InvalidArgumentError(absl::StrCat("the data check of ", spec.data.corpus, " found ",
                                                  errors.size(),
                                                  " errors: ", absl::StrJoin(errors, " · ")));
@@ -56,7 +58,7 @@ Json TrainSummary(const TrainOutcome& outcome) {
           {"stopped_early", outcome.stopped_early}};
 }
 
-Json CheckSummary(const Corpus& corpus, const std::vector<std::string>& warnings,
+Json CheckSummary(const corpus::Corpus& corpus, const std::vector<std::string>& warnings,
                   const TrainOutcome& outcome) {
   return {{"items", corpus.items.size()},
           {"documents", corpus.documents.size()},
@@ -68,21 +70,21 @@ Json CheckSummary(const Corpus& corpus, const std::vector<std::string>& warnings
 
 // The job's inputs, opened in the order of what is cheap to get wrong.
 struct TrainInputs {
-  Corpus corpus;
+  corpus::Corpus corpus;
   TrainingData data;
   std::vector<std::string> warnings;
-  std::unique_ptr<ModelSource> source;
+  std::unique_ptr<model::ModelSource> source;
 };
 
 absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, InputGuard& guard) {
   TrainInputs inputs;
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));
   SCM_RETURN_IF_ERROR(guard.Check(spec.data.corpus));
-  SCM_ASSIGN_OR_RETURN(inputs.source, OpenModel(spec.model));
+  SCM_ASSIGN_OR_RETURN(inputs.source, model::OpenModel(spec.model));
   SCM_ASSIGN_OR_RETURN(const auto tokenizer, inputs.source->MakeTokenizer());
   SCM_ASSIGN_OR_RETURN(inputs.corpus, LoadJobCorpus(spec.data, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.CheckRead(spec.data.corpus, inputs.corpus.digest));
-  SCM_ASSIGN_OR_RETURN(const SplitAssignment split, SplitOf(inputs.corpus, spec.data));
+  SCM_ASSIGN_OR_RETURN(const corpus::SplitAssignment split, SplitOf(inputs.corpus, spec.data));
   if (spec.kind == JobKind::kCheck) {
     SCM_RETURN_IF_ERROR(CheckData(spec, inputs.corpus, split, reporter, &inputs.warnings));
   }
@@ -100,7 +102,7 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
 }
 
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
-                                                      const ModelSource& source) {
+                                                      const model::ModelSource& source) {
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   const Precision precision =
       spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
@@ -145,4 +147,4 @@ absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* 
                             : TrainSummary(outcome));
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

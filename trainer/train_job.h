@@ -8,7 +8,7 @@
 #include "trainer/reporter.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Trains one attempt and reports it, "done" or "stopped" included. "check" looks at the corpus
 // first and writes its findings as the artifact "data_check"; errors there fail the job. A returned
@@ -19,4 +19,4 @@ absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* 
 // The LoRA settings of the experiment as the model takes them.
 LoraConfig ToLoraConfig(const LoraSpec& spec);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -7,7 +7,7 @@
 #include "common/status_macros.h"
 #include "trainer/lr_schedule.h"
 
-namespace scm {
+namespace scm::trainer {
 
 TrainLoop::TrainLoop(const JobSpec& spec, const TrainLoopParts& parts)
     : spec_(spec),
@@ -175,4 +175,4 @@ absl::Status TrainLoop::Save() {
   return parts_.reporter->Checkpoint(state_.step, dir);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -19,7 +19,7 @@
 #include "trainer/training_state.h"
 #include "trainer/validation.h"
 
-namespace scm {
+namespace scm::trainer {
 
 // Where checkpoints go. The real one is trainer/checkpoint_io.h.
 class CheckpointSink {
@@ -84,4 +84,4 @@ class TrainLoop {
   double attempt_seconds_ = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::trainer

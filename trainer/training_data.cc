@@ -9,12 +9,12 @@
 #include "corpus/loader.h"
 #include "corpus/task_statistics.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr size_t kListedProblems = 20;
 
-absl::Status At(const Item& item, const absl::Status& status) {
+absl::Status At(const corpus::Item& item, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(item.file, ":", item.line, ": item ", item.id,
                                                   ": ", status.message()));
 }
@@ -39,8 +39,8 @@ struct CutCounter {
 
 class DataMaker {
  public:
-  DataMaker(const JobSpec& spec, const Corpus& corpus, const SplitAssignment& split,
-            const Tokenizer& tokenizer)
+  DataMaker(const JobSpec& spec, const corpus::Corpus& corpus, const corpus::SplitAssignment& split,
+            const model::Tokenizer& tokenizer)
       : spec_(spec),
         corpus_(corpus),
         split_(split),
@@ -59,7 +59,7 @@ class DataMaker {
  private:
   bool all_tokens() const { return spec_.training.loss_on == "all"; }
 
-  absl::StatusOr<std::vector<TokenExample>> Choices(const Item& item,
+  absl::StatusOr<std::vector<TokenExample>> Choices(const corpus::Item& item,
                                                     const std::vector<std::string>& choices,
                                                     const ExampleOptions& options) {
     auto examples = ChoiceExamples(tokenizer_, item.prompt, choices, options);
@@ -67,14 +67,15 @@ class DataMaker {
     return examples;
   }
 
-  static std::vector<std::string> GoldChoices(const Item& item) {
+  static std::vector<std::string> GoldChoices(const corpus::Item& item) {
     std::vector<std::string> gold;
     for (int64_t index : item.gold) gold.push_back(item.choices[static_cast<size_t>(index)]);
     return gold;
   }
 
   // The texts of one split's documents, every token predicted.
-  absl::StatusOr<std::vector<TokenExample>> Documents(Split split, const ExampleOptions& options) {
+  absl::StatusOr<std::vector<TokenExample>> Documents(corpus::Split split,
+                                                      const ExampleOptions& options) {
     std::vector<TokenExample> examples;
     for (size_t i = 0; i < corpus_.documents.size(); ++i) {
       if (split_.documents[i] != split) continue;
@@ -87,8 +88,9 @@ class DataMaker {
 
   absl::Status MakeTrain() {
     CutCounter cuts;
-    for (size_t index : ItemsOf(corpus_, split_, Split::kTrain, spec_.trainer.train_tasks)) {
-      const Item& item = corpus_.items[index];
+    for (size_t index :
+         corpus::ItemsOf(corpus_, split_, corpus::Split::kTrain, spec_.trainer.train_tasks)) {
+      const corpus::Item& item = corpus_.items[index];
       SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> examples,
                            Choices(item, GoldChoices(item), training_));
       for (TokenExample& example : examples) {
@@ -98,7 +100,8 @@ class DataMaker {
       }
     }
     if (all_tokens()) {
-      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts, Documents(Split::kTrain, training_));
+      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts,
+                           Documents(corpus::Split::kTrain, training_));
       std::move(texts.begin(), texts.end(), std::back_inserter(data_.train));
     }
     cuts.Warn("training", spec_.data.max_length, &data_.warnings);
@@ -113,7 +116,7 @@ class DataMaker {
   // A large validation split is sampled, the same for every run: it must not slow training down.
   std::vector<size_t> ValidationItems() {
     std::vector<size_t> items =
-        ItemsOf(corpus_, split_, Split::kValidation, spec_.trainer.train_tasks);
+        corpus::ItemsOf(corpus_, split_, corpus::Split::kValidation, spec_.trainer.train_tasks);
     const size_t limit = static_cast<size_t>(spec_.trainer.max_validation_items);
     if (items.size() <= limit) return items;
     data_.warnings.push_back(absl::StrCat("validation uses ", limit, " of ", items.size(),
@@ -129,7 +132,7 @@ class DataMaker {
     CutCounter cuts;
     const std::vector<size_t> indices = ValidationItems();
     for (size_t index : indices) {
-      const Item& item = corpus_.items[index];
+      const corpus::Item& item = corpus_.items[index];
       ValidationItem made;
       made.single_label = !item.multi_label;
       SCM_ASSIGN_OR_RETURN(
@@ -146,7 +149,7 @@ class DataMaker {
     }
     if (indices.empty() && all_tokens()) {
       SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> texts,
-                           Documents(Split::kValidation, scoring_));
+                           Documents(corpus::Split::kValidation, scoring_));
       for (TokenExample& text : texts) {
         ValidationItem made;
         made.choices.push_back(std::move(text));
@@ -156,7 +159,7 @@ class DataMaker {
       }
     }
     cuts.Warn("validation", spec_.data.max_length, &data_.warnings);
-    const ItemSetStatistics statistics = SingleLabelStatistics(corpus_, indices);
+    const corpus::ItemSetStatistics statistics = corpus::SingleLabelStatistics(corpus_, indices);
     data_.validation.chance = statistics.chance;
     data_.validation.deff = statistics.design_effect;
     if (!data_.validation.items.empty()) return absl::OkStatus();
@@ -167,9 +170,9 @@ class DataMaker {
   }
 
   const JobSpec& spec_;
-  const Corpus& corpus_;
-  const SplitAssignment& split_;
-  const Tokenizer& tokenizer_;
+  const corpus::Corpus& corpus_;
+  const corpus::SplitAssignment& split_;
+  const model::Tokenizer& tokenizer_;
   const ExampleOptions scoring_;
   ExampleOptions training_;
   TrainingData data_;
@@ -177,15 +180,17 @@ class DataMaker {
 
 }  // namespace
 
-absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::string>* warnings) {
-  CorpusLoad load = LoadCorpus(data.corpus);
-  for (const CorpusProblem& warning : load.warnings) {
-    if (warnings->size() < kListedProblems) warnings->push_back(FormatCorpusProblem(warning));
+absl::StatusOr<corpus::Corpus> LoadJobCorpus(const DataSpec& data,
+                                             std::vector<std::string>* warnings) {
+  corpus::CorpusLoad load = corpus::LoadCorpus(data.corpus);
+  for (const corpus::CorpusProblem& warning : load.warnings) {
+    if (warnings->size() < kListedProblems)
+      warnings->push_back(corpus::FormatCorpusProblem(warning));
   }
   if (load.ok()) return std::move(load.corpus);
   std::vector<std::string> lines;
-  for (const CorpusProblem& error : load.errors) {
-    if (lines.size() < kListedProblems) lines.push_back(FormatCorpusProblem(error));
+  for (const corpus::CorpusProblem& error : load.errors) {
+    if (lines.size() < kListedProblems) lines.push_back(corpus::FormatCorpusProblem(error));
   }
   const int64_t more =
       static_cast<int64_t>(load.errors.size() - lines.size()) + load.errors_left_out;
@@ -194,19 +199,20 @@ absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::stri
       absl::StrCat("the corpus ", data.corpus, " has errors:\n", absl::StrJoin(lines, "\n")));
 }
 
-absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data) {
-  return AssignSplits(corpus, SplitOptions{data.split.train, data.split.validation, data.split.test,
-                                           data.split.seed});
+absl::StatusOr<corpus::SplitAssignment> SplitOf(const corpus::Corpus& corpus,
+                                                const DataSpec& data) {
+  return corpus::AssignSplits(corpus, corpus::SplitOptions{data.split.train, data.split.validation,
+                                                           data.split.test, data.split.seed});
 }
 
 ExampleOptions ScoringOptions(const DataSpec& data) {
   return {.max_length = data.max_length, .parse_special = data.special_tokens == "parse"};
 }
 
-absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const Corpus& corpus,
-                                              const SplitAssignment& split,
-                                              const Tokenizer& tokenizer) {
+absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const corpus::Corpus& corpus,
+                                              const corpus::SplitAssignment& split,
+                                              const model::Tokenizer& tokenizer) {
   return DataMaker(spec, corpus, split, tokenizer).Make();
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -16,7 +16,7 @@
 #include "trainer/tokenizer.h"
 #include "trainer/validation.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct TrainingData {
   std::vector<TokenExample> train;
@@ -25,16 +25,17 @@ struct TrainingData {
 };
 
 // Loads the corpus of `data` with all its checks; warnings are appended to `warnings`.
-absl::StatusOr<Corpus> LoadJobCorpus(const DataSpec& data, std::vector<std::string>* warnings);
-absl::StatusOr<SplitAssignment> SplitOf(const Corpus& corpus, const DataSpec& data);
+absl::StatusOr<corpus::Corpus> LoadJobCorpus(const DataSpec& data,
+                                             std::vector<std::string>* warnings);
+absl::StatusOr<corpus::SplitAssignment> SplitOf(const corpus::Corpus& corpus, const DataSpec& data);
 
 // How texts become the examples that are scored; training adds the end token.
 ExampleOptions ScoringOptions(const DataSpec& data);
 
 // INVALID_ARGUMENT when there is nothing to train on or nothing to validate on, or an item cannot
 // be tokenised. Deterministic.
-absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const Corpus& corpus,
-                                              const SplitAssignment& split,
-                                              const Tokenizer& tokenizer);
+absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const corpus::Corpus& corpus,
+                                              const corpus::SplitAssignment& split,
+                                              const model::Tokenizer& tokenizer);
 
-}  // namespace scm
+}  // namespace scm::trainer

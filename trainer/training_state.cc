@@ -7,7 +7,7 @@
 #include "common/status_macros.h"
 #include "trainer/job_fields.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 constexpr int64_t kVersion = 1;
@@ -90,4 +90,4 @@ absl::StatusOr<TrainingState> TrainingStateFromJson(const Json& json, const std:
   return state;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -10,7 +10,7 @@
 #include "trainer/data_cursor.h"
 #include "trainer/validation.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct TrainingState {
   int64_t step = 0;  // optimiser updates made
@@ -35,4 +35,4 @@ Json TrainingStateToJson(const TrainingState& state);
 // INVALID_ARGUMENT naming what is missing. Doubles come back bit for bit.
 absl::StatusOr<TrainingState> TrainingStateFromJson(const Json& json, const std::string& what);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -7,7 +7,7 @@
 #include "common/status_macros.h"
 #include "trainer/choice_scoring.h"
 
-namespace scm {
+namespace scm::trainer {
 
 Metrics ValidationResult::ToMetrics() const {
   Metrics metrics = {{"validation_loss", loss}};
@@ -56,4 +56,4 @@ absl::StatusOr<ValidationResult> Validate(const ValidationSet& set, int64_t scor
   return result;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

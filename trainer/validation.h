@@ -17,7 +17,7 @@
 #include "trainer/model.h"
 #include "trainer/reporter.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct ValidationItem {
   std::vector<TokenExample> choices;  // of a multi-label item or a document: the gold ones only
@@ -45,4 +45,4 @@ struct ValidationResult {
 absl::StatusOr<ValidationResult> Validate(const ValidationSet& set, int64_t score_tokens,
                                           const std::function<bool()>& go_on, LlamaModel* model);
 
-}  // namespace scm
+}  // namespace scm::trainer

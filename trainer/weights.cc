@@ -6,12 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 class Loader {
  public:
-  Loader(const ModelSource& source, at::ScalarType type, const at::Device& device)
+  Loader(const model::ModelSource& source, at::ScalarType type, const at::Device& device)
       : source_(source), options_(at::TensorOptions().dtype(type).device(device)) {}
 
   absl::Status Read(const std::string& name, std::vector<int64_t> shape, at::Tensor* out) {
@@ -32,7 +32,7 @@ class Loader {
   }
 
   absl::Status ReadLayer(int64_t index, LayerWeights* layer) {
-    const LlamaConfig& c = source_.config();
+    const model::LlamaConfig& c = source_.config();
     const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
     const std::string at = absl::StrCat("model.layers.", index, ".");
     SCM_RETURN_IF_ERROR(Read(at + "input_layernorm.weight", {c.hidden}, &layer->input_norm));
@@ -49,15 +49,15 @@ class Loader {
   }
 
  private:
-  const ModelSource& source_;
+  const model::ModelSource& source_;
   at::TensorOptions options_;
 };
 
 }  // namespace
 
-absl::StatusOr<LlamaWeights> LoadWeights(const ModelSource& source, at::ScalarType type,
+absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
                                          const at::Device& device) {
-  const LlamaConfig& c = source.config();
+  const model::LlamaConfig& c = source.config();
   Loader loader(source, type, device);
   LlamaWeights w;
   SCM_RETURN_IF_ERROR(
@@ -75,4 +75,4 @@ absl::StatusOr<LlamaWeights> LoadWeights(const ModelSource& source, at::ScalarTy
   return w;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -9,7 +9,7 @@
 #include "trainer/kernels.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct LayerWeights {
   at::Tensor input_norm, post_norm;  // [hidden]
@@ -27,7 +27,7 @@ struct LlamaWeights {
 };
 
 // `type` is kFloat or kBFloat16. Errors are those of the source.
-absl::StatusOr<LlamaWeights> LoadWeights(const ModelSource& source, at::ScalarType type,
+absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
                                          const at::Device& device);
 
-}  // namespace scm
+}  // namespace scm::trainer

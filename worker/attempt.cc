@@ -10,7 +10,7 @@
 #include "worker/log.h"
 #include "worker/prepare.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr size_t kMaxPendingLines = 64;
@@ -354,4 +354,4 @@ void Attempt::CleanUp() {
   if (!removed.ok()) WorkerLog(absl::StrCat(Name(), ": ", removed.message()));
 }
 
-}  // namespace scm
+}  // namespace scm::worker

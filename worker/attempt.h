@@ -14,7 +14,7 @@
 #include "worker/attempt_state.h"
 #include "worker/context.h"
 
-namespace scm {
+namespace scm::worker {
 
 class Attempt : public std::enable_shared_from_this<Attempt> {
  public:
@@ -112,4 +112,4 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   ProcessEvent end_;  // from kReporting on
 };
 
-}  // namespace scm
+}  // namespace scm::worker

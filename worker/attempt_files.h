@@ -3,7 +3,7 @@
 // trainer.
 #pragma once
 
-namespace scm::attempt_files {
+namespace scm::worker::attempt_files {
 
 inline constexpr char kSpec[] = "spec.json";         // D: SCM_SPEC
 inline constexpr char kSplit[] = "data_split.json";  // D: SCM_SPEC.split_file
@@ -19,4 +19,4 @@ inline constexpr char kStop[] = "stop.json";         // D: a stop was sent, its 
 inline constexpr char kLock[] = "lock";              // S holds flock(2) on it while it lives
 inline constexpr char kWork[] = "work";              // T: SCM_SPEC.work_dir
 
-}  // namespace scm::attempt_files
+}  // namespace scm::worker::attempt_files

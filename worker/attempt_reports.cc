@@ -11,7 +11,7 @@
 #include "worker/log.h"
 #include "worker/upload_files.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // A refusal may be about a lease that was lost while the news is still on its way, or about bytes
@@ -254,4 +254,4 @@ bool AttemptReports::Flushed() {
   return now >= log_patience_ || log_.sent() >= FileSize(Path(attempt_files::kLog)).value_or(0);
 }
 
-}  // namespace scm
+}  // namespace scm::worker

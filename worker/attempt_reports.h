@@ -11,7 +11,7 @@
 #include "worker/log_forwarder.h"
 #include "worker/report_forwarder.h"
 
-namespace scm {
+namespace scm::worker {
 
 class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
  public:
@@ -81,4 +81,4 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   int64_t violation_offset_ = 0;  // reports below it are still sent
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using P = AttemptPhase;
@@ -199,4 +199,4 @@ ProcessEvent DescribeEnd(const AttemptEnd& end) {
   return event;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

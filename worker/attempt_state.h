@@ -8,7 +8,7 @@
 #include "worker/launcher.h"
 #include "worker/messages.h"
 
-namespace scm {
+namespace scm::worker {
 
 enum class AttemptPhase {
   kPreparing,  // inputs are fetched, or cores awaited; no process yet
@@ -56,4 +56,4 @@ struct AttemptEnd {
 // The event that tells the coordinator. `lease` is left empty.
 ProcessEvent DescribeEnd(const AttemptEnd& end);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -11,7 +11,7 @@
 #include "common/files.h"
 #include "common/trainer_command.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 template <typename List>
@@ -161,4 +161,4 @@ absl::Status CheckArguments(const std::vector<std::string>& command, const Comma
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct CommandRules {
   std::string program_directory;     // where the built-in programs lie
@@ -41,4 +41,4 @@ std::vector<std::string> OfferedPrograms(const CommandRules& rules);
 absl::Status CheckArguments(const std::vector<std::string>& command, const CommandRules& rules,
                             const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -14,7 +14,7 @@
 #include "worker/launcher.h"
 #include "worker/slots.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct WorkerContext {
   CoordinatorClient* client = nullptr;
@@ -39,4 +39,4 @@ struct WorkerContext {
   absl::Duration upload_patience = absl::Minutes(30);
 };
 
-}  // namespace scm
+}  // namespace scm::worker

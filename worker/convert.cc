@@ -4,7 +4,7 @@
 
 #include "common/text.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
@@ -163,4 +163,4 @@ std::optional<CoordinatorMessage> FromProto(const v1::CoordinatorMessage& messag
   return std::nullopt;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

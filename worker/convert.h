@@ -7,7 +7,7 @@
 #include "worker/coordinator_client.h"
 #include "worker/messages.h"
 
-namespace scm {
+namespace scm::worker {
 
 v1::LeaseRef ToProto(const LeaseRef& lease);
 LeaseRef FromProto(const v1::LeaseRef& lease);
@@ -16,4 +16,4 @@ v1::UploadHeader ToProto(const UploadRequest& request);
 // Nullopt for a kind of message that this version does not know.
 std::optional<CoordinatorMessage> FromProto(const v1::CoordinatorMessage& message);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "worker/messages.h"
 
-namespace scm {
+namespace scm::worker {
 
 // A file to be uploaded: what the manifest says of it, and where its bytes are.
 struct LocalFile {
@@ -67,4 +67,4 @@ class CoordinatorClient {
                                 const ChunkSink& sink) = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -11,7 +11,7 @@
 #include "worker/log.h"
 #include "worker/prepare.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr char kAttempts[] = "/attempts";
@@ -160,7 +160,7 @@ void Daemon::OnGrant(const Grant& grant) {
 
 void Daemon::Renew() {
   next_renew_ = context_.clock->Steady() + renew_period_;
-  scm::Renew renew{LiveLeases(), gpu_samples_, shutting_down_};
+  scm::worker::Renew renew{LiveLeases(), gpu_samples_, shutting_down_};
   for (const auto& [id, attempt] : attempts_) {
     if (attempt->IsLive()) renew.states.push_back(attempt->State());
   }
@@ -243,4 +243,4 @@ void Daemon::GoOnShuttingDown() {
   if (session_.closed() || now >= flush_deadline_) finished_ = true;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -15,7 +15,7 @@
 #include "worker/gpu_inventory.h"
 #include "worker/session.h"
 
-namespace scm {
+namespace scm::worker {
 
 class Daemon {
  public:
@@ -74,4 +74,4 @@ class Daemon {
   absl::Duration stop_deadline_, flush_deadline_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

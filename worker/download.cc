@@ -8,7 +8,7 @@
 #include "common/status_macros.h"
 #include "worker/upload_files.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr char kManifest[] = "manifest.json";
@@ -113,4 +113,4 @@ absl::Status Download::Finish() {
   return CheckFiles(directory_, manifest_);
 }
 
-}  // namespace scm
+}  // namespace scm::worker

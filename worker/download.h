@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::worker {
 
 // Every file of the manifest is in `directory` with its size and SHA-256. DATA_LOSS names the file.
 absl::Status CheckFiles(const std::string& directory, const Json& manifest);
@@ -43,4 +43,4 @@ class Download {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -3,7 +3,7 @@
 #include "common/files.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::worker {
 
 EndedLeases::EndedLeases(std::string path) : path_(std::move(path)) {
   const absl::StatusOr<std::string> text = ReadFile(path_);
@@ -28,4 +28,4 @@ void EndedLeases::Add(const LeaseRef& lease) {
   WriteFileAtomically(path_, DumpJson(json) + "\n").IgnoreError();
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -8,7 +8,7 @@
 
 #include "worker/messages.h"
 
-namespace scm {
+namespace scm::worker {
 
 class EndedLeases {
  public:
@@ -26,4 +26,4 @@ class EndedLeases {
   std::deque<LeaseRef> leases_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // What is used of nvml.h (its ABI is stable): opaque device handles, 0 means success.
@@ -157,4 +157,4 @@ std::unique_ptr<GpuInventory> MakeGpuInventory(const std::string& library) {
   return std::make_unique<Nvml>(handle);
 }
 
-}  // namespace scm
+}  // namespace scm::worker

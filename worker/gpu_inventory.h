@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "worker/messages.h"
 
-namespace scm {
+namespace scm::worker {
 
 // The short name that keys budget.gpu_hour: "NVIDIA H100 80GB HBM3" → "H100", "Tesla T4" → "T4",
 // "NVIDIA GeForce RTX 4090" → "RTX4090". Pure.
@@ -32,4 +32,4 @@ class GpuInventory {
 // `library`: normally "libnvidia-ml.so.1". Never null; lists nothing if the library is missing.
 std::unique_ptr<GpuInventory> MakeGpuInventory(const std::string& library);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -17,7 +17,7 @@
 #include "worker/grpc_session.h"
 #include "worker/session_secret.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr size_t kChunk = 1 << 20;
@@ -233,4 +233,4 @@ absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientO
                                          ChannelSettings(options.coordinator)));
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "worker/coordinator_client.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct GrpcClientOptions {
   std::string coordinator;  // HOST:PORT
@@ -31,4 +31,4 @@ absl::StatusOr<std::unique_ptr<GrpcClientBase>> MakeGrpcClient(const GrpcClientO
 // no case), or a unix socket. Pure.
 bool IsOnThisHost(absl::string_view address);
 
-}  // namespace scm
+}  // namespace scm::worker

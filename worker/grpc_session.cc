@@ -5,7 +5,7 @@
 #include "common/guard.h"
 #include "worker/convert.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // Reports and logs are bounded by acknowledgements; this bounds what a stuck connection holds.
@@ -98,4 +98,4 @@ void GrpcSession::Write(Stream& stream) {
   stream.WritesDone();
 }
 
-}  // namespace scm
+}  // namespace scm::worker

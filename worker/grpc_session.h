@@ -12,7 +12,7 @@
 #include "scm/v1/worker.grpc.pb.h"
 #include "worker/coordinator_client.h"
 
-namespace scm {
+namespace scm::worker {
 
 class GrpcSession {
  public:
@@ -45,4 +45,4 @@ class GrpcSession {
 // gRPC's codes are Abseil's.
 absl::Status ToAbsl(const grpc::Status& status);
 
-}  // namespace scm
+}  // namespace scm::worker

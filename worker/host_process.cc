@@ -8,7 +8,7 @@
 
 #include "common/process_stat.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 template <typename Predicate>
@@ -86,4 +86,4 @@ int64_t ReadDeadline(const std::string& path) {
   return end != text.c_str() && value > 0 ? value : 0;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::worker {
 
 // Identifies a process across pid reuse: the start time is compared with the pid.
 struct ProcessIdentity {
@@ -44,4 +44,4 @@ bool GroupHears(pid_t group, int signal);
 // stands for "long ago".
 int64_t ReadDeadline(const std::string& path);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -19,7 +19,7 @@
 #include "worker/download.h"
 #include "worker/upload_files.h"
 
-namespace scm {
+namespace scm::worker {
 namespace fs = std::filesystem;
 namespace {
 
@@ -153,4 +153,4 @@ void InputCache::TrimLocked() {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "worker/coordinator_client.h"
 
-namespace scm {
+namespace scm::worker {
 
 class InputCache {
  public:
@@ -42,4 +42,4 @@ class InputCache {
   int64_t next_download_ = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct LaunchRequest {
   std::string directory;                                         // exists, with its deadline file
@@ -52,4 +52,4 @@ class ProcessLauncher {
   virtual absl::Status SetDeadline(const std::string& directory, absl::Duration from_now) = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "common/human.h"
 #include "common/text.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr size_t kLongest = 16 << 10;
@@ -21,4 +21,4 @@ void WorkerLog(absl::string_view text) {
   if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -3,8 +3,8 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::worker {
 
 void WorkerLog(absl::string_view text);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace scm {
+namespace scm::worker {
 
 class LogForwarder {
  public:
@@ -31,4 +31,4 @@ class LogForwarder {
   int64_t acknowledged_, sent_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

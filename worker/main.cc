@@ -22,7 +22,7 @@
 #include "worker/task_queue.h"
 #include "worker/trainer_user.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr int kTransferThreads = 3;
@@ -163,12 +163,12 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker
 
 int main(int argc, char** argv) {
   int code = 1;
   const absl::Status status = scm::Guarded("stopping", [&] {
-    const scm::ParsedOptions parsed = scm::ParseWorkerOptions(argc, argv);
+    const scm::worker::ParsedOptions parsed = scm::worker::ParseWorkerOptions(argc, argv);
     if (parsed.exit) {
       code = parsed.exit_code;
       return;
@@ -185,7 +185,7 @@ int main(int argc, char** argv) {
     }
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
-    code = scm::Run(parsed.options, signals);
+    code = scm::worker::Run(parsed.options, signals);
   });
-  return status.ok() ? code : scm::Complain(status);
+  return status.ok() ? code : scm::worker::Complain(status);
 }

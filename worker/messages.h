@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct LeaseRef {
   std::string lease_id, task_id;
@@ -137,4 +137,4 @@ struct SessionEnded {
 using CoordinatorMessage =
     std::variant<Registered, Grant, Command, Ack, Revoke, Drain, SessionEnded>;
 
-}  // namespace scm
+}  // namespace scm::worker

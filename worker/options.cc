@@ -15,7 +15,7 @@
 #include "common/utf8.h"
 #include "common/version.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr int kMaxCore = CPU_SETSIZE - 1;
@@ -137,4 +137,4 @@ ParsedOptions ParseWorkerOptions(int argc, const char* const* argv) {
   return {options};
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct WorkerOptions {
   std::string coordinator = "127.0.0.1:7070";
@@ -38,4 +38,4 @@ absl::StatusOr<std::vector<int>> ParseCoreList(const std::string& text);
 // The cores this process may run on.
 std::vector<int> AffinityCores();
 
-}  // namespace scm
+}  // namespace scm::worker

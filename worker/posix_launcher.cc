@@ -18,7 +18,7 @@
 #include "worker/attempt_files.h"
 #include "worker/host_process.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 std::string Path(const std::string& directory, const char* name) {
@@ -216,4 +216,4 @@ absl::Status PosixLauncher::SetDeadline(const std::string& directory, absl::Dura
   return replaced ? absl::OkStatus() : written;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -10,7 +10,7 @@
 #include "worker/launcher.h"
 #include "worker/trainer_user.h"
 
-namespace scm {
+namespace scm::worker {
 
 class PosixLauncher : public ProcessLauncher {
  public:
@@ -37,4 +37,4 @@ class PosixLauncher : public ProcessLauncher {
   std::map<std::string, pid_t> children_;  // by directory; those this daemon started
 };
 
-}  // namespace scm
+}  // namespace scm::worker

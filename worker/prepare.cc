@@ -14,7 +14,7 @@
 #include "worker/trainer_data.h"
 #include "worker/upload_files.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr char kReference[] = "scm:";
@@ -144,4 +144,4 @@ std::optional<StopInfo> ReadStop(const std::string& path) {
                   BoolAt(*json, "local", false)};
 }
 
-}  // namespace scm
+}  // namespace scm::worker

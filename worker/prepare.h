@@ -13,7 +13,7 @@
 #include "worker/coordinator_client.h"
 #include "worker/input_cache.h"
 
-namespace scm {
+namespace scm::worker {
 
 // The directory's name: "k-7-2" for attempt 2 of k-7, with "-RANK" behind it for ranks of a gang
 // other than the first. INVALID_ARGUMENT if the task id is no plain name.
@@ -53,4 +53,4 @@ AttemptRecord ReadLeaseRecord(const Json& json);
 // stop.json; nullopt if no stop was sent.
 std::optional<StopInfo> ReadStop(const std::string& path);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // The types that matter here. A line that is no JSON object has none: it is passed on as it is, and
@@ -86,4 +86,4 @@ void ReportForwarder::OnAcknowledged(int64_t offset) {
 
 void ReportForwarder::Rewind() { sent_ = acknowledged_; }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::worker {
 
 class ReportForwarder {
  public:
@@ -67,4 +67,4 @@ class ReportForwarder {
   std::string last_report_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "common/backoff.h"
 #include "worker/log.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr absl::Duration kFirstDelay = absl::Milliseconds(250);
@@ -77,4 +77,4 @@ void Session::Close() {
   if (state_ != State::kDisconnected) client_.CloseSession(/*flush=*/true);
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -12,7 +12,7 @@
 #include "common/rng.h"
 #include "worker/coordinator_client.h"
 
-namespace scm {
+namespace scm::worker {
 
 class Session {
  public:
@@ -55,4 +55,4 @@ class Session {
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
-}  // namespace scm
+}  // namespace scm::worker

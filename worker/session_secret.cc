@@ -1,6 +1,6 @@
 #include "worker/session_secret.h"
 
-namespace scm {
+namespace scm::worker {
 
 void SessionSecret::Dialling() {
   const std::lock_guard lock(mutex_);
@@ -27,4 +27,4 @@ std::string SessionSecret::Await(const std::string& last) {
   return secret_;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

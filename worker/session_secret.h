@@ -7,7 +7,7 @@
 
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::worker {
 
 class SessionSecret {
  public:
@@ -30,4 +30,4 @@ class SessionSecret {
   bool dialling_ = false, given_up_ = false;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

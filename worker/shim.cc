@@ -21,7 +21,7 @@
 #include "worker/attempt_files.h"
 #include "worker/host_process.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 constexpr int kPollMilliseconds = 200;  // how late a changed deadline file may be noticed
@@ -398,4 +398,4 @@ class Shim {
 
 int RunShim(const ShimOptions& options) { return Shim(options).Run(); }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::worker {
 
 struct ShimOptions {
   std::string directory;                 // the attempt's directory, absolute
@@ -30,4 +30,4 @@ struct ShimOptions {
 // TEXT, "errno": N if the trainer was never executed}.
 int RunShim(const ShimOptions& options);
 
-}  // namespace scm
+}  // namespace scm::worker

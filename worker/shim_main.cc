@@ -29,7 +29,7 @@ std::vector<int> ParseCpuList(const char* text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  scm::ShimOptions options;
+  scm::worker::ShimOptions options;
   int i = 1;
   for (; i + 1 < argc && std::strcmp(argv[i], "--") != 0; i += 2) {
     const std::string flag = argv[i];
@@ -56,5 +56,5 @@ int main(int argc, char** argv) {
   }
   // Whatever the daemon had open stays with the daemon.
   close_range(3, ~0U, 0);
-  return scm::RunShim(options);
+  return scm::worker::RunShim(options);
 }

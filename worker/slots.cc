@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace scm {
+namespace scm::worker {
 
 Slots::Slots(int count, std::vector<int> cores)
     : count_(count), pin_(static_cast<int>(cores.size()) >= count), cores_(std::move(cores)) {}
@@ -41,4 +41,4 @@ void Slots::Adopt(const std::string& holder, int cpus, const std::vector<int>& c
 
 void Slots::Release(const std::string& holder) { shares_.erase(holder); }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::worker {
 
 class Slots {
  public:
@@ -38,4 +38,4 @@ class Slots {
   std::map<std::string, Share> shares_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -5,7 +5,7 @@
 #include "common/guard.h"
 #include "worker/log.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // A task that throws is lost, the thread that ran it is not.
@@ -67,4 +67,4 @@ void ThreadPool::Work() {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::worker

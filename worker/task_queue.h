@@ -10,7 +10,7 @@
 
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::worker {
 
 // Work for one consuming thread. Post is thread-safe.
 class TaskQueue {
@@ -44,4 +44,4 @@ class ThreadPool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -13,7 +13,7 @@
 #include "worker/attempt_files.h"
 #include "worker/log.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // Whether the task is carried out by another program than the built-in ones.
@@ -34,9 +34,9 @@ std::string CorpusOf(const Json& data) {
   return ours ? path : "";
 }
 
-SplitOptions OptionsOf(const Json& data) {
+corpus::SplitOptions OptionsOf(const Json& data) {
   const Json& split = MemberAt(data, "split");
-  SplitOptions options;
+  corpus::SplitOptions options;
   options.train = NumberAt(split, "train", options.train);
   options.validation = NumberAt(split, "validation", options.validation);
   options.test = NumberAt(split, "test", options.test);
@@ -46,16 +46,19 @@ SplitOptions OptionsOf(const Json& data) {
 
 // {"train": [ids], "validation": […], "test": […]}.
 template <typename Things>
-Json IdsBySplit(const Things& things, const std::vector<Split>& splits) {
+Json IdsBySplit(const Things& things, const std::vector<corpus::Split>& splits) {
   Json ids = Json::object();
-  for (const Split split : kAllSplits) ids[SplitName(split)] = Json::array();
-  for (size_t i = 0; i < things.size(); ++i) ids[SplitName(splits[i])].push_back(things[i].id);
+  for (const corpus::Split split : corpus::kAllSplits)
+    ids[corpus::SplitName(split)] = Json::array();
+  for (size_t i = 0; i < things.size(); ++i)
+    ids[corpus::SplitName(splits[i])].push_back(things[i].id);
   return ids;
 }
 
-absl::StatusOr<Json> SplitOf(const std::string& path, const SplitOptions& options) {
-  SCM_ASSIGN_OR_RETURN(const Corpus corpus, LoadCorpusOrError(path));
-  SCM_ASSIGN_OR_RETURN(const SplitAssignment assignment, AssignSplits(corpus, options));
+absl::StatusOr<Json> SplitOf(const std::string& path, const corpus::SplitOptions& options) {
+  SCM_ASSIGN_OR_RETURN(const corpus::Corpus corpus, corpus::LoadCorpusOrError(path));
+  SCM_ASSIGN_OR_RETURN(const corpus::SplitAssignment assignment,
+                       corpus::AssignSplits(corpus, options));
   return Json{{"version", 1},
               {"corpus", path},
               {"sha256", corpus.digest},
@@ -72,11 +75,12 @@ absl::StatusOr<Json> SplitOf(const std::string& path, const SplitOptions& option
 absl::Status CompareInputs(const Json& parameters, const std::string& digest_cache) {
   FileDigests digests(digest_cache);
   const Json& recorded = MemberAt(MemberAt(parameters, "digests"), "inputs");
-  const std::vector<InputRecord> records = InputRecordsFromJson(Json{{"inputs", recorded}}, "", "");
+  const std::vector<corpus::InputRecord> records =
+      corpus::InputRecordsFromJson(Json{{"inputs", recorded}}, "", "");
   for (const std::string& path : {StringAt(MemberAt(parameters, "data"), "corpus"),
                                   StringAt(MemberAt(parameters, "model"), "base")}) {
-    const InputRecord* record = FindRecord(records, path);
-    if (record != nullptr) SCM_RETURN_IF_ERROR(CheckInput(*record, digests));
+    const corpus::InputRecord* record = corpus::FindRecord(records, path);
+    if (record != nullptr) SCM_RETURN_IF_ERROR(corpus::CheckInput(*record, digests));
   }
   return absl::OkStatus();
 }
@@ -103,4 +107,4 @@ absl::Status HandOverData(const std::string& directory, const std::string& diges
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::worker

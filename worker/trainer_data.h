@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::worker {
 
 // Fills in split_file of the SCM_SPEC and writes that file into the attempt's directory; null where
 // parameters.data names no corpus of ours. INVALID_ARGUMENT when an input that was recorded at
@@ -16,4 +16,4 @@ namespace scm {
 absl::Status HandOverData(const std::string& directory, const std::string& digest_cache,
                           Json& spec);
 
-}  // namespace scm
+}  // namespace scm::worker

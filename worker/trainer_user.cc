@@ -12,7 +12,7 @@
 #include "common/process_stat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // Numbers of <linux/capability.h>: to hand over files, to read and remove what trainers made, to
@@ -60,4 +60,4 @@ absl::Status OpenToTrainers(const std::string& work_dir) {
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::worker

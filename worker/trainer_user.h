@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::worker {
 
 struct TrainerUser {
   std::string name, home;
@@ -20,4 +20,4 @@ absl::StatusOr<TrainerUser> FindTrainerUser(const std::string& name);
 // secret in it is closed by its own mode. Before the process has other threads.
 absl::Status OpenToTrainers(const std::string& work_dir);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -17,7 +17,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::worker {
 namespace fs = std::filesystem;
 namespace {
 
@@ -157,4 +157,4 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
   return request;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "common/json.h"
 #include "worker/coordinator_client.h"
 
-namespace scm {
+namespace scm::worker {
 
 // The directory or file that the report names, absolute and with links resolved. It must lie below
 // `work_dir` (a checkpoint) or `attempt_directory` (an artifact). INVALID_ARGUMENT: the trainer
@@ -23,4 +23,4 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
 // Whether `path` is relative with components of [A-Za-z0-9._-]{1,64}, none of them "." or "..".
 bool IsStorablePath(absl::string_view path);
 
-}  // namespace scm
+}  // namespace scm::worker

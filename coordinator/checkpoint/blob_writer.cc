@@ -7,7 +7,7 @@
 #include "coordinator/checkpoint/local_store.h"
 #include "coordinator/checkpoint/manifest.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 StagedBlobWriter::StagedBlobWriter(LocalStore& store, Filesystem& files, std::string stage,
                                    Manifest manifest)
@@ -135,4 +135,4 @@ absl::Status StagedBlobWriter::SyncDirectories() {
   return files_.SyncDirectory(stage_);
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -10,7 +10,7 @@
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/checkpoint/filesystem.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 class LocalStore;
 
@@ -55,4 +55,4 @@ class StagedBlobWriter : public BlobWriter {
   bool committed_ = false;
 };
 
-}  // namespace scm
+}  // namespace scm::checkpoint

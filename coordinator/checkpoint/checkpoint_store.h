@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 struct StoredFile {
   std::string path;  // relative; components [A-Za-z0-9._-]{1,64}, no "." or ".."
@@ -74,4 +74,4 @@ class CheckpointStore {
   virtual absl::StatusOr<std::vector<std::string>> Sweep(const std::set<std::string>& known) = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -15,7 +15,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 absl::Status Error(absl::string_view what, absl::string_view path) {
@@ -161,4 +161,4 @@ absl::Status RemoveTree(Filesystem& files, const std::string& path) {
   return files.RemoveDirectory(path);
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 // Destroying it closes it.
 class WritableFile {
@@ -62,4 +62,4 @@ Filesystem& PosixFilesystem();
 // Removes a directory with everything in it, following no links. OK when there is none.
 absl::Status RemoveTree(Filesystem& files, const std::string& path);
 
-}  // namespace scm
+}  // namespace scm::checkpoint

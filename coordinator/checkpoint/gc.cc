@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 GcPlan PlanGc(const std::vector<GcRun>& runs, const std::set<std::string>& reachable) {
   GcPlan plan;
@@ -35,4 +35,4 @@ GcPlan PlanGc(const std::vector<GcRun>& runs, const std::set<std::string>& reach
   return plan;
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

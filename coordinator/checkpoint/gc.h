@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::checkpoint {
 
 // A complete checkpoint of a run.
 struct GcCheckpoint {
@@ -40,4 +40,4 @@ struct GcPlan {
 // and everything in `reachable`: ids that a task which has not ended reads. Removes the rest.
 GcPlan PlanGc(const std::vector<GcRun>& runs, const std::set<std::string>& reachable);
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -10,7 +10,7 @@
 #include "coordinator/checkpoint/blob_writer.h"
 #include "coordinator/checkpoint/manifest.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 constexpr int64_t kReadBytes = int64_t{1} << 20;
@@ -283,4 +283,4 @@ absl::StatusOr<std::vector<std::string>> LocalStore::Sweep(const std::set<std::s
   return missing;
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -20,7 +20,7 @@
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/checkpoint/filesystem.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 struct LocalStoreOptions {
   std::string directory;  // absolute; its parent exists
@@ -84,4 +84,4 @@ class LocalStore : public CheckpointStore {
   std::set<std::string> doubtful_;
 };
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -12,7 +12,7 @@
 #include "common/json.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 constexpr size_t kMaxComponent = 64;
@@ -162,4 +162,4 @@ absl::StatusOr<Manifest> ManifestFromJson(absl::string_view text, absl::string_v
   return manifest;
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

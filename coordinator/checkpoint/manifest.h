@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 inline constexpr char kManifestName[] = "manifest.json";
 inline constexpr int64_t kMaxManifestBytes = int64_t{4} << 20;
@@ -35,4 +35,4 @@ std::string ManifestToJson(const Manifest& manifest);
 // DATA_LOSS: not a manifest, or one that CheckManifest refuses. `what` names it in the message.
 absl::StatusOr<Manifest> ManifestFromJson(absl::string_view text, absl::string_view what);
 
-}  // namespace scm
+}  // namespace scm::checkpoint

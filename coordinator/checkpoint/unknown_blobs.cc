@@ -4,7 +4,7 @@
 #include "coordinator/checkpoint/local_store.h"
 #include "coordinator/checkpoint/manifest.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 absl::StatusOr<std::vector<CommittedBlob>> LocalStore::Unknown(const std::set<std::string>& known) {
   std::vector<CommittedBlob> unknown;
@@ -38,4 +38,4 @@ absl::StatusOr<std::string> LocalStore::SetAside(absl::string_view id) {
   return place;
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

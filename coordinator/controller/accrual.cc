@@ -5,13 +5,13 @@
 #include "common/status_macros.h"
 #include "coordinator/core/cost.h"
 
-namespace scm {
+namespace scm::state {
 namespace {
 
 absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
                               const std::vector<int>& gpus) {
   if (!spec.budget) return 0.0;
-  HeldResources use;
+  core::HeldResources use;
   use.cpus = spec.resources.cpus;
   use.beside_gpus = spec.resources.gpus > 0;
   for (const int index : gpus) {
@@ -20,7 +20,7 @@ absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
       if (gpu.index == index) use.gpus.back() = {gpu.model, gpu.product};
     }
   }
-  SCM_ASSIGN_OR_RETURN(const double hour, HourlyRate(use, *spec.budget));
+  SCM_ASSIGN_OR_RETURN(const double hour, core::HourlyRate(use, *spec.budget));
   return hour / 3600;
 }
 
@@ -51,4 +51,4 @@ absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t g
   return RateOf(spec, &worker, any).status();
 }
 
-}  // namespace scm
+}  // namespace scm::state

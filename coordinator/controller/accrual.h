@@ -5,7 +5,7 @@
 
 #include "coordinator/core/model.h"
 
-namespace scm {
+namespace scm::state {
 
 // GPUs that a task of this kind gets: a report needs none.
 int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind);
@@ -22,4 +22,4 @@ double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
 // error, not zero.
 absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t gpus);
 
-}  // namespace scm
+}  // namespace scm::state

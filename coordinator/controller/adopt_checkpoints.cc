@@ -7,13 +7,13 @@
 #include "coordinator/controller/stage_driver.h"
 #include "coordinator/controller/store_gap.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 enum class Fate { kSweep, kAdopt, kSetAside };
 
-Fate FateOf(const Cluster& cluster, const CommittedBlob& blob) {
-  const Manifest& manifest = blob.manifest;
+Fate FateOf(const state::Cluster& cluster, const checkpoint::CommittedBlob& blob) {
+  const checkpoint::Manifest& manifest = blob.manifest;
   const std::string owner = blob.id.substr(0, blob.id.find('/'));
   if (owner[0] != 'r') return Fate::kSweep;  // artifacts are made again with their task
   const Run* run = cluster.runs.Find(RunId(owner));
@@ -26,7 +26,7 @@ Fate FateOf(const Cluster& cluster, const CommittedBlob& blob) {
                                                                                 : Fate::kSetAside;
 }
 
-void Adopt(ControllerContext& context, const CommittedBlob& blob) {
+void Adopt(ControllerContext& context, const checkpoint::CommittedBlob& blob) {
   const RunId run(blob.id.substr(0, blob.id.find('/')));
   context.cluster.checkpoints.Insert(blob.id, RecordOf(blob, run, context.now));
   context.cluster.tasks.Mutate(context.cluster.runs.Find(run)->task).progressed = true;
@@ -38,15 +38,16 @@ void Adopt(ControllerContext& context, const CommittedBlob& blob) {
 
 }  // namespace
 
-Json FilesOf(const Manifest& manifest) {
+Json FilesOf(const checkpoint::Manifest& manifest) {
   Json files = Json::array();
-  for (const StoredFile& file : manifest.files) {
+  for (const checkpoint::StoredFile& file : manifest.files) {
     files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"sha256", file.sha256}});
   }
   return files;
 }
 
-CheckpointRecord RecordOf(const CommittedBlob& blob, const RunId& run, absl::Time committed_at) {
+CheckpointRecord RecordOf(const checkpoint::CommittedBlob& blob, const RunId& run,
+                          absl::Time committed_at) {
   return {blob.id,
           run,
           blob.manifest.attempt,
@@ -62,9 +63,9 @@ CheckpointRecord RecordOf(const CommittedBlob& blob, const RunId& run, absl::Tim
 absl::Status AdoptCheckpoints(ControllerContext& context, std::set<std::string> known) {
   // Deleted ones too: what is left of them is swept.
   for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) known.insert(id);
-  CheckpointStore& store = *context.dependencies.checkpoints;
-  SCM_ASSIGN_OR_RETURN(const std::vector<CommittedBlob> unknown, store.Unknown(known));
-  for (const CommittedBlob& blob : unknown) {
+  checkpoint::CheckpointStore& store = *context.dependencies.checkpoints;
+  SCM_ASSIGN_OR_RETURN(const std::vector<checkpoint::CommittedBlob> unknown, store.Unknown(known));
+  for (const checkpoint::CommittedBlob& blob : unknown) {
     const Fate fate = FateOf(context.cluster, blob);
     LearnFromBlob(context, blob.manifest);
     if (fate == Fate::kSweep) continue;
@@ -80,4 +81,4 @@ absl::Status AdoptCheckpoints(ControllerContext& context, std::set<std::string> 
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -9,7 +9,7 @@
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/controller/context.h"
 
-namespace scm {
+namespace scm::controller {
 
 // One of the task's latest attempt whose rows are all here gets its row: the coordinator ended
 // between the two. One that is newer than what the store knows (an older state was put back) is set
@@ -18,7 +18,8 @@ namespace scm {
 absl::Status AdoptCheckpoints(ControllerContext& context, std::set<std::string> known);
 
 // A checkpoint's row, and the files in it, as its manifest has them.
-CheckpointRecord RecordOf(const CommittedBlob& blob, const RunId& run, absl::Time committed_at);
-Json FilesOf(const Manifest& manifest);
+CheckpointRecord RecordOf(const checkpoint::CommittedBlob& blob, const RunId& run,
+                          absl::Time committed_at);
+Json FilesOf(const checkpoint::Manifest& manifest);
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -4,13 +4,14 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
 // Artifacts of a task stand together: their keys are "TASK/NAME".
-std::vector<const ArtifactRecord*> ArtifactsOf(const Snapshot& snapshot, const ExperimentId& id) {
+std::vector<const ArtifactRecord*> ArtifactsOf(const state::Snapshot& snapshot,
+                                               const ExperimentId& id) {
   std::vector<const ArtifactRecord*> found;
-  for (const Task* task : TasksInOrder(snapshot, id)) {
+  for (const Task* task : state::TasksInOrder(snapshot, id)) {
     const std::string prefix = absl::StrCat(task->id.str(), "/");
     for (auto it = snapshot.artifacts->lower_bound(prefix);
          it != snapshot.artifacts->end() && absl::StartsWith(it->first, prefix); ++it) {
@@ -22,7 +23,7 @@ std::vector<const ArtifactRecord*> ArtifactsOf(const Snapshot& snapshot, const E
 
 }  // namespace
 
-Json ArtifactNames(const Snapshot& snapshot, const ExperimentId& id) {
+Json ArtifactNames(const state::Snapshot& snapshot, const ExperimentId& id) {
   Json list = Json::array();
   for (const ArtifactRecord* a : ArtifactsOf(snapshot, id)) {
     list.push_back({{"id", a->id},
@@ -34,8 +35,8 @@ Json ArtifactNames(const Snapshot& snapshot, const ExperimentId& id) {
   return list;
 }
 
-absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) {
-  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+absl::StatusOr<Json> ReportView(const state::Snapshot& snapshot, absl::string_view id) {
+  const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
   if (!snapshot.experiments->contains(experiment)) {
     return absl::NotFoundError(absl::StrCat("there is no experiment ", id));
   }
@@ -46,7 +47,7 @@ absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) 
     artifact["path"] = a.path;
     artifact["files"] = a.files;
   }
-  for (const Run* run : ConvergedReplicates(snapshot, experiment)) {
+  for (const Run* run : state::ConvergedReplicates(snapshot, experiment)) {
     const std::string checkpoint = absl::StrCat(run->id.str(), "/", *run->best_step);
     const auto record = snapshot.checkpoints->find(checkpoint);
     adapters.push_back(
@@ -58,4 +59,4 @@ absl::StatusOr<Json> ReportView(const Snapshot& snapshot, absl::string_view id) 
   return Json{{"experiment", experiment.str()}, {"artifacts", artifacts}, {"adapters", adapters}};
 }
 
-}  // namespace scm
+}  // namespace scm::views

@@ -6,7 +6,7 @@
 #include "common/human.h"
 #include "coordinator/controller/persist.h"
 
-namespace scm {
+namespace scm::state {
 namespace {
 
 std::string Text(const std::string& id) { return id; }
@@ -25,7 +25,7 @@ std::string ExperimentOf(const ArtifactRecord& a) { return a.experiment.str(); }
 std::string ExperimentOf(const CertificateRecord& c) { return c.experiment.str(); }
 
 template <typename Id, typename T>
-void AddRows(EntityTable name, Table<Id, T>& table, WriteBatch& batch) {
+void AddRows(store::EntityTable name, Table<Id, T>& table, store::WriteBatch& batch) {
   for (const Id& id : table.dirty()) {
     const T& record = *table.Find(id);
     batch.upserts.push_back({name, Text(id), ExperimentOf(record), DumpJson(ToJson(record))});
@@ -36,18 +36,18 @@ void AddRows(EntityTable name, Table<Id, T>& table, WriteBatch& batch) {
 std::string ChunkId(const RunId& run, size_t chunk) { return absl::StrCat(run.str(), "/", chunk); }
 
 // What is new of the runs' validations: the chunks that have changed, and none twice.
-void AddValidations(Table<RunId, Run>& runs, WriteBatch& batch) {
+void AddValidations(Table<RunId, Run>& runs, store::WriteBatch& batch) {
   for (const RunId& id : runs.dirty()) {
     const Run& run = *runs.Find(id);
     const auto& chunks = run.validations.chunks();
     const size_t held = run.validations.saved_chunks();
     if (run.validations.first_unsaved() == chunks.size() && held == chunks.size()) continue;
     for (size_t i = run.validations.first_unsaved(); i < chunks.size(); ++i) {
-      batch.upserts.push_back({EntityTable::kValidations, ChunkId(id, i), run.experiment.str(),
-                               DumpJson(ToJson(*chunks[i]))});
+      batch.upserts.push_back({store::EntityTable::kValidations, ChunkId(id, i),
+                               run.experiment.str(), DumpJson(ToJson(*chunks[i]))});
     }
     for (size_t i = chunks.size(); i < held; ++i) {
-      batch.removals.emplace_back(EntityTable::kValidations, ChunkId(id, i));
+      batch.removals.emplace_back(store::EntityTable::kValidations, ChunkId(id, i));
     }
     runs.Mutate(id).validations.MarkSaved();
   }
@@ -93,27 +93,27 @@ void Cluster::ForgetChanges() {
   certificates.ClearDirty();
 }
 
-WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
-  WriteBatch batch = std::move(pending_);
-  pending_ = WriteBatch();
-  AddRows(EntityTable::kExperiments, experiments, batch);
-  AddRows(EntityTable::kTrials, trials, batch);
+store::WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
+  store::WriteBatch batch = std::move(pending_);
+  pending_ = store::WriteBatch();
+  AddRows(store::EntityTable::kExperiments, experiments, batch);
+  AddRows(store::EntityTable::kTrials, trials, batch);
   AddValidations(runs, batch);
-  AddRows(EntityTable::kRuns, runs, batch);
-  AddRows(EntityTable::kTasks, tasks, batch);
-  AddRows(EntityTable::kWorkers, workers, batch);
-  AddRows(EntityTable::kCheckpoints, checkpoints, batch);
-  AddRows(EntityTable::kArtifacts, artifacts, batch);
-  AddRows(EntityTable::kCertificates, certificates, batch);
+  AddRows(store::EntityTable::kRuns, runs, batch);
+  AddRows(store::EntityTable::kTasks, tasks, batch);
+  AddRows(store::EntityTable::kWorkers, workers, batch);
+  AddRows(store::EntityTable::kCheckpoints, checkpoints, batch);
+  AddRows(store::EntityTable::kArtifacts, artifacts, batch);
+  AddRows(store::EntityTable::kCertificates, certificates, batch);
   if (counters_dirty_) {
     Json body = Json::object();
     for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
-    batch.upserts.push_back({EntityTable::kMeta, kCountersRow, "", DumpJson(body)});
+    batch.upserts.push_back({store::EntityTable::kMeta, kCountersRow, "", DumpJson(body)});
     counters_dirty_ = false;
   }
   if (!batch.empty()) {
     batch.upserts.push_back(
-        {EntityTable::kMeta, kClockRow, "", DumpJson(timeline->ToJson(reading))});
+        {store::EntityTable::kMeta, kClockRow, "", DumpJson(timeline->ToJson(reading))});
   }
   return batch;
 }
@@ -194,4 +194,4 @@ std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
   return found;
 }
 
-}  // namespace scm
+}  // namespace scm::state

@@ -14,7 +14,7 @@
 #include "coordinator/core/model.h"
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::state {
 
 // A value that snapshots share: copied on the first change after it was published.
 template <typename T>
@@ -105,7 +105,7 @@ struct SetAsideRow {
 struct StoreHealth {
   std::vector<SetAsideRow> set_aside;  // at the start of this process
   absl::Time checked_at = absl::InfinitePast();
-  StoreCheck check;
+  store::StoreCheck check;
 };
 
 // Everything that queries read. Immutable.
@@ -159,7 +159,7 @@ class Cluster {
   // `at` is the coordinator's own time; the event is stamped with the time of day.
   void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                 std::string kind, std::string text, Json body = Json::object());
-  void AddMetric(MetricRow row) { pending_.metrics.push_back(std::move(row)); }
+  void AddMetric(store::MetricRow row) { pending_.metrics.push_back(std::move(row)); }
   void AddRequest(const std::string& request, const std::string& experiment);
 
   // Tasks and trials come in through these, so that no look has to pass over those of experiments
@@ -176,7 +176,7 @@ class Cluster {
   const std::vector<TrialId>& TrialsOf(const ExperimentId& id) const;
 
   // Rows for everything that changed since the last call, and where the time stands now.
-  WriteBatch TakeBatch(const ClockReading& reading);
+  store::WriteBatch TakeBatch(const ClockReading& reading);
   Snapshot Publish(absl::Time now);
   // The same, of uncommitted state: for the controller's own use within one call.
   Snapshot View(absl::Time now) const;
@@ -188,7 +188,7 @@ class Cluster {
   // Replaces everything by what the store holds. Rows that cannot be used are returned. An
   // experiment that lacks one of its trials, runs or tasks is shown as FAILED without any of them
   // (one that had ended stays as it ended), and is not written again; every other one goes on.
-  std::vector<SetAsideRow> Restore(const StoredState& stored);
+  std::vector<SetAsideRow> Restore(const store::StoredState& stored);
   // Those among `rows` that no earlier Restore returned; noted in the store with the next batch.
   std::vector<SetAsideRow> NewlySetAside(const std::vector<SetAsideRow>& rows);
   // The row that says where the time stood, for the timeline that goes on from it; null at a first
@@ -201,7 +201,7 @@ class Cluster {
   // Of kMeta: where the coordinator's time stood at the commit.
   static constexpr char kClockRow[] = "clock";
 
-  void RestoreMeta(const EntityRow& row, std::vector<SetAsideRow>& aside);
+  void RestoreMeta(const store::EntityRow& row, std::vector<SetAsideRow>& aside);
   void RebuildIndices();
   // A snapshot of what `take` makes of each table.
   template <typename Self, typename Take>
@@ -215,7 +215,7 @@ class Cluster {
   Json stored_clock_;
   int64_t last_event_ = 0;
   std::set<std::string> known_aside_;  // "TABLE ID" of what was set aside before
-  WriteBatch pending_;                 // rows that are not entities
+  store::WriteBatch pending_;          // rows that are not entities
 };
 
-}  // namespace scm
+}  // namespace scm::state

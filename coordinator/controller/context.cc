@@ -10,7 +10,7 @@
 #include "coordinator/core/apply.h"
 #include "coordinator/core/lease_time.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 constexpr size_t kMostFaults = 100;
@@ -31,11 +31,11 @@ std::string SubjectOf(const Task& task) {
 
 }  // namespace
 
-absl::Duration ControllerContext::Observe(const ClockReading& reading) {
+absl::Duration ControllerContext::Observe(const state::ClockReading& reading) {
   const absl::Time before = now;
   now = std::max(now, cluster.timeline->At(reading.steady));
   if (const std::optional<absl::Duration> jump = cluster.timeline->Jump(reading)) {
-    auto set = std::make_shared<Timeline>(*cluster.timeline);
+    auto set = std::make_shared<state::Timeline>(*cluster.timeline);
     set->SetTo(reading);
     cluster.timeline = std::move(set);
     Event(ExperimentId(), "coordinator", "clock_jumped", ClockJumpText(*jump),
@@ -89,9 +89,10 @@ LeaseRef ControllerContext::RefOf(const Task& task) const {
 }
 
 double ControllerContext::CostRate(const Task& task) const {
-  return task.lease ? LeaseCostRate(*ExperimentOf(task).spec,
+  return task.lease
+             ? state::LeaseCostRate(*ExperimentOf(task).spec,
                                     cluster.workers.Find(task.lease->worker), task.lease->gpus)
-                    : 0;
+             : 0;
 }
 
 double ControllerContext::Accrued(const ExperimentId& id) const {
@@ -99,7 +100,7 @@ double ControllerContext::Accrued(const ExperimentId& id) const {
   for (const Task* task : cluster.TasksOf(id)) {
     total += task->cost;
     if (task->lease) {
-      total += CostRate(*task) * HeldSeconds(*task->lease, now);
+      total += CostRate(*task) * core::HeldSeconds(*task->lease, now);
     }
   }
   return total;
@@ -108,13 +109,13 @@ double ControllerContext::Accrued(const ExperimentId& id) const {
 double ControllerContext::LeasedSeconds(const ExperimentId& id) const {
   double total = 0;
   for (const Task* task : cluster.TasksOf(id)) {
-    total += task->seconds + (task->lease ? HeldSeconds(*task->lease, now) : 0);
+    total += task->seconds + (task->lease ? core::HeldSeconds(*task->lease, now) : 0);
   }
   return total;
 }
 
-std::shared_ptr<const WaitingReasons> ControllerContext::WaitingFor() const {
-  auto all = std::make_shared<WaitingReasons>();
+std::shared_ptr<const state::WaitingReasons> ControllerContext::WaitingFor() const {
+  auto all = std::make_shared<state::WaitingReasons>();
   for (const auto& [task, word] : attempt_words) {
     if (!word.waiting_for.empty()) all->emplace(task, word.waiting_for);
   }
@@ -138,7 +139,7 @@ absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& ev
   if (found == nullptr) return absl::NotFoundError(absl::StrCat("there is no task ", id.str()));
   const Task before = *found;
   const ApplyContext context{now, ExperimentOf(before).spec->retries.max, CostRate(before)};
-  SCM_ASSIGN_OR_RETURN(Task after, Apply(before, event, context));
+  SCM_ASSIGN_OR_RETURN(Task after, core::Apply(before, event, context));
   cluster.SetTask(after);
   AfterTransition(before, after, event);
   return absl::OkStatus();
@@ -230,4 +231,4 @@ void ControllerContext::ReleaseLastWorkers() {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -18,7 +18,7 @@
 #include "coordinator/controller/inputs.h"
 #include "coordinator/core/task_event.h"
 
-namespace scm {
+namespace scm::controller {
 
 // What only the worker sees of an attempt, from its latest renewal.
 struct AttemptWord {
@@ -34,7 +34,7 @@ struct ControllerContext {
 
   ControllerOptions options;
   ControllerDependencies dependencies;
-  Cluster cluster;
+  state::Cluster cluster;
   absl::Time now = absl::InfinitePast();  // the coordinator's own time
 
   // Everything below is derived anew after a restart.
@@ -58,11 +58,12 @@ struct ControllerContext {
   // …and which of their inputs turned out damaged.
   std::map<LeaseId, std::string> damaged_inputs;
   // Of the scheduler's last decision.
-  std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
+  std::shared_ptr<const state::WaitingReasons> waiting_reasons =
+      std::make_shared<state::WaitingReasons>();
   std::set<ExperimentId> touched;  // whose stages are to be looked at again
   std::vector<std::pair<int64_t, Output>> outbox;
   std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
-  std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
+  std::shared_ptr<const state::StoreHealth> store_health = std::make_shared<state::StoreHealth>();
   std::set<std::string> faults;  // what was noted by NoteFault
   bool shutting_down = false;    // no grants any more
   // Something changed that may let a waiting task start; otherwise the scheduler is asked once a
@@ -71,7 +72,7 @@ struct ControllerContext {
 
   // Takes the time from the clocks, and notes when the wall clock was set. Returns for how long the
   // coordinator stood still since the last look, mostly zero.
-  absl::Duration Observe(const ClockReading& reading);
+  absl::Duration Observe(const state::ClockReading& reading);
   void Send(const WorkerId& worker, Output output);
   const Experiment& ExperimentOf(const Task& task) const;
 
@@ -95,7 +96,7 @@ struct ControllerContext {
   // For which that money was due.
   double LeasedSeconds(const ExperimentId& id) const;
   // Of every attempt that waits for something, as snapshots show it.
-  std::shared_ptr<const WaitingReasons> WaitingFor() const;
+  std::shared_ptr<const state::WaitingReasons> WaitingFor() const;
   // Gives a worker back that was quarantined, where it has become the last that can do its work.
   void ReleaseLastWorkers();
 
@@ -114,4 +115,4 @@ struct ControllerContext {
   bool HasSubstitute(const Worker& worker) const;
 };
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -24,7 +24,7 @@
 #include "experiment/parse.h"
 #include "experiment/tree.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 constexpr absl::Duration kPolicyPeriod = absl::Seconds(1);
@@ -48,7 +48,7 @@ struct Controller::Impl {
                                   double value) { policies.NonFinite(run, step, metric, value); }}),
         dispatcher(&context,
                    {[this](const TaskId& task) { return policies.MayStart(task); },
-                    [this](const Task& task) { return WriteReportData(context, task); }}) {}
+                    [this](const Task& task) { return views::WriteReportData(context, task); }}) {}
 
   void AfterValidation(const RunId& run, int64_t step) {
     NoteBestStep(run, step);
@@ -74,12 +74,12 @@ struct Controller::Impl {
   absl::StatusOr<Reply> operator()(const DamageInput& input);
 
   // Every look at the clocks begins here: what waited during a pause is handled after this.
-  void Observe(const ClockReading& reading);
+  void Observe(const state::ClockReading& reading);
   absl::StatusOr<Reply> ControlExperiment(ControlVerb verb, const std::string& id);
   absl::StatusOr<Reply> Shutdown();
   void AdvanceTouched();
-  std::set<std::string> KnownBlobs(const StoredState& stored) const;
-  void NoteSetAside(std::vector<SetAsideRow> rows);
+  std::set<std::string> KnownBlobs(const store::StoredState& stored) const;
+  void NoteSetAside(std::vector<state::SetAsideRow> rows);
   // Runs a part of the work; what it throws is noted, and the rest goes on. False then.
   template <typename Body>
   bool Watched(absl::string_view what, const Body& body) {
@@ -96,13 +96,14 @@ struct Controller::Impl {
   Dispatcher dispatcher;
 
   absl::Time last_policy_look = absl::InfinitePast();
-  WriteBatch unwritten;  // kept while the disk is full
+  store::WriteBatch unwritten;  // kept while the disk is full
   std::vector<std::pair<Done, absl::StatusOr<Reply>>> answers;
   mutable std::mutex snapshot_mutex;
-  std::shared_ptr<const Snapshot> published = std::make_shared<Snapshot>(Cluster().Publish({}));
+  std::shared_ptr<const state::Snapshot> published =
+      std::make_shared<state::Snapshot>(state::Cluster().Publish({}));
 };
 
-void Controller::Impl::Observe(const ClockReading& reading) {
+void Controller::Impl::Observe(const state::ClockReading& reading) {
   const absl::Duration pause = context.Observe(reading);
   if (pause == absl::ZeroDuration()) return;
   sessions.StoodStill(pause);
@@ -309,24 +310,24 @@ void Controller::Impl::AdvanceTouched() {
 }
 
 // Files of blobs that some row names, readable or not: an unreadable row must not cost its files.
-std::set<std::string> Controller::Impl::KnownBlobs(const StoredState& stored) const {
+std::set<std::string> Controller::Impl::KnownBlobs(const store::StoredState& stored) const {
   std::set<std::string> known;
-  for (const EntityRow& row : stored.entities) {
-    if (row.table == EntityTable::kArtifacts) known.insert(row.id);
-    if (row.table != EntityTable::kCheckpoints) continue;
+  for (const store::EntityRow& row : stored.entities) {
+    if (row.table == store::EntityTable::kArtifacts) known.insert(row.id);
+    if (row.table != store::EntityTable::kCheckpoints) continue;
     const CheckpointRecord* record = context.cluster.checkpoints.Find(row.id);
     if (record == nullptr || !record->deleted) known.insert(row.id);
   }
   return known;
 }
 
-void Controller::Impl::NoteSetAside(std::vector<SetAsideRow> rows) {
-  for (const SetAsideRow& row : context.cluster.NewlySetAside(rows)) {
+void Controller::Impl::NoteSetAside(std::vector<state::SetAsideRow> rows) {
+  for (const state::SetAsideRow& row : context.cluster.NewlySetAside(rows)) {
     context.Event(ExperimentId(row.experiment), row.id, "row_set_aside",
                   absl::StrCat("the row ", row.id, " of table ", row.table,
                                " is set aside and kept in the store as it is: ", row.reason));
   }
-  auto health = std::make_shared<StoreHealth>(*context.store_health);
+  auto health = std::make_shared<state::StoreHealth>(*context.store_health);
   health->set_aside = std::move(rows);
   context.store_health = std::move(health);
 }
@@ -337,12 +338,12 @@ Controller::Controller(ControllerOptions options, ControllerDependencies depende
       impl_(std::make_unique<Impl>(std::move(options), dependencies)) {}
 Controller::~Controller() = default;
 
-absl::Status Controller::Recover(const ClockReading& reading, const std::string& boot) {
+absl::Status Controller::Recover(const state::ClockReading& reading, const std::string& boot) {
   ControllerContext& context = impl_->context;
-  SCM_ASSIGN_OR_RETURN(const StoredState stored, dependencies_.store->Load());
+  SCM_ASSIGN_OR_RETURN(const store::StoredState stored, dependencies_.store->Load());
   impl_->NoteSetAside(context.cluster.Restore(stored));
   context.cluster.timeline =
-      std::make_shared<Timeline>(context.cluster.stored_clock(), reading, boot);
+      std::make_shared<state::Timeline>(context.cluster.stored_clock(), reading, boot);
   context.Observe(reading);
   SCM_RETURN_IF_ERROR(AdoptCheckpoints(context, impl_->KnownBlobs(stored)));
   SCM_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
@@ -362,7 +363,7 @@ absl::Status Controller::Recover(const ClockReading& reading, const std::string&
   return Flush(reading);
 }
 
-void Controller::Handle(const Input& input, const ClockReading& reading, Done done) {
+void Controller::Handle(const Input& input, const state::ClockReading& reading, Done done) {
   impl_->Observe(reading);
   absl::StatusOr<Reply> answer =
       absl::InternalError("a fault of the coordinator; `scmctl events` names it");
@@ -371,7 +372,7 @@ void Controller::Handle(const Input& input, const ClockReading& reading, Done do
   if (done) impl_->answers.emplace_back(std::move(done), std::move(answer));
 }
 
-void Controller::Tick(const ClockReading& reading) {
+void Controller::Tick(const state::ClockReading& reading) {
   impl_->Observe(reading);
   const absl::Time now = impl_->context.now;
   impl_->Watched("expiries", [this] { impl_->sessions.Expire(); });
@@ -384,10 +385,11 @@ void Controller::Tick(const ClockReading& reading) {
   impl_->AdvanceTouched();
 }
 
-StoreHealth Controller::CheckStore(const ClockReading& reading, absl::Duration allowed) {
+state::StoreHealth Controller::CheckStore(const state::ClockReading& reading,
+                                          absl::Duration allowed) {
   ControllerContext& context = impl_->context;
   impl_->Observe(reading);
-  auto health = std::make_shared<StoreHealth>(*context.store_health);
+  auto health = std::make_shared<state::StoreHealth>(*context.store_health);
   health->check = dependencies_.store->Check(allowed);
   health->checked_at = context.now;
   const std::vector<std::string>& problems = health->check.problems;
@@ -398,7 +400,7 @@ StoreHealth Controller::CheckStore(const ClockReading& reading, absl::Duration a
   return *health;
 }
 
-absl::Status Controller::Flush(const ClockReading& reading) {
+absl::Status Controller::Flush(const state::ClockReading& reading) {
   // What a full disk refused goes first, unchanged: its events have their numbers already.
   for (bool again = true; again;) {
     again = !impl_->unwritten.empty();
@@ -406,24 +408,24 @@ absl::Status Controller::Flush(const ClockReading& reading) {
     if (impl_->unwritten.empty()) break;
     if (absl::Status status = dependencies_.store->Commit(impl_->unwritten); !status.ok()) {
       if (absl::IsResourceExhausted(status) && !impl_->published->store_full) {
-        Snapshot full = *impl_->published;
+        state::Snapshot full = *impl_->published;
         full.store_full = true;
         std::lock_guard lock(impl_->snapshot_mutex);
-        impl_->published = std::make_shared<Snapshot>(std::move(full));
+        impl_->published = std::make_shared<state::Snapshot>(std::move(full));
       }
       return status;
     }
-    impl_->unwritten = WriteBatch();
+    impl_->unwritten = store::WriteBatch();
   }
-  Cluster& cluster = impl_->context.cluster;
-  Snapshot next =
+  state::Cluster& cluster = impl_->context.cluster;
+  state::Snapshot next =
       cluster.Publish(std::max(impl_->context.now, cluster.timeline->At(reading.steady)));
   next.waiting_reasons = impl_->context.waiting_reasons;
   next.store_health = impl_->context.store_health;
   next.waiting_for = impl_->context.WaitingFor();
   {
     std::lock_guard lock(impl_->snapshot_mutex);
-    impl_->published = std::make_shared<Snapshot>(std::move(next));
+    impl_->published = std::make_shared<state::Snapshot>(std::move(next));
   }
   for (auto& [done, answer] : std::exchange(impl_->answers, {})) done(std::move(answer));
   for (const auto& effect : std::exchange(impl_->context.after_commit, {})) effect();
@@ -433,17 +435,17 @@ absl::Status Controller::Flush(const ClockReading& reading) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<const Snapshot> Controller::snapshot() const {
+std::shared_ptr<const state::Snapshot> Controller::snapshot() const {
   std::lock_guard lock(impl_->snapshot_mutex);
   return impl_->published;
 }
 
 bool Controller::quiet() const {
-  const Cluster& cluster = impl_->context.cluster;
+  const state::Cluster& cluster = impl_->context.cluster;
   for (const TaskId& id : cluster.open_tasks()) {
     if (cluster.tasks.Find(id)->lease) return false;
   }
   return true;
 }
 
-}  // namespace scm
+}  // namespace scm::controller

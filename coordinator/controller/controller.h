@@ -18,7 +18,7 @@
 #include "coordinator/core/scheduler.h"
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::controller {
 
 struct ControllerOptions {
   absl::Duration lease_ttl = absl::Seconds(30);
@@ -35,9 +35,9 @@ struct ControllerOptions {
 
 // Not owned; outlive the controller.
 struct ControllerDependencies {
-  StateStore* store = nullptr;
-  CheckpointStore* checkpoints = nullptr;
-  const Scheduler* scheduler = nullptr;
+  store::StateStore* store = nullptr;
+  checkpoint::CheckpointStore* checkpoints = nullptr;
+  const core::Scheduler* scheduler = nullptr;
   WorkerLinks* links = nullptr;
 };
 
@@ -51,23 +51,23 @@ class Controller {
   // Reads the store and re-derives everything; rows that cannot be used are set aside and named in
   // the snapshot's store_health. Leases get a fresh TTL. Call once, first. `boot` names the boot of
   // the machine, within which its steady clock can be compared.
-  absl::Status Recover(const ClockReading& reading, const std::string& boot);
+  absl::Status Recover(const state::ClockReading& reading, const std::string& boot);
   // Applies one input in memory. `done` (may be null) is called by Flush after the commit.
-  void Handle(const Input& input, const ClockReading& reading, Done done);
+  void Handle(const Input& input, const state::ClockReading& reading, Done done);
   // What time alone brings: expiries, retries, stalls, budget, slip, scheduling.
-  void Tick(const ClockReading& reading);
+  void Tick(const state::ClockReading& reading);
   // Commits what Handle and Tick changed, then answers, publishes and sends. RESOURCE_EXHAUSTED:
   // the disk is full; nothing was answered and the next Flush tries again. Any other error is
   // fatal.
-  absl::Status Flush(const ClockReading& reading);
+  absl::Status Flush(const state::ClockReading& reading);
 
   // Looks through the store for at most `allowed`; what it finds is in the answer, in the next
   // snapshot, and an event where it is new.
-  StoreHealth CheckStore(const ClockReading& reading, absl::Duration allowed);
+  state::StoreHealth CheckStore(const state::ClockReading& reading, absl::Duration allowed);
 
   // The latest published state. This one alone may be called from any thread.
-  std::shared_ptr<const Snapshot> snapshot() const;
-  StateStore& store() { return *dependencies_.store; }
+  std::shared_ptr<const state::Snapshot> snapshot() const;
+  store::StateStore& store() { return *dependencies_.store; }
   // No process of any worker is alive or about to be: what SHUTDOWN waits for.
   bool quiet() const;
 
@@ -78,4 +78,4 @@ class Controller {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace scm
+}  // namespace scm::controller

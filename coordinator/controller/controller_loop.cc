@@ -8,7 +8,7 @@
 #include "common/guard.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 // How long a batch may grow while the disk is full before the next try.
@@ -91,12 +91,12 @@ absl::Status ControllerLoop::RunThere(const std::function<void()>& work) {
   return finished.get();
 }
 
-absl::Status ControllerLoop::Read(std::function<void(StateStore&)> query) {
+absl::Status ControllerLoop::Read(std::function<void(store::StateStore&)> query) {
   return RunThere([&] { query(controller_->store()); });
 }
 
-absl::StatusOr<StoreHealth> ControllerLoop::CheckStore() {
-  StoreHealth health;
+absl::StatusOr<state::StoreHealth> ControllerLoop::CheckStore() {
+  state::StoreHealth health;
   SCM_RETURN_IF_ERROR(RunThere([&] {
     const auto snapshot = controller_->snapshot();
     health = *snapshot->store_health;
@@ -153,4 +153,4 @@ void ControllerLoop::Run() {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::controller

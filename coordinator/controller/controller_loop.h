@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "coordinator/controller/controller.h"
 
-namespace scm {
+namespace scm::controller {
 
 // Thread-safe. Destroying it stops the thread; queued inputs are answered with UNAVAILABLE.
 class ControllerLoop {
@@ -42,10 +42,10 @@ class ControllerLoop {
   absl::StatusOr<Reply> Call(Input input);
   // Runs a read on the store's thread, e.g. a page of metrics. UNAVAILABLE when it is shutting
   // down: `query` was not called.
-  absl::Status Read(std::function<void(StateStore&)> query);
+  absl::Status Read(std::function<void(store::StateStore&)> query);
   // What is known about the store, looked through again if that is longer ago than a minute.
-  absl::StatusOr<StoreHealth> CheckStore();
-  std::shared_ptr<const Snapshot> snapshot() const { return controller_->snapshot(); }
+  absl::StatusOr<state::StoreHealth> CheckStore();
+  std::shared_ptr<const state::Snapshot> snapshot() const { return controller_->snapshot(); }
   // The coordinator's own time, between two commits too.
   absl::Time Now() const { return snapshot()->timeline->At(clock_->Steady()); }
   bool store_full() const;
@@ -55,7 +55,7 @@ class ControllerLoop {
     Input input;
     Controller::Done done;
   };
-  ClockReading Read() const { return {clock_->Now(), clock_->Steady()}; }
+  state::ClockReading Read() const { return {clock_->Now(), clock_->Steady()}; }
   void Run();
   // Runs `work` on the loop's thread before its next round.
   absl::Status RunThere(const std::function<void()>& work);
@@ -80,4 +80,4 @@ class ControllerLoop {
   std::thread thread_;
 };
 
-}  // namespace scm
+}  // namespace scm::controller

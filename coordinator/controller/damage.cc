@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/controller/stage_driver.h"
 
-namespace scm {
+namespace scm::controller {
 
 absl::Status GiveUpCheckpoint(ControllerContext& context, const std::string& id,
                               const std::string& what) {
@@ -45,4 +45,4 @@ std::optional<TaskEvent> EventOfDamage(ControllerContext& context, const Process
   return LeaseExpired{absl::StrCat("could not start: ", found->second), /*orderly=*/true};
 }
 
-}  // namespace scm
+}  // namespace scm::controller

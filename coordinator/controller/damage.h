@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/controller/context.h"
 
-namespace scm {
+namespace scm::controller {
 
 // Takes the checkpoint out of use and says so in an event; what it was the best of gets the next
 // best. One that is out of use already stays as it is. NOT_FOUND: there is no such checkpoint.
@@ -22,4 +22,4 @@ absl::StatusOr<Reply> TakeDamage(ControllerContext& context, const DamageInput& 
 // another checkpoint, which costs no retry.
 std::optional<TaskEvent> EventOfDamage(ControllerContext& context, const ProcessInput& input);
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -11,7 +11,7 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_driver.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 constexpr absl::Duration kLookPeriod = absl::Seconds(1);
@@ -28,12 +28,12 @@ struct Excluded {
 };
 
 // Where a lease of this experiment would have no price.
-Excluded Unpriced(const Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
+Excluded Unpriced(const state::Cluster& cluster, const ExperimentSpec& spec, int64_t gpus) {
   Excluded excluded;
   if (!spec.budget) return excluded;
   for (const auto& [id, worker] : cluster.workers.all()) {
     if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
-    const absl::Status price = MayCost(spec, *worker, gpus);
+    const absl::Status price = state::MayCost(spec, *worker, gpus);
     if (price.ok()) continue;
     excluded.workers.insert(id);
     excluded.reason = std::string(price.message());
@@ -42,7 +42,7 @@ Excluded Unpriced(const Cluster& cluster, const ExperimentSpec& spec, int64_t gp
 }
 
 // Those that have said that they would refuse the command.
-Excluded Refusing(const Cluster& cluster, const std::vector<std::string>& command) {
+Excluded Refusing(const state::Cluster& cluster, const std::vector<std::string>& command) {
   Excluded excluded;
   for (const auto& [id, worker] : cluster.workers.all()) {
     const std::string word = WordNotAllowed(command, worker->trainers);
@@ -53,9 +53,9 @@ Excluded Refusing(const Cluster& cluster, const std::vector<std::string>& comman
   return excluded;
 }
 
-Excluded ExcludedFor(const Cluster& cluster, const ExperimentSpec& spec, TaskKind kind) {
+Excluded ExcludedFor(const state::Cluster& cluster, const ExperimentSpec& spec, TaskKind kind) {
   Excluded excluded = Refusing(cluster, CommandOf(spec, kind));
-  const Excluded unpriced = Unpriced(cluster, spec, GpusOf(spec, kind));
+  const Excluded unpriced = Unpriced(cluster, spec, state::GpusOf(spec, kind));
   excluded.workers.insert(unpriced.workers.begin(), unpriced.workers.end());
   const char* between = excluded.reason.empty() || unpriced.reason.empty() ? "" : "; elsewhere ";
   absl::StrAppend(&excluded.reason, between, unpriced.reason);
@@ -64,8 +64,8 @@ Excluded ExcludedFor(const Cluster& cluster, const ExperimentSpec& spec, TaskKin
 
 }  // namespace
 
-SchedulerSnapshot Dispatcher::TakeSnapshot() const {
-  SchedulerSnapshot snapshot;
+core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
+  core::SchedulerSnapshot snapshot;
   std::map<WorkerId, std::pair<int64_t, std::set<int>>> used;
   std::map<std::pair<ExperimentId, TaskKind>, Excluded> excluded;
   for (const TaskId& id : context_.cluster.open_tasks()) {
@@ -86,7 +86,7 @@ SchedulerSnapshot Dispatcher::TakeSnapshot() const {
     snapshot.waiting.push_back({id,
                                 wants.priority,
                                 task.order,
-                                {GpusOf(*experiment.spec, task.kind), wants.cpus},
+                                {state::GpusOf(*experiment.spec, task.kind), wants.cpus},
                                 1,
                                 task.not_before,
                                 task.avoid,
@@ -95,8 +95,8 @@ SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kReady || !context_.links.contains(id)) continue;
-    WorkerSlots slots{id,           worker->host, worker->cpus - used[id].first,
-                      worker->cpus, {},           static_cast<int64_t>(worker->gpus.size())};
+    core::WorkerSlots slots{id,           worker->host, worker->cpus - used[id].first,
+                            worker->cpus, {},           static_cast<int64_t>(worker->gpus.size())};
     for (const GpuRecord& gpu : worker->gpus) {
       if (!used[id].second.contains(gpu.index)) slots.free_gpus.push_back(gpu.index);
     }
@@ -109,18 +109,19 @@ void Dispatcher::Schedule() {
   if (!context_.placement_changed && context_.now < next_look_) return;
   context_.placement_changed = false;
   next_look_ = context_.now + kLookPeriod;
-  context_.waiting_reasons = std::make_shared<WaitingReasons>();
+  context_.waiting_reasons = std::make_shared<state::WaitingReasons>();
   if (context_.shutting_down) return;
-  const SchedulerSnapshot snapshot = TakeSnapshot();
+  const core::SchedulerSnapshot snapshot = TakeSnapshot();
   if (snapshot.waiting.empty()) return;
-  ScheduleDecision decision = context_.dependencies.scheduler->Decide(snapshot, context_.now);
-  for (const WaitingTask& task : snapshot.waiting) {
+  core::ScheduleDecision decision = context_.dependencies.scheduler->Decide(snapshot, context_.now);
+  for (const core::WaitingTask& task : snapshot.waiting) {
     if (task.not_before > context_.now) next_look_ = std::min(next_look_, task.not_before);
   }
-  for (const scm::Grant& grant : decision.grants) {
+  for (const scm::core::Grant& grant : decision.grants) {
     if (hooks_.may_start(grant.task)) Grant(grant.task, grant.ranks.front());
   }
-  context_.waiting_reasons = std::make_shared<WaitingReasons>(std::move(decision.waiting_reasons));
+  context_.waiting_reasons =
+      std::make_shared<state::WaitingReasons>(std::move(decision.waiting_reasons));
 }
 
 absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
@@ -136,9 +137,9 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
     return inputs;
   }
   std::vector<const Run*> runs =
-      ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
+      state::ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
   if (task.kind == TaskKind::kExport && runs.size() > 1) {
-    runs = {BestRunOf(*context_.ExperimentOf(task).spec, runs)};
+    runs = {state::BestRunOf(*context_.ExperimentOf(task).spec, runs)};
   }
   for (const Run* run : runs) {
     if (!task.part || task.part->run == run->id) inputs.push_back(BestCheckpointInput(*run));
@@ -153,7 +154,7 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
 }
 
 absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
-                                         const Placement& placement) {
+                                         const core::Placement& placement) {
   SpecParts parts;
   parts.experiment = &context_.ExperimentOf(task);
   parts.task = &task;
@@ -162,12 +163,12 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
   if (!task.run.empty()) {
     parts.run = context_.cluster.runs.Find(task.run);
     if (const CheckpointRecord* latest =
-            LatestCheckpoint(context_.cluster.View(context_.now), task.run)) {
+            state::LatestCheckpoint(context_.cluster.View(context_.now), task.run)) {
       parts.resume = {latest->step, latest->id};
     }
   } else {
     const auto replicates =
-        ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
+        state::ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
     parts.fallback = !replicates.empty() && replicates.front()->fallback;
   }
   SCM_ASSIGN_OR_RETURN(parts.inputs, InputsFor(task));
@@ -188,7 +189,7 @@ void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_ste
   run.best_step = BestStep(context_.cluster, run);
 }
 
-void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
+void Dispatcher::Grant(const TaskId& id, const core::Placement& placement) {
   Task task = *context_.cluster.tasks.Find(id);
   // Beyond what somebody has seen of it already: two attempts never share a name.
   if (const auto seen = context_.seen.extract(id)) {
@@ -218,4 +219,4 @@ void Dispatcher::Grant(const TaskId& id, const Placement& placement) {
                   CommandOf(*context_.ExperimentOf(granted).spec, granted.kind), placement.gpus});
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -8,7 +8,7 @@
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/spec_builder.h"
 
-namespace scm {
+namespace scm::controller {
 
 class Dispatcher {
  public:
@@ -24,9 +24,9 @@ class Dispatcher {
   void Schedule();
 
  private:
-  SchedulerSnapshot TakeSnapshot() const;
-  void Grant(const TaskId& id, const Placement& placement);
-  absl::StatusOr<Json> SpecFor(const Task& task, int64_t attempt, const Placement& placement);
+  core::SchedulerSnapshot TakeSnapshot() const;
+  void Grant(const TaskId& id, const core::Placement& placement);
+  absl::StatusOr<Json> SpecFor(const Task& task, int64_t attempt, const core::Placement& placement);
   absl::StatusOr<std::vector<SpecInput>> InputsFor(const Task& task);
   void RewindRun(const Task& task, int64_t attempt, int64_t resume_step);
 
@@ -35,4 +35,4 @@ class Dispatcher {
   absl::Time next_look_ = absl::InfinitePast();
 };
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -5,17 +5,17 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
-void AddRun(const Snapshot& snapshot, const RunId& id, EventFilter& filter) {
+void AddRun(const state::Snapshot& snapshot, const RunId& id, EventFilter& filter) {
   const auto run = snapshot.runs->find(id);
   if (run == snapshot.runs->end()) return;
   filter.subjects.insert(id.str());
   filter.subjects.insert(run->second->task.str());
 }
 
-bool IsAbout(const EventRow& row, const EventFilter& filter) {
+bool IsAbout(const store::EventRow& row, const EventFilter& filter) {
   if (filter.subjects.empty() || filter.subjects.contains(row.subject)) return true;
   return std::any_of(filter.subjects.begin(), filter.subjects.end(), [&](const std::string& id) {
     return absl::StartsWith(row.subject, absl::StrCat(id, "/"));  // a run's checkpoint
@@ -24,11 +24,11 @@ bool IsAbout(const EventRow& row, const EventFilter& filter) {
 
 }  // namespace
 
-EventFilter EventsAbout(const Snapshot& snapshot, absl::string_view id) {
+EventFilter EventsAbout(const state::Snapshot& snapshot, absl::string_view id) {
   EventFilter filter;
   const std::string text(id);
   if (text.empty()) return filter;
-  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+  const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
   // What belongs to the cluster, as a worker does, is told of among the events of no experiment.
   if (snapshot.experiments->contains(experiment)) filter.experiment = experiment.str();
   if (filter.experiment == text) return filter;
@@ -47,9 +47,9 @@ EventFilter EventsAbout(const Snapshot& snapshot, absl::string_view id) {
   return filter;
 }
 
-Json EventsView(const std::vector<EventRow>& rows, const EventFilter& filter) {
+Json EventsView(const std::vector<store::EventRow>& rows, const EventFilter& filter) {
   Json events = Json::array();
-  for (const EventRow& row : rows) {
+  for (const store::EventRow& row : rows) {
     if (!IsAbout(row, filter)) continue;
     const absl::StatusOr<Json> body = ParseJson(row.body, "event");
     events.push_back({{"sequence", row.sequence},
@@ -63,4 +63,4 @@ Json EventsView(const std::vector<EventRow>& rows, const EventFilter& filter) {
   return {{"events", events}};
 }
 
-}  // namespace scm
+}  // namespace scm::views

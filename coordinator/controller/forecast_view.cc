@@ -11,48 +11,49 @@
 #include "coordinator/core/lease_time.h"
 #include "coordinator/core/search/sampling.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
 double LeasedSeconds(const Task& task, absl::Time now) {
-  return task.seconds + (task.lease ? HeldSeconds(*task.lease, now) : 0);
+  return task.seconds + (task.lease ? core::HeldSeconds(*task.lease, now) : 0);
 }
 
-const Worker* WorkerOf(const Snapshot& snapshot, const Lease& lease) {
+const Worker* WorkerOf(const state::Snapshot& snapshot, const Lease& lease) {
   const auto found = snapshot.workers->find(lease.worker);
   return found == snapshot.workers->end() ? nullptr : found->second.get();
 }
 
-std::optional<Pace> ExperimentPace(const Snapshot& snapshot,
-                                   const std::vector<const Task*>& tasks) {
-  std::vector<MeasuredRun> measured;
+std::optional<core::Pace> ExperimentPace(const state::Snapshot& snapshot,
+                                         const std::vector<const Task*>& tasks) {
+  std::vector<core::MeasuredRun> measured;
   for (const Task* task : tasks) {
     if (task->run.empty()) continue;
     measured.push_back({LeasedSeconds(*task, snapshot.at),
                         static_cast<double>(snapshot.runs->at(task->run)->step)});
   }
-  return PaceOf(measured);
+  return core::PaceOf(measured);
 }
 
 // Money a second of the dearest lease with so many GPUs on a known worker.
-double DearestRate(const Snapshot& snapshot, const ExperimentSpec& spec, int64_t gpus) {
+double DearestRate(const state::Snapshot& snapshot, const ExperimentSpec& spec, int64_t gpus) {
   double dearest = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
     if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
-    dearest = std::max(dearest, LeaseCostRate(spec, worker.get(), FirstGpus(*worker, gpus)));
+    dearest = std::max(dearest,
+                       state::LeaseCostRate(spec, worker.get(), state::FirstGpus(*worker, gpus)));
   }
   return dearest;
 }
 
 // Of the lease it has, else of the dearest that it could get.
-double RateOf(const Snapshot& snapshot, const Task& task) {
+double RateOf(const state::Snapshot& snapshot, const Task& task) {
   const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
-  return task.lease ? LeaseCostRate(spec, WorkerOf(snapshot, *task.lease), task.lease->gpus)
-                    : DearestRate(snapshot, spec, GpusOf(spec, task.kind));
+  return task.lease ? state::LeaseCostRate(spec, WorkerOf(snapshot, *task.lease), task.lease->gpus)
+                    : DearestRate(snapshot, spec, state::GpusOf(spec, task.kind));
 }
 
 // How many training tasks of this experiment can run at once.
-double Slots(const Snapshot& snapshot, const ExperimentSpec& spec) {
+double Slots(const state::Snapshot& snapshot, const ExperimentSpec& spec) {
   double slots = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
     if (worker->state != WorkerState::kReady) continue;
@@ -67,7 +68,7 @@ double Slots(const Snapshot& snapshot, const ExperimentSpec& spec) {
 
 // A grid may have fewer points than max_trials.
 int64_t TrialsOf(const SweepSpec& sweep) {
-  return static_cast<int64_t>(SamplePoints(sweep).size());
+  return static_cast<int64_t>(search::SamplePoints(sweep).size());
 }
 
 double StepsLeft(const Run& run) {
@@ -75,9 +76,9 @@ double StepsLeft(const Run& run) {
 }
 
 // Sweep: rung survival counted. Otherwise the steps that are left.
-StepsAhead StepsOf(const ExperimentSpec& spec, const Run& run) {
+core::StepsAhead StepsOf(const ExperimentSpec& spec, const Run& run) {
   if (run.stage == StageKind::kSweep && spec.sweep && !spec.sweep->rungs.empty()) {
-    return TrialSteps(spec.sweep->rungs, TrialsOf(*spec.sweep), spec.sweep->eta, run.step);
+    return core::TrialSteps(spec.sweep->rungs, TrialsOf(*spec.sweep), spec.sweep->eta, run.step);
   }
   return {StepsLeft(run), 0};
 }
@@ -91,9 +92,9 @@ double ShareDone(const Task& task) {
 }
 
 // Tasks of a stage that has not begun.
-StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
-  StageAhead stage;
-  const auto add = [&stage](size_t count, StepsAhead steps) {
+core::StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
+  core::StageAhead stage;
+  const auto add = [&stage](size_t count, core::StepsAhead steps) {
     stage.tasks.insert(stage.tasks.end(), count, steps);
   };
   const double full = static_cast<double>(spec.training.max_steps);
@@ -102,27 +103,30 @@ StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
   if (kind == StageKind::kSweep && spec.sweep) {
     const auto& rungs = spec.sweep->rungs;
     const int64_t trials = TrialsOf(*spec.sweep);
-    add(static_cast<size_t>(trials),
-        rungs.empty() ? StepsAhead{full, 0} : TrialSteps(rungs, trials, spec.sweep->eta, 0));
+    add(static_cast<size_t>(trials), rungs.empty()
+                                         ? core::StepsAhead{full, 0}
+                                         : core::TrialSteps(rungs, trials, spec.sweep->eta, 0));
   }
   return stage;
 }
 
 // Of the run's own attempts; nullopt before its first step.
-std::optional<double> OwnSecondsPerStep(const Snapshot& snapshot, const Run& run) {
+std::optional<double> OwnSecondsPerStep(const state::Snapshot& snapshot, const Run& run) {
   const double seconds = LeasedSeconds(*snapshot.tasks->at(run.task), snapshot.at);
   if (run.step <= 0 || seconds <= 0) return std::nullopt;
   return seconds / static_cast<double>(run.step);
 }
 
-std::optional<double> ExperimentSecondsPerStep(const Snapshot& snapshot, const ExperimentId& id) {
-  const std::optional<Pace> pace = ExperimentPace(snapshot, TasksInOrder(snapshot, id));
+std::optional<double> ExperimentSecondsPerStep(const state::Snapshot& snapshot,
+                                               const ExperimentId& id) {
+  const std::optional<core::Pace> pace =
+      ExperimentPace(snapshot, state::TasksInOrder(snapshot, id));
   if (!pace) return std::nullopt;
   return pace->seconds_per_step;
 }
 
 // Seconds that the slots are taken by what other experiments have in front of this one.
-double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t first_order) {
+double QueueSeconds(const state::Snapshot& snapshot, const Experiment& mine, int64_t first_order) {
   double seconds = 0;
   const int64_t priority = mine.spec->resources.priority;
   std::map<ExperimentId, std::optional<double>> paces;  // of whole experiments, each looked up once
@@ -143,7 +147,7 @@ double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t fi
   return seconds;
 }
 
-std::optional<double> EvaluationPace(const Snapshot& snapshot,
+std::optional<double> EvaluationPace(const state::Snapshot& snapshot,
                                      const std::vector<const Task*>& tasks) {
   double seconds = 0, models = 0;
   for (const Task* task : tasks) {
@@ -159,16 +163,17 @@ std::optional<double> EvaluationPace(const Snapshot& snapshot,
 
 }  // namespace
 
-std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const ExperimentId& id) {
-  return EvaluationPace(snapshot, TasksInOrder(snapshot, id));
+std::optional<double> SecondsPerEvaluation(const state::Snapshot& snapshot,
+                                           const ExperimentId& id) {
+  return EvaluationPace(snapshot, state::TasksInOrder(snapshot, id));
 }
 
-std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run) {
+std::optional<double> SecondsPerStep(const state::Snapshot& snapshot, const Run& run) {
   const std::optional<double> own = OwnSecondsPerStep(snapshot, run);
   return own ? own : ExperimentSecondsPerStep(snapshot, run.experiment);
 }
 
-TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
+TaskForecast ForecastTask(const state::Snapshot& snapshot, const Task& task) {
   TaskForecast forecast;
   if (task.run.empty() || IsTerminal(task.state)) return forecast;
   const Run& run = *snapshot.runs->at(task.run);
@@ -179,19 +184,19 @@ TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
   return forecast;
 }
 
-ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const ExperimentId& id) {
+ExperimentForecast ForecastExperiment(const state::Snapshot& snapshot, const ExperimentId& id) {
   ExperimentForecast forecast;
   const Experiment& experiment = *snapshot.experiments->at(id);
   const ExperimentSpec& spec = *experiment.spec;
   if (IsTerminal(experiment.state)) return forecast;
-  const std::vector<const Task*> tasks = TasksInOrder(snapshot, id);
-  const std::optional<Pace> pace = ExperimentPace(snapshot, tasks);
-  ForecastInput input;
+  const std::vector<const Task*> tasks = state::TasksInOrder(snapshot, id);
+  const std::optional<core::Pace> pace = ExperimentPace(snapshot, tasks);
+  core::ForecastInput input;
   input.slots = Slots(snapshot, spec);
   if (!pace || input.slots < 1) return forecast;
   input.pace = *pace;
   input.save_steps = static_cast<double>(spec.training.save_steps);
-  std::map<StageKind, StageAhead> open;
+  std::map<StageKind, core::StageAhead> open;
   const std::optional<double> evaluation = EvaluationPace(snapshot, tasks);
   double rate = 0, accrued = 0;
   int64_t first_order = std::numeric_limits<int64_t>::max();
@@ -217,7 +222,7 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
   }
   if (rate == 0)
     rate = DearestRate(snapshot, spec, spec.resources.gpus);  // between two stages nothing is open
-  const Forecast rest = MakeForecast(input);
+  const core::Forecast rest = core::MakeForecast(input);
   const double queue = QueueSeconds(snapshot, experiment, first_order) / input.slots;
   forecast.finish_p50 = snapshot.at + absl::Seconds(queue + rest.wall_p50);
   forecast.finish_p90 = snapshot.at + absl::Seconds(queue + rest.wall_p90);
@@ -230,4 +235,4 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
   return forecast;
 }
 
-}  // namespace scm
+}  // namespace scm::views

@@ -9,19 +9,19 @@
 #include "absl/time/time.h"
 #include "coordinator/controller/cluster.h"
 
-namespace scm {
+namespace scm::views {
 
 // Measured over the run's attempts, else over other runs of the same experiment.
-std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run);
+std::optional<double> SecondsPerStep(const state::Snapshot& snapshot, const Run& run);
 
 // Leased seconds that the evaluation of one model of this experiment takes, from those that ended
 // and how far the others are; nullopt before the first items are scored.
-std::optional<double> SecondsPerEvaluation(const Snapshot& snapshot, const ExperimentId& id);
+std::optional<double> SecondsPerEvaluation(const state::Snapshot& snapshot, const ExperimentId& id);
 
 struct TaskForecast {
   std::optional<double> seconds, cost;  // still to come, at most: to the task's last step
 };
-TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task);
+TaskForecast ForecastTask(const state::Snapshot& snapshot, const Task& task);
 
 struct ExperimentForecast {
   std::optional<absl::Time> finish_p50, finish_p90;  // the coordinator's own time
@@ -31,6 +31,6 @@ struct ExperimentForecast {
   std::optional<double> cost_p50, cost_p90;  // in all, accrued included
   std::optional<double> work_seconds;        // leased seconds still to come, P50
 };
-ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const ExperimentId& id);
+ExperimentForecast ForecastExperiment(const state::Snapshot& snapshot, const ExperimentId& id);
 
-}  // namespace scm
+}  // namespace scm::views

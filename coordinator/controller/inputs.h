@@ -14,7 +14,7 @@
 #include "coordinator/core/model.h"
 #include "coordinator/core/report_line.h"
 
-namespace scm {
+namespace scm::controller {
 
 // Mirrors the proto message of the same name.
 struct LeaseRef {
@@ -71,8 +71,9 @@ struct RenewInput {
 struct ReportsInput {
   WorkerId worker;
   LeaseRef lease;
-  int64_t offset = 0;             // of the first line in the spool
-  std::vector<ReportLine> lines;  // read already: nothing on the controller's thread parses them
+  int64_t offset = 0;  // of the first line in the spool
+  std::vector<core::ReportLine>
+      lines;  // read already: nothing on the controller's thread parses them
 };
 struct ProcessInput {
   enum class Kind { kStarted, kStartFailed, kExited, kKilled };
@@ -98,7 +99,7 @@ struct BlobInput {
   bool checkpoint = true;  // else an artifact
   int64_t step = 0;
   std::string name;
-  CommittedBlob blob;
+  checkpoint::CommittedBlob blob;
   WorkerId worker;  // who sent it
 };
 // Files in the checkpoint store were read and do not fit their manifest. `lease` read them, or is
@@ -159,4 +160,4 @@ class WorkerLinks {
 // The answer to a user's input: JSON text for Control, the experiment's id for Submit.
 using Reply = std::string;
 
-}  // namespace scm
+}  // namespace scm::controller

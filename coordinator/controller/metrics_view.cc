@@ -2,14 +2,14 @@
 
 #include "coordinator/controller/views.h"
 
-namespace scm {
+namespace scm::views {
 
 // A row of attempt a at step x is shown unless a later attempt resumed from a step before x.
-Json MetricsView(const Snapshot& snapshot, const RunId& run,
-                 const std::vector<StoredMetric>& rows) {
+Json MetricsView(const state::Snapshot& snapshot, const RunId& run,
+                 const std::vector<store::StoredMetric>& rows) {
   Json points = Json::array();
   const auto found = snapshot.runs->find(run);
-  for (const StoredMetric& row : rows) {
+  for (const store::StoredMetric& row : rows) {
     bool superseded = false;
     if (found != snapshot.runs->end()) {
       for (const auto& [attempt, step] : found->second->resumes) {
@@ -26,4 +26,4 @@ Json MetricsView(const Snapshot& snapshot, const RunId& run,
   return {{"run", run.str()}, {"points", points}};
 }
 
-}  // namespace scm
+}  // namespace scm::views

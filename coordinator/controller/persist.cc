@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "experiment/parse.h"
 
-namespace scm {
+namespace scm::state {
 namespace {
 
 Json TimeJson(absl::Time time) {
@@ -50,7 +50,7 @@ Json LeaseJson(const std::optional<Lease>& lease) {
           {"unheard_ns", absl::ToInt64Nanoseconds(lease->unheard)}};
 }
 
-Json PartJson(const std::optional<EvaluationPart>& part) {
+Json PartJson(const std::optional<core::EvaluationPart>& part) {
   if (!part) return nullptr;
   return {{"name", part->name},
           {"base", part->base},
@@ -59,9 +59,9 @@ Json PartJson(const std::optional<EvaluationPart>& part) {
           {"latency", part->latency}};
 }
 
-std::optional<EvaluationPart> PartFromJson(const Json& json) {
+std::optional<core::EvaluationPart> PartFromJson(const Json& json) {
   if (!json.is_object()) return std::nullopt;
-  EvaluationPart part;
+  core::EvaluationPart part;
   part.name = StringAt(json, "name");
   part.base = BoolAt(json, "base", false);
   part.run = IdAt<RunId>(json, "run");
@@ -454,4 +454,4 @@ absl::StatusOr<CertificateRecord> CertificateFromJson(const Json& json) {
                            IdAt<RunId>(json, "run"), MemberAt(json, "body")};
 }
 
-}  // namespace scm
+}  // namespace scm::state

@@ -6,7 +6,7 @@
 #include "common/json.h"
 #include "coordinator/core/model.h"
 
-namespace scm {
+namespace scm::state {
 
 Json ToJson(const Experiment& experiment);
 Json ToJson(const Trial& trial);
@@ -29,4 +29,4 @@ absl::StatusOr<CheckpointRecord> CheckpointFromJson(const Json& json);
 absl::StatusOr<ArtifactRecord> ArtifactFromJson(const Json& json);
 absl::StatusOr<CertificateRecord> CertificateFromJson(const Json& json);
 
-}  // namespace scm
+}  // namespace scm::state

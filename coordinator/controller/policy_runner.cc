@@ -13,7 +13,7 @@
 #include "coordinator/core/policy/slip.h"
 #include "coordinator/core/policy/stalled.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 // −1 for what no count can be, so that no rule computes with it.
@@ -22,13 +22,13 @@ int64_t CountOf(const std::optional<double>& reported) {
   return count >= 0 && count < 9e15 ? static_cast<int64_t>(count) : -1;
 }
 
-ValidationCounts CountsOf(const ValidationRecord& record) {
+policy::ValidationCounts CountsOf(const ValidationRecord& record) {
   return {CountOf(record.correct), CountOf(record.items), record.chance.value_or(0),
           record.deff.value_or(1)};
 }
 
-Validation PointOf(const ValidationRecord& record) {
-  Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
+policy::Validation PointOf(const ValidationRecord& record) {
+  policy::Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
   if (record.items || record.chance) point.counts = CountsOf(record);
   return point;
 }
@@ -39,16 +39,16 @@ SavedByStop Savings(const ControllerContext& context, const Run& run, double rat
   SavedByStop saved;
   saved.steps = std::max<int64_t>(0, run.stop_at_step - run.step);
   const Task& task = *context.cluster.tasks.Find(run.task);
-  const std::optional<double> pace = SecondsPerStep(context.cluster.View(context.now), run);
+  const std::optional<double> pace = views::SecondsPerStep(context.cluster.View(context.now), run);
   if (!pace) return saved;
   saved.seconds = *pace * static_cast<double>(saved.steps);
   if (context.ExperimentOf(task).spec->budget) saved.money = saved.seconds * rate;
   return saved;
 }
 
-RunHistory PolicyRunner::FactsOf(const Run& run) const {
+policy::RunHistory PolicyRunner::FactsOf(const Run& run) const {
   const Task& task = *context_.cluster.tasks.Find(run.task);
-  RunHistory history;
+  policy::RunHistory history;
   history.run = run.id.str();
   history.step = run.step;
   history.max_steps = run.max_steps;
@@ -79,12 +79,12 @@ void PolicyRunner::StoodStill(absl::Duration pause) {
   }
 }
 
-const RunWatches& PolicyRunner::WatchesOf(const Run& run, const RunHistory& facts) {
+const policy::RunWatches& PolicyRunner::WatchesOf(const Run& run, const policy::RunHistory& facts) {
   Watched& watched = watched_[run.id];
   if (watched.policies.empty() || watched.revision != run.validations.revision()) {
     const Task& task = *context_.cluster.tasks.Find(run.task);
-    watched = {MakeAbortPolicies(context_.ExperimentOf(task).spec->abort), {}, 0, 0};
-    watched.watches = WatchRun(watched.policies, facts);
+    watched = {policy::MakeAbortPolicies(context_.ExperimentOf(task).spec->abort), {}, 0, 0};
+    watched.watches = policy::WatchRun(watched.policies, facts);
     watched.revision = run.validations.revision();
   }
   for (; watched.seen < run.validations.size(); ++watched.seen) {
@@ -95,7 +95,7 @@ const RunWatches& PolicyRunner::WatchesOf(const Run& run, const RunHistory& fact
   return watched.watches;
 }
 
-void PolicyRunner::Warn(const RunId& id, const Verdict& verdict) {
+void PolicyRunner::Warn(const RunId& id, const policy::Verdict& verdict) {
   if (verdict.warning.empty()) return;
   const Run& run = *context_.cluster.runs.Find(id);
   for (const RunWarning& said : run.warnings) {
@@ -118,13 +118,13 @@ void PolicyRunner::Look(const RunId& id) {
   const Task& task = *context_.cluster.tasks.Find(run.task);
   if (IsTerminal(task.state)) watched_.erase(id);
   if (IsTerminal(task.state) || task.state == State::kStopping) return;
-  const RunHistory facts = FactsOf(run);
-  std::vector<Verdict> looks;
-  const std::optional<Verdict> abort =
-      FirstAbort(WatchesOf(run, facts), facts, context_.now, &looks);
-  for (const Verdict& verdict : looks) {
+  const policy::RunHistory facts = FactsOf(run);
+  std::vector<policy::Verdict> looks;
+  const std::optional<policy::Verdict> abort =
+      policy::FirstAbort(WatchesOf(run, facts), facts, context_.now, &looks);
+  for (const policy::Verdict& verdict : looks) {
     Warn(id, verdict);
-    if (verdict.kind != VerdictKind::kUndecided || verdict.reason.empty()) continue;
+    if (verdict.kind != policy::VerdictKind::kUndecided || verdict.reason.empty()) continue;
     const std::string& topic = verdict.topic.empty() ? verdict.reason : verdict.topic;
     if (!undecided_.insert({id, absl::StrCat(verdict.rule, topic)}).second) continue;
     context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "undecided",
@@ -141,17 +141,18 @@ void PolicyRunner::NonFinite(const RunId& id, int64_t step, const std::string& m
   Look(id);  // the history holds the value as the latest one
 }
 
-CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId& experiment,
-                                    const Run* run, double rate) {
+CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,
+                                    const ExperimentId& experiment, const Run* run, double rate) {
   const CertificateId id = context_.cluster.NewId<CertificateId>();
   Json body = {{"id", id.str()}};
-  const Json rule_part = EvidenceToJson(evidence);
+  const Json rule_part = policy::EvidenceToJson(evidence);
   for (auto it = rule_part.begin(); it != rule_part.end(); ++it) body[it.key()] = it.value();
   body["at"] = Rfc3339(context_.cluster.timeline->Stamp(context_.now));
   body["verdict"] = "abort";
   Json checkpoint, saved = {{"steps", nullptr}, {"seconds", nullptr}, {"money", nullptr}};
   if (run != nullptr) {
-    const CheckpointRecord* latest = LatestCheckpoint(context_.cluster.View(context_.now), run->id);
+    const CheckpointRecord* latest =
+        state::LatestCheckpoint(context_.cluster.View(context_.now), run->id);
     if (latest != nullptr) {
       checkpoint = {{"id", latest->id}, {"step", latest->step}, {"sha256", latest->sha256}};
     }
@@ -162,8 +163,8 @@ CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId
   }
   const auto& budget = context_.cluster.experiments.Find(experiment)->spec->budget;
   if (run == nullptr) {
-    const ExperimentForecast rest =
-        ForecastExperiment(context_.cluster.View(context_.now), experiment);
+    const views::ExperimentForecast rest =
+        views::ForecastExperiment(context_.cluster.View(context_.now), experiment);
     if (rest.work_seconds) saved["seconds"] = *rest.work_seconds;
     if (budget && rest.cost_p50) {
       saved["money"] = std::max(0.0, *rest.cost_p50 - context_.Accrued(experiment));
@@ -177,7 +178,7 @@ CertificateId PolicyRunner::Certify(const Evidence& evidence, const ExperimentId
   return id;
 }
 
-void PolicyRunner::AbortRun(const RunId& id, const Verdict& verdict) {
+void PolicyRunner::AbortRun(const RunId& id, const policy::Verdict& verdict) {
   const Run run = *context_.cluster.runs.Find(id);
   const CertificateId certificate =
       Certify(*verdict.evidence, run.experiment, &run,
@@ -200,7 +201,7 @@ void PolicyRunner::Diverged(const RunId& id, const std::string& message, double 
   Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
   experiment.last_abort_rule = "non_finite";
   experiment.last_abort = context_.now;
-  Certify(DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
+  Certify(policy::DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
 }
 
 void PolicyRunner::Overtaken(const RunId& id) {
@@ -220,7 +221,7 @@ void PolicyRunner::Overtaken(const RunId& id) {
   }
 }
 
-void PolicyRunner::AbortExperiment(const ExperimentId& id, const Verdict& verdict) {
+void PolicyRunner::AbortExperiment(const ExperimentId& id, const policy::Verdict& verdict) {
   Certify(*verdict.evidence, id, nullptr, 0);
   stages_.StopExperiment(id, StopReason::kAbort, verdict.rule, verdict.reason);
 }
@@ -253,14 +254,14 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
   const Task& task = *context_.cluster.tasks.Find(id);
   const auto& stalled = context_.ExperimentOf(task).spec->abort.stalled;
   if (!stalled) return;
-  RunHistory history;
+  policy::RunHistory history;
   history.run = id.str();
   history.step = task.progress;
   history.started_at = task.lease->granted_at;
   history.last_report = LastSign(task);
   history.listening_since = ListeningSince(id);
-  const Verdict verdict = StalledPolicy(*stalled).Evaluate(history, context_.now);
-  if (verdict.kind != VerdictKind::kAbort) return;
+  const policy::Verdict verdict = policy::StalledPolicy(*stalled).Evaluate(history, context_.now);
+  if (verdict.kind != policy::VerdictKind::kAbort) return;
   const ExperimentId experiment = task.experiment;
   Certify(*verdict.evidence, experiment, nullptr, 0);
   Experiment& changed = context_.cluster.experiments.Mutate(experiment);
@@ -273,23 +274,24 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
 void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
   if (!spec.budget && !spec.timeline) return;
-  const ExperimentForecast forecast = ForecastExperiment(context_.cluster.View(context_.now), id);
+  const views::ExperimentForecast forecast =
+      views::ForecastExperiment(context_.cluster.View(context_.now), id);
   if (spec.budget) {
-    BudgetSnapshot snapshot{
+    policy::BudgetSnapshot snapshot{
         id.str(), spec.budget->limit, spec.budget->currency, context_.Accrued(id), 0, std::nullopt};
     snapshot.leased_seconds = context_.LeasedSeconds(id);
     if (forecast.cost_p90) snapshot.forecast_p90 = *forecast.cost_p90;
-    const Verdict verdict = EvaluateBudget(snapshot);
-    if (verdict.kind == VerdictKind::kAbort) return AbortExperiment(id, verdict);
+    const policy::Verdict verdict = policy::EvaluateBudget(snapshot);
+    if (verdict.kind == policy::VerdictKind::kAbort) return AbortExperiment(id, verdict);
     if (!verdict.warning.empty() && !context_.cluster.experiments.Find(id)->budget_warned) {
       context_.cluster.experiments.Mutate(id).budget_warned = true;
       context_.Event(id, id.str(), "budget_warning", verdict.warning);
     }
   }
   if (spec.timeline) {
-    const Verdict verdict = EvaluateSlip(
+    const policy::Verdict verdict = policy::EvaluateSlip(
         {id.str(), spec.timeline->finish_by, spec.timeline->max_slip_days, forecast.due_by_p50});
-    if (verdict.kind == VerdictKind::kAbort) return AbortExperiment(id, verdict);
+    if (verdict.kind == policy::VerdictKind::kAbort) return AbortExperiment(id, verdict);
     if (!verdict.warning.empty() && !context_.cluster.experiments.Find(id)->slip_warned) {
       context_.cluster.experiments.Mutate(id).slip_warned = true;
       context_.Event(id, id.str(), "slip_warning", verdict.warning);
@@ -303,26 +305,26 @@ bool PolicyRunner::MayStart(const TaskId& id) {
   // A task that a drain put back to PENDING may belong to an experiment that was paused meanwhile.
   if (experiment.stopping || experiment.state != State::kRunning) return false;
   if (!experiment.spec->budget) return true;
-  BudgetSnapshot snapshot{experiment.id.str(),
-                          experiment.spec->budget->limit,
-                          experiment.spec->budget->currency,
-                          context_.Accrued(experiment.id),
-                          0,
-                          std::nullopt,
-                          context_.LeasedSeconds(experiment.id)};
-  const Snapshot view = context_.cluster.View(context_.now);
-  const TaskForecast forecast = ForecastTask(view, task);
+  policy::BudgetSnapshot snapshot{experiment.id.str(),
+                                  experiment.spec->budget->limit,
+                                  experiment.spec->budget->currency,
+                                  context_.Accrued(experiment.id),
+                                  0,
+                                  std::nullopt,
+                                  context_.LeasedSeconds(experiment.id)};
+  const state::Snapshot view = context_.cluster.View(context_.now);
+  const views::TaskForecast forecast = views::ForecastTask(view, task);
   for (const Task* other : context_.cluster.TasksOf(experiment.id)) {
     if (!IsActive(other->state) || other->state == State::kStopping) continue;
-    snapshot.committed += ForecastTask(view, *other).cost.value_or(0);
+    snapshot.committed += views::ForecastTask(view, *other).cost.value_or(0);
   }
   // An unknown speed forbids nothing: the accrual rule watches what is really spent.
   const std::string what = task.run.empty() ? absl::StrCat(TaskKindName(task.kind), " ", id.str())
                                             : absl::StrCat("run ", task.run.str());
-  const Verdict verdict = EvaluateStart(snapshot, forecast.cost.value_or(0), what);
-  if (verdict.kind != VerdictKind::kAbort) return true;
+  const policy::Verdict verdict = policy::EvaluateStart(snapshot, forecast.cost.value_or(0), what);
+  if (verdict.kind != policy::VerdictKind::kAbort) return true;
   AbortExperiment(experiment.id, verdict);
   return false;
 }
 
-}  // namespace scm
+}  // namespace scm::controller

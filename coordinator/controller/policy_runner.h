@@ -13,7 +13,7 @@
 #include "coordinator/controller/stage_driver.h"
 #include "coordinator/core/policy/abort_policy.h"
 
-namespace scm {
+namespace scm::controller {
 
 class PolicyRunner {
  public:
@@ -40,25 +40,25 @@ class PolicyRunner {
  private:
   // The rules over one run, and how many of its validations they have seen.
   struct Watched {
-    std::vector<std::unique_ptr<AbortPolicy>> policies;
-    RunWatches watches;
+    std::vector<std::unique_ptr<policy::AbortPolicy>> policies;
+    policy::RunWatches watches;
     uint64_t revision = 0;
     size_t seen = 0;
   };
   // What is known of a run beside its validations.
-  RunHistory FactsOf(const Run& run) const;
+  policy::RunHistory FactsOf(const Run& run) const;
   // Its watches, shown the validations that are new.
-  const RunWatches& WatchesOf(const Run& run, const RunHistory& facts);
-  void Warn(const RunId& id, const Verdict& verdict);
+  const policy::RunWatches& WatchesOf(const Run& run, const policy::RunHistory& facts);
+  void Warn(const RunId& id, const policy::Verdict& verdict);
   // When the task's trainer last wrote a report. What it wrote may wait on its worker behind files
   // that cannot be stored yet, so the worker's word counts as much as what has arrived.
   absl::Time LastSign(const Task& task) const;
   // Since when reports of the task could have come.
   absl::Time ListeningSince(const TaskId& id) const;
-  void AbortRun(const RunId& id, const Verdict& verdict);
-  void AbortExperiment(const ExperimentId& id, const Verdict& verdict);
-  CertificateId Certify(const Evidence& evidence, const ExperimentId& experiment, const Run* run,
-                        double rate);
+  void AbortRun(const RunId& id, const policy::Verdict& verdict);
+  void AbortExperiment(const ExperimentId& id, const policy::Verdict& verdict);
+  CertificateId Certify(const policy::Evidence& evidence, const ExperimentId& experiment,
+                        const Run* run, double rate);
   void LookAtTask(const TaskId& id);
   void LookAtExperiment(const ExperimentId& id);
 
@@ -76,4 +76,4 @@ struct SavedByStop {
 };
 SavedByStop Savings(const ControllerContext& context, const Run& run, double rate);
 
-}  // namespace scm
+}  // namespace scm::controller

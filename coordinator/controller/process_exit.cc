@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 std::string ExitText(int code) {
@@ -71,4 +71,4 @@ TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
   return ProcessStarted{};
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -12,16 +12,16 @@
 #include "coordinator/core/lease_time.h"
 #include "experiment/parse.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
 constexpr int64_t kPage = 10000;
 
-absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, const ReportRows& source,
+absl::StatusOr<Json> PointsOf(const state::Snapshot& snapshot, const ReportRows& source,
                               const RunId& run) {
   Json points = Json::array();
   for (int64_t after = 0;;) {
-    SCM_ASSIGN_OR_RETURN(const std::vector<StoredMetric> rows,
+    SCM_ASSIGN_OR_RETURN(const std::vector<store::StoredMetric> rows,
                          source.metrics(run.str(), after, kPage));
     if (rows.empty()) break;
     after = rows.back().row;
@@ -35,7 +35,7 @@ absl::StatusOr<Json> PointsOf(const Snapshot& snapshot, const ReportRows& source
   return points;
 }
 
-Json BestCheckpoint(const Snapshot& snapshot, const Run& run) {
+Json BestCheckpoint(const state::Snapshot& snapshot, const Run& run) {
   if (!run.best_step) return nullptr;
   const auto found = snapshot.checkpoints->find(absl::StrCat(run.id.str(), "/", *run.best_step));
   if (found == snapshot.checkpoints->end()) return nullptr;
@@ -43,11 +43,11 @@ Json BestCheckpoint(const Snapshot& snapshot, const Run& run) {
       {"id", found->second->id}, {"step", found->second->step}, {"sha256", found->second->sha256}};
 }
 
-double SecondsOf(const Snapshot& snapshot, const Task& task) {
-  return task.seconds + (task.lease ? HeldSeconds(*task.lease, snapshot.at) : 0);
+double SecondsOf(const state::Snapshot& snapshot, const Task& task) {
+  return task.seconds + (task.lease ? core::HeldSeconds(*task.lease, snapshot.at) : 0);
 }
 
-absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, const ReportRows& source,
+absl::StatusOr<Json> RunsOf(const state::Snapshot& snapshot, const ReportRows& source,
                             const ExperimentId& id) {
   SCM_ASSIGN_OR_RETURN(const Json view, RunsView(snapshot, id.str()));
   Json runs = Json::array();
@@ -65,17 +65,19 @@ absl::StatusOr<Json> RunsOf(const Snapshot& snapshot, const ReportRows& source,
 absl::StatusOr<Json> EventsOf(const ReportRows& source, const ExperimentId& id) {
   Json events = Json::array();
   for (int64_t after = 0;;) {
-    SCM_ASSIGN_OR_RETURN(const std::vector<EventRow> rows, source.events(id.str(), after, kPage));
+    SCM_ASSIGN_OR_RETURN(const std::vector<store::EventRow> rows,
+                         source.events(id.str(), after, kPage));
     if (rows.empty()) return events;
     after = rows.back().sequence;
-    for (const EventRow& row : rows) {
+    for (const store::EventRow& row : rows) {
       events.push_back(
           {{"at", row.at}, {"subject", row.subject}, {"kind", row.kind}, {"text", row.text}});
     }
   }
 }
 
-Json CostOf(const Snapshot& snapshot, const Experiment& experiment, const Json& certificates) {
+Json CostOf(const state::Snapshot& snapshot, const Experiment& experiment,
+            const Json& certificates) {
   double money = 0, seconds = 0;
   for (const Json& certificate : certificates) {
     const Json& saved = MemberAt(certificate, "saved");
@@ -92,7 +94,7 @@ Json CostOf(const Snapshot& snapshot, const Experiment& experiment, const Json& 
 
 }  // namespace
 
-ReportRows RowsOf(StateStore& store) {
+ReportRows RowsOf(store::StateStore& store) {
   return {[&store](const std::string& run, int64_t after, int64_t limit) {
             return store.ReadMetrics(run, after, limit);
           },
@@ -101,7 +103,7 @@ ReportRows RowsOf(StateStore& store) {
           }};
 }
 
-absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, const ReportRows& rows,
+absl::StatusOr<Json> MakeReportData(const state::Snapshot& snapshot, const ReportRows& rows,
                                     const ExperimentId& id, const std::string& version) {
   const auto found = snapshot.experiments->find(id);
   if (found == snapshot.experiments->end()) {
@@ -146,23 +148,24 @@ absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, const ReportRows& 
               {"events", events}};
 }
 
-absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Task& task) {
+absl::StatusOr<std::string> WriteReportData(controller::ControllerContext& context,
+                                            const Task& task) {
   SCM_ASSIGN_OR_RETURN(const Json data, MakeReportData(context.cluster.View(context.now),
                                                        RowsOf(*context.dependencies.store),
                                                        task.experiment, context.options.version));
   const std::string text = DumpJson(data);
   constexpr char kFile[] = "report_data.json";
-  Manifest manifest;
+  checkpoint::Manifest manifest;
   const std::string name = absl::StrCat("report_data-", task.attempts + 1);
   manifest.id = absl::StrCat(task.id.str(), "/", name);
   manifest.attempt = task.attempts + 1;
   manifest.epoch = task.epoch + 1;
   manifest.files.push_back(
       {kFile, static_cast<int64_t>(text.size()), Sha256Hex(text), Crc32c(text)});
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<checkpoint::BlobWriter> writer,
                        context.dependencies.checkpoints->Begin(manifest));
   SCM_RETURN_IF_ERROR(writer->Append(kFile, 0, text));
-  SCM_ASSIGN_OR_RETURN(const CommittedBlob blob, writer->Commit());
+  SCM_ASSIGN_OR_RETURN(const checkpoint::CommittedBlob blob, writer->Commit());
   context.cluster.artifacts.Insert(
       blob.id, {blob.id,
                 task.id,
@@ -176,4 +179,4 @@ absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Ta
   return blob.id;
 }
 
-}  // namespace scm
+}  // namespace scm::views

@@ -12,27 +12,28 @@
 #include "coordinator/controller/context.h"
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::views {
 
 // Pages of what the store holds, as its ReadMetrics and ReadEvents give them. Whoever is not on the
 // store's thread fetches each page there, so that no report holds it up for longer than one.
 struct ReportRows {
-  std::function<absl::StatusOr<std::vector<StoredMetric>>(const std::string& run, int64_t after,
-                                                          int64_t limit)>
+  std::function<absl::StatusOr<std::vector<store::StoredMetric>>(const std::string& run,
+                                                                 int64_t after, int64_t limit)>
       metrics;
-  std::function<absl::StatusOr<std::vector<EventRow>>(const std::string& experiment, int64_t after,
-                                                      int64_t limit)>
+  std::function<absl::StatusOr<std::vector<store::EventRow>>(const std::string& experiment,
+                                                             int64_t after, int64_t limit)>
       events;
 };
 // On the store's thread only.
-ReportRows RowsOf(StateStore& store);
+ReportRows RowsOf(store::StateStore& store);
 
 // Linear in the rows. Any thread on which `rows` may be called.
-absl::StatusOr<Json> MakeReportData(const Snapshot& snapshot, const ReportRows& rows,
+absl::StatusOr<Json> MakeReportData(const state::Snapshot& snapshot, const ReportRows& rows,
                                     const ExperimentId& id, const std::string& version);
 
 // Store's thread. Writes it as artifact "report_data-ATTEMPT" of the report task and returns its
 // id.
-absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Task& task);
+absl::StatusOr<std::string> WriteReportData(controller::ControllerContext& context,
+                                            const Task& task);
 
-}  // namespace scm
+}  // namespace scm::views

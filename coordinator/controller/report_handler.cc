@@ -8,19 +8,19 @@
 #include "common/guard.h"
 #include "coordinator/controller/run_metrics.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 constexpr size_t kMaxMetricNames = 256;  // a run, over all its attempts
 
 // What rules, searchers and dashboards read: no flood of other names keeps it out.
 bool IsNeeded(const std::string& name, const ExperimentSpec& spec) {
-  return IsRunMetric(name) || (spec.sweep && name == spec.sweep->metric);
+  return core::IsRunMetric(name) || (spec.sweep && name == spec.sweep->metric);
 }
 
 // Whether one of the lines `before + 1` … `after` is to be named.
 bool IsNamed(int64_t before, int64_t after) {
-  if (before < static_cast<int64_t>(kNamedBadLines)) return true;
+  if (before < static_cast<int64_t>(core::kNamedBadLines)) return true;
   int64_t power = 10;
   while (power <= before) power *= 10;
   return power <= after;
@@ -28,8 +28,8 @@ bool IsNamed(int64_t before, int64_t after) {
 
 // A trainer counts from its checkpoint when it resumes, so that `tokens` falls back; what is
 // exported as a counter adds up what was done, the steps done twice included.
-void CountTokens(Run& run, const ReportLine& line) {
-  const std::optional<double> now = MetricOf(line, "tokens");
+void CountTokens(Run& run, const core::ReportLine& line) {
+  const std::optional<double> now = core::MetricOf(line, "tokens");
   if (!now || !std::isfinite(*now)) return;
   const auto before = run.latest.find("tokens");
   run.tokens_total += std::max(0.0, *now - (before == run.latest.end() ? 0.0 : before->second));
@@ -45,7 +45,7 @@ void ReportHandler::Handle(const ReportsInput& input) {
   }
   const bool gap = input.offset > context_.cluster.tasks.Find(id)->report_offset;
   int64_t at = input.offset;
-  for (const ReportLine& line : input.lines) {
+  for (const core::ReportLine& line : input.lines) {
     const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
     if (at > known) break;
     const int64_t begin = at;
@@ -65,22 +65,22 @@ void ReportHandler::Handle(const ReportsInput& input) {
                                         /*resend=*/gap});
 }
 
-void ReportHandler::Line(const TaskId& id, const ReportLine& line) {
+void ReportHandler::Line(const TaskId& id, const core::ReportLine& line) {
   switch (line.kind) {
-    case ReportLine::Kind::kIgnored:
+    case core::ReportLine::Kind::kIgnored:
       return;
-    case ReportLine::Kind::kBad:
+    case core::ReportLine::Kind::kBad:
       return Bad(id, line.problem, line.lines);
-    case ReportLine::Kind::kStarted:
+    case core::ReportLine::Kind::kStarted:
       context_.Transition(id, ProcessStarted{}).IgnoreError();
       return;
-    case ReportLine::Kind::kProgress:
+    case core::ReportLine::Kind::kProgress:
       return Progress(id, line);
-    case ReportLine::Kind::kValidation:
+    case core::ReportLine::Kind::kValidation:
       return ValidationReport(id, line);
-    case ReportLine::Kind::kStopped:
-    case ReportLine::Kind::kDone:
-    case ReportLine::Kind::kFailed:
+    case core::ReportLine::Kind::kStopped:
+    case core::ReportLine::Kind::kDone:
+    case core::ReportLine::Kind::kFailed:
       context_.cluster.tasks.Mutate(id).ending = line.ending;
       NoteLosses(id, line);
   }
@@ -98,7 +98,7 @@ void ReportHandler::Bad(const TaskId& id, absl::string_view problem, int64_t lin
                    count > 1 ? absl::StrCat(" (so far ", count, " lines; few are named)") : ""));
 }
 
-void ReportHandler::NoteLosses(const TaskId& id, const ReportLine& line) {
+void ReportHandler::NoteLosses(const TaskId& id, const core::ReportLine& line) {
   if (line.left_out_count == 0 && !line.summary_cut) return;
   const Task& task = *context_.cluster.tasks.Find(id);
   Noted& noted = noted_[id];
@@ -112,12 +112,12 @@ void ReportHandler::NoteLosses(const TaskId& id, const ReportLine& line) {
   }
   if (line.summary_cut && !std::exchange(noted.summary_cut, true)) {
     context_.Event(task.experiment, id.str(), "summary_cut",
-                   absl::StrCat("the summary of `done` is kept up to ", kMaxSummary,
+                   absl::StrCat("the summary of `done` is kept up to ", core::kMaxSummary,
                                 " bytes of JSON; members that do not fit are left out"));
   }
 }
 
-bool ReportHandler::StepFits(const TaskId& id, const Run& run, const ReportLine& line) {
+bool ReportHandler::StepFits(const TaskId& id, const Run& run, const core::ReportLine& line) {
   const int64_t last = std::max(run.max_steps, run.stop_at_step);
   if (line.step <= last) return true;
   Bad(id, absl::StrCat("\"step\" is ", line.step, ": this run has ", last,
@@ -125,7 +125,7 @@ bool ReportHandler::StepFits(const TaskId& id, const Run& run, const ReportLine&
   return false;
 }
 
-void ReportHandler::Record(const Task& task, Run& run, const ReportLine& line) {
+void ReportHandler::Record(const Task& task, Run& run, const core::ReportLine& line) {
   run.step = std::max(run.step, line.step);
   for (const auto& [name, value] : line.metrics) {
     if (!TakesName(run, name)) continue;
@@ -151,11 +151,11 @@ bool ReportHandler::TakesName(Run& run, const std::string& name) {
   return false;
 }
 
-void ReportHandler::NoteSweepMetric(Run& run, const ReportLine& line) {
+void ReportHandler::NoteSweepMetric(Run& run, const core::ReportLine& line) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
   if (!spec.sweep || !spec.HasStage(StageKind::kSweep)) return;
   const std::string& metric = spec.sweep->metric;
-  if (MetricOf(line, metric).has_value() || HasMetric(run, metric)) {
+  if (core::MetricOf(line, metric).has_value() || state::HasMetric(run, metric)) {
     run.metric_missing.clear();
     return;
   }
@@ -163,19 +163,19 @@ void ReportHandler::NoteSweepMetric(Run& run, const ReportLine& line) {
   const std::vector<const Run*> all = context_.cluster.RunsOf(run.experiment);
   const bool said = std::any_of(all.begin(), all.end(),
                                 [](const Run* other) { return !other->metric_missing.empty(); });
-  run.metric_missing = MissingMetric(line, metric);
+  run.metric_missing = state::MissingMetric(line, metric);
   if (!said) {
     context_.Event(run.experiment, run.id.str(), "metric_missing", run.metric_missing);
   }
 }
 
-void ReportHandler::Progress(const TaskId& id, const ReportLine& line) {
+void ReportHandler::Progress(const TaskId& id, const core::ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
   if (task.run.empty()) {
     Task& changed = context_.cluster.tasks.Mutate(id);
     changed.progress = line.step;
-    const std::optional<double> total = MetricOf(line, "total");
-    if (total && *total >= 0 && *total <= static_cast<double>(kMaxStep)) {
+    const std::optional<double> total = core::MetricOf(line, "total");
+    if (total && *total >= 0 && *total <= static_cast<double>(core::kMaxStep)) {
       changed.progress_total = static_cast<int64_t>(*total);
     }
     return;
@@ -186,7 +186,7 @@ void ReportHandler::Progress(const TaskId& id, const ReportLine& line) {
   CountTokens(run, line);
   Record(task, run, line);
   for (const char* name : {"train_loss", "grad_norm"}) {
-    const std::optional<double> value = MetricOf(line, name);
+    const std::optional<double> value = core::MetricOf(line, name);
     if (value && !std::isfinite(*value)) {
       hooks_.on_non_finite(run_id, line.step, name, *value);
       return;
@@ -194,7 +194,7 @@ void ReportHandler::Progress(const TaskId& id, const ReportLine& line) {
   }
 }
 
-void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
+void ReportHandler::ValidationReport(const TaskId& id, const core::ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
   if (task.run.empty()) return;
   const RunId run_id = task.run;
@@ -205,7 +205,7 @@ void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
   // Trainers may report one step in several lines, a validation set each.
   if (const ValidationRecord* known = run.validations.Find(line.step)) {
     ValidationRecord filled = *known;
-    if (!FillIn(validation, filled)) return;
+    if (!state::FillIn(validation, filled)) return;
     run.validations.Replace(filled);
   } else {
     run.validations.Insert(validation);
@@ -214,11 +214,11 @@ void ReportHandler::ValidationReport(const TaskId& id, const ReportLine& line) {
   hooks_.on_validation(run_id, line.step);
 }
 
-ValidationRecord ReportHandler::ValidationOf(const Task& task, const ReportLine& line) const {
+ValidationRecord ReportHandler::ValidationOf(const Task& task, const core::ReportLine& line) const {
   ValidationRecord validation{line.step,
                               task.attempts,
-                              MetricOf(line, "validation_loss"),
-                              MetricOf(line, "validation_accuracy"),
+                              core::MetricOf(line, "validation_loss"),
+                              core::MetricOf(line, "validation_accuracy"),
                               line.correct,
                               line.items,
                               line.chance,
@@ -226,9 +226,9 @@ ValidationRecord ReportHandler::ValidationOf(const Task& task, const ReportLine&
                               std::nullopt};
   const auto& sweep = context_.ExperimentOf(task).spec->sweep;
   if (sweep && sweep->metric != "validation_loss" && sweep->metric != "validation_accuracy") {
-    validation.ranked = MetricOf(line, sweep->metric);
+    validation.ranked = core::MetricOf(line, sweep->metric);
   }
   return validation;
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -7,7 +7,7 @@
 
 #include "coordinator/controller/context.h"
 
-namespace scm {
+namespace scm::controller {
 
 class ReportHandler {
  public:
@@ -32,25 +32,25 @@ class ReportHandler {
     bool left_out = false, summary_cut = false;
   };
 
-  void Line(const TaskId& id, const ReportLine& line);
+  void Line(const TaskId& id, const core::ReportLine& line);
   // The first few bad lines of a task are named, then every tenth power of their number.
   void Bad(const TaskId& id, absl::string_view problem, int64_t lines = 1);
-  void NoteLosses(const TaskId& id, const ReportLine& line);
-  void Progress(const TaskId& id, const ReportLine& line);
-  void ValidationReport(const TaskId& id, const ReportLine& line);
+  void NoteLosses(const TaskId& id, const core::ReportLine& line);
+  void Progress(const TaskId& id, const core::ReportLine& line);
+  void ValidationReport(const TaskId& id, const core::ReportLine& line);
   // Whether the step is one that this run can have; else the line is a bad one.
-  bool StepFits(const TaskId& id, const Run& run, const ReportLine& line);
+  bool StepFits(const TaskId& id, const Run& run, const core::ReportLine& line);
   // Rows for every metric, and the latest values.
-  void Record(const Task& task, Run& run, const ReportLine& line);
-  ValidationRecord ValidationOf(const Task& task, const ReportLine& line) const;
+  void Record(const Task& task, Run& run, const core::ReportLine& line);
+  ValidationRecord ValidationOf(const Task& task, const core::ReportLine& line) const;
   // Whether rows of this name are kept; says once that a run has used up its names.
   bool TakesName(Run& run, const std::string& name);
   // Keeps, or drops again, why the sweep's metric is in no validation of this run.
-  void NoteSweepMetric(Run& run, const ReportLine& line);
+  void NoteSweepMetric(Run& run, const core::ReportLine& line);
 
   ControllerContext& context_;
   Hooks hooks_;
   std::map<TaskId, Noted> noted_;  // of tasks with something to note; begins anew with the process
 };
 
-}  // namespace scm
+}  // namespace scm::controller

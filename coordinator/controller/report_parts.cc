@@ -9,13 +9,13 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/core/search/searcher.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
 constexpr size_t kWarnings = 100;             // of one report
 constexpr int64_t kDataCheckLimit = 1 << 20;  // bytes; a check of thousands of tasks is below it
 
-Json TrialJson(const Json& run, const RankedTrial& ranked) {
+Json TrialJson(const Json& run, const search::RankedTrial& ranked) {
   const bool valued = ranked.step > 0;
   Json json = {{"trial", MemberAt(run, "trial")},
                {"run", MemberAt(run, "id")},
@@ -27,9 +27,9 @@ Json TrialJson(const Json& run, const RankedTrial& ranked) {
   return json;
 }
 
-const Task* LastTaskOf(const Snapshot& snapshot, const ExperimentId& id, TaskKind kind) {
+const Task* LastTaskOf(const state::Snapshot& snapshot, const ExperimentId& id, TaskKind kind) {
   const Task* last = nullptr;
-  for (const Task* task : TasksInOrder(snapshot, id)) {
+  for (const Task* task : state::TasksInOrder(snapshot, id)) {
     if (task->kind == kind) last = task;
   }
   return last;
@@ -42,7 +42,7 @@ void AddWarning(const std::string& warning, Json& list) {
 
 }  // namespace
 
-Json SweepPart(const Snapshot& snapshot, const Experiment& experiment, const Json& runs) {
+Json SweepPart(const state::Snapshot& snapshot, const Experiment& experiment, const Json& runs) {
   if (!experiment.spec->sweep) return nullptr;
   const SweepSpec& spec = *experiment.spec->sweep;
   std::vector<Json> sweep_runs;
@@ -50,9 +50,9 @@ Json SweepPart(const Snapshot& snapshot, const Experiment& experiment, const Jso
     if (StringAt(run, "stage") == "sweep") sweep_runs.push_back(run);
   }
   Json trials = Json::array();
-  const auto searcher = MakeSearcher(spec, experiment.spec->training.max_steps);
+  const auto searcher = search::MakeSearcher(spec, experiment.spec->training.max_steps);
   if (!sweep_runs.empty() && searcher.ok()) {
-    for (const RankedTrial& ranked : (*searcher)->Ranking(experiment.search)) {
+    for (const search::RankedTrial& ranked : (*searcher)->Ranking(experiment.search)) {
       const auto run = std::find_if(sweep_runs.begin(), sweep_runs.end(), [&](const Json& one) {
         return StringAt(one, "trial") == ranked.trial.str();
       });
@@ -71,7 +71,7 @@ Json SweepPart(const Snapshot& snapshot, const Experiment& experiment, const Jso
           {"trials", trials}};
 }
 
-Json DataCheckPart(const Snapshot& snapshot, const ExperimentId& id) {
+Json DataCheckPart(const state::Snapshot& snapshot, const ExperimentId& id) {
   const Task* check = LastTaskOf(snapshot, id, TaskKind::kCheck);
   if (check == nullptr) return nullptr;
   const auto found = snapshot.artifacts->find(absl::StrCat(check->id.str(), "/data_check"));
@@ -86,7 +86,7 @@ Json DataCheckPart(const Snapshot& snapshot, const ExperimentId& id) {
   return nullptr;
 }
 
-Json WarningsPart(const Snapshot& snapshot, const Experiment& experiment) {
+Json WarningsPart(const state::Snapshot& snapshot, const Experiment& experiment) {
   Json list = Json::array();
   for (const std::string& warning : experiment.warnings) AddWarning(warning, list);
   const Task* check = LastTaskOf(snapshot, experiment.id, TaskKind::kCheck);
@@ -97,7 +97,7 @@ Json WarningsPart(const Snapshot& snapshot, const Experiment& experiment) {
   return list;
 }
 
-Json ExportPart(const Snapshot& snapshot, const ExperimentId& id) {
+Json ExportPart(const state::Snapshot& snapshot, const ExperimentId& id) {
   const Task* task = LastTaskOf(snapshot, id, TaskKind::kExport);
   if (task == nullptr) return nullptr;
   const Json& summary = task->summary;
@@ -109,4 +109,4 @@ Json ExportPart(const Snapshot& snapshot, const ExperimentId& id) {
           {"step", MemberAt(summary, "step")}};
 }
 
-}  // namespace scm
+}  // namespace scm::views

@@ -5,20 +5,20 @@
 #include "common/json.h"
 #include "coordinator/controller/cluster.h"
 
-namespace scm {
+namespace scm::views {
 
 // Every trial with its parameters, the value it was ranked by and how it ended, best first; null
 // without a sweep.
-Json SweepPart(const Snapshot& snapshot, const Experiment& experiment, const Json& runs);
+Json SweepPart(const state::Snapshot& snapshot, const Experiment& experiment, const Json& runs);
 
 // data_check.json of the stage check, read from its artifact; null where there is none that can be
 // read.
-Json DataCheckPart(const Snapshot& snapshot, const ExperimentId& id);
+Json DataCheckPart(const state::Snapshot& snapshot, const ExperimentId& id);
 
 // What the check at submission and the stage check warned of, each once.
-Json WarningsPart(const Snapshot& snapshot, const Experiment& experiment);
+Json WarningsPart(const state::Snapshot& snapshot, const Experiment& experiment);
 
 // Which seed was exported, and how far; null without a task that exports.
-Json ExportPart(const Snapshot& snapshot, const ExperimentId& id);
+Json ExportPart(const state::Snapshot& snapshot, const ExperimentId& id);
 
-}  // namespace scm
+}  // namespace scm::views

@@ -10,7 +10,7 @@
 #include "coordinator/controller/cluster.h"
 #include "coordinator/controller/persist.h"
 
-namespace scm {
+namespace scm::state {
 namespace {
 
 // A trainer's report may be nested as deep as ParseReportJson allows, and is stored inside a row.
@@ -30,7 +30,7 @@ std::string ColumnOf(const T& record) {
 }
 
 template <typename Id, typename T>
-absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Json&),
+absl::Status RestoreRow(const store::EntityRow& row, absl::StatusOr<T> (*read)(const Json&),
                         Table<Id, T>& table) {
   SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "its body", kRowLimits));
   if (StringAt(json, "id") != row.id) {
@@ -46,7 +46,7 @@ absl::Status RestoreRow(const EntityRow& row, absl::StatusOr<T> (*read)(const Js
   return absl::OkStatus();
 }
 
-absl::Status RestoreValidations(const EntityRow& row, Table<RunId, Run>& runs) {
+absl::Status RestoreValidations(const store::EntityRow& row, Table<RunId, Run>& runs) {
   const RunId id(row.id.substr(0, row.id.find('/')));
   if (runs.Find(id) == nullptr) return absl::DataLossError("its run is not there");
   SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "its body", kRowLimits));
@@ -56,37 +56,37 @@ absl::Status RestoreValidations(const EntityRow& row, Table<RunId, Run>& runs) {
   return absl::OkStatus();
 }
 
-absl::Status ReadRow(const EntityRow& row, Cluster& cluster) {
+absl::Status ReadRow(const store::EntityRow& row, Cluster& cluster) {
   switch (row.table) {
-    case EntityTable::kExperiments:
+    case store::EntityTable::kExperiments:
       return RestoreRow(row, ExperimentFromJson, cluster.experiments);
-    case EntityTable::kTrials:
+    case store::EntityTable::kTrials:
       return RestoreRow(row, TrialFromJson, cluster.trials);
-    case EntityTable::kRuns:
+    case store::EntityTable::kRuns:
       return RestoreRow(row, RunFromJson, cluster.runs);
-    case EntityTable::kTasks:
+    case store::EntityTable::kTasks:
       return RestoreRow(row, TaskFromJson, cluster.tasks);
-    case EntityTable::kWorkers:
+    case store::EntityTable::kWorkers:
       return RestoreRow(row, WorkerFromJson, cluster.workers);
-    case EntityTable::kCheckpoints:
+    case store::EntityTable::kCheckpoints:
       return RestoreRow(row, CheckpointFromJson, cluster.checkpoints);
-    case EntityTable::kArtifacts:
+    case store::EntityTable::kArtifacts:
       return RestoreRow(row, ArtifactFromJson, cluster.artifacts);
-    case EntityTable::kCertificates:
+    case store::EntityTable::kCertificates:
       return RestoreRow(row, CertificateFromJson, cluster.certificates);
-    case EntityTable::kValidations:
+    case store::EntityTable::kValidations:
       return RestoreValidations(row, cluster.runs);
-    case EntityTable::kMeta:
+    case store::EntityTable::kMeta:
       break;
   }
   return absl::OkStatus();
 }
 
 // Without rows of these tables an experiment cannot go on.
-bool IsVital(EntityTable table) {
-  return table == EntityTable::kExperiments || table == EntityTable::kTrials ||
-         table == EntityTable::kRuns || table == EntityTable::kTasks ||
-         table == EntityTable::kValidations;
+bool IsVital(store::EntityTable table) {
+  return table == store::EntityTable::kExperiments || table == store::EntityTable::kTrials ||
+         table == store::EntityTable::kRuns || table == store::EntityTable::kTasks ||
+         table == store::EntityTable::kValidations;
 }
 
 // What is wrong with what a record refers to, or "".
@@ -192,7 +192,7 @@ void Strip(const ExperimentId& id, const std::string& reason, Cluster& cluster) 
 }
 
 // Stands for an experiment whose own row cannot be read.
-Experiment Placeholder(const EntityRow& row) {
+Experiment Placeholder(const store::EntityRow& row) {
   Experiment experiment;
   experiment.id = ExperimentId(row.id);
   const absl::StatusOr<Json> body = ParseJson(row.body, "its body", kRowLimits);
@@ -207,12 +207,12 @@ const std::string& RowIdOf(const CertificateId& id) { return id.str(); }
 
 // Single records that refer to what is not there.
 template <typename Id, typename T>
-void SetAsideDangling(EntityTable name, const Cluster& cluster, Table<Id, T>& table,
+void SetAsideDangling(store::EntityTable name, const Cluster& cluster, Table<Id, T>& table,
                       std::vector<SetAsideRow>& aside) {
   ForgetIf(table, [&](const T& record) {
     const std::string problem = Dangling(cluster, record);
     if (problem.empty()) return false;
-    aside.push_back({EntityTableName(name), RowIdOf(record.id), "", problem});
+    aside.push_back({store::EntityTableName(name), RowIdOf(record.id), "", problem});
     return true;
   });
 }
@@ -228,7 +228,7 @@ int64_t NumberIn(absl::string_view id) {
 
 }  // namespace
 
-void Cluster::RestoreMeta(const EntityRow& row, std::vector<SetAsideRow>& aside) {
+void Cluster::RestoreMeta(const store::EntityRow& row, std::vector<SetAsideRow>& aside) {
   const absl::Status read = Guarded("its body", [&]() -> absl::Status {
     SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "its body", kRowLimits));
     if (row.id == kClockRow) stored_clock_ = json;
@@ -242,27 +242,29 @@ void Cluster::RestoreMeta(const EntityRow& row, std::vector<SetAsideRow>& aside)
     return absl::OkStatus();
   });
   if (!read.ok()) {
-    aside.push_back({EntityTableName(row.table), row.id, "", std::string(read.message())});
+    aside.push_back({store::EntityTableName(row.table), row.id, "", std::string(read.message())});
   }
 }
 
-std::vector<SetAsideRow> Cluster::Restore(const StoredState& stored) {
+std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
   std::vector<SetAsideRow> aside;
   Broken broken;
-  for (const EntityRow& row : stored.entities) {
-    if (row.table == EntityTable::kMeta) {
+  for (const store::EntityRow& row : stored.entities) {
+    if (row.table == store::EntityTable::kMeta) {
       RestoreMeta(row, aside);
       continue;
     }
     const absl::Status read = Guarded("its body", [&] { return ReadRow(row, *this); });
     if (read.ok()) continue;
     // Validations of a run that was set aside are not named beside it.
-    if (row.table == EntityTable::kValidations && broken.contains(ExperimentId(row.experiment))) {
+    if (row.table == store::EntityTable::kValidations &&
+        broken.contains(ExperimentId(row.experiment))) {
       continue;
     }
     const std::string reason = LineOf(read.message(), 300);
-    aside.push_back({EntityTableName(row.table), LineOf(row.id, 100), row.experiment, reason});
-    if (row.table == EntityTable::kExperiments) {
+    aside.push_back(
+        {store::EntityTableName(row.table), LineOf(row.id, 100), row.experiment, reason});
+    if (row.table == store::EntityTable::kExperiments) {
       experiments.Insert(ExperimentId(row.id), Placeholder(row));
     }
     if (IsVital(row.table)) {
@@ -282,12 +284,12 @@ std::vector<SetAsideRow> Cluster::Restore(const StoredState& stored) {
         [&broken_id = id](const SetAsideRow& row) { return row.experiment == broken_id.str(); });
     if (!listed) aside.push_back({"experiments", id.str(), id.str(), reason});
   }
-  SetAsideDangling(EntityTable::kCheckpoints, *this, checkpoints, aside);
-  SetAsideDangling(EntityTable::kArtifacts, *this, artifacts, aside);
-  SetAsideDangling(EntityTable::kCertificates, *this, certificates, aside);
+  SetAsideDangling(store::EntityTable::kCheckpoints, *this, checkpoints, aside);
+  SetAsideDangling(store::EntityTable::kArtifacts, *this, artifacts, aside);
+  SetAsideDangling(store::EntityTable::kCertificates, *this, certificates, aside);
   // No id is ever given twice, also where the counters were lost.
-  for (const EntityRow& row : stored.entities) {
-    if (row.id.empty() || row.table == EntityTable::kMeta) continue;
+  for (const store::EntityRow& row : stored.entities) {
+    if (row.id.empty() || row.table == store::EntityTable::kMeta) continue;
     int64_t& last = counters_[row.id[0]];
     last = std::max(last, NumberIn(row.id));
   }
@@ -335,10 +337,10 @@ std::vector<SetAsideRow> Cluster::NewlySetAside(const std::vector<SetAsideRow>& 
     if (!known_aside_.contains(key)) fresh.push_back(row);
   }
   if (keys != known_aside_) {
-    pending_.upserts.push_back({EntityTable::kMeta, kSetAsideRow, "", DumpJson(all)});
+    pending_.upserts.push_back({store::EntityTable::kMeta, kSetAsideRow, "", DumpJson(all)});
     known_aside_ = std::move(keys);
   }
   return fresh;
 }
 
-}  // namespace scm
+}  // namespace scm::state

@@ -4,12 +4,13 @@
 #include "coordinator/checkpoint/gc.h"
 #include "coordinator/controller/snapshot_index.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
-GcRun GcRunOf(const Cluster& cluster, const Run& run) {
-  GcRun gc{run.id.str(), {}, run.best_step, run.stop_at_step};
-  for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
+checkpoint::GcRun GcRunOf(const state::Cluster& cluster, const Run& run) {
+  checkpoint::GcRun gc{run.id.str(), {}, run.best_step, run.stop_at_step};
+  for (const CheckpointRecord* checkpoint :
+       state::CheckpointsOf(cluster.checkpoints.all(), run.id)) {
     if (checkpoint->deleted) continue;
     gc.checkpoints.push_back({checkpoint->id, checkpoint->step, checkpoint->bytes});
   }
@@ -23,15 +24,15 @@ absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const Exper
   if (context.cluster.experiments.Find(id) == nullptr) {
     return absl::NotFoundError(absl::StrCat("there is no experiment ", id.str()));
   }
-  std::vector<GcRun> runs;
+  std::vector<checkpoint::GcRun> runs;
   for (const Run* run : context.cluster.RunsOf(id)) runs.push_back(GcRunOf(context.cluster, *run));
   std::set<std::string> reachable;
-  for (const Run* run : ConvergedReplicates(context.cluster.View(context.now), id)) {
+  for (const Run* run : state::ConvergedReplicates(context.cluster.View(context.now), id)) {
     reachable.insert(absl::StrCat(run->id.str(), "/", *run->best_step));
   }
-  const GcPlan plan = PlanGc(runs, reachable);
+  const checkpoint::GcPlan plan = checkpoint::PlanGc(runs, reachable);
   Json kept = Json::array(), removed = Json::array();
-  for (const GcDecision& decision : plan.decisions) {
+  for (const checkpoint::GcDecision& decision : plan.decisions) {
     (decision.keep ? kept : removed)
         .push_back({{"id", decision.id}, {"bytes", decision.bytes}, {"reason", decision.reason}});
     if (decision.keep || preview) continue;
@@ -52,4 +53,4 @@ absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const Exper
   return DumpJson(answer);
 }
 
-}  // namespace scm
+}  // namespace scm::controller

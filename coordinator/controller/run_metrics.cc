@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/suggest.h"
 
-namespace scm {
+namespace scm::state {
 namespace {
 
 // As many names as fit a sentence.
@@ -78,7 +78,7 @@ bool FillIn(const ValidationRecord& later, ValidationRecord& known) {
   return filled;
 }
 
-std::string MissingMetric(const ReportLine& line, const std::string& metric) {
+std::string MissingMetric(const core::ReportLine& line, const std::string& metric) {
   std::vector<std::string> names;
   for (const auto& [name, value] : line.metrics) names.push_back(name);
   std::string text =
@@ -119,4 +119,4 @@ const Run* BestRunOf(const ExperimentSpec& spec, const std::vector<const Run*>& 
   return runs.front();
 }
 
-}  // namespace scm
+}  // namespace scm::state

@@ -9,7 +9,7 @@
 #include "coordinator/core/model.h"
 #include "coordinator/core/report_line.h"
 
-namespace scm {
+namespace scm::state {
 
 // The value by which `sweep.metric` ranks; nullopt: the validation lacks it. May be non-finite.
 std::optional<double> MetricOf(const ValidationRecord& validation, const std::string& metric);
@@ -26,7 +26,7 @@ bool FillIn(const ValidationRecord& later, ValidationRecord& known);
 // Whether any validation of the run has the metric.
 bool HasMetric(const Run& run, const std::string& metric);
 // Says that a validation lacks the metric, and which names it has.
-std::string MissingMetric(const ReportLine& line, const std::string& metric);
+std::string MissingMetric(const core::ReportLine& line, const std::string& metric);
 
 // Of two checkpointed steps of a run: whether `a` is to be evaluated rather than `b`. The lower
 // finite validation loss wins; where neither has one, the better by `sweep.metric`; else the later.
@@ -37,4 +37,4 @@ bool IsBetterStep(const ExperimentSpec& spec, const Run& run, int64_t a, int64_t
 // the first.
 const Run* BestRunOf(const ExperimentSpec& spec, const std::vector<const Run*>& runs);
 
-}  // namespace scm
+}  // namespace scm::state

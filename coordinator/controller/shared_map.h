@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace scm {
+namespace scm::state {
 
 template <typename Key, typename Value>
 class SharedMap {
@@ -156,4 +156,4 @@ class SharedMap {
   size_t size_ = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::state

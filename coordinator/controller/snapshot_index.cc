@@ -3,7 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::state {
 
 ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
@@ -83,4 +83,4 @@ const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& 
   return latest;
 }
 
-}  // namespace scm
+}  // namespace scm::state

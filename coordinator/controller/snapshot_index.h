@@ -7,7 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "coordinator/controller/cluster.h"
 
-namespace scm {
+namespace scm::state {
 
 // The experiment that an id of any kind belongs to; empty for ids that belong to none.
 ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id);
@@ -29,4 +29,4 @@ std::vector<const CheckpointRecord*> CheckpointsOf(
 // The latest checkpoint of a run that is not deleted, or null.
 const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& run);
 
-}  // namespace scm
+}  // namespace scm::state

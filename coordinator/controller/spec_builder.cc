@@ -4,7 +4,7 @@
 #include "common/status_macros.h"
 #include "experiment/parse.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 Json InputsJson(const std::vector<SpecInput>& inputs) {
@@ -20,7 +20,7 @@ Json InputsJson(const std::vector<SpecInput>& inputs) {
   return list;
 }
 
-Json EvaluateJson(const std::optional<EvaluationPart>& part) {
+Json EvaluateJson(const std::optional<core::EvaluationPart>& part) {
   if (!part) return nullptr;
   return {{"base", part->base}, {"baselines", part->baselines}, {"latency", part->latency}};
 }
@@ -98,4 +98,4 @@ std::vector<std::string> CommandOf(const ExperimentSpec& spec, TaskKind kind) {
   return {};
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -10,7 +10,7 @@
 #include "common/json.h"
 #include "coordinator/core/model.h"
 
-namespace scm {
+namespace scm::controller {
 
 struct SpecInput {
   std::string kind;  // "checkpoint", "evaluation", "report_data"
@@ -36,4 +36,4 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts);
 // argv of the program that carries out a task of this kind.
 std::vector<std::string> CommandOf(const ExperimentSpec& spec, TaskKind kind);
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -9,31 +9,32 @@
 #include "coordinator/controller/stage_outcome.h"
 #include "experiment/parse.h"
 
-namespace scm {
+namespace scm::controller {
 
 namespace {
 
-bool HasCheckpoint(const Cluster& cluster, const Run& run, int64_t step) {
+bool HasCheckpoint(const state::Cluster& cluster, const Run& run, int64_t step) {
   const CheckpointRecord* found = cluster.checkpoints.Find(absl::StrCat(run.id.str(), "/", step));
   return found != nullptr && !found->deleted;
 }
 
-bool IsBetter(const Cluster& cluster, const Run& run, int64_t a, int64_t b) {
-  return IsBetterStep(*cluster.experiments.Find(run.experiment)->spec, run, a, b);
+bool IsBetter(const state::Cluster& cluster, const Run& run, int64_t a, int64_t b) {
+  return state::IsBetterStep(*cluster.experiments.Find(run.experiment)->spec, run, a, b);
 }
 
 }  // namespace
 
-std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run) {
+std::optional<int64_t> BestStep(const state::Cluster& cluster, const Run& run) {
   std::optional<int64_t> best;
-  for (const CheckpointRecord* checkpoint : CheckpointsOf(cluster.checkpoints.all(), run.id)) {
+  for (const CheckpointRecord* checkpoint :
+       state::CheckpointsOf(cluster.checkpoints.all(), run.id)) {
     if (checkpoint->deleted) continue;
     if (!best || IsBetter(cluster, run, checkpoint->step, *best)) best = checkpoint->step;
   }
   return best;
 }
 
-std::optional<int64_t> BestStepWith(const Cluster& cluster, const Run& run, int64_t step) {
+std::optional<int64_t> BestStepWith(const state::Cluster& cluster, const Run& run, int64_t step) {
   if (run.best_step && !HasCheckpoint(cluster, run, *run.best_step)) return BestStep(cluster, run);
   if (!HasCheckpoint(cluster, run, step)) return run.best_step;
   return !run.best_step || IsBetter(cluster, run, step, *run.best_step) ? step : run.best_step;
@@ -157,7 +158,7 @@ void StageDriver::StartCheck(const ExperimentId& id) {
          false);
 }
 
-void StageDriver::StartSweep(const ExperimentId& id) { TellSearcher(id, SearchStarted{}); }
+void StageDriver::StartSweep(const ExperimentId& id) { TellSearcher(id, search::SearchStarted{}); }
 
 void StageDriver::StartReplicate(const ExperimentId& id, bool fallback) {
   const Experiment& experiment = *context_.cluster.experiments.Find(id);
@@ -169,23 +170,24 @@ void StageDriver::StartReplicate(const ExperimentId& id, bool fallback) {
 
 void StageDriver::StartEvaluate(const ExperimentId& id) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
-  const auto runs = ConvergedReplicates(context_.cluster.View(context_.now), id);
-  std::vector<TrainedSeed> seeds;
+  const auto runs = state::ConvergedReplicates(context_.cluster.View(context_.now), id);
+  std::vector<core::TrainedSeed> seeds;
   for (const Run* run : runs) seeds.push_back({run->id, run->seed});
   const bool fallback = !runs.empty() && runs.front()->fallback;
-  for (const EvaluationPart& part : EvaluationParts(spec, fallback, seeds)) {
+  for (const core::EvaluationPart& part : core::EvaluationParts(spec, fallback, seeds)) {
     AddTask(id, StageKind::kEvaluate, TaskKind::kEvaluate).part = part;
   }
 }
 
-void StageDriver::TellSearcher(const ExperimentId& id, const SearchEvent& event) {
+void StageDriver::TellSearcher(const ExperimentId& id, const search::SearchEvent& event) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
-  const auto searcher = MakeSearcher(*spec.sweep, spec.training.max_steps);
+  const auto searcher = search::MakeSearcher(*spec.sweep, spec.training.max_steps);
   if (!searcher.ok()) return;  // refused at submission
-  SearchStep step = (*searcher)->Advance(context_.cluster.experiments.Find(id)->search, event);
+  search::SearchStep step =
+      (*searcher)->Advance(context_.cluster.experiments.Find(id)->search, event);
   Mutable(id).search = std::move(step.state);
-  for (const SearchAction& action : step.actions) {
-    if (const auto* create = std::get_if<CreateTrial>(&action)) {
+  for (const search::SearchAction& action : step.actions) {
+    if (const auto* create = std::get_if<search::CreateTrial>(&action)) {
       Trial trial;
       trial.id = context_.cluster.NewId<TrialId>();
       trial.experiment = id;
@@ -193,14 +195,14 @@ void StageDriver::TellSearcher(const ExperimentId& id, const SearchEvent& event)
       trial.run = AddRun(id, StageKind::kSweep, TaskKind::kTrain, spec.sweep->seed,
                          create->parameters, (*searcher)->rungs().back(), trial.id, false);
       context_.cluster.AddTrial(trial);
-      TellSearcher(id, TrialCreated{trial.id, create->parameters});
-    } else if (const auto* stop = std::get_if<StopTrial>(&action)) {
+      TellSearcher(id, search::TrialCreated{trial.id, create->parameters});
+    } else if (const auto* stop = std::get_if<search::StopTrial>(&action)) {
       const Trial* trial = context_.cluster.trials.Find(stop->trial);
       if (trial == nullptr) continue;  // a stored search that knows trials which nobody else does
       const Run& run = *context_.cluster.runs.Find(trial->run);
       context_.Transition(run.task, StopRequested{StopReason::kRung, "", stop->reason})
           .IgnoreError();
-    } else if (const auto* go_on = std::get_if<ContinueTrial>(&action)) {
+    } else if (const auto* go_on = std::get_if<search::ContinueTrial>(&action)) {
       const Trial* trial = context_.cluster.trials.Find(go_on->trial);
       if (trial == nullptr) continue;
       const Run& run = *context_.cluster.runs.Find(trial->run);
@@ -213,14 +215,15 @@ void StageDriver::AfterValidation(const RunId& id) {
   const Run& run = *context_.cluster.runs.Find(id);
   if (run.stage != StageKind::kSweep || run.validations.empty()) return;
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
-  const auto searcher = MakeSearcher(*spec.sweep, spec.training.max_steps);
+  const auto searcher = search::MakeSearcher(*spec.sweep, spec.training.max_steps);
   if (!searcher.ok()) return;
   for (const int64_t rung : (*searcher)->rungs()) {
     if (rung <= context_.cluster.runs.Find(id)->searched_step) continue;
-    const std::optional<double> value = MetricAtStep(run, spec.sweep->metric, rung);
+    const std::optional<double> value = state::MetricAtStep(run, spec.sweep->metric, rung);
     if (!value) return;
     context_.cluster.runs.Mutate(id).searched_step = rung;
-    if (std::isfinite(*value)) TellSearcher(run.experiment, RungReached{run.trial, rung, *value});
+    if (std::isfinite(*value))
+      TellSearcher(run.experiment, search::RungReached{run.trial, rung, *value});
   }
 }
 
@@ -238,16 +241,18 @@ void StageDriver::TellExits(const ExperimentId& id) {
     const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
     // Early stopping ended it before its last rung: its best value stands for the rungs it skipped.
     if (task.state == State::kSucceeded && !task.stop_reason) {
-      const std::optional<double> best = BestMetric(run, spec.sweep->metric, spec.sweep->mode);
-      const auto searcher = MakeSearcher(*spec.sweep, spec.training.max_steps);
+      const std::optional<double> best =
+          state::BestMetric(run, spec.sweep->metric, spec.sweep->mode);
+      const auto searcher = search::MakeSearcher(*spec.sweep, spec.training.max_steps);
       for (const int64_t rung : (*searcher)->rungs()) {
         if (!best || rung <= run.searched_step) continue;
         context_.cluster.runs.Mutate(run.id).searched_step = rung;
-        TellSearcher(id, RungReached{trial_id, rung, *best});
+        TellSearcher(id, search::RungReached{trial_id, rung, *best});
       }
     }
     context_.cluster.trials.Mutate(trial_id).exited = true;
-    TellSearcher(id, TrialExited{trial_id, EndOfTrial(*context_.cluster.tasks.Find(run.task))});
+    TellSearcher(id,
+                 search::TrialExited{trial_id, EndOfTrial(*context_.cluster.tasks.Find(run.task))});
   }
 }
 
@@ -275,7 +280,7 @@ void StageDriver::EndStage(const ExperimentId& id, StageRecord& stage) {
 
 void StageDriver::EndSweep(const ExperimentId& id, StageRecord& stage) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
-  const auto searcher = MakeSearcher(*spec.sweep, spec.training.max_steps);
+  const auto searcher = search::MakeSearcher(*spec.sweep, spec.training.max_steps);
   const SweepOutcome outcome =
       JudgeSweep(context_.cluster, *spec.sweep,
                  (*searcher)->Ranking(context_.cluster.experiments.Find(id)->search));
@@ -404,4 +409,4 @@ absl::Status StageDriver::ResumeExperiment(const ExperimentId& id) {
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::controller

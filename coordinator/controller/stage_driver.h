@@ -9,7 +9,7 @@
 #include "coordinator/controller/context.h"
 #include "coordinator/core/search/searcher.h"
 
-namespace scm {
+namespace scm::controller {
 
 class StageDriver {
  public:
@@ -40,7 +40,7 @@ class StageDriver {
   Task& AddTask(const ExperimentId& id, StageKind stage, TaskKind kind);
   RunId AddRun(const ExperimentId& id, StageKind stage, TaskKind kind, int64_t seed,
                const Json& parameters, int64_t stop_at_step, const TrialId& trial, bool fallback);
-  void TellSearcher(const ExperimentId& id, const SearchEvent& event);
+  void TellSearcher(const ExperimentId& id, const search::SearchEvent& event);
   void TellExits(const ExperimentId& id);
   void EndSweep(const ExperimentId& id, StageRecord& stage);
   void EndReplicate(const ExperimentId& id, StageRecord& stage);
@@ -51,9 +51,9 @@ class StageDriver {
 };
 
 // Best step of a run so far (IsBetterStep), among those whose checkpoint is there.
-std::optional<int64_t> BestStep(const Cluster& cluster, const Run& run);
+std::optional<int64_t> BestStep(const state::Cluster& cluster, const Run& run);
 // The same, where only this step may have got its validation or its checkpoint since run.best_step
 // was right; costs the same however many there are.
-std::optional<int64_t> BestStepWith(const Cluster& cluster, const Run& run, int64_t step);
+std::optional<int64_t> BestStepWith(const state::Cluster& cluster, const Run& run, int64_t step);
 
-}  // namespace scm
+}  // namespace scm::controller

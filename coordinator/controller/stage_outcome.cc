@@ -8,7 +8,7 @@
 #include "common/human.h"
 #include "common/text.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 const StageRecord* FindStage(const Experiment& experiment, StageKind kind) {
@@ -19,14 +19,15 @@ const StageRecord* FindStage(const Experiment& experiment, StageKind kind) {
 }
 
 // Null where a damaged search state ranks what is not there.
-const Run* RunOf(const Cluster& cluster, const RankedTrial& ranked) {
+const Run* RunOf(const state::Cluster& cluster, const search::RankedTrial& ranked) {
   const Trial* trial = cluster.trials.Find(ranked.trial);
   return trial == nullptr ? nullptr : cluster.runs.Find(trial->run);
 }
 
 // Why the first of these trials that lacks the sweep's metric does; "" where none does.
-std::string MissingMetricOf(const Cluster& cluster, const std::vector<RankedTrial>& trials) {
-  for (const RankedTrial& trial : trials) {
+std::string MissingMetricOf(const state::Cluster& cluster,
+                            const std::vector<search::RankedTrial>& trials) {
+  for (const search::RankedTrial& trial : trials) {
     const Run* run = RunOf(cluster, trial);
     if (run != nullptr && !run->metric_missing.empty()) return run->metric_missing;
   }
@@ -69,9 +70,10 @@ std::string EndsOf(const std::vector<const Task*>& tasks) {
   });
 }
 
-std::string EndsOfTrials(const Cluster& cluster, const std::vector<RankedTrial>& ranking) {
+std::string EndsOfTrials(const state::Cluster& cluster,
+                         const std::vector<search::RankedTrial>& ranking) {
   std::vector<const Task*> tasks;
-  for (const RankedTrial& ranked : ranking) {
+  for (const search::RankedTrial& ranked : ranking) {
     const Run* run = RunOf(cluster, ranked);
     const Task* task = run == nullptr ? nullptr : cluster.tasks.Find(run->task);
     if (task != nullptr && task->state != State::kSucceeded) tasks.push_back(task);
@@ -81,7 +83,8 @@ std::string EndsOfTrials(const Cluster& cluster, const std::vector<RankedTrial>&
 
 }  // namespace
 
-std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, StageKind kind) {
+std::string WhyStageIsSkipped(const state::Cluster& cluster, const ExperimentId& id,
+                              StageKind kind) {
   const Experiment& experiment = *cluster.experiments.Find(id);
   if (kind == StageKind::kReport) return "";  // negative results are reported too
   for (const StageKind gate : {StageKind::kCheck, StageKind::kSweep}) {
@@ -95,14 +98,15 @@ std::string WhyStageIsSkipped(const Cluster& cluster, const ExperimentId& id, St
   return replicates.total > 0 && replicates.finished == 0 ? "no replicate finished" : "";
 }
 
-SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
-                        const std::vector<RankedTrial>& ranking) {
+SweepOutcome JudgeSweep(const state::Cluster& cluster, const SweepSpec& sweep,
+                        const std::vector<search::RankedTrial>& ranking) {
   SweepOutcome outcome;
-  const auto survivors = std::count_if(
-      ranking.begin(), ranking.end(),
-      [](const RankedTrial& trial) { return trial.end == TrialEnd::kCompleted && trial.step > 0; });
-  for (const RankedTrial& trial : ranking) {
-    if (trial.end != TrialEnd::kCompleted || trial.step == 0) continue;
+  const auto survivors =
+      std::count_if(ranking.begin(), ranking.end(), [](const search::RankedTrial& trial) {
+        return trial.end == search::TrialEnd::kCompleted && trial.step > 0;
+      });
+  for (const search::RankedTrial& trial : ranking) {
+    if (trial.end != search::TrialEnd::kCompleted || trial.step == 0) continue;
     if (cluster.trials.Find(trial.trial) == nullptr) continue;
     outcome.winner = trial.trial;
     outcome.reason = absl::StrCat(trial.trial.str(), " wins with ", sweep.metric, " ",
@@ -120,7 +124,7 @@ SweepOutcome JudgeSweep(const Cluster& cluster, const SweepSpec& sweep,
   return outcome;
 }
 
-ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id) {
+ReplicateOutcome JudgeReplicates(const state::Cluster& cluster, const ExperimentId& id) {
   ReplicateOutcome outcome;
   const std::vector<const Run*> runs = cluster.RunsOf(id);
   for (const Run* run : runs) outcome.fallback = outcome.fallback || run->fallback;
@@ -150,7 +154,7 @@ ReplicateOutcome JudgeReplicates(const Cluster& cluster, const ExperimentId& id)
   return outcome;
 }
 
-TasksOutcome JudgeTasks(const Cluster& cluster, const ExperimentId& id, StageKind stage) {
+TasksOutcome JudgeTasks(const state::Cluster& cluster, const ExperimentId& id, StageKind stage) {
   std::vector<const Task*> tasks;
   for (const Task* task : cluster.TasksOf(id)) {
     if (task->stage == stage) tasks.push_back(task);
@@ -190,23 +194,23 @@ std::pair<State, std::string> JudgeExperiment(const Experiment& experiment) {
   return {State::kSucceeded, replicate != nullptr ? replicate->reason : "every stage succeeded"};
 }
 
-TrialEnd EndOfTrial(const Task& task) {
+search::TrialEnd EndOfTrial(const Task& task) {
   switch (task.state) {
     case State::kSucceeded:
-      return TrialEnd::kCompleted;
+      return search::TrialEnd::kCompleted;
     case State::kAborted:
       return task.rule == "no_convergence" || task.rule == "below_random" ||
                      task.rule == "non_finite"
-                 ? TrialEnd::kDiverged
-                 : TrialEnd::kCensored;
+                 ? search::TrialEnd::kDiverged
+                 : search::TrialEnd::kCensored;
     case State::kFailed: {
       const std::string kind = StringAt(task.ending, "kind");
-      return kind == "bad_input" || kind == "out_of_memory" ? TrialEnd::kFailed
-                                                            : TrialEnd::kCensored;
+      return kind == "bad_input" || kind == "out_of_memory" ? search::TrialEnd::kFailed
+                                                            : search::TrialEnd::kCensored;
     }
     default:
-      return TrialEnd::kCensored;
+      return search::TrialEnd::kCensored;
   }
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -5,7 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 // A worker's word must not use up the numbers, and no back-up is as old as that.
@@ -19,7 +19,7 @@ int64_t NumberOf(char prefix, const std::string& id) {
 }
 
 // Whether the number is beyond what the store has given out.
-bool Raise(Cluster& cluster, char prefix, const std::string& id) {
+bool Raise(state::Cluster& cluster, char prefix, const std::string& id) {
   const int64_t number = NumberOf(prefix, id), last = cluster.LastNumber(prefix);
   if (number <= last || number > last + kMostNumbers) return false;
   cluster.RaiseNumber(prefix, number);
@@ -67,7 +67,7 @@ void LearnFrom(ControllerContext& context, const WorkerId& worker, const Registe
   }
 }
 
-void LearnFromBlob(ControllerContext& context, const Manifest& manifest) {
+void LearnFromBlob(ControllerContext& context, const checkpoint::Manifest& manifest) {
   const std::string owner = manifest.id.substr(0, manifest.id.find('/'));
   if (Raise(context.cluster, owner[0], owner)) NoteGap(context, WorkerId(), manifest.id);
   const Run* run = context.cluster.runs.Find(RunId(owner));
@@ -77,4 +77,4 @@ void LearnFromBlob(ControllerContext& context, const Manifest& manifest) {
   RaiseAttempt(context, *task, manifest.attempt, manifest.epoch);
 }
 
-}  // namespace scm
+}  // namespace scm::controller

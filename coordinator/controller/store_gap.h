@@ -7,7 +7,7 @@
 
 #include "coordinator/controller/context.h"
 
-namespace scm {
+namespace scm::controller {
 
 // Takes in the numbers of the attempts that the worker runs or ran last. Numbers far beyond the
 // store's own are no memory of it, and are left alone.
@@ -17,6 +17,6 @@ void LearnFrom(ControllerContext& context, const WorkerId& worker, const Registe
 void NoteGap(ControllerContext& context, const WorkerId& worker, const std::string& what);
 
 // Takes in that a blob "r-3/100" or "k-9/report" was written under this attempt and epoch.
-void LearnFromBlob(ControllerContext& context, const Manifest& manifest);
+void LearnFromBlob(ControllerContext& context, const checkpoint::Manifest& manifest);
 
-}  // namespace scm
+}  // namespace scm::controller

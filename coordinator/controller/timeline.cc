@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-namespace scm {
+namespace scm::state {
 namespace {
 
 // A wall clock that is set again and again must not make the record grow for ever: the oldest
@@ -78,4 +78,4 @@ Json Timeline::ToJson(const ClockReading& reading) const {
           {"offsets", std::move(offsets)}};
 }
 
-}  // namespace scm
+}  // namespace scm::state

@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::state {
 
 // What the machine's clocks say at one moment.
 struct ClockReading {
@@ -63,4 +63,4 @@ class Timeline {
       {absl::InfinitePast(), absl::ZeroDuration()}};
 };
 
-}  // namespace scm
+}  // namespace scm::state

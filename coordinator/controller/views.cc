@@ -11,13 +11,13 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/core/lease_time.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
 constexpr size_t kLongestId = 200;  // "k-9/" and an artifact's name are shorter by far
 
 // As a time of day.
-Json TimeOrNull(const Snapshot& snapshot, absl::Time time) {
+Json TimeOrNull(const state::Snapshot& snapshot, absl::Time time) {
   return TextOrNull(Rfc3339(snapshot.timeline->Stamp(time)));
 }
 
@@ -25,7 +25,7 @@ Json NumberOrNull(const std::optional<double>& value) {
   return value ? JsonNumber(*value) : Json(nullptr);
 }
 
-std::string ReasonOf(const Snapshot& snapshot, const Task& task) {
+std::string ReasonOf(const state::Snapshot& snapshot, const Task& task) {
   if (task.state == State::kPending) {
     const auto waiting = snapshot.waiting_reasons->find(task.id);
     if (waiting != snapshot.waiting_reasons->end()) {
@@ -33,7 +33,7 @@ std::string ReasonOf(const Snapshot& snapshot, const Task& task) {
                                  : absl::StrCat(waiting->second, " (", task.reason, ")");
     }
   }
-  const std::string waits = WaitsFor(snapshot, task);
+  const std::string waits = state::WaitsFor(snapshot, task);
   return absl::StrCat(task.reason, task.reason.empty() || waits.empty() ? "" : "; ", waits);
 }
 
@@ -51,7 +51,7 @@ const char* CurrentStage(const Experiment& experiment) {
   return name;
 }
 
-Json RunJson(const Snapshot& snapshot, const Run& run) {
+Json RunJson(const state::Snapshot& snapshot, const Run& run) {
   const Task& task = *snapshot.tasks->at(run.task);
   const bool priced = snapshot.experiments->at(run.experiment)->spec->budget.has_value();
   Json latest = Json::object();
@@ -84,7 +84,7 @@ Json RunJson(const Snapshot& snapshot, const Run& run) {
           {"cost", priced ? Json(AccruedCost(snapshot, task)) : Json(nullptr)}};
 }
 
-Json TaskJson(const Snapshot& snapshot, const Task& task) {
+Json TaskJson(const state::Snapshot& snapshot, const Task& task) {
   return {{"id", task.id.str()},
           {"kind", TaskKindName(task.kind)},
           {"stage", StageName(task.stage)},
@@ -98,7 +98,7 @@ Json TaskJson(const Snapshot& snapshot, const Task& task) {
           {"progress_total", task.progress_total > 0 ? Json(task.progress_total) : Json(nullptr)}};
 }
 
-Json StageJson(const Snapshot& snapshot, const StageRecord& stage) {
+Json StageJson(const state::Snapshot& snapshot, const StageRecord& stage) {
   return {{"name", StageName(stage.kind)},
           {"state", StateName(stage.state)},
           {"gate", TextOrNull(stage.gate)},
@@ -115,22 +115,23 @@ absl::Status NotFound(const char* what, absl::string_view id) {
 
 Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
-double AccruedCost(const Snapshot& snapshot, const Task& task) {
+double AccruedCost(const state::Snapshot& snapshot, const Task& task) {
   if (!task.lease) return task.cost;
   const auto worker = snapshot.workers->find(task.lease->worker);
-  const double rate = LeaseCostRate(
+  const double rate = state::LeaseCostRate(
       *snapshot.experiments->at(task.experiment)->spec,
       worker == snapshot.workers->end() ? nullptr : worker->second.get(), task.lease->gpus);
-  return task.cost + rate * HeldSeconds(*task.lease, snapshot.at);
+  return task.cost + rate * core::HeldSeconds(*task.lease, snapshot.at);
 }
 
-double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
+double AccruedCost(const state::Snapshot& snapshot, const ExperimentId& experiment) {
   double total = 0;
-  for (const Task* task : TasksInOrder(snapshot, experiment)) total += AccruedCost(snapshot, *task);
+  for (const Task* task : state::TasksInOrder(snapshot, experiment))
+    total += AccruedCost(snapshot, *task);
   return total;
 }
 
-absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<std::string> ResolveId(const state::Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
   // Looking for something similar takes as long as the text is long.
   if (text.size() > kLongestId) {
@@ -158,7 +159,7 @@ absl::StatusOr<std::string> ResolveId(const Snapshot& snapshot, absl::string_vie
                                               : absl::StrCat(". Did you mean ", near, "?")));
 }
 
-Json ListView(const Snapshot& snapshot) {
+Json ListView(const state::Snapshot& snapshot) {
   Json list = Json::array();
   for (const auto& [id, e] : *snapshot.experiments) {
     const char* stage = CurrentStage(*e);
@@ -172,8 +173,8 @@ Json ListView(const Snapshot& snapshot) {
   return {{"experiments", list}};
 }
 
-absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) {
-  const auto found = snapshot.experiments->find(ExperimentIdOf(snapshot, id));
+absl::StatusOr<Json> StatusView(const state::Snapshot& snapshot, absl::string_view id) {
+  const auto found = snapshot.experiments->find(state::ExperimentIdOf(snapshot, id));
   if (found == snapshot.experiments->end()) return NotFound("experiment", id);
   const Experiment& e = *found->second;
   const bool priced = e.spec->budget.has_value();
@@ -181,7 +182,7 @@ absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) 
   const ExperimentForecast forecast = ForecastExperiment(snapshot, e.id);
   Json stages = Json::array(), runs = Json::array(), tasks = Json::array();
   for (const StageRecord& record : e.stages) stages.push_back(StageJson(snapshot, record));
-  for (const Task* task : TasksInOrder(snapshot, e.id)) {
+  for (const Task* task : state::TasksInOrder(snapshot, e.id)) {
     tasks.push_back(TaskJson(snapshot, *task));
     if (!task->run.empty()) runs.push_back(RunJson(snapshot, *snapshot.runs->at(task->run)));
   }
@@ -211,7 +212,7 @@ absl::StatusOr<Json> StatusView(const Snapshot& snapshot, absl::string_view id) 
       {"artifacts", ArtifactNames(snapshot, e.id)}};
 }
 
-absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<Json> RunsView(const state::Snapshot& snapshot, absl::string_view id) {
   Json runs = Json::array();
   const auto single = snapshot.runs->find(RunId(std::string(id)));
   if (single != snapshot.runs->end()) {
@@ -219,9 +220,9 @@ absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
     return Json{{"runs", runs}};
   }
   const bool trial = snapshot.trials->contains(TrialId(std::string(id)));
-  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+  const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
   if (!trial && !snapshot.experiments->contains(experiment)) return NotFound("experiment", id);
-  for (const Task* task : TasksInOrder(snapshot, experiment)) {
+  for (const Task* task : state::TasksInOrder(snapshot, experiment)) {
     if (task->run.empty()) continue;
     const Run& run = *snapshot.runs->at(task->run);
     if (!trial || run.trial.str() == id) runs.push_back(RunJson(snapshot, run));
@@ -229,11 +230,11 @@ absl::StatusOr<Json> RunsView(const Snapshot& snapshot, absl::string_view id) {
   return Json{{"runs", runs}};
 }
 
-absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<Json> CheckpointsView(const state::Snapshot& snapshot, absl::string_view id) {
   Json list = Json::array();
   const std::string text(id);
   const bool run = snapshot.runs->contains(RunId(text));
-  const ExperimentId experiment = ExperimentIdOf(snapshot, id);
+  const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
   if (!run && !snapshot.experiments->contains(experiment)) return NotFound("run", id);
   std::vector<const CheckpointRecord*> found;
   for (const auto& [key, record] : *snapshot.checkpoints) {
@@ -260,7 +261,7 @@ absl::StatusOr<Json> CheckpointsView(const Snapshot& snapshot, absl::string_view
   return Json{{"checkpoints", list}};
 }
 
-Json WorkersView(const Snapshot& snapshot) {
+Json WorkersView(const state::Snapshot& snapshot) {
   Json list = Json::array();
   for (const auto& [id, worker] : *snapshot.workers) {
     Json gpus = Json::array(), tasks = Json::array();
@@ -290,13 +291,13 @@ Json WorkersView(const Snapshot& snapshot) {
   return {{"workers", list}};
 }
 
-Json InventoryView(const Snapshot& snapshot) {
+Json InventoryView(const state::Snapshot& snapshot) {
   Json measured = Json::array(), evaluated = Json::array();
   for (const auto& [id, e] : *snapshot.experiments) {
     if (const auto seconds = SecondsPerEvaluation(snapshot, id); seconds && e->spec->model) {
       evaluated.push_back({{"model", e->spec->model->base}, {"seconds", *seconds}});
     }
-    for (const Task* task : TasksInOrder(snapshot, id)) {
+    for (const Task* task : state::TasksInOrder(snapshot, id)) {
       if (task->run.empty()) continue;
       const Run& run = *snapshot.runs->at(task->run);
       const auto pace = run.step > 0 ? SecondsPerStep(snapshot, run) : std::nullopt;
@@ -315,4 +316,4 @@ Json InventoryView(const Snapshot& snapshot) {
   return view;
 }
 
-}  // namespace scm
+}  // namespace scm::views

@@ -5,10 +5,10 @@
 #include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/views.h"
 
-namespace scm {
+namespace scm::views {
 namespace {
 
-const CertificateRecord* CertificateOf(const Snapshot& snapshot, const RunId& run) {
+const CertificateRecord* CertificateOf(const state::Snapshot& snapshot, const RunId& run) {
   const CertificateRecord* found = nullptr;
   for (const auto& [id, certificate] : *snapshot.certificates) {
     if (certificate->run == run) found = certificate.get();
@@ -27,14 +27,14 @@ Json CertificateReason(const CertificateRecord& certificate) {
 }
 
 // Why a task is in its state: the waiting reason of a pending one, else what its last change said.
-Json TaskReason(const Snapshot& snapshot, const Task& task) {
+Json TaskReason(const state::Snapshot& snapshot, const Task& task) {
   std::string text = task.reason;
   if (task.state == State::kPending) {
     const auto waiting = snapshot.waiting_reasons->find(task.id);
     if (waiting != snapshot.waiting_reasons->end()) {
       text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
     }
-  } else if (const std::string waits = WaitsFor(snapshot, task); !waits.empty()) {
+  } else if (const std::string waits = state::WaitsFor(snapshot, task); !waits.empty()) {
     text = absl::StrCat(waits, text.empty() ? "" : "; ", text);
   }
   if (!task.run.empty()) {
@@ -51,7 +51,7 @@ Json TaskReason(const Snapshot& snapshot, const Task& task) {
 }
 
 // What was seen of a run and stopped nothing.
-void AddWarnings(const Snapshot& snapshot, const Task& task, Json& reasons) {
+void AddWarnings(const state::Snapshot& snapshot, const Task& task, Json& reasons) {
   const auto run = snapshot.runs->find(task.run);
   if (run == snapshot.runs->end()) return;
   for (const RunWarning& warning : run->second->warnings) {
@@ -64,7 +64,7 @@ void AddWarnings(const Snapshot& snapshot, const Task& task, Json& reasons) {
   }
 }
 
-void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
+void AddTask(const state::Snapshot& snapshot, const Task& task, Json& reasons) {
   // A run that finished before its abort reached it has a certificate, but not one that explains
   // it.
   const bool ended_by_rule = task.state == State::kAborted || task.state == State::kStopping;
@@ -77,7 +77,7 @@ void AddTask(const Snapshot& snapshot, const Task& task, Json& reasons) {
 
 // The experiment's own reason, its stages' gates, its certificates, and every task that did not
 // simply succeed.
-void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json& reasons) {
+void AddExperiment(const state::Snapshot& snapshot, const Experiment& experiment, Json& reasons) {
   const absl::Time at =
       experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
   reasons.push_back(
@@ -102,7 +102,7 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
                        {"text", stage.reason},
                        {"certificate", nullptr}});
   }
-  for (const Task* task : TasksInOrder(snapshot, experiment.id)) {
+  for (const Task* task : state::TasksInOrder(snapshot, experiment.id)) {
     if (task->state != State::kSucceeded || task->stop_reason) {
       AddTask(snapshot, *task, reasons);
     } else {
@@ -112,7 +112,7 @@ void AddExperiment(const Snapshot& snapshot, const Experiment& experiment, Json&
 }
 
 // What its state means for the work, and how it may be changed.
-std::string WorkerText(const Snapshot& snapshot, const Worker& worker) {
+std::string WorkerText(const state::Snapshot& snapshot, const Worker& worker) {
   const std::string undo =
       absl::StrCat("; `scmctl workers drain --undo ", worker.id.str(), "` takes it back");
   switch (worker.state) {
@@ -142,7 +142,7 @@ std::string WorkerText(const Snapshot& snapshot, const Worker& worker) {
   return "";
 }
 
-void AddWorker(const Snapshot& snapshot, const Worker& worker, Json& reasons) {
+void AddWorker(const state::Snapshot& snapshot, const Worker& worker, Json& reasons) {
   reasons.push_back(
       {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(worker.last_seen)))},
        {"subject", worker.id.str()},
@@ -158,7 +158,7 @@ void AddWorker(const Snapshot& snapshot, const Worker& worker, Json& reasons) {
 
 }  // namespace
 
-absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<Json> WhyView(const state::Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
   Json reasons = Json::array();
   if (const auto e = snapshot.experiments->find(ExperimentId(text));
@@ -191,4 +191,4 @@ absl::StatusOr<Json> WhyView(const Snapshot& snapshot, absl::string_view id) {
   return Json{{"id", text}, {"reasons", reasons}};
 }
 
-}  // namespace scm
+}  // namespace scm::views

@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "coordinator/controller/store_gap.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 constexpr size_t kWaitingTextLimit = 600;
@@ -291,4 +291,4 @@ void WorkerSessions::StoodStill(absl::Duration pause) {
                  {{"seconds", absl::ToDoubleSeconds(pause)}});
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -4,7 +4,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/controller/context.h"
 
-namespace scm {
+namespace scm::controller {
 
 class WorkerSessions {
  public:
@@ -44,4 +44,4 @@ class WorkerSessions {
   ControllerContext& context_;
 };
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -7,7 +7,7 @@
 #include "common/human.h"
 #include "coordinator/core/lease_time.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 constexpr absl::Duration kFirstRetryDelay = absl::Seconds(1);
@@ -199,19 +199,6 @@ struct Transition {
 
 }  // namespace
 
-const char* TaskEventName(const TaskEvent& event) {
-  struct Namer {
-    const char* operator()(const LeaseGranted&) { return "LeaseGranted"; }
-    const char* operator()(const ProcessStarted&) { return "ProcessStarted"; }
-    const char* operator()(const StartFailed&) { return "StartFailed"; }
-    const char* operator()(const ProcessExited&) { return "ProcessExited"; }
-    const char* operator()(const LeaseExpired&) { return "LeaseExpired"; }
-    const char* operator()(const StopRequested&) { return "StopRequested"; }
-    const char* operator()(const ResumeRequested&) { return "ResumeRequested"; }
-  };
-  return std::visit(Namer{}, event);
-}
-
 absl::StatusOr<Task> Apply(Task task, const TaskEvent& event, const ApplyContext& context) {
   if (absl::Status status = std::visit(Transition{task, context}, event); !status.ok()) {
     return status;
@@ -219,4 +206,4 @@ absl::StatusOr<Task> Apply(Task task, const TaskEvent& event, const ApplyContext
   return task;
 }
 
-}  // namespace scm
+}  // namespace scm::core

@@ -4,10 +4,10 @@
 #include "absl/status/statusor.h"
 #include "coordinator/core/task_event.h"
 
-namespace scm {
+namespace scm::core {
 
 // The task after the event. FAILED_PRECONDITION when the event is not allowed in the task's state
 // (docs/run-lifecycle.md); the task is then unchanged. A terminal task accepts no event.
 absl::StatusOr<Task> Apply(Task task, const TaskEvent& event, const ApplyContext& context);
 
-}  // namespace scm
+}  // namespace scm::core

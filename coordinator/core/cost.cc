@@ -8,7 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 constexpr char kAnyGpu[] = "default";
@@ -78,4 +78,4 @@ absl::StatusOr<double> HourlyRate(const HeldResources& held, const BudgetSpec& b
   return rate;
 }
 
-}  // namespace scm
+}  // namespace scm::core

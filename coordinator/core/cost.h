@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::core {
 
 // What a worker reports about a GPU.
 struct GpuKind {
@@ -48,4 +48,4 @@ absl::StatusOr<GpuPrice> PriceOfGpu(const GpuKind& gpu, const BudgetSpec& budget
 // it.
 absl::StatusOr<double> HourlyRate(const HeldResources& held, const BudgetSpec& budget);
 
-}  // namespace scm
+}  // namespace scm::core

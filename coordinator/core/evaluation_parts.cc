@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 // A section `model` that belongs to a trainer of one's own may name its base anyway, or not.
@@ -46,4 +46,4 @@ std::vector<EvaluationPart> EvaluationParts(const ExperimentSpec& spec, bool fal
   return parts;
 }
 
-}  // namespace scm
+}  // namespace scm::core

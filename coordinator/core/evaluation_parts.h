@@ -9,7 +9,7 @@
 #include "common/ids.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::core {
 
 // What one evaluate task scores.
 struct EvaluationPart {
@@ -32,4 +32,4 @@ struct TrainedSeed {
 std::vector<EvaluationPart> EvaluationParts(const ExperimentSpec& spec, bool fallback,
                                             const std::vector<TrainedSeed>& seeds);
 
-}  // namespace scm
+}  // namespace scm::core

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 constexpr double kPriorVariation = 0.15;
@@ -121,4 +121,4 @@ Forecast MakeForecast(const ForecastInput& input) {
   return forecast;
 }
 
-}  // namespace scm
+}  // namespace scm::core

@@ -20,7 +20,7 @@
 #include <optional>
 #include <vector>
 
-namespace scm {
+namespace scm::core {
 
 struct MeasuredRun {
   double seconds = 0;  // leased, lost attempts included
@@ -65,4 +65,4 @@ struct Forecast {
 };
 Forecast MakeForecast(const ForecastInput& input);
 
-}  // namespace scm
+}  // namespace scm::core

@@ -5,7 +5,7 @@
 
 #include "coordinator/core/model.h"
 
-namespace scm {
+namespace scm::core {
 
 // Seconds from the grant to `now`, without the time in which nobody could hear of it and that its
 // worker has not confirmed since. Never negative.
@@ -13,4 +13,4 @@ inline double HeldSeconds(const Lease& lease, absl::Time now) {
   return std::max(0.0, absl::ToDoubleSeconds(now - lease.granted_at - lease.unheard));
 }
 
-}  // namespace scm
+}  // namespace scm::core

@@ -39,9 +39,9 @@ struct Task {
   ExperimentId experiment;
   StageKind stage = StageKind::kReplicate;
   TaskKind kind = TaskKind::kTrain;
-  RunId run;                           // empty for evaluate, export and report
-  int64_t order = 0;                   // submission order over the whole coordinator
-  std::optional<EvaluationPart> part;  // of evaluate; none = every model
+  RunId run;                                 // empty for evaluate, export and report
+  int64_t order = 0;                         // submission order over the whole coordinator
+  std::optional<core::EvaluationPart> part;  // of evaluate; none = every model
 
   State state = State::kPending;
   std::optional<StopReason> stop_reason;  // set when a stop was asked for
@@ -107,9 +107,9 @@ struct Run {
   bool names_refused = false;            // further ones are not kept, and that was said
   // Why `sweep.metric` is in no validation of it; "" as soon as it is in one, and before the first.
   std::string metric_missing;
-  StepLog<ValidationRecord> validations;  // superseded ones removed
-  std::vector<RunWarning> warnings;       // in the order in which they were seen
-  int64_t searched_step = 0;              // last rung told to the searcher
+  core::StepLog<ValidationRecord> validations;  // superseded ones removed
+  std::vector<RunWarning> warnings;             // in the order in which they were seen
+  int64_t searched_step = 0;                    // last rung told to the searcher
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
   std::vector<std::pair<int64_t, int64_t>> resumes;
   std::optional<int64_t> best_step;  // checkpointed step that is evaluated (BestStep)
@@ -165,7 +165,7 @@ struct Experiment {
   std::vector<std::string> warnings;  // of the check at submission
   std::shared_ptr<const ExperimentSpec> spec;
   std::vector<StageRecord> stages;
-  SearchState search;
+  search::SearchState search;
   std::optional<StopReason> stopping;  // set while everything of it is being stopped
   std::string stop_rule, stop_text;    // of that stop
   Json winner;                         // parameters chosen by the sweep, null before

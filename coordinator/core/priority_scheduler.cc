@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 // A worker with what is left of it while grants are being made.
@@ -264,4 +264,4 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
   return decision;
 }
 
-}  // namespace scm
+}  // namespace scm::core

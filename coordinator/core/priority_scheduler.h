@@ -5,7 +5,7 @@
 
 #include "coordinator/core/scheduler.h"
 
-namespace scm {
+namespace scm::core {
 
 // Best fit by remaining GPUs, then CPUs, then worker id, so that decisions are reproducible.
 // Assumes that a rank never spans workers.
@@ -14,4 +14,4 @@ class PriorityScheduler : public Scheduler {
   ScheduleDecision Decide(const SchedulerSnapshot& snapshot, absl::Time now) const override;
 };
 
-}  // namespace scm
+}  // namespace scm::core

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/text.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 constexpr size_t kShownOfLine = 200;  // bytes of a bad line in its event
@@ -199,4 +199,4 @@ std::vector<ReportLine> ReadReportLines(absl::string_view spool) {
   return lines;
 }
 
-}  // namespace scm
+}  // namespace scm::core

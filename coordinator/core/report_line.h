@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::core {
 
 // What one report may make the coordinator remember.
 inline constexpr size_t kMaxReportBatch = (1 << 20) + 2;  // bytes of lines that come in one message
@@ -55,4 +55,4 @@ std::optional<double> MetricOf(const ReportLine& line, absl::string_view name);
 // Every whole line of `spool`; what follows the last newline is not counted.
 std::vector<ReportLine> ReadReportLines(absl::string_view spool);
 
-}  // namespace scm
+}  // namespace scm::core

@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "common/ids.h"
 
-namespace scm {
+namespace scm::core {
 
 // What one rank of a task needs on one worker.
 struct SlotRequest {
@@ -67,4 +67,4 @@ class Scheduler {
   virtual ScheduleDecision Decide(const SchedulerSnapshot& snapshot, absl::Time now) const = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::core

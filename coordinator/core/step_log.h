@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace scm {
+namespace scm::core {
 
 // `Record` has an int64_t member `step`; no step stands twice.
 template <typename Record>
@@ -144,4 +144,4 @@ class StepLog {
   size_t first_unsaved_ = 0, saved_chunks_ = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::core

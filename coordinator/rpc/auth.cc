@@ -14,7 +14,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::rpc {
 
 TokenCheck::TokenCheck(absl::string_view token) : digest_(token.empty() ? "" : Sha256Hex(token)) {}
 
@@ -58,4 +58,4 @@ absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
   return text;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

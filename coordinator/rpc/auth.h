@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class TokenCheck {
  public:
@@ -30,4 +30,4 @@ std::string NewSecret();
 // The first line of a token file. INVALID_ARGUMENT if it is empty or others may read the file.
 absl::StatusOr<std::string> ReadTokenFile(const std::string& path);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -6,7 +6,7 @@
 #include "common/digest.h"
 #include "common/text.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 // Bytes of what a worker says about itself.
@@ -18,12 +18,12 @@ double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0
 
 }  // namespace
 
-LeaseRef FromProto(const v1::LeaseRef& proto) {
+controller::LeaseRef FromProto(const v1::LeaseRef& proto) {
   return {LeaseId(LineOf(proto.lease_id(), kMaxName)), TaskId(LineOf(proto.task_id(), kMaxName)),
           proto.attempt(), proto.epoch()};
 }
 
-v1::LeaseRef ToProto(const LeaseRef& lease) {
+v1::LeaseRef ToProto(const controller::LeaseRef& lease) {
   v1::LeaseRef proto;
   proto.set_lease_id(lease.lease.str());
   proto.set_task_id(lease.task.str());
@@ -32,8 +32,8 @@ v1::LeaseRef ToProto(const LeaseRef& lease) {
   return proto;
 }
 
-RegisterInput FromProto(const v1::Register& proto, int64_t link) {
-  RegisterInput input;
+controller::RegisterInput FromProto(const v1::Register& proto, int64_t link) {
+  controller::RegisterInput input;
   input.link = link;
   input.instance = LineOf(proto.instance(), kMaxName);
   input.host = LineOf(proto.host(), kMaxName);
@@ -60,8 +60,8 @@ RegisterInput FromProto(const v1::Register& proto, int64_t link) {
 
 namespace {
 
-LeaseState StateFromProto(const v1::LeaseState& proto) {
-  LeaseState state{FromProto(proto.lease()), proto.waiting_for(), std::nullopt};
+controller::LeaseState StateFromProto(const v1::LeaseState& proto) {
+  controller::LeaseState state{FromProto(proto.lease()), proto.waiting_for(), std::nullopt};
   const double silent = proto.trainer_silent_seconds();
   if (proto.writes() && silent >= 0) state.trainer_silent = absl::Seconds(silent);
   return state;
@@ -69,8 +69,8 @@ LeaseState StateFromProto(const v1::LeaseState& proto) {
 
 }  // namespace
 
-RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
-  RenewInput input;
+controller::RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
+  controller::RenewInput input;
   input.worker = worker;
   for (const v1::LeaseRef& lease : proto.leases()) input.leases.push_back(FromProto(lease));
   for (const v1::GpuSample& sample : proto.gpus()) {
@@ -90,30 +90,30 @@ RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker) {
   return input;
 }
 
-ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker) {
-  return {worker, FromProto(proto.lease()), proto.offset(), ReadReportLines(proto.lines())};
+controller::ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker) {
+  return {worker, FromProto(proto.lease()), proto.offset(), core::ReadReportLines(proto.lines())};
 }
 
-GoodbyeInput FromProto(const v1::Goodbye& proto, const WorkerId& worker) {
+controller::GoodbyeInput FromProto(const v1::Goodbye& proto, const WorkerId& worker) {
   return {worker, TextOf(proto.reason())};
 }
 
-ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
-  ProcessInput input;
+controller::ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker) {
+  controller::ProcessInput input;
   input.worker = worker;
   input.lease = FromProto(proto.lease());
   switch (proto.kind()) {
     case v1::ProcessEvent::START_FAILED:
-      input.kind = ProcessInput::Kind::kStartFailed;
+      input.kind = controller::ProcessInput::Kind::kStartFailed;
       break;
     case v1::ProcessEvent::EXITED:
-      input.kind = ProcessInput::Kind::kExited;
+      input.kind = controller::ProcessInput::Kind::kExited;
       break;
     case v1::ProcessEvent::KILLED:
-      input.kind = ProcessInput::Kind::kKilled;
+      input.kind = controller::ProcessInput::Kind::kKilled;
       break;
     default:
-      input.kind = ProcessInput::Kind::kStarted;
+      input.kind = controller::ProcessInput::Kind::kStarted;
   }
   input.exit_code = proto.exit_code();
   input.message = TextOf(proto.message());
@@ -128,50 +128,52 @@ struct OutputWriter {
   v1::CoordinatorMessage& message;
   const std::string& version;
 
-  void operator()(const RegisteredOutput& output) {
+  void operator()(const controller::RegisteredOutput& output) {
     v1::Registered& proto = *message.mutable_registered();
     proto.set_worker_id(output.worker.str());
     proto.set_lease_ttl_seconds(output.lease_ttl_seconds);
     proto.set_renew_seconds(output.renew_seconds);
     proto.set_coordinator_version(version);
-    for (const LeaseRef& lease : output.kept) *proto.add_kept() = ToProto(lease);
+    for (const controller::LeaseRef& lease : output.kept) *proto.add_kept() = ToProto(lease);
   }
-  void operator()(const GrantOutput& output) {
+  void operator()(const controller::GrantOutput& output) {
     v1::Grant& proto = *message.mutable_grant();
     *proto.mutable_lease() = ToProto(output.lease);
     proto.set_spec_json(output.spec_json);
     for (const std::string& word : output.command) proto.add_command(word);
     for (const int gpu : output.gpus) proto.add_gpus(gpu);
   }
-  void operator()(const CommandOutput& output) {
+  void operator()(const controller::CommandOutput& output) {
     *message.mutable_command()->mutable_lease() = ToProto(output.lease);
     message.mutable_command()->set_json(output.json);
   }
-  void operator()(const AckOutput& output) {
+  void operator()(const controller::AckOutput& output) {
     v1::Ack& proto = *message.mutable_ack();
     *proto.mutable_lease() = ToProto(output.lease);
     proto.set_report_offset(output.report_offset);
     proto.set_done(output.done);
     proto.set_resend(output.resend);
   }
-  void operator()(const RevokeOutput& output) {
+  void operator()(const controller::RevokeOutput& output) {
     *message.mutable_revoke()->mutable_lease() = ToProto(output.lease);
     message.mutable_revoke()->set_reason(output.reason);
   }
-  void operator()(const RefusedOutput&) {}  // ends the stream, with a status
-  void operator()(const DrainOutput& output) { message.mutable_drain()->set_reason(output.reason); }
+  void operator()(const controller::RefusedOutput&) {}  // ends the stream, with a status
+  void operator()(const controller::DrainOutput& output) {
+    message.mutable_drain()->set_reason(output.reason);
+  }
 };
 
 }  // namespace
 
-v1::CoordinatorMessage ToProto(const Output& output, const std::string& version) {
+v1::CoordinatorMessage ToProto(const controller::Output& output, const std::string& version) {
   v1::CoordinatorMessage message;
   std::visit(OutputWriter{message, version}, output);
   return message;
 }
 
-Manifest FromProto(const v1::UploadHeader& proto, const std::string& id) {
-  Manifest manifest;
+checkpoint::Manifest FromProto(const v1::UploadHeader& proto, const std::string& id) {
+  checkpoint::Manifest manifest;
   manifest.id = id;
   manifest.attempt = proto.lease().attempt();
   manifest.epoch = proto.lease().epoch();
@@ -182,4 +184,4 @@ Manifest FromProto(const v1::UploadHeader& proto, const std::string& id) {
   return manifest;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

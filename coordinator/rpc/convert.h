@@ -6,17 +6,17 @@
 #include "coordinator/controller/inputs.h"
 #include "scm/v1/worker.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
-LeaseRef FromProto(const v1::LeaseRef& proto);
-v1::LeaseRef ToProto(const LeaseRef& lease);
+controller::LeaseRef FromProto(const v1::LeaseRef& proto);
+v1::LeaseRef ToProto(const controller::LeaseRef& lease);
 
-RegisterInput FromProto(const v1::Register& proto, int64_t link);
-RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker);
-ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker);
-GoodbyeInput FromProto(const v1::Goodbye& proto, const WorkerId& worker);
-ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker);
-v1::CoordinatorMessage ToProto(const Output& output, const std::string& version);
-Manifest FromProto(const v1::UploadHeader& proto, const std::string& id);
+controller::RegisterInput FromProto(const v1::Register& proto, int64_t link);
+controller::RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker);
+controller::ReportsInput FromProto(const v1::ReportBatch& proto, const WorkerId& worker);
+controller::GoodbyeInput FromProto(const v1::Goodbye& proto, const WorkerId& worker);
+controller::ProcessInput FromProto(const v1::ProcessEvent& proto, const WorkerId& worker);
+v1::CoordinatorMessage ToProto(const controller::Output& output, const std::string& version);
+checkpoint::Manifest FromProto(const v1::UploadHeader& proto, const std::string& id);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -8,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr size_t kNamed = 5;  // of a list; the rest is counted
@@ -31,7 +31,7 @@ std::string Listed(std::vector<std::string> names) {
                       all > kNamed ? absl::StrCat("; and ", all - kNamed, " more") : "");
 }
 
-Json CheckStoreBytes(const Snapshot& snapshot, const StoreHealth& health) {
+Json CheckStoreBytes(const state::Snapshot& snapshot, const state::StoreHealth& health) {
   const std::string at =
       absl::StrCat("looked through at ", Rfc3339(snapshot.timeline->Stamp(health.checked_at)));
   if (!health.check.problems.empty()) {
@@ -48,10 +48,10 @@ Json CheckStoreBytes(const Snapshot& snapshot, const StoreHealth& health) {
   return Check("store", "ok", at);
 }
 
-Json CheckRows(const StoreHealth& health) {
+Json CheckRows(const state::StoreHealth& health) {
   if (health.set_aside.empty()) return Check("rows", "ok", "every stored row could be read");
   std::vector<std::string> names;
-  for (const SetAsideRow& row : health.set_aside) {
+  for (const state::SetAsideRow& row : health.set_aside) {
     names.push_back(absl::StrCat(row.table, " ", row.id, ": ", row.reason));
   }
   return Check("rows", "problem",
@@ -67,8 +67,8 @@ struct BlobLook {
 
 // Whether what a row names lies in the checkpoint store, with the manifest that was committed.
 template <typename Map>
-void LookFor(const Map& rows, CheckpointStore& store, std::chrono::steady_clock::time_point end,
-             BlobLook& look) {
+void LookFor(const Map& rows, checkpoint::CheckpointStore& store,
+             std::chrono::steady_clock::time_point end, BlobLook& look) {
   for (const auto& row : rows) {
     const auto& id = row.first;
     const auto& record = row.second;
@@ -78,7 +78,7 @@ void LookFor(const Map& rows, CheckpointStore& store, std::chrono::steady_clock:
     ++look.all;
     if (std::chrono::steady_clock::now() >= end) continue;
     ++look.looked;
-    const absl::StatusOr<CommittedBlob> blob = store.Find(id);
+    const absl::StatusOr<checkpoint::CommittedBlob> blob = store.Find(id);
     if (!blob.ok()) {
       look.lacking.push_back(absl::StrCat(id, ": ", blob.status().message()));
     } else if (blob->sha256 != record->sha256) {
@@ -87,7 +87,7 @@ void LookFor(const Map& rows, CheckpointStore& store, std::chrono::steady_clock:
   }
 }
 
-Json CheckBlobs(const Snapshot& snapshot, CheckpointStore& store) {
+Json CheckBlobs(const state::Snapshot& snapshot, checkpoint::CheckpointStore& store) {
   BlobLook look;
   const auto end = std::chrono::steady_clock::now() + kBlobTime;
   LookFor(*snapshot.checkpoints, store, end, look);
@@ -103,7 +103,7 @@ Json CheckBlobs(const Snapshot& snapshot, CheckpointStore& store) {
                "or restart the coordinator, which then uses earlier checkpoints");
 }
 
-Json CheckDisk(const ServiceDependencies& dependencies, const Snapshot& snapshot) {
+Json CheckDisk(const ServiceDependencies& dependencies, const state::Snapshot& snapshot) {
   const absl::StatusOr<int64_t> free = dependencies.free_bytes();
   if (!free.ok()) {
     return Check("disk", "warning", absl::StrCat("free room unknown: ", free.status().message()),
@@ -118,7 +118,7 @@ Json CheckDisk(const ServiceDependencies& dependencies, const Snapshot& snapshot
   return *free < kLittleRoom ? Check("disk", "warning", text, advice) : Check("disk", "ok", text);
 }
 
-Json CheckWorkers(const Snapshot& snapshot) {
+Json CheckWorkers(const state::Snapshot& snapshot) {
   std::map<std::string, std::vector<std::string>> by_state;
   for (const auto& [id, worker] : *snapshot.workers) {
     by_state[WorkerStateName(worker->state)].push_back(
@@ -146,7 +146,7 @@ Json CheckWorkers(const Snapshot& snapshot) {
 
 }  // namespace
 
-Json DoctorView(const Snapshot& snapshot, const StoreHealth& health,
+Json DoctorView(const state::Snapshot& snapshot, const state::StoreHealth& health,
                 const ServiceDependencies& dependencies) {
   Json checks = Json::array();
   checks.push_back(CheckStoreBytes(snapshot, health));
@@ -159,4 +159,4 @@ Json DoctorView(const Snapshot& snapshot, const StoreHealth& health,
           {"checks", checks}};
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

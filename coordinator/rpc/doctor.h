@@ -5,11 +5,11 @@
 #include "coordinator/controller/cluster.h"
 #include "coordinator/rpc/services.h"
 
-namespace scm {
+namespace scm::rpc {
 
 // {"now", "version", "checks": [{"check", "state": "ok" | "warning" | "problem", "text",
 // "advice"}]}. Looks for the manifests of blobs for at most a few seconds.
-Json DoctorView(const Snapshot& snapshot, const StoreHealth& health,
+Json DoctorView(const state::Snapshot& snapshot, const state::StoreHealth& health,
                 const ServiceDependencies& dependencies);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -15,7 +15,7 @@
 #include "coordinator/rpc/doctor.h"
 #include "coordinator/rpc/status.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr char kExperimentService[] = "scm.v1.ExperimentService";
@@ -25,22 +25,22 @@ constexpr int64_t kLogChunk = 256 << 10;
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxSource = 1 << 20;  // as an experiment file (experiment/tree.h)
 
-absl::StatusOr<ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
+absl::StatusOr<controller::ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
   switch (verb) {
     case v1::ControlRequest::PAUSE:
-      return ControlVerb::kPause;
+      return controller::ControlVerb::kPause;
     case v1::ControlRequest::RESUME:
-      return ControlVerb::kResume;
+      return controller::ControlVerb::kResume;
     case v1::ControlRequest::CANCEL:
-      return ControlVerb::kCancel;
+      return controller::ControlVerb::kCancel;
     case v1::ControlRequest::DRAIN:
-      return ControlVerb::kDrain;
+      return controller::ControlVerb::kDrain;
     case v1::ControlRequest::UNDRAIN:
-      return ControlVerb::kUndrain;
+      return controller::ControlVerb::kUndrain;
     case v1::ControlRequest::CHECKPOINT_GC:
-      return ControlVerb::kCheckpointGc;
+      return controller::ControlVerb::kCheckpointGc;
     case v1::ControlRequest::SHUTDOWN:
-      return ControlVerb::kShutdown;
+      return controller::ControlVerb::kShutdown;
     default:
       return absl::InvalidArgumentError("unknown verb");
   }
@@ -65,9 +65,9 @@ absl::Status CheckSubmission(const v1::SubmitRequest& request) {
 }
 
 // The tasks whose output an id stands for, in order of submission.
-std::vector<const Task*> TasksOf(const Snapshot& snapshot, const std::string& id) {
+std::vector<const Task*> TasksOf(const state::Snapshot& snapshot, const std::string& id) {
   std::vector<const Task*> tasks;
-  for (const Task* task : TasksInOrder(snapshot, ExperimentIdOf(snapshot, id))) {
+  for (const Task* task : state::TasksInOrder(snapshot, state::ExperimentIdOf(snapshot, id))) {
     const bool of_trial = !task->run.empty() && snapshot.runs->at(task->run)->trial.str() == id;
     if (task->experiment.str() == id || task->id.str() == id || task->run.str() == id || of_trial) {
       tasks.push_back(task);
@@ -101,28 +101,30 @@ absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& requ
                                                    kMaxRequestId,
                                                    " bytes, without control characters"));
   }
-  SCM_ASSIGN_OR_RETURN(
-      *reply.mutable_experiment_id(),
-      deps_.loop->Call(SubmitInput{request.request_id(),
-                                   request.spec_json(),
-                                   TextOf(request.source(), kMaxSource),
-                                   {request.warnings().begin(), request.warnings().end()}}));
+  SCM_ASSIGN_OR_RETURN(*reply.mutable_experiment_id(),
+                       deps_.loop->Call(controller::SubmitInput{
+                           request.request_id(),
+                           request.spec_json(),
+                           TextOf(request.source(), kMaxSource),
+                           {request.warnings().begin(), request.warnings().end()}}));
   return absl::OkStatus();
 }
 
 namespace {
 
 // Each page is a turn of its own on the controller's thread, and the rest is done on this one.
-ReportRows PagesOf(ControllerLoop& loop) {
+views::ReportRows PagesOf(controller::ControllerLoop& loop) {
   return {
       [&loop](const std::string& run, int64_t after, int64_t limit) {
-        absl::StatusOr<std::vector<StoredMetric>> rows = absl::UnavailableError("shutting down");
-        loop.Read([&](StateStore& store) { rows = store.ReadMetrics(run, after, limit); });
+        absl::StatusOr<std::vector<store::StoredMetric>> rows =
+            absl::UnavailableError("shutting down");
+        loop.Read([&](store::StateStore& store) { rows = store.ReadMetrics(run, after, limit); });
         return rows;
       },
       [&loop](const std::string& experiment, int64_t after, int64_t limit) {
-        absl::StatusOr<std::vector<EventRow>> rows = absl::UnavailableError("shutting down");
-        loop.Read([&](StateStore& store) { rows = store.ReadEvents(experiment, after, limit); });
+        absl::StatusOr<std::vector<store::EventRow>> rows = absl::UnavailableError("shutting down");
+        loop.Read(
+            [&](store::StateStore& store) { rows = store.ReadEvents(experiment, after, limit); });
         return rows;
       }};
 }
@@ -130,77 +132,78 @@ ReportRows PagesOf(ControllerLoop& loop) {
 }  // namespace
 
 absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
-                                               const Snapshot& snapshot, v1::QueryReply& reply) {
+                                               const state::Snapshot& snapshot,
+                                               v1::QueryReply& reply) {
   const int64_t limit = request.limit() > 0 ? std::min(request.limit(), kPage) : kPage;
   if (request.what() == v1::QueryRequest::METRICS) {
     if (!snapshot.runs->contains(RunId(reply.resolved()))) {
       return absl::InvalidArgumentError(
           absl::StrCat(reply.resolved(), " is no run; `scmctl runs` lists the runs"));
     }
-    absl::StatusOr<std::vector<StoredMetric>> rows;
-    SCM_RETURN_IF_ERROR(deps_.loop->Read([&](StateStore& store) {
+    absl::StatusOr<std::vector<store::StoredMetric>> rows;
+    SCM_RETURN_IF_ERROR(deps_.loop->Read([&](store::StateStore& store) {
       rows = store.ReadMetrics(reply.resolved(), request.after(), limit);
     }));
     SCM_RETURN_IF_ERROR(rows.status());
-    reply.set_json(DumpJson(MetricsView(snapshot, RunId(reply.resolved()), *rows)));
+    reply.set_json(DumpJson(views::MetricsView(snapshot, RunId(reply.resolved()), *rows)));
     if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
     return absl::OkStatus();
   }
-  const EventFilter filter = EventsAbout(snapshot, reply.resolved());
-  absl::StatusOr<std::vector<EventRow>> rows;
-  SCM_RETURN_IF_ERROR(deps_.loop->Read([&](StateStore& store) {
+  const views::EventFilter filter = views::EventsAbout(snapshot, reply.resolved());
+  absl::StatusOr<std::vector<store::EventRow>> rows;
+  SCM_RETURN_IF_ERROR(deps_.loop->Read([&](store::StateStore& store) {
     rows = store.ReadEvents(filter.experiment, request.after(), limit);
   }));
   SCM_RETURN_IF_ERROR(rows.status());
   // A page of what was read may hold little or nothing of what was asked for.
   if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
-  reply.set_json(DumpJson(EventsView(*rows, filter)));
+  reply.set_json(DumpJson(views::EventsView(*rows, filter)));
   return absl::OkStatus();
 }
 
 absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::QueryReply& reply) {
   const auto snapshot = deps_.loop->snapshot();
   if (!request.id().empty()) {
-    SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(), ResolveId(*snapshot, request.id()));
+    SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(), views::ResolveId(*snapshot, request.id()));
   }
   const std::string& id = reply.resolved();
   absl::StatusOr<Json> json = Json::object();
   switch (request.what()) {
     case v1::QueryRequest::LIST:
-      json = ListView(*snapshot);
+      json = views::ListView(*snapshot);
       break;
     case v1::QueryRequest::STATUS:
-      json = StatusView(*snapshot, id);
+      json = views::StatusView(*snapshot, id);
       break;
     case v1::QueryRequest::RUNS:
-      json = RunsView(*snapshot, id);
+      json = views::RunsView(*snapshot, id);
       break;
     case v1::QueryRequest::METRICS:
     case v1::QueryRequest::EVENTS:
       return AnswerPage(request, *snapshot, reply);
     case v1::QueryRequest::WHY:
-      json = WhyView(*snapshot, id);
+      json = views::WhyView(*snapshot, id);
       break;
     case v1::QueryRequest::CHECKPOINTS:
-      json = CheckpointsView(*snapshot, id);
+      json = views::CheckpointsView(*snapshot, id);
       break;
     case v1::QueryRequest::WORKERS:
-      json = WorkersView(*snapshot);
+      json = views::WorkersView(*snapshot);
       break;
     case v1::QueryRequest::REPORT:
-      json = ReportView(*snapshot, id);
+      json = views::ReportView(*snapshot, id);
       break;
     case v1::QueryRequest::REPORT_DATA:
-      json = MakeReportData(*snapshot, PagesOf(*deps_.loop), ExperimentIdOf(*snapshot, id),
-                            deps_.version);
+      json = views::MakeReportData(*snapshot, PagesOf(*deps_.loop),
+                                   state::ExperimentIdOf(*snapshot, id), deps_.version);
       break;
     case v1::QueryRequest::RESOLVE:
       break;
     case v1::QueryRequest::INVENTORY:
-      json = InventoryView(*snapshot);
+      json = views::InventoryView(*snapshot);
       break;
     case v1::QueryRequest::DOCTOR: {
-      SCM_ASSIGN_OR_RETURN(const StoreHealth health, deps_.loop->CheckStore());
+      SCM_ASSIGN_OR_RETURN(const state::StoreHealth health, deps_.loop->CheckStore());
       json = DoctorView(*snapshot, health, deps_);
       break;
     }
@@ -229,25 +232,25 @@ grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
 
 absl::Status ExperimentServiceImpl::TakeControl(const v1::ControlRequest& request,
                                                 v1::ControlReply& reply) {
-  SCM_ASSIGN_OR_RETURN(const ControlVerb verb, VerbOf(request.verb()));
-  if (verb != ControlVerb::kShutdown) {
+  SCM_ASSIGN_OR_RETURN(const controller::ControlVerb verb, VerbOf(request.verb()));
+  if (verb != controller::ControlVerb::kShutdown) {
     SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(),
-                         ResolveId(*deps_.loop->snapshot(), request.id()));
+                         views::ResolveId(*deps_.loop->snapshot(), request.id()));
   }
-  SCM_ASSIGN_OR_RETURN(*reply.mutable_json(),
-                       deps_.loop->Call(ControlInput{verb, reply.resolved(), request.preview()}));
+  SCM_ASSIGN_OR_RETURN(*reply.mutable_json(), deps_.loop->Call(controller::ControlInput{
+                                                  verb, reply.resolved(), request.preview()}));
   return absl::OkStatus();
 }
 
 absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
                                                  const std::string& id,
                                                  grpc::ServerWriter<v1::QueryReply>& writer) {
-  SCM_ASSIGN_OR_RETURN(const std::string resolved, ResolveId(*deps_.loop->snapshot(), id));
+  SCM_ASSIGN_OR_RETURN(const std::string resolved, views::ResolveId(*deps_.loop->snapshot(), id));
   std::string last;
   while (!context.IsCancelled()) {
     const auto snapshot = deps_.loop->snapshot();
-    const ExperimentId experiment = ExperimentIdOf(*snapshot, resolved);
-    SCM_ASSIGN_OR_RETURN(const Json status, StatusView(*snapshot, experiment.str()));
+    const ExperimentId experiment = state::ExperimentIdOf(*snapshot, resolved);
+    SCM_ASSIGN_OR_RETURN(const Json status, views::StatusView(*snapshot, experiment.str()));
     v1::QueryReply reply;
     reply.set_json(DumpJson(status));
     reply.set_resolved(experiment.str());
@@ -275,7 +278,8 @@ grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
 absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
                                                const v1::LogsRequest& request,
                                                grpc::ServerWriter<v1::LogsReply>& writer) {
-  SCM_ASSIGN_OR_RETURN(const std::string id, ResolveId(*deps_.loop->snapshot(), request.id()));
+  SCM_ASSIGN_OR_RETURN(const std::string id,
+                       views::ResolveId(*deps_.loop->snapshot(), request.id()));
   std::map<std::pair<std::string, int64_t>, int64_t> sent;
   int64_t skip = std::max<int64_t>(request.offset(), 0);
   while (!context.IsCancelled()) {
@@ -346,4 +350,4 @@ grpc::Status ExperimentServiceImpl::Version(grpc::ServerContext*, const v1::Vers
   return grpc::Status::OK;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

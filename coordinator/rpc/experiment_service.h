@@ -5,7 +5,7 @@
 #include "coordinator/rpc/services.h"
 #include "scm/v1/experiment.grpc.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class ExperimentServiceImpl final : public v1::ExperimentService::Service {
  public:
@@ -33,7 +33,7 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
   absl::Status TakeSubmission(const v1::SubmitRequest& request, v1::SubmitReply& reply);
   absl::Status TakeControl(const v1::ControlRequest& request, v1::ControlReply& reply);
   absl::Status Answer(const v1::QueryRequest& request, v1::QueryReply& reply);
-  absl::Status AnswerPage(const v1::QueryRequest& request, const Snapshot& snapshot,
+  absl::Status AnswerPage(const v1::QueryRequest& request, const state::Snapshot& snapshot,
                           v1::QueryReply& reply);
   absl::Status StreamStatus(grpc::ServerContext& context, const std::string& id,
                             grpc::ServerWriter<v1::QueryReply>& writer);
@@ -46,4 +46,4 @@ class ExperimentServiceImpl final : public v1::ExperimentService::Service {
   TokenCheck token_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

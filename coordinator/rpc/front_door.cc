@@ -19,7 +19,7 @@
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(250);  // at who is late or gone
@@ -312,4 +312,4 @@ absl::Status FrontDoor::Knock() {
       absl::StrCat("nobody is let in at port ", port_, " any more; it is opened anew"));
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -19,7 +19,7 @@
 #include "absl/time/time.h"
 #include "coordinator/rpc/listening_sockets.h"
 
-namespace scm {
+namespace scm::rpc {
 
 struct FrontDoorOptions {
   std::string listen = "127.0.0.1:0";                 // HOST:PORT, port 0 = any
@@ -102,4 +102,4 @@ class FrontDoor {
 // The key of a peer as gRPC names it: "ipv6:%5Bfe80::1%25eth0%5D:80" → "[fe80::1]:80". Pure.
 std::string PeerAddress(absl::string_view grpc_peer);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -3,10 +3,10 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/controller/snapshot_index.h"
 
-namespace scm {
+namespace scm::rpc {
 
-absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const Snapshot& snapshot,
-                                  const std::string& session, const LeaseRef& lease) {
+absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const state::Snapshot& snapshot,
+                                  const std::string& session, const controller::LeaseRef& lease) {
   if (!session.empty()) {
     if (const std::optional<WorkerId> worker = links.WorkerOf(session)) return *worker;
     return absl::UnauthenticatedError(
@@ -23,8 +23,8 @@ absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const Snapshot& snap
       "the call names no session: a worker shows what it was given at its registration");
 }
 
-absl::StatusOr<const Task*> TaskUnderLease(const Snapshot& snapshot, const WorkerId& worker,
-                                           const LeaseRef& lease) {
+absl::StatusOr<const Task*> TaskUnderLease(const state::Snapshot& snapshot, const WorkerId& worker,
+                                           const controller::LeaseRef& lease) {
   const auto found = snapshot.tasks->find(lease.task);
   if (found == snapshot.tasks->end()) {
     return absl::NotFoundError(absl::StrCat("there is no task ", lease.task.str()));
@@ -39,10 +39,10 @@ absl::StatusOr<const Task*> TaskUnderLease(const Snapshot& snapshot, const Worke
   return &task;
 }
 
-absl::Status MayRead(const Snapshot& snapshot, const Task& task, const std::string& blob) {
-  if (ExperimentIdOf(snapshot, blob) == task.experiment) return absl::OkStatus();
+absl::Status MayRead(const state::Snapshot& snapshot, const Task& task, const std::string& blob) {
+  if (state::ExperimentIdOf(snapshot, blob) == task.experiment) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(blob, " is no file of ", task.experiment.str(),
                                                   ", to which ", task.id.str(), " belongs"));
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -9,19 +9,19 @@
 #include "coordinator/controller/inputs.h"
 #include "coordinator/rpc/worker_links.h"
 
-namespace scm {
+namespace scm::rpc {
 
 // Who makes a call beside the stream: the worker whose session secret it shows. Without one, the
 // holder of the lease, if that worker has bound no key (an older one). UNAUTHENTICATED: neither.
-absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const Snapshot& snapshot,
-                                  const std::string& session, const LeaseRef& lease);
+absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const state::Snapshot& snapshot,
+                                  const std::string& session, const controller::LeaseRef& lease);
 
 // FAILED_PRECONDITION: the lease is over, or another worker's. The task lives as long as the
 // snapshot.
-absl::StatusOr<const Task*> TaskUnderLease(const Snapshot& snapshot, const WorkerId& worker,
-                                           const LeaseRef& lease);
+absl::StatusOr<const Task*> TaskUnderLease(const state::Snapshot& snapshot, const WorkerId& worker,
+                                           const controller::LeaseRef& lease);
 
 // Whether the checkpoint or artifact belongs to the experiment of this task. PERMISSION_DENIED.
-absl::Status MayRead(const Snapshot& snapshot, const Task& task, const std::string& blob);
+absl::Status MayRead(const state::Snapshot& snapshot, const Task& task, const std::string& blob);
 
-}  // namespace scm
+}  // namespace scm::rpc

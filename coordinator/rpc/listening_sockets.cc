@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr int kBacklog = 1024;
@@ -171,4 +171,4 @@ absl::Status ListeningSockets::Reopen() {
   return Listen();
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::rpc {
 
 // Not thread-safe. Closes what it holds.
 class ListeningSockets {
@@ -45,4 +45,4 @@ std::string AddressText(const sockaddr_storage& address);
 socklen_t AddressSize(const sockaddr_storage& address);
 void SetPort(sockaddr_storage& address, int port);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -12,7 +12,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 // One attempt cannot fill the disk with its output; the rest is dropped with a note.
@@ -64,4 +64,4 @@ std::string LogStore::Read(const TaskId& task, int64_t attempt, int64_t offset,
   return ReadFileAt(PathOf(task, attempt), offset, limit).value_or("");
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/ids.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class LogStore {
  public:
@@ -34,4 +34,4 @@ class LogStore {
   std::mutex mutex_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

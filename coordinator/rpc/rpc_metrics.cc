@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 const char* CodeName(grpc::StatusCode code) {
@@ -32,4 +32,4 @@ RpcMetrics::Values RpcMetrics::Read() const {
   return values_;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace scm {
+namespace scm::rpc {
 
 class RpcMetrics {
  public:
@@ -59,4 +59,4 @@ class MeasuredCall {
   std::chrono::steady_clock::time_point start_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -11,7 +11,7 @@
 #include "coordinator/rpc/worker_service.h"
 #include "scm/v1/experiment.grpc.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr int kMaxMessage = 8 << 20;
@@ -121,4 +121,4 @@ absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(const ServerOptions& o
   return std::unique_ptr<RpcServer>(std::move(server));
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

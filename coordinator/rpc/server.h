@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/rpc/services.h"
 
-namespace scm {
+namespace scm::rpc {
 
 struct ServerOptions {
   std::string listen = "127.0.0.1:0";  // HOST:PORT, port 0 = any
@@ -32,4 +32,4 @@ class RpcServer {
 absl::StatusOr<std::unique_ptr<RpcServer>> StartRpcServer(const ServerOptions& options,
                                                           const ServiceDependencies& dependencies);
 
-}  // namespace scm
+}  // namespace scm::rpc

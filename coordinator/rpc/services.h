@@ -18,11 +18,11 @@
 #include "coordinator/rpc/worker_links.h"
 #include "scm/v1/types.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 struct ServiceDependencies {
-  ControllerLoop* loop = nullptr;
-  CheckpointStore* checkpoints = nullptr;
+  controller::ControllerLoop* loop = nullptr;
+  checkpoint::CheckpointStore* checkpoints = nullptr;
   LogStore* logs = nullptr;
   StreamLinks* links = nullptr;
   RpcMetrics* metrics = nullptr;
@@ -70,12 +70,13 @@ inline absl::StatusOr<StreamLimits::Ticket> TakePlace(const ServiceDependencies&
 // compared with the manifest: damage is DATA_LOSS, and the controller is told of it. `lease` is
 // that of the attempt that reads it, or empty.
 absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
-                        const LeaseRef& lease, grpc::ServerWriter<v1::FileChunk>& writer,
+                        const controller::LeaseRef& lease,
+                        grpc::ServerWriter<v1::FileChunk>& writer,
                         const std::map<std::string, int64_t>& has = {});
 
 // Reads every byte of the blob; if it is damaged, tells the controller and returns DATA_LOSS.
 // NOT_FOUND: no row says that it exists.
 absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
-                        const LeaseRef& lease = {});
+                        const controller::LeaseRef& lease = {});
 
-}  // namespace scm
+}  // namespace scm::rpc

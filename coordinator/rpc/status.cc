@@ -2,7 +2,7 @@
 
 #include "common/text.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 // Messages travel in a header, whose size is limited.
@@ -21,4 +21,4 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -5,9 +5,9 @@
 
 #include "absl/status/status.h"
 
-namespace scm {
+namespace scm::rpc {
 
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -6,14 +6,15 @@
 #include "common/status_macros.h"
 #include "coordinator/rpc/services.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr int64_t kChunk = 1 << 20;
 
 // Sends one file from byte `from` on; `digest` gets the SHA-256 of all of it.
-absl::Status StreamFile(const CommittedBlob& blob, const std::string& path, int64_t from,
-                        std::string* digest, grpc::ServerWriter<v1::FileChunk>& writer) {
+absl::Status StreamFile(const checkpoint::CommittedBlob& blob, const std::string& path,
+                        int64_t from, std::string* digest,
+                        grpc::ServerWriter<v1::FileChunk>& writer) {
   const std::string full = absl::StrCat(blob.path, "/", path);
   Sha256 sha;
   for (int64_t offset = 0;;) {
@@ -38,13 +39,13 @@ absl::Status StreamFile(const CommittedBlob& blob, const std::string& path, int6
   return absl::OkStatus();
 }
 
-absl::Status StreamFiles(CheckpointStore& store, const std::string& id,
+absl::Status StreamFiles(checkpoint::CheckpointStore& store, const std::string& id,
                          grpc::ServerWriter<v1::FileChunk>& writer,
                          const std::map<std::string, int64_t>& has) {
-  SCM_ASSIGN_OR_RETURN(const CommittedBlob blob, store.Find(id));
+  SCM_ASSIGN_OR_RETURN(const checkpoint::CommittedBlob blob, store.Find(id));
   std::string digest;
   SCM_RETURN_IF_ERROR(StreamFile(blob, "manifest.json", 0, &digest, writer));
-  for (const StoredFile& file : blob.manifest.files) {
+  for (const checkpoint::StoredFile& file : blob.manifest.files) {
     const auto found = has.find(file.path);
     const int64_t from = found == has.end() ? 0 : std::clamp<int64_t>(found->second, 0, file.bytes);
     if (from > 0 && from == file.bytes) continue;
@@ -59,7 +60,8 @@ absl::Status StreamFiles(CheckpointStore& store, const std::string& id,
 }  // namespace
 
 absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
-                        const LeaseRef& lease, grpc::ServerWriter<v1::FileChunk>& writer,
+                        const controller::LeaseRef& lease,
+                        grpc::ServerWriter<v1::FileChunk>& writer,
                         const std::map<std::string, int64_t>& has) {
   const absl::Status sent = StreamFiles(*deps.checkpoints, id, writer, has);
   if (sent.ok() || absl::IsCancelled(sent) || absl::IsInvalidArgument(sent)) return sent;
@@ -70,4 +72,4 @@ absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
   return verified;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

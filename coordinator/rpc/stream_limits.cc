@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 struct Limit {
@@ -53,4 +53,4 @@ StreamLimits::Ticket::~Ticket() {
 
 std::string HostOfPeer(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
 
-}  // namespace scm
+}  // namespace scm::rpc

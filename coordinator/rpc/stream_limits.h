@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::rpc {
 
 enum class StreamKind { kWatch, kUpload, kDownload, kSession };
 
@@ -49,4 +49,4 @@ class StreamLimits {
 // The host of a peer, as gRPC names it: "ipv4:127.0.0.1:4711" → "ipv4:127.0.0.1". Pure.
 std::string HostOfPeer(const std::string& peer);
 
-}  // namespace scm
+}  // namespace scm::rpc

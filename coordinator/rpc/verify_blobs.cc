@@ -7,15 +7,15 @@
 #include "coordinator/controller/views.h"
 #include "coordinator/rpc/experiment_service.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 // The checkpoints in use that the ids stand for, by run and step.
-absl::StatusOr<std::vector<CheckpointRecord>> CheckpointsOfIds(const Snapshot& snapshot,
+absl::StatusOr<std::vector<CheckpointRecord>> CheckpointsOfIds(const state::Snapshot& snapshot,
                                                                const v1::VerifyRequest& request) {
   std::set<std::string> wanted;
   for (const std::string& id : request.ids()) {
-    SCM_ASSIGN_OR_RETURN(std::string resolved, ResolveId(snapshot, id));
+    SCM_ASSIGN_OR_RETURN(std::string resolved, views::ResolveId(snapshot, id));
     wanted.insert(std::move(resolved));
   }
   std::set<std::string> matched;
@@ -35,7 +35,7 @@ absl::StatusOr<std::vector<CheckpointRecord>> CheckpointsOfIds(const Snapshot& s
     if (matched.contains(id)) continue;
     // One that exists and has nothing to verify is fine; a worker's or certificate's id is a
     // mistake.
-    if (!snapshot.experiments->contains(ExperimentIdOf(snapshot, id))) {
+    if (!snapshot.experiments->contains(state::ExperimentIdOf(snapshot, id))) {
       return absl::InvalidArgumentError(
           absl::StrCat(id, " has no checkpoints; name an experiment, a run or RUN/STEP"));
     }
@@ -65,7 +65,7 @@ absl::Status Look(const ServiceDependencies& deps, const std::string& id) {
   const auto snapshot = deps.loop->snapshot();
   const auto record = snapshot->checkpoints->find(id);
   if (record == snapshot->checkpoints->end()) return absl::OkStatus();
-  SCM_ASSIGN_OR_RETURN(const CommittedBlob blob, deps.checkpoints->Find(id));
+  SCM_ASSIGN_OR_RETURN(const checkpoint::CommittedBlob blob, deps.checkpoints->Find(id));
   if (blob.sha256 == record->second->sha256) return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat(blob.path, "/manifest.json is not the one that was committed"));
@@ -74,13 +74,13 @@ absl::Status Look(const ServiceDependencies& deps, const std::string& id) {
 }  // namespace
 
 absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
-                        const LeaseRef& lease) {
+                        const controller::LeaseRef& lease) {
   absl::Status status = Look(deps, id);
   // Once more: a good upload may have taken its place meanwhile.
   if (MayBeDamage(status)) status = Look(deps, id);
   if (!MayBeDamage(status)) return status;
   const std::string what(status.message());
-  SCM_RETURN_IF_ERROR(deps.loop->Call(DamageInput{id, what, lease}).status());
+  SCM_RETURN_IF_ERROR(deps.loop->Call(controller::DamageInput{id, what, lease}).status());
   return absl::DataLossError(what);
 }
 
@@ -105,4 +105,4 @@ absl::Status ExperimentServiceImpl::StreamVerified(grpc::ServerContext& context,
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -5,7 +5,7 @@
 #include "coordinator/rpc/auth.h"
 #include "coordinator/rpc/convert.h"
 
-namespace scm {
+namespace scm::rpc {
 
 // A session's secret is "LINK-SECRET": the number finds it, the rest is compared.
 int64_t StreamLinks::Add(OutgoingStream* stream) {
@@ -19,15 +19,15 @@ void StreamLinks::Remove(int64_t link) {
   links_.erase(link);
 }
 
-void StreamLinks::Send(int64_t link, const Output& output) {
+void StreamLinks::Send(int64_t link, const controller::Output& output) {
   v1::CoordinatorMessage message = ToProto(output, version_);
   std::lock_guard lock(mutex_);
   const auto it = links_.find(link);
   if (it == links_.end()) return;
-  if (const auto* refused = std::get_if<RefusedOutput>(&output)) {
+  if (const auto* refused = std::get_if<controller::RefusedOutput>(&output)) {
     return it->second.stream->Refuse(refused->reason);
   }
-  if (const auto* registered = std::get_if<RegisteredOutput>(&output)) {
+  if (const auto* registered = std::get_if<controller::RegisteredOutput>(&output)) {
     it->second.worker = registered->worker;
     message.mutable_registered()->set_session(it->second.secret);
   }
@@ -55,4 +55,4 @@ std::optional<WorkerId> StreamLinks::WorkerOf(absl::string_view session) const {
   return it->second.worker;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

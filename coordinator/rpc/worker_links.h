@@ -12,7 +12,7 @@
 #include "coordinator/controller/inputs.h"
 #include "scm/v1/worker.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 // One stream's outgoing side. Push never blocks.
 class OutgoingStream {
@@ -23,13 +23,13 @@ class OutgoingStream {
   virtual void Refuse(const std::string& reason) = 0;
 };
 
-class StreamLinks : public WorkerLinks {
+class StreamLinks : public controller::WorkerLinks {
  public:
   explicit StreamLinks(std::string version) : version_(std::move(version)) {}
   int64_t Add(OutgoingStream* stream);
   // After this returns, the stream is not touched any more.
   void Remove(int64_t link);
-  void Send(int64_t link, const Output& output) override;
+  void Send(int64_t link, const controller::Output& output) override;
   void SendLogAck(int64_t link, const v1::LeaseRef& lease, int64_t log_offset);
   // Whose stream handed out this secret; nullopt: none that is open.
   std::optional<WorkerId> WorkerOf(absl::string_view session) const;
@@ -47,4 +47,4 @@ class StreamLinks : public WorkerLinks {
   std::map<int64_t, Link> links_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

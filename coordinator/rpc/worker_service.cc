@@ -9,7 +9,7 @@
 #include "coordinator/rpc/status.h"
 #include "coordinator/rpc/worker_session.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr char kWorkerService[] = "scm.v1.WorkerService";
@@ -50,24 +50,24 @@ absl::Status WorkerServiceImpl::Receive(const std::string& session,
   const v1::UploadHeader header = message.header();
   const auto snapshot = deps_.loop->snapshot();
   if (snapshot->store_full) return absl::UnavailableError("the coordinator's disk is full");
-  const LeaseRef lease = FromProto(header.lease());
+  const controller::LeaseRef lease = FromProto(header.lease());
   SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
   SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
   SCM_ASSIGN_OR_RETURN(const std::string id, BlobIdOf(*task, header));
   SCM_ASSIGN_OR_RETURN(const StreamLimits::Ticket ticket,
                        TakePlace(deps_, StreamKind::kUpload, worker.str()));
-  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<BlobWriter> writer,
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<checkpoint::BlobWriter> writer,
                        deps_.checkpoints->Begin(FromProto(header, id)));
   while (reader.Read(&message)) {
     SCM_RETURN_IF_ERROR(
         writer->Append(message.chunk().path(), message.chunk().offset(), message.chunk().data()));
   }
-  SCM_ASSIGN_OR_RETURN(CommittedBlob blob, writer->Commit());
+  SCM_ASSIGN_OR_RETURN(checkpoint::CommittedBlob blob, writer->Commit());
   result.set_id(blob.id);
   result.set_sha256(blob.sha256);
-  BlobInput input{lease,           header.kind() == v1::UploadHeader::CHECKPOINT,
-                  header.step(),   header.name(),
-                  std::move(blob), worker};
+  controller::BlobInput input{lease,           header.kind() == v1::UploadHeader::CHECKPOINT,
+                              header.step(),   header.name(),
+                              std::move(blob), worker};
   return deps_.loop->Call(std::move(input)).status();
 }
 
@@ -75,7 +75,7 @@ absl::Status WorkerServiceImpl::Send(const std::string& session,
                                      const v1::WorkerDownloadRequest& request,
                                      grpc::ServerWriter<v1::FileChunk>& writer) {
   const auto snapshot = deps_.loop->snapshot();
-  const LeaseRef lease = FromProto(request.lease());
+  const controller::LeaseRef lease = FromProto(request.lease());
   SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
   SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
   SCM_RETURN_IF_ERROR(MayRead(*snapshot, *task, request.id()));
@@ -102,4 +102,4 @@ grpc::Status WorkerServiceImpl::Download(grpc::ServerContext* context,
       "Download", [&] { return Send(MetadataOf(*context, kSessionKey), *request, *writer); })));
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

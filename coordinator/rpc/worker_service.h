@@ -5,7 +5,7 @@
 #include "coordinator/rpc/services.h"
 #include "scm/v1/worker.grpc.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class WorkerServiceImpl final
     : public v1::WorkerService::WithCallbackMethod_Session<v1::WorkerService::Service> {
@@ -31,4 +31,4 @@ class WorkerServiceImpl final
   TokenCheck token_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -6,7 +6,7 @@
 #include "coordinator/rpc/lease_check.h"
 #include "coordinator/rpc/status.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 // A worker that reads nothing must not fill the coordinator's memory.
@@ -110,7 +110,7 @@ bool WorkerSession::Receive() {
       return Post(FromProto(incoming_.renew(), worker));
     case v1::WorkerMessage::kReports:
       // A worker sends 256 KiB at most, or one line of 1 MiB.
-      if (incoming_.reports().lines().size() > kMaxReportBatch) {
+      if (incoming_.reports().lines().size() > core::kMaxReportBatch) {
         FinishOnce({grpc::StatusCode::INVALID_ARGUMENT, "so many reports in one message"});
         return false;
       }
@@ -136,7 +136,7 @@ bool WorkerSession::TooManyWorkers(const std::string& instance) const {
   return true;
 }
 
-bool WorkerSession::Post(Input input) {
+bool WorkerSession::Post(controller::Input input) {
   if (deps_.loop->Post(std::move(input))) return true;
   // A worker never says a thing twice in one session: with a gap in it, only a new one helps.
   FinishOnce({grpc::StatusCode::UNAVAILABLE, "the coordinator is overloaded: dial again"});
@@ -144,7 +144,7 @@ bool WorkerSession::Post(Input input) {
 }
 
 void WorkerSession::ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk) {
-  const LeaseRef lease = FromProto(chunk.lease());
+  const controller::LeaseRef lease = FromProto(chunk.lease());
   const auto snapshot = deps_.loop->snapshot();
   // Not acknowledged: nothing waits for the log of an attempt that is over.
   if (!TaskUnderLease(*snapshot, worker, lease).ok()) return;
@@ -159,9 +159,9 @@ void WorkerSession::OnCancel() { FinishOnce(grpc::Status::CANCELLED); }
 void WorkerSession::OnDone() {
   if (link_ != 0) {
     deps_.links->Remove(link_);
-    deps_.loop->Post(LinkLostInput{link_});
+    deps_.loop->Post(controller::LinkLostInput{link_});
   }
   delete this;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -7,7 +7,7 @@
 #include "coordinator/rpc/services.h"
 #include "scm/v1/worker.grpc.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class WorkerSession final
     : public grpc::ServerBidiReactor<v1::WorkerMessage, v1::CoordinatorMessage>,
@@ -28,7 +28,7 @@ class WorkerSession final
  private:
   // Whether reading goes on at once; after Register it goes on when the answer is sent.
   bool Receive();
-  bool Post(Input input);
+  bool Post(controller::Input input);
   void ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk);
   // Whether this would be one more worker than are kept.
   bool TooManyWorkers(const std::string& instance) const;
@@ -45,4 +45,4 @@ class WorkerSession final
   StreamLimits::Ticket place_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::store {
 
 absl::Status CheckBatch(const WriteBatch& batch, int64_t last_event) {
   for (const EntityRow& row : batch.upserts) {
@@ -31,4 +31,4 @@ absl::Status CheckBatch(const WriteBatch& batch, int64_t last_event) {
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::store

@@ -11,7 +11,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 // Content of the lock file: the holder's process id. It may be stale or not yet written.
@@ -49,4 +49,4 @@ absl::StatusOr<std::unique_ptr<DataLock>> DataLock::Acquire(const std::string& d
 // The file stays: removing it would let two processes lock two files of one name.
 DataLock::~DataLock() { close(fd_); }
 
-}  // namespace scm
+}  // namespace scm::store

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::store {
 
 class DataLock {
  public:
@@ -22,4 +22,4 @@ class DataLock {
   int fd_;
 };
 
-}  // namespace scm
+}  // namespace scm::store

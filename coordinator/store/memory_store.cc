@@ -5,7 +5,7 @@
 #include "common/status_macros.h"
 #include "coordinator/store/batch_check.h"
 
-namespace scm {
+namespace scm::store {
 
 absl::Status MemoryStore::Commit(const WriteBatch& batch) {
   SCM_RETURN_IF_ERROR(CheckBatch(batch, events_.empty() ? 0 : events_.back().sequence));
@@ -71,4 +71,4 @@ absl::StatusOr<std::vector<EventRow>> MemoryStore::ReadEvents(absl::string_view 
   return page;
 }
 
-}  // namespace scm
+}  // namespace scm::store

@@ -12,7 +12,7 @@
 
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::store {
 
 class MemoryStore : public StateStore {
  public:
@@ -43,4 +43,4 @@ class MemoryStore : public StateStore {
   int64_t next_metric_ = 1;
 };
 
-}  // namespace scm
+}  // namespace scm::store

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 // Entities: `position` keeps the order of insertion, which an update does not change.
@@ -95,4 +95,4 @@ absl::Status Migrate(Database& database, const std::vector<Migration>& migration
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::store

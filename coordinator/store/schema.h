@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "coordinator/store/sqlite_db.h"
 
-namespace scm {
+namespace scm::store {
 
 struct Migration {
   int64_t version;  // 1, 2, 3 … : the version that it leads to
@@ -25,4 +25,4 @@ inline constexpr int64_t kApplicationId = 0x73636d31;
 // it, or it is another program's database.
 absl::Status Migrate(Database& database, const std::vector<Migration>& migrations);
 
-}  // namespace scm
+}  // namespace scm::store

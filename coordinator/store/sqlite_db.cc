@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 absl::StatusCode CodeOf(int extended, int system_errno) {
@@ -209,4 +209,4 @@ Transaction::~Transaction() {
   if (database_ != nullptr) Rollback();
 }
 
-}  // namespace scm
+}  // namespace scm::store

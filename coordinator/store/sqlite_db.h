@@ -15,7 +15,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace scm {
+namespace scm::store {
 
 class Database;
 
@@ -113,4 +113,4 @@ class Transaction {
   Database* database_;  // null once it is over
 };
 
-}  // namespace scm
+}  // namespace scm::store

@@ -13,7 +13,7 @@
 #include "coordinator/store/batch_check.h"
 #include "coordinator/store/schema.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 // $0 is the table's name, one of EntityTableName().
@@ -267,4 +267,4 @@ StoreCheck SqliteStore::Check(absl::Duration allowed) {
   return check;
 }
 
-}  // namespace scm
+}  // namespace scm::store

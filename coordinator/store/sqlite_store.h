@@ -11,7 +11,7 @@
 #include "coordinator/store/sqlite_db.h"
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::store {
 
 struct SqliteStoreOptions {
   std::string directory;  // made if there is none
@@ -65,4 +65,4 @@ class SqliteStore : public StateStore {
   absl::Status broken_;  // the error that ended writing
 };
 
-}  // namespace scm
+}  // namespace scm::store

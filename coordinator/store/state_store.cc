@@ -1,6 +1,6 @@
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::store {
 
 const char* EntityTableName(EntityTable table) {
   switch (table) {
@@ -28,4 +28,4 @@ const char* EntityTableName(EntityTable table) {
   return "?";
 }
 
-}  // namespace scm
+}  // namespace scm::store

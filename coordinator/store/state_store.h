@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::store {
 
 // Tables of entities. The name is also the SQL table's.
 enum class EntityTable {
@@ -110,4 +110,4 @@ class StateStore {
   virtual StoreCheck Check(absl::Duration allowed) = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::store

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 struct Candidate {
@@ -31,7 +31,7 @@ bool ExportWindow::Shown(std::map<Id, int>& scrapes, const Id& id, absl::Time en
   return true;
 }
 
-ExportWindow::Selection ExportWindow::Select(const Snapshot& snapshot, absl::Time now) {
+ExportWindow::Selection ExportWindow::Select(const state::Snapshot& snapshot, absl::Time now) {
   std::vector<Candidate> candidates;
   for (const auto& [id, run] : *snapshot.runs) {
     const Task& task = *snapshot.tasks->at(run->task);
@@ -64,4 +64,4 @@ ExportWindow::Selection ExportWindow::Select(const Snapshot& snapshot, absl::Tim
   return selection;
 }
 
-}  // namespace scm
+}  // namespace scm::telemetry

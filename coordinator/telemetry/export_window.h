@@ -8,7 +8,7 @@
 #include "absl/time/time.h"
 #include "coordinator/controller/cluster.h"
 
-namespace scm {
+namespace scm::telemetry {
 
 // Not thread-safe.
 class ExportWindow {
@@ -33,7 +33,7 @@ class ExportWindow {
   // Counts as one scrape. What has not ended is shown, what has ended for kKeepEnded and at least
   // kMinScrapes. Over the limit: running ones before ended ones (the latest first) before waiting
   // ones.
-  Selection Select(const Snapshot& snapshot, absl::Time now);
+  Selection Select(const state::Snapshot& snapshot, absl::Time now);
 
  private:
   template <typename Id>
@@ -44,4 +44,4 @@ class ExportWindow {
   std::map<ExperimentId, int> experiment_scrapes_;
 };
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_replace.h"
 
-namespace scm {
+namespace scm::telemetry {
 
 std::string Exposition(const std::vector<prometheus::MetricFamily>& families) {
   // Only a sample's value can stand before a line's end: line breaks in labels are escaped, and no
@@ -13,4 +13,4 @@ std::string Exposition(const std::vector<prometheus::MetricFamily>& families) {
                              {{" Nan\n", " NaN\n"}});
 }
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace scm {
+namespace scm::telemetry {
 
 // As prometheus-cpp writes it, but for the value that it spells "Nan": the format's word is "NaN".
 std::string Exposition(const std::vector<prometheus::MetricFamily>& families);
 
-}  // namespace scm
+}  // namespace scm::telemetry

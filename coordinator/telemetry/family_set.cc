@@ -1,6 +1,6 @@
 #include "coordinator/telemetry/family_set.h"
 
-namespace scm {
+namespace scm::telemetry {
 
 prometheus::ClientMetric& FamilySet::Add(const char* name, const char* help,
                                          prometheus::MetricType type, const Labels& labels) {
@@ -28,4 +28,4 @@ std::vector<prometheus::MetricFamily> FamilySet::Take() {
   return all;
 }
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace scm {
+namespace scm::telemetry {
 
 class FamilySet {
  public:
@@ -42,4 +42,4 @@ class FamilySet {
   std::map<std::string, prometheus::MetricFamily> families_;
 };
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -6,7 +6,7 @@
 #include "common/guard.h"
 #include "common/loopback.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 // Callers are on this machine and ask at once: one that connects and says nothing holds a thread no
@@ -99,4 +99,4 @@ absl::StatusOr<std::unique_ptr<HttpServer>> StartHttpServer(const std::string& l
   }
 }
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace scm {
+namespace scm::telemetry {
 
 // Called on the server's threads, several at once.
 struct HttpHandlers {
@@ -28,4 +28,4 @@ class HttpServer {
 absl::StatusOr<std::unique_ptr<HttpServer>> StartHttpServer(const std::string& listen,
                                                             HttpHandlers handlers);
 
-}  // namespace scm
+}  // namespace scm::telemetry

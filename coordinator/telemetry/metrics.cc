@@ -7,7 +7,7 @@
 #include "coordinator/controller/views.h"
 #include "coordinator/telemetry/family_set.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using Labels = FamilySet::Labels;
@@ -32,7 +32,7 @@ Labels With(Labels labels, const std::string& name, const std::string& value) {
   return labels;
 }
 
-const Task& TaskOf(const Snapshot& snapshot, const Run& run) {
+const Task& TaskOf(const state::Snapshot& snapshot, const Run& run) {
   return *snapshot.tasks->at(run.task);
 }
 
@@ -42,7 +42,7 @@ void AddLatest(FamilySet& out, const Run& run, const char* reported, const char*
   if (value != run.latest.end()) out.Gauge(name, help, RunLabels(run), value->second);
 }
 
-void AddCheckpoints(FamilySet& out, const Snapshot& snapshot, const Run& run,
+void AddCheckpoints(FamilySet& out, const state::Snapshot& snapshot, const Run& run,
                     const std::map<RunId, int64_t>& last_steps) {
   const auto last = last_steps.find(run.id);
   if (last == last_steps.end()) return;
@@ -69,7 +69,7 @@ void AddAborts(FamilySet& out, const Task& task, const Labels& labels) {
   }
 }
 
-void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
+void AddRun(FamilySet& out, const state::Snapshot& snapshot, const Run& run,
             const std::map<RunId, int64_t>& last_steps) {
   const Task& task = TaskOf(snapshot, run);
   const Labels labels = RunLabels(run);
@@ -91,7 +91,7 @@ void AddRun(FamilySet& out, const Snapshot& snapshot, const Run& run,
                 run.tokens_total);
   }
   out.Counter("scm_run_cost_total", "Money accrued, in the experiment's currency.", labels,
-              AccruedCost(snapshot, task));
+              views::AccruedCost(snapshot, task));
   for (const State state : kTaskStates) {
     out.Gauge("scm_run_state", "1 for the state the run is in, 0 for the others.",
               With(labels, "state", StateName(state)), task.state == state ? 1 : 0);
@@ -106,7 +106,7 @@ struct RunTotals {
   std::map<std::string, int> aborts;  // by rule
 };
 
-std::map<ExperimentId, RunTotals> TotalsOf(const Snapshot& snapshot) {
+std::map<ExperimentId, RunTotals> TotalsOf(const state::Snapshot& snapshot) {
   std::map<ExperimentId, RunTotals> totals;
   for (const auto& [id, run] : *snapshot.runs) {
     const Task& task = TaskOf(snapshot, *run);
@@ -133,7 +133,7 @@ void AddRemembered(FamilySet& out, const Experiment& experiment, RunTotals total
   }
 }
 
-void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& experiment) {
+void AddExperiment(FamilySet& out, const state::Snapshot& snapshot, const Experiment& experiment) {
   const Labels labels = {{"experiment", experiment.id.str()}};
   if (experiment.last_abort != absl::InfinitePast()) {
     out.Gauge("scm_experiment_last_abort_timestamp_seconds", "Unix time of the latest abort.",
@@ -142,12 +142,12 @@ void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& e
   }
   if (experiment.spec->budget) {
     out.Gauge("scm_experiment_cost", "Money accrued, in the experiment's currency.", labels,
-              AccruedCost(snapshot, experiment.id));
+              views::AccruedCost(snapshot, experiment.id));
     out.Gauge("scm_experiment_budget", "Limit of the budget, in the experiment's currency.", labels,
               experiment.spec->budget->limit);
   }
   if (!experiment.spec->timeline) return;
-  const ExperimentForecast forecast = ForecastExperiment(snapshot, experiment.id);
+  const views::ExperimentForecast forecast = views::ForecastExperiment(snapshot, experiment.id);
   if (!forecast.due_by_p50) return;
   const absl::Time due =
       absl::FromCivil(experiment.spec->timeline->finish_by + 1, absl::UTCTimeZone());
@@ -156,7 +156,7 @@ void AddExperiment(FamilySet& out, const Snapshot& snapshot, const Experiment& e
             absl::ToDoubleSeconds(*forecast.due_by_p50 - due));
 }
 
-void AddWorkers(FamilySet& out, const Snapshot& snapshot) {
+void AddWorkers(FamilySet& out, const state::Snapshot& snapshot) {
   std::map<WorkerState, int> workers = {{WorkerState::kReady, 0},
                                         {WorkerState::kDraining, 0},
                                         {WorkerState::kLost, 0},
@@ -177,7 +177,7 @@ void AddWorkers(FamilySet& out, const Snapshot& snapshot) {
   }
 }
 
-void AddTasks(FamilySet& out, const Snapshot& snapshot) {
+void AddTasks(FamilySet& out, const state::Snapshot& snapshot) {
   std::map<State, int> tasks;
   for (const State state : kTaskStates) tasks[state] = 0;
   for (const auto& [id, task] : *snapshot.tasks) ++tasks[task->state];
@@ -186,7 +186,7 @@ void AddTasks(FamilySet& out, const Snapshot& snapshot) {
   }
 }
 
-void AddRpc(FamilySet& out, const RpcMetrics::Values& values) {
+void AddRpc(FamilySet& out, const rpc::RpcMetrics::Values& values) {
   for (const auto& [key, count] : values.handled) {
     out.Counter("grpc_server_handled_total", "Calls completed, by code.",
                 {{"grpc_service", key[0]}, {"grpc_method", key[1]}, {"grpc_code", key[2]}},
@@ -194,22 +194,22 @@ void AddRpc(FamilySet& out, const RpcMetrics::Values& values) {
   }
   for (const auto& [key, histogram] : values.handling) {
     out.Histogram("grpc_server_handling_seconds", "Time to handle a call.",
-                  {{"grpc_service", key[0]}, {"grpc_method", key[1]}}, RpcMetrics::kBuckets,
+                  {{"grpc_service", key[0]}, {"grpc_method", key[1]}}, rpc::RpcMetrics::kBuckets,
                   histogram.counts, histogram.total, histogram.sum);
   }
 }
 
 }  // namespace
 
-ExportWindow::Selection CoordinatorMetrics::Select(const Snapshot& snapshot) const {
+ExportWindow::Selection CoordinatorMetrics::Select(const state::Snapshot& snapshot) const {
   const std::lock_guard lock(mutex_);
   return window_.Select(snapshot, snapshot.at);
 }
 
 std::vector<prometheus::MetricFamily> CoordinatorMetrics::Collect() const {
   FamilySet out;
-  const std::shared_ptr<const Snapshot> published = sources_.snapshot();
-  Snapshot snapshot = *published;
+  const std::shared_ptr<const state::Snapshot> published = sources_.snapshot();
+  state::Snapshot snapshot = *published;
   snapshot.at = sources_.now();  // money and time run on between commits
   std::map<RunId, int64_t> last_steps;
   for (const auto& [id, checkpoint] : *snapshot.checkpoints) {
@@ -232,4 +232,4 @@ std::vector<prometheus::MetricFamily> CoordinatorMetrics::Collect() const {
   return out.Take();
 }
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -14,13 +14,13 @@
 #include "coordinator/rpc/rpc_metrics.h"
 #include "coordinator/telemetry/export_window.h"
 
-namespace scm {
+namespace scm::telemetry {
 
 class CoordinatorMetrics : public prometheus::Collectable {
  public:
   struct Sources {
-    std::function<std::shared_ptr<const Snapshot>()> snapshot;
-    std::function<RpcMetrics::Values()> rpc;
+    std::function<std::shared_ptr<const state::Snapshot>()> snapshot;
+    std::function<rpc::RpcMetrics::Values()> rpc;
     std::function<absl::Time()> now;
   };
   explicit CoordinatorMetrics(Sources sources)
@@ -29,11 +29,11 @@ class CoordinatorMetrics : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  ExportWindow::Selection Select(const Snapshot& snapshot) const;
+  ExportWindow::Selection Select(const state::Snapshot& snapshot) const;
 
   const Sources sources_;
   mutable std::mutex mutex_;
   mutable ExportWindow window_;
 };
 
-}  // namespace scm
+}  // namespace scm::telemetry

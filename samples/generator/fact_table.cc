@@ -10,7 +10,7 @@
 #include "common/json.h"
 #include "corpus/text.h"
 
-namespace scm {
+namespace scm::samples {
 namespace {
 
 // A prompt of the primary task that held one of these would be string matching.
@@ -64,11 +64,11 @@ class FactReader {
 
 void CheckStatements(const Fact& fact, FactReader* reader) {
   for (const std::string& statement : fact.statements) {
-    if (CodePoints(statement) > static_cast<int64_t>(kLongestStatement)) {
+    if (corpus::CodePoints(statement) > static_cast<int64_t>(kLongestStatement)) {
       reader->Problem("statements",
                       absl::StrCat("longer than ", kLongestStatement, ": ", statement));
     }
-    const std::string folded = Fold(statement);
+    const std::string folded = corpus::Fold(statement);
     for (const char* word : kCountryWords) {
       if (absl::StrContains(folded, word)) {
         reader->Problem("statements", absl::StrCat("names a country: ", statement));
@@ -140,4 +140,4 @@ absl::StatusOr<std::vector<Fact>> ParseFactTable(absl::string_view text) {
   return facts;
 }
 
-}  // namespace scm
+}  // namespace scm::samples

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::samples {
 
 struct Fact {
   std::string id;
@@ -29,4 +29,4 @@ struct Fact {
 // status other than the two, a document with two jurisdictions, a country's name in a statement.
 absl::StatusOr<std::vector<Fact>> ParseFactTable(absl::string_view text);
 
-}  // namespace scm
+}  // namespace scm::samples

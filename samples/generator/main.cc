@@ -14,11 +14,12 @@ namespace {
 
 absl::Status WriteCorpus(const std::string& table, const std::string& out) {
   SCM_ASSIGN_OR_RETURN(const std::string text, scm::ReadFile(table));
-  SCM_ASSIGN_OR_RETURN(const std::vector<scm::Fact> facts, scm::ParseFactTable(text));
+  SCM_ASSIGN_OR_RETURN(const std::vector<scm::samples::Fact> facts,
+                       scm::samples::ParseFactTable(text));
   for (const char* folder : {"documents", "items"}) {
     SCM_RETURN_IF_ERROR(scm::MakeDirectories(absl::StrCat(out, "/", folder)));
   }
-  for (const auto& [name, content] : scm::MakeSampleCorpus(facts)) {
+  for (const auto& [name, content] : scm::samples::MakeSampleCorpus(facts)) {
     SCM_RETURN_IF_ERROR(scm::WriteFileAtomically(absl::StrCat(out, "/", name), content));
   }
   return absl::OkStatus();

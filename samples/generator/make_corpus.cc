@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::samples {
 namespace {
 
 constexpr uint64_t kSeed = 1;
@@ -200,4 +200,4 @@ std::map<std::string, std::string> MakeSampleCorpus(const std::vector<Fact>& fac
   return files;
 }
 
-}  // namespace scm
+}  // namespace scm::samples

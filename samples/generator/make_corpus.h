@@ -9,11 +9,11 @@
 #include "absl/status/statusor.h"
 #include "samples/generator/fact_table.h"
 
-namespace scm {
+namespace scm::samples {
 
 // File name relative to the corpus root → content: documents/*.jsonl, items/*.jsonl, corpus.json.
 // Items are open-book: the statement they are about stands in the prompt. cluster_id is the
 // document.
 std::map<std::string, std::string> MakeSampleCorpus(const std::vector<Fact>& facts);
 
-}  // namespace scm
+}  // namespace scm::samples

@@ -9,7 +9,7 @@
 #include "scmctl/progress.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 int ListArtifacts(const App& app, const std::string& id) {
@@ -98,4 +98,4 @@ void AddArtifactCommands(CLI::App& root, App& app) {
   download->add_option("--out", directory, "Directory (default: NAME-TASK)");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -8,7 +8,7 @@
 #include "scmctl/app.h"
 #include "scmctl/versions.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr size_t kExperimentsAsked = 3;  // the latest, whose runs are offered
@@ -87,4 +87,4 @@ void AddCompletionCommand(CLI::App& root, App& app) {
       ->required();
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -7,7 +7,7 @@
 #include "scmctl/progress.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 int PrintControl(const App& app, const absl::StatusOr<Json>& answer, const std::string& text) {
@@ -154,4 +154,4 @@ void AddControlCommands(CLI::App& root, App& app) {
   AddWorkers(root, app);
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

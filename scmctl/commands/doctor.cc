@@ -11,7 +11,7 @@
 #include "scmctl/render.h"
 #include "scmctl/versions.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // Below it the way of the answer explains the difference.
@@ -78,4 +78,4 @@ void AddDoctorCommand(CLI::App& root, App& app) {
           "scmctl doctor", [&app] { return Doctor(app); });
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -17,7 +17,7 @@
 #include "scmctl/input_digests.h"
 #include "scmctl/plan/plan.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr size_t kMaxSource = 1 << 20;  // no experiment file is longer
@@ -216,4 +216,4 @@ void AddFileCommands(CLI::App& root, App& app) {
                      "Makes repeating safe: the same id never starts a second experiment");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -10,7 +10,7 @@
 #include "scmctl/local/cluster.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 int PrintLines(const App& app, const absl::StatusOr<std::vector<std::string>>& lines) {
@@ -103,4 +103,4 @@ void AddLocalCommands(CLI::App& root, App& app) {
           [&app] { return Status(app); });
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

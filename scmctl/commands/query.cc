@@ -11,7 +11,7 @@
 #include "scmctl/sort_runs.h"
 #include "scmctl/table.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 int PrintAnswer(const App& app, const absl::StatusOr<Json>& answer,
@@ -71,7 +71,7 @@ absl::StatusOr<Json> Verify(const Json& why) {
   for (const Json& reason : MemberAt(why, "reasons")) {
     const Json& certificate = MemberAt(reason, "certificate");
     if (!certificate.is_object()) continue;
-    const auto again = RecomputeCertificate(certificate);
+    const auto again = policy::RecomputeCertificate(certificate);
     if (!again.ok()) return again.status();
     verified.push_back({{"certificate", StringAt(certificate, "id")},
                         {"reproduced", again->reproduced},
@@ -163,4 +163,4 @@ void AddQueryCommands(CLI::App& root, App& app) {
   why->add_flag("--verify", verify, "Recompute the stored certificates");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -6,7 +6,7 @@
 #include "scmctl/commands/report_files.h"
 #include "scmctl/progress.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 Json PathOrNull(bool there, const std::string& path) { return there ? Json(path) : Json(nullptr); }
@@ -55,4 +55,4 @@ void AddReportCommand(CLI::App& root, App& app) {
                  "Leave out the merged model, which can be large");
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

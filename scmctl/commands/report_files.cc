@@ -10,7 +10,7 @@
 #include "report/render.h"
 #include "scmctl/commands/use_it.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // Of the artifacts of this name, in order of their tasks.
@@ -54,8 +54,8 @@ absl::Status RenderNow(Client& client, const std::string& id, const Json& artifa
   SCM_ASSIGN_OR_RETURN(const Json data, client.Query(v1::QueryRequest::REPORT_DATA, id));
   SCM_ASSIGN_OR_RETURN(const Json evaluation,
                        FetchEvaluation(client, artifacts, directory + "/parts", options));
-  SCM_ASSIGN_OR_RETURN(const RenderedReport report,
-                       RenderReport(data, evaluation.is_null() ? nullptr : &evaluation));
+  SCM_ASSIGN_OR_RETURN(const report::RenderedReport report,
+                       report::RenderReport(data, evaluation.is_null() ? nullptr : &evaluation));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.json", report.json));
   SCM_RETURN_IF_ERROR(WriteFileAtomically(directory + "/report.md", report.markdown));
   return WriteFileAtomically(directory + "/report.html", report.html);
@@ -130,4 +130,4 @@ std::string DescribeFiles(const ReportFiles& files, const std::string& prefix) {
   return text;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "scmctl/client.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct ReportFiles {
   std::string directory;    // absolute
@@ -34,4 +34,4 @@ absl::StatusOr<ReportFiles> FetchReport(Client& client, const Json& experiment,
 // The lines that name what was written, "  Report    DIR/report.html"; `prefix` begins each.
 std::string DescribeFiles(const ReportFiles& files, const std::string& prefix);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr char kMark[] = "<!-- written by scmctl report -->\n";
@@ -76,4 +76,4 @@ absl::Status WriteUseIt(const UseIt& what, const std::string& directory) {
   return WriteFileAtomically(path, UseItText(what));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

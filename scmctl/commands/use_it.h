@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct UseIt {
   std::string name, experiment;
@@ -18,4 +18,4 @@ std::string UseItText(const UseIt& what);
 // Writes it unless a README.md of somebody else lies there.
 absl::Status WriteUseIt(const UseIt& what, const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -12,7 +12,7 @@
 #include "scmctl/progress.h"
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 volatile sig_atomic_t interrupted = 0;
@@ -177,4 +177,4 @@ void AddWatchCommands(CLI::App& root, App& app) {
   AddPatience(logs, app);
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -19,7 +19,7 @@
 #include "scmctl/local/daemon_process.h"
 #include "scmctl/local/local_workers.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
@@ -285,4 +285,4 @@ absl::StatusOr<Json> LocalStatus(const LocalHome& home) {
        {{"coordinator", coordinator ? Json(coordinator) : Json(nullptr)}, {"workers", pids}}}};
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

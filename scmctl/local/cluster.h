@@ -11,7 +11,7 @@
 #include "common/json.h"
 #include "scmctl/local_home.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // What is not given stays as the last `local up` left it.
 struct LocalUpOptions {
@@ -30,4 +30,4 @@ absl::StatusOr<std::vector<std::string>> LocalDown(const LocalHome& home);
 // {"coordinator","metrics_url","data_dir","workers","pids"}; dead processes are null.
 absl::StatusOr<Json> LocalStatus(const LocalHome& home);
 
-}  // namespace scm
+}  // namespace scm::ctl

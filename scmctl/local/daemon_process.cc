@@ -21,7 +21,7 @@
 
 extern char** environ;
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // The environment without what names another coordinator than the local one.
@@ -133,4 +133,4 @@ int KillBelow(const std::string& directory) {
   return killed;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

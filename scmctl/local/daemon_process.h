@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // Starts argv[0] in a session of its own, output appended to `log`, and writes `pid_file`.
 absl::StatusOr<pid_t> StartDaemon(const std::vector<std::string>& argv, const std::string& log,
@@ -26,4 +26,4 @@ void StopDaemon(const std::string& pid_file, absl::Duration patience);
 // trainers).
 int KillBelow(const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::ctl

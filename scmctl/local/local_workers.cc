@@ -11,7 +11,7 @@
 #include "common/status_macros.h"
 #include "scmctl/local/daemon_process.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr absl::Duration kWorkerPatience = absl::Seconds(60);
@@ -91,4 +91,4 @@ absl::Status AwaitWorkers(const LocalHome& home, int wanted) {
                                     absl::ToInt64Seconds(kWorkerPatience), " s"));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

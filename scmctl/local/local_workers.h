@@ -11,7 +11,7 @@
 #include "scmctl/client.h"
 #include "scmctl/local_home.h"
 
-namespace scm {
+namespace scm::ctl {
 
 std::string WorkerPidFile(const LocalHome& home, int number);
 
@@ -31,4 +31,4 @@ absl::StatusOr<std::map<int, Json>> RegisteredWorkers(const LocalHome& home);
 // them. INTERNAL names the first that does not come, and the end of its log.
 absl::Status AwaitWorkers(const LocalHome& home, int wanted);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -13,12 +13,12 @@
 #include "statistics/score_table.h"
 #include "statistics/significance.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-std::vector<double> ClusterSizes(const Corpus& corpus, const std::vector<size_t>& items) {
+std::vector<double> ClusterSizes(const corpus::Corpus& corpus, const std::vector<size_t>& items) {
   std::map<std::string, double> sizes;
   for (const size_t item : items) ++sizes[corpus.items[item].cluster_id];
   std::vector<double> list;
@@ -26,14 +26,15 @@ std::vector<double> ClusterSizes(const Corpus& corpus, const std::vector<size_t>
   return list;
 }
 
-void WarnBelowRandom(const ExperimentSpec& spec, const Corpus& corpus,
+void WarnBelowRandom(const ExperimentSpec& spec, const corpus::Corpus& corpus,
                      const std::vector<size_t>& validation, Json& warnings) {
   if (!spec.abort.below_random) return;
-  const ItemSetStatistics set = SingleLabelStatistics(corpus, validation);
+  const corpus::ItemSetStatistics set = corpus::SingleLabelStatistics(corpus, validation);
   if (set.chance <= 0 || set.chance >= 1) return;
   const BelowRandomSpec& rule = *spec.abort.below_random;
-  const int64_t looks = LooksOfBelowRandom(rule, spec.training.max_steps, spec.training.eval_steps);
-  const int64_t needed = FewestItemsToFire(set.chance, rule.false_abort, looks);
+  const int64_t looks =
+      policy::LooksOfBelowRandom(rule, spec.training.max_steps, spec.training.eval_steps);
+  const int64_t needed = policy::FewestItemsToFire(set.chance, rule.false_abort, looks);
   const auto effective = static_cast<int64_t>(static_cast<double>(set.items) / set.design_effect);
   if (effective >= needed) return;
   warnings.push_back(absl::StrCat("below_random cannot fire: it needs ", needed,
@@ -83,10 +84,10 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
       {"effective_clusters", nullptr},
       {"accuracy_needed", nullptr}};
   if (!spec.data || !spec.evaluation) return statistics;
-  const CorpusLoad load = LoadCorpus(spec.data->corpus);
+  const corpus::CorpusLoad load = corpus::LoadCorpus(spec.data->corpus);
   const SplitSpec& split = spec.data->split;
   const auto assignment =
-      AssignSplits(load.corpus, {split.train, split.validation, split.test, split.seed});
+      corpus::AssignSplits(load.corpus, {split.train, split.validation, split.test, split.seed});
   if (!load.ok() || !assignment.ok()) {
     warnings.push_back(absl::StrCat("the corpus ", spec.data->corpus,
                                     " cannot be read, so nothing is said about effects; `scmctl "
@@ -95,7 +96,8 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
   }
   std::vector<std::string> tasks;
   if (spec.evaluation->primary) tasks = {spec.evaluation->primary->task};
-  const std::vector<size_t> test = ItemsOf(load.corpus, *assignment, Split::kTest, tasks);
+  const std::vector<size_t> test =
+      corpus::ItemsOf(load.corpus, *assignment, corpus::Split::kTest, tasks);
   const std::vector<double> sizes = ClusterSizes(load.corpus, test);
   const statistics::Design design{sizes, seeds};
   const statistics::DetectableEffect effect = statistics::SmallestDetectableEffect(design);
@@ -111,9 +113,9 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
                                     " clusters: with fewer than "
                                     "10 nothing can be judged"));
   }
-  WarnBelowRandom(spec, load.corpus, ItemsOf(load.corpus, *assignment, Split::kValidation),
-                  warnings);
+  WarnBelowRandom(spec, load.corpus,
+                  corpus::ItemsOf(load.corpus, *assignment, corpus::Split::kValidation), warnings);
   return statistics;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,11 +4,11 @@
 #include "common/json.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // {"seeds","min_p","p_gate_effect","detectable_effect","nothing_detectable","items","clusters",
 // "effective_clusters","accuracy_needed"}; null where the corpus cannot be read, or where there is
 // no such number (docs/json.md). Adds to `warnings` what will not work as hoped.
 Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings);
 
-}  // namespace scm
+}  // namespace scm::ctl

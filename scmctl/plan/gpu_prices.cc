@@ -7,29 +7,31 @@
 #include "absl/strings/str_join.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // As the driver names it, where the worker tells.
-std::string NameOf(const GpuKind& gpu) { return gpu.product.empty() ? gpu.model : gpu.product; }
+std::string NameOf(const core::GpuKind& gpu) {
+  return gpu.product.empty() ? gpu.model : gpu.product;
+}
 
 // The kinds of GPU of all workers, by name.
-std::map<std::string, GpuKind> KindsOf(const PlanInventory& inventory) {
-  std::map<std::string, GpuKind> kinds;
+std::map<std::string, core::GpuKind> KindsOf(const PlanInventory& inventory) {
+  std::map<std::string, core::GpuKind> kinds;
   for (const PlanWorker& worker : inventory.workers) {
-    for (const GpuKind& gpu : worker.gpus) kinds.emplace(NameOf(gpu), gpu);
+    for (const core::GpuKind& gpu : worker.gpus) kinds.emplace(NameOf(gpu), gpu);
   }
   return kinds;
 }
 
-void WarnOfUnusedKeys(const BudgetSpec& budget, const std::map<std::string, GpuKind>& kinds,
+void WarnOfUnusedKeys(const BudgetSpec& budget, const std::map<std::string, core::GpuKind>& kinds,
                       Json& warnings) {
   std::vector<std::string> names;
   for (const auto& [name, gpu] : kinds) names.push_back(name);
   for (const auto& [key, price] : budget.gpu_hour) {
     if (key == "default") continue;
     bool used = false;
-    for (const auto& [name, gpu] : kinds) used = used || NamesGpu(key, gpu);
+    for (const auto& [name, gpu] : kinds) used = used || core::NamesGpu(key, gpu);
     if (used) continue;
     warnings.push_back(
         absl::StrCat("budget.gpu_hour.", key, " names none of the GPUs that workers have now: ",
@@ -41,10 +43,10 @@ void WarnOfUnusedKeys(const BudgetSpec& budget, const std::map<std::string, GpuK
 
 Json GpuPrices(const ExperimentSpec& spec, const PlanInventory* inventory, Json& warnings) {
   if (inventory == nullptr || !spec.budget || spec.resources.gpus == 0) return nullptr;
-  const std::map<std::string, GpuKind> kinds = KindsOf(*inventory);
+  const std::map<std::string, core::GpuKind> kinds = KindsOf(*inventory);
   Json prices = Json::array();
   for (const auto& [name, gpu] : kinds) {
-    const absl::StatusOr<GpuPrice> price = PriceOfGpu(gpu, *spec.budget);
+    const absl::StatusOr<core::GpuPrice> price = core::PriceOfGpu(gpu, *spec.budget);
     prices.push_back({{"gpu", name},
                       {"model", gpu.model},
                       {"key", price.ok() ? Json(price->key) : Json(nullptr)},
@@ -65,4 +67,4 @@ std::string GpuPriceText(const Json& price, const std::string& currency) {
                       " an hour, by budget.gpu_hour.", StringAt(price, "key"));
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

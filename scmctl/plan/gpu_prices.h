@@ -6,7 +6,7 @@
 #include "common/json.h"
 #include "scmctl/plan/plan.h"
 
-namespace scm {
+namespace scm::ctl {
 
 // One entry a kind of GPU of the inventory's workers, with the key of budget.gpu_hour that prices
 // it; null without an inventory, a budget, or GPUs in the experiment. A key that names none of them
@@ -16,4 +16,4 @@ Json GpuPrices(const ExperimentSpec& spec, const PlanInventory* inventory, Json&
 // "NVIDIA H200 (H200): $3.50 an hour, by budget.gpu_hour.H200".
 std::string GpuPriceText(const Json& price, const std::string& currency);
 
-}  // namespace scm
+}  // namespace scm::ctl

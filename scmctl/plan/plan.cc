@@ -13,7 +13,7 @@
 #include "scmctl/plan/gpu_prices.h"
 #include "scmctl/plan/stage_steps.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 constexpr int kDraws = 1000;
@@ -60,9 +60,9 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
     if (wants.gpus > 0) fit = std::min(fit, static_cast<int64_t>(worker.gpus.size()) / wants.gpus);
     placement.slots += fit;
     if (fit == 0 || !spec.budget) continue;
-    HeldResources held{{}, wants.cpus};
+    core::HeldResources held{{}, wants.cpus};
     held.gpus.assign(worker.gpus.begin(), worker.gpus.begin() + wants.gpus);
-    const auto rate = HourlyRate(held, *spec.budget);
+    const auto rate = core::HourlyRate(held, *spec.budget);
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
   }
   for (RefusedProgram& program : RefusedPrograms(spec, inventory)) {
@@ -300,4 +300,4 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
           {"missing", missing}};
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -11,12 +11,12 @@
 #include "coordinator/core/cost.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct PlanWorker {
   std::string id;
   int64_t cpus = 0;
-  std::vector<GpuKind> gpus;
+  std::vector<core::GpuKind> gpus;
   std::vector<std::string> trainers = {};  // programs it may start; empty: it does not say
   bool ready = true;
 };
@@ -56,4 +56,4 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory);
 // The table for people; fits `width` columns.
 std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, bool colour);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -9,7 +9,7 @@
 #include "scmctl/render.h"
 #include "scmctl/table.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 std::string Money(const Json& quantiles, const std::string& currency) {
@@ -112,7 +112,8 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   const Terminal terminal{true, colour, width};
   const std::string currency = spec.budget ? spec.budget->currency : "USD";
   std::string out = absl::StrCat(Title(spec), "\n\n");
-  Table table({{"stage"}, {"tasks", true}, {"steps", true}, {"cost P50–P90"}, {"ends P50–P90"}});
+  TextTable table(
+      {{"stage"}, {"tasks", true}, {"steps", true}, {"cost P50–P90"}, {"ends P50–P90"}});
   for (const Json& stage : MemberAt(plan, "stages")) {
     table.Add({StringAt(stage, "name"), absl::StrCat(IntegerAt(stage, "tasks", 0)),
                Steps(stage, MemberAt(plan, "rungs")), Money(MemberAt(stage, "cost"), currency),
@@ -150,4 +151,4 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -5,7 +5,7 @@
 #include "coordinator/core/evaluation_parts.h"
 #include "coordinator/core/search/sampling.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 // Trials draw their values in random order; each reaches the next rung if its rank among those seen
@@ -34,7 +34,7 @@ std::vector<double> DrawSweepSteps(const ExperimentSpec& spec, int64_t trials, P
 }  // namespace
 
 int64_t SweepTrials(const ExperimentSpec& spec) {
-  return spec.sweep ? static_cast<int64_t>(SamplePoints(*spec.sweep).size()) : 0;
+  return spec.sweep ? static_cast<int64_t>(search::SamplePoints(*spec.sweep).size()) : 0;
 }
 
 std::vector<RungRow> RungTable(const ExperimentSpec& spec, int64_t trials) {
@@ -61,8 +61,8 @@ std::vector<StageWork> DrawWork(const ExperimentSpec& spec, int64_t trials, Phil
     } else if (stage == StageKind::kReplicate) {
       one.steps.assign(spec.replicate.seeds.size(), static_cast<double>(spec.training.max_steps));
     } else if (stage == StageKind::kEvaluate) {
-      const std::vector<TrainedSeed> seeds(spec.replicate.seeds.size());
-      one.steps.assign(EvaluationParts(spec, /*fallback=*/false, seeds).size(), 0);
+      const std::vector<core::TrainedSeed> seeds(spec.replicate.seeds.size());
+      one.steps.assign(core::EvaluationParts(spec, /*fallback=*/false, seeds).size(), 0);
     }
     one.tasks = static_cast<int64_t>(one.steps.size());
     work.push_back(std::move(one));
@@ -70,4 +70,4 @@ std::vector<StageWork> DrawWork(const ExperimentSpec& spec, int64_t trials, Phil
   return work;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

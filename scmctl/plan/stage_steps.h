@@ -6,7 +6,7 @@
 #include "common/rng.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::ctl {
 
 struct StageWork {
   StageKind stage;
@@ -30,4 +30,4 @@ std::vector<RungRow> RungTable(const ExperimentSpec& spec, int64_t trials);
 // One draw. Stopping ASHA lets the first arrivals continue, so survival beyond 1/eta is drawn.
 std::vector<StageWork> DrawWork(const ExperimentSpec& spec, int64_t trials, Philox& rng);
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -9,7 +9,7 @@
 #include "common/digest.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 
-namespace scm {
+namespace scm::checkpoint {
 
 struct TestBlob {
   Manifest manifest;
@@ -60,4 +60,4 @@ inline absl::StatusOr<CommittedBlob> Upload(CheckpointStore& store, const TestBl
   return (*writer)->Commit();
 }
 
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -7,16 +7,16 @@
 #include "tests/checkpoint/blobs.h"
 #include "tests/fakes/crash_filesystem.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
-using Fault = CrashFilesystem::Fault;
-using Loss = CrashFilesystem::Loss;
+using Fault = fake::CrashFilesystem::Fault;
+using Loss = fake::CrashFilesystem::Loss;
 
 constexpr const char* kId = "r-3/100";
 constexpr const char* kOther = "r-3/50";  // committed before, in the same directory
 
-std::unique_ptr<LocalStore> OpenOn(CrashFilesystem& files) {
+std::unique_ptr<LocalStore> OpenOn(fake::CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data"}, files);
   EXPECT_TRUE(store.ok()) << store.status();
   return store.ok() ? *std::move(store) : nullptr;
@@ -31,29 +31,29 @@ void ExpectWholeOrNothing(LocalStore& store, const std::string& id) {
 }
 
 // What a scenario does between a start and the end of the process; true when it was acknowledged.
-using Scenario = bool (*)(CrashFilesystem&);
+using Scenario = bool (*)(fake::CrashFilesystem&);
 
-bool FirstUpload(CrashFilesystem& files) {
+bool FirstUpload(fake::CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data"}, files);
   return store.ok() && Upload(**store, Checkpoint(kId)).ok();
 }
 
-bool Replacement(CrashFilesystem& files) {
+bool Replacement(fake::CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data", 0, [](absl::string_view) { return true; }}, files);
   return store.ok() && Upload(**store, Checkpoint(kId, 9, 'z')).ok();
 }
 
-bool Mending(CrashFilesystem& files) {
+bool Mending(fake::CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data"}, files);
   return store.ok() && Upload(**store, Checkpoint(kId, 9)).ok();
 }
 
-bool Removal(CrashFilesystem& files) {
+bool Removal(fake::CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data"}, files);
   return store.ok() && (*store)->Remove(kId).ok();
 }
 
-bool Sweeping(CrashFilesystem& files) {
+bool Sweeping(fake::CrashFilesystem& files) {
   auto store = LocalStore::Open({"/data"}, files);
   return store.ok() && (*store)->Sweep({kOther}).ok();
 }
@@ -72,8 +72,8 @@ void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
 class EveryCall : public testing::TestWithParam<Case> {
  protected:
   // Everything up to the scenario, durable.
-  std::unique_ptr<CrashFilesystem> Prepared() {
-    auto files = std::make_unique<CrashFilesystem>();
+  std::unique_ptr<fake::CrashFilesystem> Prepared() {
+    auto files = std::make_unique<fake::CrashFilesystem>();
     for (const auto& [id, wanted] :
          {std::pair(kId, GetParam().with_old), std::pair(kOther, GetParam().with_other)}) {
       EXPECT_TRUE(!wanted || Upload(*OpenOn(*files), Checkpoint(id)).ok());
@@ -90,7 +90,7 @@ class EveryCall : public testing::TestWithParam<Case> {
     return files->calls();
   }
 
-  void ExpectConsistent(CrashFilesystem& files, bool acknowledged) {
+  void ExpectConsistent(fake::CrashFilesystem& files, bool acknowledged) {
     auto store = OpenOn(files);
     ASSERT_NE(store, nullptr);
     if (!GetParam().damaged || acknowledged) ExpectWholeOrNothing(*store, kId);
@@ -176,7 +176,7 @@ TEST(OneProcess, UploadsAgainAfterAnyError) {
   for (int64_t call = 0; call <= calls; ++call) {
     SCOPED_TRACE(testing::Message() << "call " << call);
     Philox rng(4, "crash_test", static_cast<uint64_t>(call));
-    CrashFilesystem files;
+    fake::CrashFilesystem files;
     auto store = OpenOn(files);
     files.FailCall(call, Fault::kError, absl::UnknownError("input/output error"));
     const bool first = Upload(*store, checkpoint).ok();
@@ -191,7 +191,7 @@ TEST(OneProcess, UploadsAgainAfterAnyError) {
 }
 
 TEST(OneProcess, DamageOnTheDiskIsFound) {
-  CrashFilesystem files;
+  fake::CrashFilesystem files;
   auto store = OpenOn(files);
   ASSERT_TRUE(Upload(*store, Checkpoint(kId)).ok());
   files.Corrupt("/data/blobs/r-3/100/adapter_model.safetensors");
@@ -199,7 +199,7 @@ TEST(OneProcess, DamageOnTheDiskIsFound) {
 }
 
 TEST(OneProcess, RefusesWhatDoesNotFit) {
-  CrashFilesystem files;
+  fake::CrashFilesystem files;
   auto store = LocalStore::Open({"/data", /*min_free_bytes=*/1000}, files).value();
   const TestBlob checkpoint = Checkpoint(kId);  // 4001 bytes
   files.SetFreeBytes(5000);
@@ -215,4 +215,4 @@ TEST(OneProcess, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::checkpoint

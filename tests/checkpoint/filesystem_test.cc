@@ -12,13 +12,13 @@
 #include "tests/checkpoint/blobs.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 class FilesystemTest : public testing::Test {
  protected:
   std::string At(const std::string& name) { return dir_.path() + "/" + name; }
-  TempDir dir_;
+  fake::TempDir dir_;
   Filesystem& files_ = PosixFilesystem();
 };
 
@@ -95,4 +95,4 @@ TEST_F(FilesystemTest, AFullDiskIsResourceExhausted) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -8,7 +8,7 @@
 
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 using testing::ElementsAre;
@@ -95,4 +95,4 @@ TEST(PlanGc, HoldsForEveryInput) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::checkpoint

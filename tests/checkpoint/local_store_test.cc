@@ -12,7 +12,7 @@
 #include "tests/checkpoint/blobs.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 using testing::ElementsAre;
@@ -38,7 +38,7 @@ class LocalStoreTest : public testing::Test {
     return dir_.path() + "/checkpoints/blobs/r-3/100/" + file;
   }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   std::unique_ptr<LocalStore> store_;
 };
 
@@ -315,4 +315,4 @@ TEST(LocalStoreOpen, NeedsAnAbsolutePath) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::checkpoint

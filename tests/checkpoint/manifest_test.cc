@@ -5,7 +5,7 @@
 
 #include "tests/checkpoint/blobs.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 TEST(BlobId, AcceptsServerMadeOnes) {
@@ -186,4 +186,4 @@ TEST(Manifest, SameContentIsAboutFilesNotAboutWriters) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -7,7 +7,7 @@
 #include "tests/checkpoint/blobs.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::checkpoint {
 namespace {
 
 class UnknownBlobsTest : public testing::Test {
@@ -27,7 +27,7 @@ class UnknownBlobsTest : public testing::Test {
     return ids;
   }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   const std::string root_ = dir_.path() + "/checkpoints";
   std::unique_ptr<LocalStore> store_ = *LocalStore::Open({root_});
 };
@@ -58,4 +58,4 @@ TEST_F(UnknownBlobsTest, SetAsideIsOutOfSightAndSurvivesTheSweep) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::checkpoint

@@ -3,7 +3,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::HasSubstr;
@@ -28,11 +28,11 @@ TEST(Binding, WordsAboutAnothersLeaseChangeNothing) {
   TwoWorkers s;
   const std::string rows =
       "{\"type\":\"progress\",\"step\":9,\"metrics\":{\"train_loss\":0}}\n{\"type\":\"done\"}\n";
-  CommittedBlob blob;
+  checkpoint::CommittedBlob blob;
   blob.id = "r-1/10";
   using Kind = ProcessInput::Kind;
   const std::vector<std::pair<const char*, Input>> forged = {
-      {"rows", ReportsInput{s.other, s.lease, 0, ReadReportLines(rows)}},
+      {"rows", ReportsInput{s.other, s.lease, 0, core::ReadReportLines(rows)}},
       {"an end", ProcessInput{s.other, s.lease, Kind::kExited, 0, "", false}},
       {"a kill", ProcessInput{s.other, s.lease, Kind::kKilled, 137, "", true}},
       {"a failed start", ProcessInput{s.other, s.lease, Kind::kStartFailed, 0, "no", false}},
@@ -141,4 +141,4 @@ TEST(Binding, TheKeyIsRememberedThroughARestart) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

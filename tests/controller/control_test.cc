@@ -4,7 +4,7 @@
 #include "tests/controller/harness.h"
 #include "tests/controller/sim_invariants.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::HasSubstr;
@@ -122,7 +122,7 @@ TEST(Control, ARunThatFinishedBeforeItsAbortCarriesNoRule) {
   const Json& body = h.snapshot()->certificates->begin()->second->body;
   EXPECT_EQ(body["overtaken"], true);
   EXPECT_EQ(body["saved"]["money"], 0);
-  const Json why = *WhyView(*h.snapshot(), h.TaskAt(task)->run.str());
+  const Json why = *views::WhyView(*h.snapshot(), h.TaskAt(task)->run.str());
   EXPECT_EQ(why["reasons"][0]["verdict"], "SUCCEEDED");
 }
 
@@ -219,4 +219,4 @@ TEST(Control, ARepeatedRequestIsOneExperiment) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

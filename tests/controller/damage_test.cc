@@ -4,7 +4,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::HasSubstr;
@@ -69,11 +69,12 @@ TEST(Damage, TheNextAttemptResumesFromTheNewestIntactOne) {
   EXPECT_EQ(h.RunOf(task)->best_step, std::nullopt);
   // Kept over a restart, and shown.
   h.Restart();
-  const Json shown = *CheckpointsView(*h.snapshot(), run);
+  const Json shown = *views::CheckpointsView(*h.snapshot(), run);
   EXPECT_EQ(shown["checkpoints"][0]["state"], "DELETED");
   EXPECT_EQ(shown["checkpoints"][0]["damage"], "a file is damaged");
-  EXPECT_THAT((*WhyView(*h.snapshot(), run + "/20"))["reasons"][0]["text"].get<std::string>(),
-              HasSubstr("damaged: a file is damaged"));
+  EXPECT_THAT(
+      (*views::WhyView(*h.snapshot(), run + "/20"))["reasons"][0]["text"].get<std::string>(),
+      HasSubstr("damaged: a file is damaged"));
 }
 
 TEST(Damage, AFailedStartOfAnotherKindCounts) {
@@ -154,4 +155,4 @@ TEST(Damage, WhatIsMissingAtAStartIsNotTheBestAnyMore) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -3,16 +3,16 @@
 #include "coordinator/controller/views.h"
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::ElementsAre;
 
 // Subjects of the events that the answer for `id` holds.
-std::vector<std::string> Subjects(const Snapshot& snapshot, const std::string& id,
-                                  const std::vector<EventRow>& rows) {
+std::vector<std::string> Subjects(const state::Snapshot& snapshot, const std::string& id,
+                                  const std::vector<store::EventRow>& rows) {
   std::vector<std::string> subjects;
-  const Json view = EventsView(rows, EventsAbout(snapshot, id));
+  const Json view = views::EventsView(rows, views::EventsAbout(snapshot, id));
   for (const Json& event : MemberAt(view, "events")) subjects.push_back(StringAt(event, "subject"));
   return subjects;
 }
@@ -23,7 +23,7 @@ TEST(EventsView, ARunsEventsAreItsOwnUnderEveryNameOfIt) {
   const auto snapshot = h.snapshot();
   const Task& task = *snapshot->tasks->begin()->second;
   const std::string run = task.run.str(), other = std::next(snapshot->runs->begin())->first.str();
-  std::vector<EventRow> rows;
+  std::vector<store::EventRow> rows;
   for (const std::string& subject :
        {e.str(), run, task.id.str(), run + "/100", run + "0", other, std::string("w-1")}) {
     rows.push_back({static_cast<int64_t>(rows.size()), "", "", subject, "kind", "text", "{}"});
@@ -34,8 +34,8 @@ TEST(EventsView, ARunsEventsAreItsOwnUnderEveryNameOfIt) {
   EXPECT_THAT(Subjects(*snapshot, "w-1", rows), ElementsAre("w-1"));
   EXPECT_EQ(Subjects(*snapshot, e.str(), rows).size(), rows.size());
   EXPECT_EQ(Subjects(*snapshot, "", rows).size(), rows.size());
-  EXPECT_EQ(EventsAbout(*snapshot, run).experiment, e.str());
+  EXPECT_EQ(views::EventsAbout(*snapshot, run).experiment, e.str());
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -18,7 +18,7 @@
 #include "tests/fakes/faulty_store.h"
 #include "tests/fakes/memory_blobs.h"
 
-namespace scm {
+namespace scm::controller {
 
 class Harness : public WorkerLinks {
  public:
@@ -78,7 +78,7 @@ class Harness : public WorkerLinks {
   void Report(const TaskId& id, const Json& report) {
     const Task& task = *TaskAt(id);
     Give(ReportsInput{task.lease->worker, Ref(task), task.report_offset,
-                      ReadReportLines(report.dump() + "\n")})
+                      core::ReadReportLines(report.dump() + "\n")})
         .IgnoreError();
   }
   void Progress(const TaskId& id, int64_t step, double loss = 1) {
@@ -98,7 +98,8 @@ class Harness : public WorkerLinks {
   }
   absl::Status Upload(const TaskId& id, int64_t step) {
     const Task& task = *TaskAt(id);
-    Manifest manifest{absl::StrCat(task.run.str(), "/", step), task.attempts, task.epoch, step, {}};
+    checkpoint::Manifest manifest{
+        absl::StrCat(task.run.str(), "/", step), task.attempts, task.epoch, step, {}};
     auto writer = blobs.Begin(manifest);
     (*writer)->Append("data", 0, manifest.id).IgnoreError();
     return Give(BlobInput{Ref(task), true, step, "", *(*writer)->Commit(), task.lease->worker})
@@ -161,10 +162,10 @@ class Harness : public WorkerLinks {
     EXPECT_TRUE(controller->Recover(Clocks(), boot).ok());
   }
   // What the machine's clocks say. The steady one follows `now`.
-  ClockReading Clocks() const { return {now + wall_ahead, now - booted}; }
+  state::ClockReading Clocks() const { return {now + wall_ahead, now - booted}; }
 
   // ---- what is
-  std::shared_ptr<const Snapshot> snapshot() const { return controller->snapshot(); }
+  std::shared_ptr<const state::Snapshot> snapshot() const { return controller->snapshot(); }
   const Experiment* At(const ExperimentId& id) const {
     kept_.push_back(snapshot());
     return kept_.back()->experiments->at(id).get();
@@ -198,14 +199,14 @@ class Harness : public WorkerLinks {
   }
   int CountEvents(const std::string& kind) {
     const auto rows = store.ReadEvents("", 0, 100000);
-    return static_cast<int>(std::count_if(rows->begin(), rows->end(),
-                                          [&](const EventRow& row) { return row.kind == kind; }));
+    return static_cast<int>(std::count_if(
+        rows->begin(), rows->end(), [&](const store::EventRow& row) { return row.kind == kind; }));
   }
   // The latest of this kind; an empty one if there is none.
-  EventRow LastEvent(const std::string& kind) {
-    EventRow found;
+  store::EventRow LastEvent(const std::string& kind) {
+    store::EventRow found;
     const auto rows = store.ReadEvents("", 0, 100000);
-    for (const EventRow& row : *rows) {
+    for (const store::EventRow& row : *rows) {
       if (row.kind == kind) found = row;
     }
     return found;
@@ -224,19 +225,19 @@ class Harness : public WorkerLinks {
   absl::Duration wall_ahead = absl::ZeroDuration();  // by which somebody set the wall clock
   absl::Time booted = absl::FromUnixSeconds(1'789'000'000);
   std::string boot = "boot 1";
-  MemoryStore store;
-  FaultyStore faulty{&store};
-  MemoryBlobs blobs;
+  store::MemoryStore store;
+  fake::FaultyStore faulty{&store};
+  fake::MemoryBlobs blobs;
   std::unique_ptr<Controller> controller;
   std::vector<std::pair<int64_t, Output>> sent;
 
  private:
-  PriorityScheduler scheduler_;
+  core::PriorityScheduler scheduler_;
   int64_t links_ = 0, instances_ = 0;
   std::map<int64_t, RegisterInput> hellos_;
   std::map<WorkerId, int64_t> link_of_;
   std::set<WorkerId> silent_;
-  mutable std::vector<std::shared_ptr<const Snapshot>> kept_;
+  mutable std::vector<std::shared_ptr<const state::Snapshot>> kept_;
 };
 
 // An experiment file for a trainer of one's own; `more` adds keys.
@@ -252,4 +253,4 @@ inline std::string TestFile(const std::string& stages, const std::string& more =
       "replicate: {seeds: [11, 12, 13]}\nevaluation: {tasks: [a]}\nexport: {}\n", more);
 }
 
-}  // namespace scm
+}  // namespace scm::controller

@@ -6,7 +6,7 @@
 #include "experiment/parse.h"
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::DoubleNear;
@@ -18,11 +18,11 @@ TEST(Money, RunningTasksAreCounted) {
   const ExperimentId e = h.Submit(TestFile("replicate", "budget: {limit: 100, cpu_hour: 3.6}\n"));
   for (const TaskId& task : h.Tasks(StageKind::kReplicate)) h.Started(task);
   h.Advance(absl::Seconds(100));
-  EXPECT_THAT(AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
   h.Exit(h.Tasks(StageKind::kReplicate).at(0), 137);
-  EXPECT_THAT(AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
   h.Restart();
-  EXPECT_THAT(AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
 }
 
 TEST(Money, AnUnknownRateIsWaitedForNotTakenAsZero) {
@@ -50,12 +50,12 @@ TEST(Money, ATaskWithoutAGpuOfAGpuExperimentHasAPrice) {
   worker.gpus = {{0, "H200", 0, 0, 0}};
   // With a price of CPU slots, by it; without, the host that the GPUs were rented with is paid for.
   const ExperimentSpec priced = spec_of("{limit: 9, gpu_hour: {H200: 3.6}, cpu_hour: 0.36}");
-  EXPECT_TRUE(MayCost(priced, worker, 0).ok());
-  EXPECT_THAT(LeaseCostRate(priced, &worker, {}), DoubleNear(2 * 0.0001, 1e-12));
+  EXPECT_TRUE(state::MayCost(priced, worker, 0).ok());
+  EXPECT_THAT(state::LeaseCostRate(priced, &worker, {}), DoubleNear(2 * 0.0001, 1e-12));
   const ExperimentSpec free = spec_of("{limit: 9, gpu_hour: {H200: 3.6}}");
-  EXPECT_TRUE(MayCost(free, worker, 0).ok());
-  EXPECT_EQ(LeaseCostRate(free, &worker, {}), 0);
-  EXPECT_THAT(LeaseCostRate(free, &worker, {0}), DoubleNear(0.001, 1e-12));
+  EXPECT_TRUE(state::MayCost(free, worker, 0).ok());
+  EXPECT_EQ(state::LeaseCostRate(free, &worker, {}), 0);
+  EXPECT_THAT(state::LeaseCostRate(free, &worker, {0}), DoubleNear(0.001, 1e-12));
 }
 
 TEST(Money, AReachedBudgetAbortsAndSaysWhatItSaved) {
@@ -118,7 +118,7 @@ TEST(Money, TheForecastWarnsOnceBeforeTheBudgetIsReached) {
   EXPECT_TRUE(h.At(e)->budget_warned);
   int warnings = 0;
   const auto events = h.store.ReadEvents(e.str(), 0, 1000);
-  for (const EventRow& event : *events) {
+  for (const store::EventRow& event : *events) {
     warnings += event.kind == "budget_warning";
   }
   EXPECT_EQ(warnings, 1);
@@ -153,7 +153,7 @@ TEST(Forecast, CountsTheStagesAhead) {
   h.Advance(absl::Seconds(10));
   h.Progress(check, 5);
   // 2 s a step: 5 of the check, 2 trials and 3 replicates of 40 steps on one slot.
-  const ExperimentForecast forecast = ForecastExperiment(*h.snapshot(), e);
+  const views::ExperimentForecast forecast = views::ForecastExperiment(*h.snapshot(), e);
   EXPECT_THAT(absl::ToDoubleSeconds(*forecast.finish_p50 - h.now), DoubleNear(2 * 205, 1e-6));
   EXPECT_GT(*forecast.finish_p90, *forecast.finish_p50);
 }
@@ -170,25 +170,25 @@ TEST(Forecast, CountsAnEvaluationFromItsFirstItemsOn) {
   const std::vector<TaskId> tasks = h.Tasks(StageKind::kEvaluate);
   ASSERT_EQ(tasks.size(), 4u);
   const auto left = [&] {
-    return absl::ToDoubleSeconds(*ForecastExperiment(*h.snapshot(), e).finish_p50 - h.now);
+    return absl::ToDoubleSeconds(*views::ForecastExperiment(*h.snapshot(), e).finish_p50 - h.now);
   };
   h.Started(tasks.at(0));
   h.Started(tasks.at(1));
   EXPECT_EQ(left(), 0);  // nothing is known of it yet
-  EXPECT_EQ(SecondsPerEvaluation(*h.snapshot(), e), std::nullopt);
+  EXPECT_EQ(views::SecondsPerEvaluation(*h.snapshot(), e), std::nullopt);
   h.Advance(absl::Seconds(30));
   for (const size_t i : {0, 1}) {
     h.Report(tasks.at(i), {{"type", "progress"}, {"step", 50}, {"metrics", {{"total", 100}}}});
   }
   // 60 s each; half of two and all of two others, on two slots.
-  EXPECT_THAT(*SecondsPerEvaluation(*h.snapshot(), e), DoubleNear(60, 1e-6));
+  EXPECT_THAT(*views::SecondsPerEvaluation(*h.snapshot(), e), DoubleNear(60, 1e-6));
   EXPECT_THAT(left(), DoubleNear(90, 1e-6));
   h.Advance(absl::Seconds(30));
   h.Finish(tasks.at(0));
   h.Finish(tasks.at(1));
-  EXPECT_THAT(*SecondsPerEvaluation(*h.snapshot(), e), DoubleNear(60, 1e-6));
+  EXPECT_THAT(*views::SecondsPerEvaluation(*h.snapshot(), e), DoubleNear(60, 1e-6));
   EXPECT_THAT(left(), DoubleNear(60, 1e-6));
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -5,7 +5,7 @@
 #include "coordinator/controller/persist.h"
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using ::testing::HasSubstr;
@@ -72,11 +72,11 @@ TEST(Placement, WhatAWorkerAllowsOutlivesTheCoordinator) {
   Worker worker;
   worker.id = WorkerId("w-1");
   worker.trainers = {"scm-trainer", "/x/train.py"};
-  Json json = ToJson(worker);
-  EXPECT_EQ(WorkerFromJson(json)->trainers, worker.trainers);
+  Json json = state::ToJson(worker);
+  EXPECT_EQ(state::WorkerFromJson(json)->trainers, worker.trainers);
   json.erase("trainers");  // a row of an earlier version
-  EXPECT_TRUE(WorkerFromJson(json)->trainers.empty());
+  EXPECT_TRUE(state::WorkerFromJson(json)->trainers.empty());
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -7,14 +7,14 @@
 #include "tests/controller/harness.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::ElementsAre;
 using testing::SizeIs;
 
 Json DataOf(Harness& h, const ExperimentId& id) {
-  const auto data = MakeReportData(*h.snapshot(), RowsOf(h.store), id, "0.0.0");
+  const auto data = views::MakeReportData(*h.snapshot(), views::RowsOf(h.store), id, "0.0.0");
   EXPECT_TRUE(data.ok()) << data.status();
   return data.value_or(Json());
 }
@@ -25,9 +25,9 @@ void Upload(Harness& h, const TaskId& id, const std::string& name, const std::st
   ASSERT_TRUE(WriteFileAtomically(absl::StrCat(directory, "/", file), content).ok());
   const Task& task = *h.TaskAt(id);
   const std::string blob = absl::StrCat(id.str(), "/", name);
-  Manifest manifest{blob, task.attempts, task.epoch, 0, {}};
+  checkpoint::Manifest manifest{blob, task.attempts, task.epoch, 0, {}};
   manifest.files.push_back({file, static_cast<int64_t>(content.size()), Sha256Hex(content), 0});
-  CommittedBlob committed;
+  checkpoint::CommittedBlob committed;
   committed.id = blob;
   committed.path = directory;
   committed.sha256 = Sha256Hex(content);
@@ -38,7 +38,7 @@ void Upload(Harness& h, const TaskId& id, const std::string& name, const std::st
 }
 
 TEST(ReportData, HoldsTheFileAndWhatTheChecksWarnedOf) {
-  TempDir dir;
+  fake::TempDir dir;
   Harness h;
   h.AddWorker(4);
   const std::string file = TestFile("check, replicate");
@@ -63,7 +63,7 @@ TEST(ReportData, HoldsTheFileAndWhatTheChecksWarnedOf) {
 
 TEST(ReportData, ADataCheckThatIsNoneIsNull) {
   for (const std::string content : {"no JSON", "[1]", "{\"a\": NaN}"}) {
-    TempDir dir;
+    fake::TempDir dir;
     Harness h;
     h.AddWorker(4);
     const ExperimentId e = h.Submit(TestFile("check"));
@@ -138,7 +138,7 @@ TEST(ReportData, WithoutSweepAndExportBothAreNull) {
 }
 
 TEST(Artifacts, OfAnotherExperimentAreNotListed) {
-  TempDir dir;
+  fake::TempDir dir;
   Harness h;
   h.AddWorker(4);
   // k-1 and k-10 begin alike, and belong to two experiments.
@@ -150,8 +150,8 @@ TEST(Artifacts, OfAnotherExperimentAreNotListed) {
     h.Started(tasks.at(i));
     Upload(h, tasks.at(i), absl::StrCat("note-", i), dir.path(), "note", "x");
   }
-  const Json mine = *StatusView(*h.snapshot(), first.str());
-  const Json other = *ReportView(*h.snapshot(), second.str());
+  const Json mine = *views::StatusView(*h.snapshot(), first.str());
+  const Json other = *views::ReportView(*h.snapshot(), second.str());
   EXPECT_THAT(mine["artifacts"], SizeIs(3));
   ASSERT_THAT(other["artifacts"], SizeIs(1));
   EXPECT_EQ(StringAt(other["artifacts"][0], "name"), "note-3");
@@ -160,4 +160,4 @@ TEST(Artifacts, OfAnotherExperimentAreNotListed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

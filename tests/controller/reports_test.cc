@@ -3,7 +3,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::AllOf;
@@ -23,13 +23,13 @@ class Reports : public testing::Test {
   void Raw(const std::string& spool) {
     const Task& task = *h_.TaskAt(task_);
     ASSERT_TRUE(h_.Give(ReportsInput{task.lease->worker, Harness::Ref(task), task.report_offset,
-                                     ReadReportLines(spool)})
+                                     core::ReadReportLines(spool)})
                     .ok());
   }
   std::vector<std::string> Events(const std::string& kind) {
     std::vector<std::string> texts;
-    const std::vector<EventRow> events = h_.store.ReadEvents("", 0, 100000).value();
-    for (const EventRow& event : events) {
+    const std::vector<store::EventRow> events = h_.store.ReadEvents("", 0, 100000).value();
+    for (const store::EventRow& event : events) {
       if (event.kind == kind) texts.push_back(event.text);
     }
     return texts;
@@ -117,13 +117,14 @@ TEST_F(Reports, LinesThatCameBeforeAreNotCountedTwiceWhereverTheyAreCut) {
   const size_t events = Events("bad_report").size();
   // Sent again from the start, with more behind: only what is new counts.
   const std::string more = spool + "{\"type\":\"progress\",\"step\":2}\n";
-  ASSERT_TRUE(h_.Give(ReportsInput{worker_, Harness::Ref(before), 0, ReadReportLines(more)}).ok());
+  ASSERT_TRUE(
+      h_.Give(ReportsInput{worker_, Harness::Ref(before), 0, core::ReadReportLines(more)}).ok());
   EXPECT_EQ(h_.RunOf(task_)->step, 2);
   EXPECT_EQ(Events("bad_report").size(), events);
   // A gap, and an offset that nobody can mean.
   for (const int64_t offset : {all + 1000, int64_t{-5}, std::numeric_limits<int64_t>::min()}) {
     ASSERT_TRUE(h_.Give(ReportsInput{worker_, Harness::Ref(before), offset,
-                                     ReadReportLines("{\"type\":\"done\"}\n")})
+                                     core::ReadReportLines("{\"type\":\"done\"}\n")})
                     .ok());
   }
   EXPECT_EQ(h_.TaskAt(task_)->report_offset, static_cast<int64_t>(more.size()));
@@ -131,4 +132,4 @@ TEST_F(Reports, LinesThatCameBeforeAreNotCountedTwiceWhereverTheyAreCut) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

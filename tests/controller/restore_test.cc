@@ -6,7 +6,7 @@
 #include "common/text.h"
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::Contains;
@@ -29,23 +29,23 @@ class Restore : public testing::Test {
       EXPECT_TRUE(h_.Upload(task, 10).ok());
     }
   }
-  std::string BodyOf(EntityTable table, const std::string& id) {
-    const StoredState stored = h_.store.Load().value();
-    for (const EntityRow& row : stored.entities) {
+  std::string BodyOf(store::EntityTable table, const std::string& id) {
+    const store::StoredState stored = h_.store.Load().value();
+    for (const store::EntityRow& row : stored.entities) {
       if (row.table == table && row.id == id) return row.body;
     }
     return "";
   }
-  void Damage(EntityTable table, const std::string& id, const std::string& experiment,
+  void Damage(store::EntityTable table, const std::string& id, const std::string& experiment,
               const std::string& body) {
-    WriteBatch batch;
+    store::WriteBatch batch;
     batch.upserts.push_back({table, id, experiment, body});
     ASSERT_TRUE(h_.store.Commit(batch).ok());
   }
   std::vector<std::string> Events(const std::string& kind) {
     std::vector<std::string> texts;
-    const std::vector<EventRow> events = h_.store.ReadEvents("", 0, 100000).value();
-    for (const EventRow& event : events) {
+    const std::vector<store::EventRow> events = h_.store.ReadEvents("", 0, 100000).value();
+    for (const store::EventRow& event : events) {
       if (event.kind == kind) texts.push_back(event.text);
     }
     return texts;
@@ -71,16 +71,16 @@ class Restore : public testing::Test {
   // Every answer that a user can ask for is given.
   void AnswersEverything() {
     const auto now = h_.snapshot();
-    const Snapshot& snapshot = *now;
-    ListView(snapshot);
-    WorkersView(snapshot);
-    InventoryView(snapshot);
+    const state::Snapshot& snapshot = *now;
+    views::ListView(snapshot);
+    views::WorkersView(snapshot);
+    views::InventoryView(snapshot);
     for (const auto& [id, experiment] : *snapshot.experiments) {
-      EXPECT_TRUE(StatusView(snapshot, id.str()).ok());
-      EXPECT_TRUE(WhyView(snapshot, id.str()).ok());
-      EXPECT_TRUE(RunsView(snapshot, id.str()).ok());
-      EXPECT_TRUE(CheckpointsView(snapshot, id.str()).ok());
-      EXPECT_TRUE(ReportView(snapshot, id.str()).ok());
+      EXPECT_TRUE(views::StatusView(snapshot, id.str()).ok());
+      EXPECT_TRUE(views::WhyView(snapshot, id.str()).ok());
+      EXPECT_TRUE(views::RunsView(snapshot, id.str()).ok());
+      EXPECT_TRUE(views::CheckpointsView(snapshot, id.str()).ok());
+      EXPECT_TRUE(views::ReportView(snapshot, id.str()).ok());
     }
   }
 
@@ -98,7 +98,7 @@ TEST_F(Restore, NothingIsSetAsideOfWhatIsSound) {
 
 TEST_F(Restore, ARowOfAnExperimentCostsThatExperimentAlone) {
   struct Case {
-    EntityTable table;
+    store::EntityTable table;
     std::string id;
     std::function<std::string(std::string)> change;
     std::string reason;
@@ -112,21 +112,26 @@ TEST_F(Restore, ARowOfAnExperimentCostsThatExperimentAlone) {
   };
   const auto as = [](const std::string& body) { return [body](std::string) { return body; }; };
   const Case cases[] = {
-      {EntityTable::kExperiments, "e-1", as("no JSON \xf1"), "not valid JSON"},
-      {EntityTable::kExperiments, "e-1", as(""), "not valid JSON"},
-      {EntityTable::kExperiments, "e-1", as(std::string("{}\0", 3)), "a NUL byte"},
-      {EntityTable::kExperiments, "e-1", replaced("\"RUNNING\"", "\"DANCING\""), "DANCING"},
-      {EntityTable::kExperiments, "e-1", replaced("\"spec\":{", "\"spec\":{\"newer\":1,"), "newer"},
-      {EntityTable::kRuns, "r-1", as("[]"), "its body is that of"},
-      {EntityTable::kValidations, "r-1/0", replaced("[[10", "[[\"ten\""), "must be number"},
-      {EntityTable::kValidations, "r-1/0", replaced("[[10,1,", "[["), "unreadable validation"},
-      {EntityTable::kValidations, "r-1/0", as("no JSON"), "not valid JSON"},
-      {EntityTable::kRuns, "r-1", replaced("\"task\":\"k-1\"", "\"task\":\"k-99\""),
+      {store::EntityTable::kExperiments, "e-1", as("no JSON \xf1"), "not valid JSON"},
+      {store::EntityTable::kExperiments, "e-1", as(""), "not valid JSON"},
+      {store::EntityTable::kExperiments, "e-1", as(std::string("{}\0", 3)), "a NUL byte"},
+      {store::EntityTable::kExperiments, "e-1", replaced("\"RUNNING\"", "\"DANCING\""), "DANCING"},
+      {store::EntityTable::kExperiments, "e-1", replaced("\"spec\":{", "\"spec\":{\"newer\":1,"),
+       "newer"},
+      {store::EntityTable::kRuns, "r-1", as("[]"), "its body is that of"},
+      {store::EntityTable::kValidations, "r-1/0", replaced("[[10", "[[\"ten\""), "must be number"},
+      {store::EntityTable::kValidations, "r-1/0", replaced("[[10,1,", "[["),
+       "unreadable validation"},
+      {store::EntityTable::kValidations, "r-1/0", as("no JSON"), "not valid JSON"},
+      {store::EntityTable::kRuns, "r-1", replaced("\"task\":\"k-1\"", "\"task\":\"k-99\""),
        "its task k-99 is not there"},
-      {EntityTable::kTasks, "k-1", replaced("\"state\":", "\"stale\":"), "is unknown"},
-      {EntityTable::kTasks, "k-1", replaced("\"gpus\":[]", "\"gpus\":[\"x\"]"), "must be number"},
-      {EntityTable::kTasks, "k-1", replaced("\"avoid\":[]", "\"avoid\":[7]"), "must be string"},
-      {EntityTable::kTasks, "k-1", replaced("\"id\":\"k-1\"", "\"id\":\"k-2\""), "that of \"k-2\""},
+      {store::EntityTable::kTasks, "k-1", replaced("\"state\":", "\"stale\":"), "is unknown"},
+      {store::EntityTable::kTasks, "k-1", replaced("\"gpus\":[]", "\"gpus\":[\"x\"]"),
+       "must be number"},
+      {store::EntityTable::kTasks, "k-1", replaced("\"avoid\":[]", "\"avoid\":[7]"),
+       "must be string"},
+      {store::EntityTable::kTasks, "k-1", replaced("\"id\":\"k-1\"", "\"id\":\"k-2\""),
+       "that of \"k-2\""},
   };
   int number = 0;
   for (const Case& c : cases) {
@@ -141,7 +146,7 @@ TEST_F(Restore, ARowOfAnExperimentCostsThatExperimentAlone) {
     EXPECT_THAT(health->set_aside[0].reason, HasSubstr(c.reason));
     EXPECT_EQ(h_.StateOf(ids_[0]), "FAILED");
     EXPECT_THAT(h_.At(ids_[0])->reason, HasSubstr("set aside: "));
-    EXPECT_THAT(RunsView(*h_.snapshot(), "e-1").value()["runs"], SizeIs(0));
+    EXPECT_THAT(views::RunsView(*h_.snapshot(), "e-1").value()["runs"], SizeIs(0));
     EXPECT_EQ(h_.StateOf(ids_[1]), "RUNNING");
     EXPECT_THAT(h_.snapshot()->open_tasks, testing::Pointee(SizeIs(3)));
     AnswersEverything();
@@ -157,18 +162,18 @@ TEST_F(Restore, ARowOfAnExperimentCostsThatExperimentAlone) {
 }
 
 TEST_F(Restore, ItIsSaidOnceAndTheNameIsStillKnown) {
-  const std::string body = BodyOf(EntityTable::kExperiments, "e-1");
+  const std::string body = BodyOf(store::EntityTable::kExperiments, "e-1");
   std::string damaged = body;
   damaged.replace(damaged.find("RUNNING"), 7, "DANCING");
-  Damage(EntityTable::kExperiments, "e-1", "e-1", damaged);
+  Damage(store::EntityTable::kExperiments, "e-1", "e-1", damaged);
   for (int i = 0; i < 3; ++i) h_.Restart();
   EXPECT_THAT(Events("row_set_aside"), SizeIs(1));
   EXPECT_EQ(h_.At(ids_[0])->name, "first");
-  EXPECT_EQ(ResolveId(*h_.snapshot(), "first").value(), "e-1");
+  EXPECT_EQ(views::ResolveId(*h_.snapshot(), "first").value(), "e-1");
   EXPECT_FALSE(h_.Control(ControlVerb::kCancel, "e-1").ok());
-  Damage(EntityTable::kExperiments, "e-1", "e-1", body);
+  Damage(store::EntityTable::kExperiments, "e-1", "e-1", body);
   h_.Restart();
-  Damage(EntityTable::kExperiments, "e-1", "e-1", damaged);
+  Damage(store::EntityTable::kExperiments, "e-1", "e-1", damaged);
   h_.Restart();
   EXPECT_THAT(Events("row_set_aside"), SizeIs(2));
 }
@@ -176,17 +181,18 @@ TEST_F(Restore, ItIsSaidOnceAndTheNameIsStillKnown) {
 TEST_F(Restore, WhatEndedKeepsItsState) {
   h_.Restart();
   GoesOn(ids_[0]);
-  Damage(EntityTable::kRuns, "r-1", "e-1", "x");
+  Damage(store::EntityTable::kRuns, "r-1", "e-1", "x");
   h_.Restart();
   EXPECT_EQ(h_.StateOf(ids_[0]), "SUCCEEDED");
   EXPECT_THAT(h_.At(ids_[0])->reason, HasSubstr("set aside: runs r-1: "));
 }
 
 TEST_F(Restore, OtherRowsCostOnlyThemselves) {
-  Damage(EntityTable::kWorkers, worker_.str(), "", "x");
-  Damage(EntityTable::kCheckpoints, "r-1/10", "", "x");
-  Damage(EntityTable::kArtifacts, "k-1/own", "e-1", R"({"id":"k-1/own","task":"k-77"})");
-  Damage(EntityTable::kCertificates, "c-1", "e-1", "{\"id\":\"c-1\",\"experiment\":\"e-9\"}");
+  Damage(store::EntityTable::kWorkers, worker_.str(), "", "x");
+  Damage(store::EntityTable::kCheckpoints, "r-1/10", "", "x");
+  Damage(store::EntityTable::kArtifacts, "k-1/own", "e-1", R"({"id":"k-1/own","task":"k-77"})");
+  Damage(store::EntityTable::kCertificates, "c-1", "e-1",
+         "{\"id\":\"c-1\",\"experiment\":\"e-9\"}");
   h_.Restart();
   EXPECT_THAT(h_.snapshot()->store_health->set_aside, SizeIs(4));
   EXPECT_EQ(h_.StateOf(ids_[0]), "RUNNING");
@@ -198,8 +204,8 @@ TEST_F(Restore, OtherRowsCostOnlyThemselves) {
 
 TEST_F(Restore, IdsAreNeverGivenTwiceWhereTheCountersAreLost) {
   for (const char* counters : {"x", "{}", R"({"e":"many","r":-7})"}) {
-    Damage(EntityTable::kMeta, "counters", "", counters);
-    Damage(EntityTable::kExperiments, "e-7", "e-7", "x");
+    Damage(store::EntityTable::kMeta, "counters", "", counters);
+    Damage(store::EntityTable::kExperiments, "e-7", "e-7", "x");
     h_.Restart();
     const ExperimentId next = h_.Submit(TestFile("replicate"));
     EXPECT_GT(next, ExperimentId("e-7"));
@@ -216,4 +222,4 @@ TEST_F(Restore, AReportAsDeepAsTheProtocolAllowsIsReadAgain) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -6,7 +6,7 @@
 
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 // Counts how often a value is copied.
@@ -36,7 +36,7 @@ TEST(SharedMap, IsAMap) {
   constexpr uint64_t kSeed = 7;
   Philox rng(kSeed, "shared-map", 0);
   std::map<int64_t, int64_t> model;
-  SharedMap<int64_t, int64_t> map;
+  state::SharedMap<int64_t, int64_t> map;
   EXPECT_TRUE(map.empty());
   EXPECT_EQ(map.begin(), map.end());
   for (int i = 0; i < 5000; ++i) {
@@ -64,8 +64,8 @@ TEST(SharedMap, CopiesKeepWhatTheyHad) {
   constexpr uint64_t kSeed = 11;
   Philox rng(kSeed, "shared-map", 1);
   std::map<int64_t, int64_t> model;
-  SharedMap<int64_t, int64_t> map;
-  std::vector<std::pair<SharedMap<int64_t, int64_t>, std::map<int64_t, int64_t>>> published;
+  state::SharedMap<int64_t, int64_t> map;
+  std::vector<std::pair<state::SharedMap<int64_t, int64_t>, std::map<int64_t, int64_t>>> published;
   for (int i = 0; i < 3000; ++i) {
     const int64_t key = static_cast<int64_t>(rng.Below(1000));
     if (i % 3 == 2) {
@@ -89,13 +89,13 @@ TEST(SharedMap, CopiesKeepWhatTheyHad) {
 // What a commit costs does not grow with what exists.
 TEST(SharedMap, AChangeCopiesOneLeafHoweverManyEntriesThereAre) {
   for (const int64_t size : {100, 10000, 100000}) {
-    SharedMap<int64_t, Counted> map;
+    state::SharedMap<int64_t, Counted> map;
     for (int64_t i = 0; i < size; ++i) map[i] = Counted(i);
-    const SharedMap<int64_t, Counted> published = map;
+    const state::SharedMap<int64_t, Counted> published = map;
     Counted::copies = 0;
     for (int i = 0; i < 10; ++i) map[size / 2].value = i;  // the first copies, the others do not
     map[size] = Counted(1);                                // at the end, as new ids are
-    EXPECT_LE(Counted::copies, static_cast<int64_t>(2 * SharedMap<int64_t, Counted>::kLeaf))
+    EXPECT_LE(Counted::copies, static_cast<int64_t>(2 * state::SharedMap<int64_t, Counted>::kLeaf))
         << size;
     EXPECT_EQ(published.at(size / 2).value, size / 2);
     EXPECT_FALSE(published.contains(size));
@@ -103,4 +103,4 @@ TEST(SharedMap, AChangeCopiesOneLeafHoweverManyEntriesThereAre) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

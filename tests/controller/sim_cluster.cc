@@ -13,10 +13,10 @@ namespace {
 constexpr size_t kMaxOldMessages = 300;
 constexpr size_t kMaxProblems = 20;
 
-const LeaseRef* LeaseOf(const Input& input) {
-  if (const auto* reports = std::get_if<ReportsInput>(&input)) return &reports->lease;
-  if (const auto* process = std::get_if<ProcessInput>(&input)) return &process->lease;
-  if (const auto* blob = std::get_if<BlobInput>(&input)) return &blob->lease;
+const controller::LeaseRef* LeaseOf(const controller::Input& input) {
+  if (const auto* reports = std::get_if<controller::ReportsInput>(&input)) return &reports->lease;
+  if (const auto* process = std::get_if<controller::ProcessInput>(&input)) return &process->lease;
+  if (const auto* blob = std::get_if<controller::BlobInput>(&input)) return &blob->lease;
   return nullptr;
 }
 
@@ -30,7 +30,7 @@ std::string FirstDifference(const std::string& a, const std::string& b) {
 }
 
 // Whether both hold the very same records: nothing was even copied to be changed.
-bool SameRecords(const Snapshot& a, const Snapshot& b) {
+bool SameRecords(const state::Snapshot& a, const state::Snapshot& b) {
   return *a.experiments == *b.experiments && *a.trials == *b.trials && *a.runs == *b.runs &&
          *a.tasks == *b.tasks && *a.checkpoints == *b.checkpoints && *a.artifacts == *b.artifacts &&
          *a.certificates == *b.certificates;
@@ -41,9 +41,11 @@ bool SameRecords(const Snapshot& a, const Snapshot& b) {
 SimCluster::SimCluster(Scenario scenario)
     : scenario_(std::move(scenario)), rng_(scenario_.seed, "simulation"), began_(time_.now()) {
   SimWorker::Hooks hooks;
-  hooks.send = [this](int64_t link, Input input) { return Receive(link, std::move(input)); };
+  hooks.send = [this](int64_t link, controller::Input input) {
+    return Receive(link, std::move(input));
+  };
   hooks.dial = [this](SimWorker* worker) { return Dial(worker); };
-  hooks.upload = [this](const LeaseRef& lease, bool checkpoint, int64_t step,
+  hooks.upload = [this](const controller::LeaseRef& lease, bool checkpoint, int64_t step,
                         const std::string& name, const std::string& content, UploadDone done) {
     Upload(lease, checkpoint, step, name, content, std::move(done));
   };
@@ -65,10 +67,10 @@ void SimCluster::Problem(std::string text) {
 void SimCluster::StartCoordinator() {
   if (controller_ != nullptr) return;
   ++life_;
-  ControllerOptions options;
+  controller::ControllerOptions options;
   options.version = "simulated";
-  controller_ = std::make_unique<Controller>(
-      options, ControllerDependencies{&faulty_, &blobs_, &checked_scheduler_, &links_});
+  controller_ = std::make_unique<controller::Controller>(
+      options, controller::ControllerDependencies{&faulty_, &blobs_, &checked_scheduler_, &links_});
   const absl::Status recovered = controller_->Recover(time_.Clocks(), "simulated");
   if (!recovered.ok()) {
     must_match_ = must_match_ && !error_is_applied_;
@@ -150,7 +152,7 @@ bool SimCluster::Flush() {
 }
 
 void SimCluster::AfterCommit() {
-  const std::shared_ptr<const Snapshot> now = controller_->snapshot();
+  const std::shared_ptr<const state::Snapshot> now = controller_->snapshot();
   for (std::string& problem : checker_.Check(last_.get(), *now)) Problem(std::move(problem));
   for (std::string& problem : std::exchange(checked_scheduler_.problems, {})) {
     Problem(std::move(problem));
@@ -161,7 +163,7 @@ void SimCluster::AfterCommit() {
   for (const auto& [id, record] : *now->artifacts) blobs_.committed.insert(id);
 }
 
-void SimCluster::Post(Input input, Controller::Done done) {
+void SimCluster::Post(controller::Input input, controller::Controller::Done done) {
   if (controller_ == nullptr) {
     if (done) done(absl::UnavailableError("no coordinator"));
     return;
@@ -182,7 +184,7 @@ int64_t SimCluster::Dial(SimWorker* worker) {
     }
     // The old stream is found dead some time after the new one began.
     time_.After(Between(0, 20), [this, link = it->first, life = life_] {
-      if (life == life_) Post(LinkLostInput{link});
+      if (life == life_) Post(controller::LinkLostInput{link});
     });
     it = open_links_.erase(it);
   }
@@ -190,7 +192,7 @@ int64_t SimCluster::Dial(SimWorker* worker) {
   return next_link_;
 }
 
-bool SimCluster::Receive(int64_t link, Input input) {
+bool SimCluster::Receive(int64_t link, controller::Input input) {
   if (controller_ == nullptr || !open_links_.contains(link)) return false;
   if (LeaseOf(input) != nullptr) {
     if (old_messages_.size() < kMaxOldMessages) {
@@ -211,8 +213,8 @@ bool SimCluster::Receive(int64_t link, Input input) {
   return true;
 }
 
-void SimCluster::Deliver(int64_t link, const Output& output) {
-  if (const auto* grant = std::get_if<GrantOutput>(&output)) {
+void SimCluster::Deliver(int64_t link, const controller::Output& output) {
+  if (const auto* grant = std::get_if<controller::GrantOutput>(&output)) {
     int64_t& epoch = granted_epochs_[grant->lease.task];
     if (grant->lease.epoch <= epoch) {
       Problem(absl::StrCat("epoch ", grant->lease.epoch, " of ", grant->lease.task.str(),
@@ -226,11 +228,11 @@ void SimCluster::Deliver(int64_t link, const Output& output) {
   });
 }
 
-void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
+void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int64_t step,
                         const std::string& name, const std::string& content, UploadDone done) {
   const int64_t call = ++next_upload_;
   uploads_[call] = std::move(done);
-  const auto answer = [this, call](const absl::StatusOr<Reply>& reply) {
+  const auto answer = [this, call](const absl::StatusOr<controller::Reply>& reply) {
     const auto waiting = uploads_.extract(call);
     if (waiting.empty()) return;
     time_.After(Latency(), [done = waiting.mapped(), status = reply.status()] { done(status); });
@@ -241,7 +243,7 @@ void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
       task->second->lease->epoch != lease.epoch) {
     return answer(absl::FailedPreconditionError("stale"));
   }
-  Manifest manifest;
+  checkpoint::Manifest manifest;
   manifest.id = checkpoint ? absl::StrCat(task->second->run.str(), "/", step)
                            : absl::StrCat(lease.task.str(), "/", name);
   manifest.attempt = lease.attempt;
@@ -251,10 +253,10 @@ void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
   auto writer = blobs_.Begin(manifest);
   if (!writer.ok()) return answer(writer.status());
   (*writer)->Append("data", 0, content).IgnoreError();
-  absl::StatusOr<CommittedBlob> blob = (*writer)->Commit();
+  absl::StatusOr<checkpoint::CommittedBlob> blob = (*writer)->Commit();
   if (!blob.ok()) return answer(blob.status());
-  const BlobInput input{lease, checkpoint,       step,
-                        name,  *std::move(blob), task->second->lease->worker};
+  const controller::BlobInput input{lease, checkpoint,       step,
+                                    name,  *std::move(blob), task->second->lease->worker};
   if (old_messages_.size() < kMaxOldMessages) old_messages_.push_back(input);
   time_.After(Latency(), [this, life = life_, input, answer] {
     if (life != life_) return answer(absl::UnavailableError("the connection broke"));
@@ -262,8 +264,8 @@ void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
   });
 }
 
-bool SimCluster::IsStale(const Input& input) const {
-  const LeaseRef& lease = *LeaseOf(input);
+bool SimCluster::IsStale(const controller::Input& input) const {
+  const controller::LeaseRef& lease = *LeaseOf(input);
   const auto task = last_->tasks->find(lease.task);
   return task == last_->tasks->end() || !task->second->lease ||
          task->second->lease->id != lease.lease || task->second->lease->epoch != lease.epoch;
@@ -342,18 +344,19 @@ void SimCluster::PlayFault() {
       if (controller_ == nullptr || store_full_ || old_messages_.empty()) return;
       if (time_.now() < frozen_until_) return;
       for (int i = 0; i < 10 && controller_ != nullptr; ++i) {
-        const Input& old = old_messages_[rng_.Below(old_messages_.size())];
+        const controller::Input& old = old_messages_[rng_.Below(old_messages_.size())];
         controller_->Tick(time_.Clocks());  // what time alone changes comes first
         if (!Flush()) return;
         if (!IsStale(old)) continue;
         note("stale message");
-        const std::shared_ptr<const Snapshot> before = last_;
+        const std::shared_ptr<const state::Snapshot> before = last_;
         bool refused = false;
-        controller_->Handle(old, time_.Clocks(),
-                            [&](const absl::StatusOr<Reply>& reply) { refused = !reply.ok(); });
+        controller_->Handle(
+            old, time_.Clocks(),
+            [&](const absl::StatusOr<controller::Reply>& reply) { refused = !reply.ok(); });
         if (!Flush()) return;
         if (!SameRecords(*before, *last_)) Problem("a stale message changed something");
-        if (std::holds_alternative<BlobInput>(old) && !refused) {
+        if (std::holds_alternative<controller::BlobInput>(old) && !refused) {
           Problem("a stale upload was not refused");
         }
       }
@@ -379,36 +382,36 @@ void SimCluster::PlayUser() {
   std::advance(experiment, rng_.Below(last_->experiments->size()));
   const std::string id = experiment->first.str();
   const SimWorker& worker = *workers_[rng_.Below(workers_.size())];
-  const auto act = [&](ControlVerb verb, const std::string& name) {
+  const auto act = [&](controller::ControlVerb verb, const std::string& name) {
     ++played_[absl::StrCat("user verb ", static_cast<int>(verb))];
-    Post(ControlInput{verb, name, false});
+    Post(controller::ControlInput{verb, name, false});
   };
   switch (rng_.Below(scenario_.harmless ? 5 : 6)) {
     case 0:
-      act(ControlVerb::kPause, id);
+      act(controller::ControlVerb::kPause, id);
       time_.After(Between(1, 60), [this, id] {
-        Post(ControlInput{ControlVerb::kResume, id, false});
+        Post(controller::ControlInput{controller::ControlVerb::kResume, id, false});
       });
       break;
     case 1:
-      act(ControlVerb::kPause, id);
-      act(ControlVerb::kPause, id);
+      act(controller::ControlVerb::kPause, id);
+      act(controller::ControlVerb::kPause, id);
       break;
     case 2:
-      act(ControlVerb::kResume, id);
+      act(controller::ControlVerb::kResume, id);
       break;
     case 3:
       if (worker.id().empty()) return;
-      act(ControlVerb::kDrain, worker.id().str());
+      act(controller::ControlVerb::kDrain, worker.id().str());
       time_.After(Between(1, 60), [this, name = worker.id().str()] {
-        Post(ControlInput{ControlVerb::kUndrain, name, false});
+        Post(controller::ControlInput{controller::ControlVerb::kUndrain, name, false});
       });
       break;
     case 4:
-      act(ControlVerb::kCheckpointGc, id);
+      act(controller::ControlVerb::kCheckpointGc, id);
       break;
     default:
-      if (rng_.Uniform() < 0.3) act(ControlVerb::kCancel, id);
+      if (rng_.Uniform() < 0.3) act(controller::ControlVerb::kCancel, id);
   }
 }
 
@@ -419,13 +422,13 @@ void SimCluster::Heal() {
   for (const auto& worker : workers_) {
     worker->Start();
     if (!worker->id().empty()) {
-      Post(ControlInput{ControlVerb::kUndrain, worker->id().str(), false});
+      Post(controller::ControlInput{controller::ControlVerb::kUndrain, worker->id().str(), false});
     }
   }
   if (last_ != nullptr) {
     for (const auto& [id, experiment] : *last_->experiments) {
       if (experiment->state == State::kPaused) {
-        Post(ControlInput{ControlVerb::kResume, id.str(), false});
+        Post(controller::ControlInput{controller::ControlVerb::kResume, id.str(), false});
       }
     }
   }
@@ -434,8 +437,8 @@ void SimCluster::Heal() {
 
 void SimCluster::SubmitAll() {
   for (size_t i = 0; i < scenario_.experiments.size(); ++i) {
-    const SubmitInput submit{absl::StrCat("request-", i), scenario_.experiments[i], ""};
-    Post(submit, [this](const absl::StatusOr<Reply>& reply) {
+    const controller::SubmitInput submit{absl::StrCat("request-", i), scenario_.experiments[i], ""};
+    Post(submit, [this](const absl::StatusOr<controller::Reply>& reply) {
       if (absl::IsInvalidArgument(reply.status())) Problem(reply.status().ToString());
     });
   }
@@ -471,7 +474,7 @@ void SimCluster::Run() {
       Problem(absl::StrCat(id.str(), " is ", StateName(task->state), ": ", task->reason, "; ",
                            waiting == last_->waiting_reasons->end() ? "" : waiting->second));
     }
-    for (const auto& [id, worker] : *last_->workers) Problem(ToJson(*worker).dump());
+    for (const auto& [id, worker] : *last_->workers) Problem(state::ToJson(*worker).dump());
     for (const auto& [id, e] : *last_->experiments) {
       Problem(absl::StrCat(id.str(), " is ", StateName(e->state), ": ", e->reason));
     }
@@ -485,7 +488,7 @@ void SimCluster::Run() {
 std::string SimCluster::EventLog() {
   std::string log;
   const auto events = store_.ReadEvents("", 0, 1'000'000);
-  for (const EventRow& event : *events) {
+  for (const store::EventRow& event : *events) {
     absl::StrAppend(&log, event.sequence, " ", event.at, " ", event.experiment, " ", event.subject,
                     " ", event.kind, ": ", event.text, "\n");
   }

@@ -46,8 +46,8 @@ class SimCluster {
   void Run();
 
   const std::vector<std::string>& problems() const { return problems_; }
-  std::shared_ptr<const Snapshot> snapshot() const { return last_; }
-  StateStore& store() { return store_; }
+  std::shared_ptr<const state::Snapshot> snapshot() const { return last_; }
+  store::StateStore& store() { return store_; }
   // Every event, one a line: the same for the same seed.
   std::string EventLog();
   int64_t restarts() const { return restarts_; }
@@ -57,17 +57,19 @@ class SimCluster {
   const std::map<std::string, int>& played() const { return played_; }
 
  private:
-  class Links : public WorkerLinks {
+  class Links : public controller::WorkerLinks {
    public:
     explicit Links(SimCluster* cluster) : cluster_(*cluster) {}
-    void Send(int64_t link, const Output& output) override { cluster_.Deliver(link, output); }
+    void Send(int64_t link, const controller::Output& output) override {
+      cluster_.Deliver(link, output);
+    }
 
    private:
     SimCluster& cluster_;
   };
   struct Item {
-    Input input;
-    Controller::Done done;
+    controller::Input input;
+    controller::Controller::Done done;
   };
 
   // The coordinator's process.
@@ -78,16 +80,16 @@ class SimCluster {
   // The coordinator's process stands still; what arrives meanwhile waits.
   void Freeze(absl::Duration duration) { frozen_until_ = time_.now() + duration; }
   bool Flush();
-  void Post(Input input, Controller::Done done = nullptr);
+  void Post(controller::Input input, controller::Controller::Done done = nullptr);
   void AfterCommit();
 
   // The network.
   int64_t Dial(SimWorker* worker);
-  bool Receive(int64_t link, Input input);
-  void Deliver(int64_t link, const Output& output);
-  void Upload(const LeaseRef& lease, bool checkpoint, int64_t step, const std::string& name,
-              const std::string& content, UploadDone done);
-  bool IsStale(const Input& input) const;
+  bool Receive(int64_t link, controller::Input input);
+  void Deliver(int64_t link, const controller::Output& output);
+  void Upload(const controller::LeaseRef& lease, bool checkpoint, int64_t step,
+              const std::string& name, const std::string& content, UploadDone done);
+  bool IsStale(const controller::Input& input) const;
 
   // The plan.
   void NextFault();
@@ -108,20 +110,20 @@ class SimCluster {
   Philox rng_;
   VirtualTime time_;
   absl::Time began_;
-  MemoryStore store_;
-  FaultyStore faulty_{&store_};
-  MemoryBlobs blobs_;
-  PriorityScheduler scheduler_;
+  store::MemoryStore store_;
+  fake::FaultyStore faulty_{&store_};
+  fake::MemoryBlobs blobs_;
+  core::PriorityScheduler scheduler_;
   CheckedScheduler checked_scheduler_{&scheduler_};
   Links links_{this};
 
-  std::unique_ptr<Controller> controller_;
+  std::unique_ptr<controller::Controller> controller_;
   int64_t life_ = 0, restarts_ = 0, rounds_ = 0;
   std::deque<Item> queue_;
   bool awake_ = false, store_full_ = false;
   bool must_match_ = false, error_is_applied_ = false;
   absl::Time full_until_ = absl::InfinitePast(), frozen_until_ = absl::InfinitePast();
-  std::shared_ptr<const Snapshot> last_;  // the last committed state that was published
+  std::shared_ptr<const state::Snapshot> last_;  // the last committed state that was published
   CommitChecker checker_;
 
   std::vector<std::unique_ptr<SimWorker>> workers_;
@@ -129,7 +131,7 @@ class SimCluster {
   int64_t next_link_ = 0;
   std::map<int64_t, UploadDone> uploads_;  // calls that wait for an answer
   int64_t next_upload_ = 0;
-  std::vector<Input> old_messages_;
+  std::vector<controller::Input> old_messages_;
   std::map<TaskId, int64_t> granted_epochs_;
   std::map<std::string, int> played_;
   std::vector<std::string> problems_;

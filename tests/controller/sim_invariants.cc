@@ -12,7 +12,7 @@
 namespace scm::simulation {
 namespace {
 
-void CheckTask(const Snapshot* before, const Snapshot& after, const Task& task,
+void CheckTask(const state::Snapshot* before, const state::Snapshot& after, const Task& task,
                std::vector<std::string>& problems) {
   const auto bad = [&](const std::string& what) {
     problems.push_back(absl::StrCat(task.id.str(), " (", StateName(task.state), "): ", what));
@@ -29,7 +29,7 @@ void CheckTask(const Snapshot* before, const Snapshot& after, const Task& task,
     bad("its experiment is paused");
   }
   if (task.lease &&
-      static_cast<int64_t>(task.lease->gpus.size()) != GpusOf(*experiment.spec, task.kind)) {
+      static_cast<int64_t>(task.lease->gpus.size()) != state::GpusOf(*experiment.spec, task.kind)) {
     bad("it has not all of its GPUs");
   }
   if (before == nullptr) return;
@@ -46,7 +46,7 @@ void CheckTask(const Snapshot* before, const Snapshot& after, const Task& task,
   if (task.cost + 1e-9 < old.cost || task.seconds + 1e-9 < old.seconds) bad("money went back");
 }
 
-void CheckWorkers(const Snapshot& after, std::vector<std::string>& problems) {
+void CheckWorkers(const state::Snapshot& after, std::vector<std::string>& problems) {
   std::map<WorkerId, int64_t> cpus;
   std::set<std::pair<WorkerId, int>> gpus;
   for (const auto& [id, task] : *after.tasks) {
@@ -75,14 +75,15 @@ void CheckRun(const Run& run, std::vector<std::string>& problems) {
 }
 
 // Room for the task on one worker with what is free there.
-bool Fits(const WaitingTask& task, const WorkerId& worker, int64_t cpus, size_t gpus) {
+bool Fits(const core::WaitingTask& task, const WorkerId& worker, int64_t cpus, size_t gpus) {
   return !task.never.contains(worker) && task.request.cpus <= cpus &&
          task.request.gpus <= static_cast<int64_t>(gpus);
 }
 
 }  // namespace
 
-std::vector<std::string> CommitChecker::Check(const Snapshot* before, const Snapshot& after) {
+std::vector<std::string> CommitChecker::Check(const state::Snapshot* before,
+                                              const state::Snapshot& after) {
   std::vector<std::string> problems;
   for (const auto& [id, task] : *after.tasks) CheckTask(before, after, *task, problems);
   for (const auto& [id, run] : *after.runs) CheckRun(*run, problems);
@@ -90,20 +91,21 @@ std::vector<std::string> CommitChecker::Check(const Snapshot* before, const Snap
   return problems;
 }
 
-ScheduleDecision CheckedScheduler::Decide(const SchedulerSnapshot& snapshot, absl::Time now) const {
-  ScheduleDecision decision = inner_.Decide(snapshot, now);
+core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& snapshot,
+                                                absl::Time now) const {
+  core::ScheduleDecision decision = inner_.Decide(snapshot, now);
   std::map<WorkerId, std::pair<int64_t, std::set<int>>> free;
-  for (const WorkerSlots& worker : snapshot.workers) {
+  for (const core::WorkerSlots& worker : snapshot.workers) {
     free[worker.id] = {worker.free_cpus, {worker.free_gpus.begin(), worker.free_gpus.end()}};
   }
-  std::map<TaskId, const WaitingTask*> waiting;
-  for (const WaitingTask& task : snapshot.waiting) waiting[task.id] = &task;
-  for (const Grant& grant : decision.grants) {
-    const WaitingTask& task = *waiting.at(grant.task);
+  std::map<TaskId, const core::WaitingTask*> waiting;
+  for (const core::WaitingTask& task : snapshot.waiting) waiting[task.id] = &task;
+  for (const core::Grant& grant : decision.grants) {
+    const core::WaitingTask& task = *waiting.at(grant.task);
     if (static_cast<int64_t>(grant.ranks.size()) != task.ranks) {
       problems.push_back(absl::StrCat(task.id.str(), " got a part of its gang"));
     }
-    for (const Placement& rank : grant.ranks) {
+    for (const core::Placement& rank : grant.ranks) {
       auto& [cpus, gpus] = free.at(rank.worker);
       cpus -= task.request.cpus;
       for (const int gpu : rank.gpus) {
@@ -113,15 +115,15 @@ ScheduleDecision CheckedScheduler::Decide(const SchedulerSnapshot& snapshot, abs
       if (cpus < 0) problems.push_back(absl::StrCat(task.id.str(), " got a busy CPU slot"));
     }
   }
-  for (const WaitingTask& task : snapshot.waiting) {
+  for (const core::WaitingTask& task : snapshot.waiting) {
     if (!decision.waiting_reasons.contains(task.id) || task.not_before > now) continue;
     if (decision.waiting_reasons.at(task.id).empty()) {
       problems.push_back(absl::StrCat(task.id.str(), " waits without a reason"));
     }
-    for (const Grant& grant : decision.grants) {
-      const WaitingTask& other = *waiting.at(grant.task);
+    for (const core::Grant& grant : decision.grants) {
+      const core::WaitingTask& other = *waiting.at(grant.task);
       if (other.priority >= task.priority) continue;
-      for (const Placement& rank : grant.ranks) {
+      for (const core::Placement& rank : grant.ranks) {
         const auto& [cpus, gpus] = free.at(rank.worker);
         if (Fits(task, rank.worker, cpus + other.request.cpus, gpus.size() + rank.gpus.size())) {
           problems.push_back(absl::StrCat(other.id.str(), " started before ", task.id.str(),
@@ -133,16 +135,17 @@ ScheduleDecision CheckedScheduler::Decide(const SchedulerSnapshot& snapshot, abs
   return decision;
 }
 
-std::string Dump(const Snapshot& snapshot) {
+std::string Dump(const state::Snapshot& snapshot) {
   std::string text;
   const auto add = [&text](const auto& map) {
-    for (const auto& [id, record] : map) absl::StrAppend(&text, ToJson(*record).dump(), "\n");
+    for (const auto& [id, record] : map)
+      absl::StrAppend(&text, state::ToJson(*record).dump(), "\n");
   };
   add(*snapshot.experiments);
   add(*snapshot.trials);
   add(*snapshot.runs);
   for (const auto& [id, task] : *snapshot.tasks) {
-    Json record = ToJson(*task);
+    Json record = state::ToJson(*task);
     // A restart leaves open how long its worker went on.
     if (record["lease"].is_object()) record["lease"].erase("unheard_ns");
     absl::StrAppend(&text, record.dump(), "\n");
@@ -154,7 +157,7 @@ std::string Dump(const Snapshot& snapshot) {
   return text;
 }
 
-std::vector<std::string> CheckMetrics(const Snapshot& snapshot, StateStore& store) {
+std::vector<std::string> CheckMetrics(const state::Snapshot& snapshot, store::StateStore& store) {
   std::vector<std::string> problems;
   for (const auto& [id, run] : *snapshot.runs) {
     const auto bad = [&, name = id.str()](const std::string& what) {
@@ -166,7 +169,7 @@ std::vector<std::string> CheckMetrics(const Snapshot& snapshot, StateStore& stor
     std::map<std::pair<std::string, int64_t>, int> seen;
     int64_t last = 0;
     const auto rows = store.ReadMetrics(id.str(), 0, 1'000'000);
-    const Json view = MetricsView(snapshot, id, *rows);
+    const Json view = views::MetricsView(snapshot, id, *rows);
     for (const Json& point : view["points"]) {
       const std::string name = StringAt(point, "name");
       const int64_t step = IntegerAt(point, "step", -1);

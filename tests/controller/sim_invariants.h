@@ -17,26 +17,27 @@ namespace scm::simulation {
 // Looks at one committed state after the other; each returns what is wrong, empty = nothing.
 class CommitChecker {
  public:
-  std::vector<std::string> Check(const Snapshot* before, const Snapshot& after);
+  std::vector<std::string> Check(const state::Snapshot* before, const state::Snapshot& after);
 };
 
 // A scheduler whose decisions are checked: no task starts while one of higher priority that would
 // fit in its place must wait; nothing is placed where there is no room.
-class CheckedScheduler : public Scheduler {
+class CheckedScheduler : public core::Scheduler {
  public:
-  explicit CheckedScheduler(const Scheduler* inner) : inner_(*inner) {}
-  ScheduleDecision Decide(const SchedulerSnapshot& snapshot, absl::Time now) const override;
+  explicit CheckedScheduler(const core::Scheduler* inner) : inner_(*inner) {}
+  core::ScheduleDecision Decide(const core::SchedulerSnapshot& snapshot,
+                                absl::Time now) const override;
   mutable std::vector<std::string> problems;
 
  private:
-  const Scheduler& inner_;
+  const core::Scheduler& inner_;
 };
 
 // Everything in a state as text, for comparisons.
-std::string Dump(const Snapshot& snapshot);
+std::string Dump(const state::Snapshot& snapshot);
 
 // At the end: every visible row of every run exactly once and with the value that the trainer gave
 // it, without gaps up to the last step.
-std::vector<std::string> CheckMetrics(const Snapshot& snapshot, StateStore& store);
+std::vector<std::string> CheckMetrics(const state::Snapshot& snapshot, store::StateStore& store);
 
 }  // namespace scm::simulation

@@ -44,8 +44,8 @@ void SimWorker::Crash() {
 
 void SimWorker::Shutdown() {
   if (!up_) return;
-  if (registered_) Send(RenewInput{id_, Live(), {}, /*leaving=*/true});
-  if (registered_) Send(GoodbyeInput{id_, "the simulation wants it"});
+  if (registered_) Send(controller::RenewInput{id_, Live(), {}, /*leaving=*/true});
+  if (registered_) Send(controller::GoodbyeInput{id_, "the simulation wants it"});
   Crash();
 }
 
@@ -62,12 +62,12 @@ void SimWorker::OnLinkDown(int64_t link) {
   registered_ = false;
 }
 
-void SimWorker::Send(Input input) {
+void SimWorker::Send(controller::Input input) {
   if (time_.now() < cut_until_ || !hooks_.send(link_, std::move(input))) registered_ = false;
 }
 
-std::vector<LeaseRef> SimWorker::Live() const {
-  std::vector<LeaseRef> live;
+std::vector<controller::LeaseRef> SimWorker::Live() const {
+  std::vector<controller::LeaseRef> live;
   for (const auto& [id, attempt] : attempts_) live.push_back(attempt.lease);
   return live;
 }
@@ -75,7 +75,7 @@ std::vector<LeaseRef> SimWorker::Live() const {
 void SimWorker::Register() {
   link_ = hooks_.dial(this);
   if (link_ == 0) return;
-  RegisterInput hello;
+  controller::RegisterInput hello;
   hello.link = link_;
   hello.instance = instance_;
   hello.host = "host-" + instance_;
@@ -98,7 +98,7 @@ void SimWorker::Tick(int64_t life) {
   if (registered_) {
     if (now >= next_renew_) {
       next_renew_ = now + kRenew;
-      Send(RenewInput{id_, Live(), {}});
+      Send(controller::RenewInput{id_, Live(), {}});
     }
     for (auto& [id, attempt] : attempts_) {
       if (registered_) Pump(attempt);
@@ -109,7 +109,8 @@ void SimWorker::Tick(int64_t life) {
 void SimWorker::Pump(Attempt& attempt) {
   if (!attempt.started_sent) {
     attempt.started_sent = true;
-    Send(ProcessInput{id_, attempt.lease, ProcessInput::Kind::kStarted, 0, "", false});
+    Send(controller::ProcessInput{id_, attempt.lease, controller::ProcessInput::Kind::kStarted, 0,
+                                  "", false});
   }
   const std::string& spool = attempt.trainer->spool();
   while (!attempt.uploading && !attempt.violation &&
@@ -129,16 +130,17 @@ void SimWorker::Pump(Attempt& attempt) {
     }
     const int64_t from = attempt.sent;
     attempt.sent = static_cast<int64_t>(end);
-    Send(ReportsInput{id_, attempt.lease, from,
-                      ReadReportLines(absl::string_view(spool).substr(
-                          static_cast<size_t>(from), end - static_cast<size_t>(from)))});
+    Send(
+        controller::ReportsInput{id_, attempt.lease, from,
+                                 core::ReadReportLines(absl::string_view(spool).substr(
+                                     static_cast<size_t>(from), end - static_cast<size_t>(from)))});
     if (!registered_) return;
   }
   const bool flushed = attempt.violation || attempt.acked == static_cast<int64_t>(spool.size());
   if (attempt.trainer->exit_code() && flushed && !attempt.end_sent) {
     attempt.end_sent = true;
-    Send(ProcessInput{id_, attempt.lease, ProcessInput::Kind::kExited,
-                      *attempt.trainer->exit_code(), "", false});
+    Send(controller::ProcessInput{id_, attempt.lease, controller::ProcessInput::Kind::kExited,
+                                  *attempt.trainer->exit_code(), "", false});
   }
 }
 
@@ -184,7 +186,7 @@ void SimWorker::Work(int64_t life, const LeaseId& id) {
   time_.After(absl::Seconds(trainer.seconds_per_step()), [this, life, id] { Work(life, id); });
 }
 
-void SimWorker::OnGrant(const GrantOutput& grant) {
+void SimWorker::OnGrant(const controller::GrantOutput& grant) {
   if (attempts_.contains(grant.lease.lease)) return;
   const Json spec = *ParseJson(grant.spec_json, "spec");
   Attempt& attempt = attempts_[grant.lease.lease];
@@ -194,7 +196,7 @@ void SimWorker::OnGrant(const GrantOutput& grant) {
   time_.After(absl::Seconds(1), [this, life = life_, id = grant.lease.lease] { Work(life, id); });
 }
 
-void SimWorker::OnCommand(const CommandOutput& command) {
+void SimWorker::OnCommand(const controller::CommandOutput& command) {
   const auto found = attempts_.find(command.lease.lease);
   if (found == attempts_.end()) return;
   const Json stop = *ParseJson(command.json, "command");
@@ -208,10 +210,10 @@ void SimWorker::OnCommand(const CommandOutput& command) {
               });
 }
 
-void SimWorker::OnOutput(int64_t link, const Output& output) {
+void SimWorker::OnOutput(int64_t link, const controller::Output& output) {
   if (!up_ || link != link_ || time_.now() < cut_until_) return;
   if (time_.now() < frozen_until_) return inbox_.emplace_back(link, output), void();
-  if (const auto* registered = std::get_if<RegisteredOutput>(&output)) {
+  if (const auto* registered = std::get_if<controller::RegisteredOutput>(&output)) {
     registered_ = true;
     id_ = registered->worker;
     std::erase_if(attempts_, [&](const auto& entry) {
@@ -225,13 +227,13 @@ void SimWorker::OnOutput(int64_t link, const Output& output) {
     next_renew_ = time_.now();
   }
   if (!registered_) return;
-  if (const auto* grant = std::get_if<GrantOutput>(&output)) OnGrant(*grant);
-  if (const auto* command = std::get_if<CommandOutput>(&output)) OnCommand(*command);
-  if (const auto* revoke = std::get_if<RevokeOutput>(&output)) {
+  if (const auto* grant = std::get_if<controller::GrantOutput>(&output)) OnGrant(*grant);
+  if (const auto* command = std::get_if<controller::CommandOutput>(&output)) OnCommand(*command);
+  if (const auto* revoke = std::get_if<controller::RevokeOutput>(&output)) {
     const auto found = attempts_.find(revoke->lease.lease);
     if (found != attempts_.end() && found->second.lease == revoke->lease) attempts_.erase(found);
   }
-  if (const auto* ack = std::get_if<AckOutput>(&output)) {
+  if (const auto* ack = std::get_if<controller::AckOutput>(&output)) {
     const auto found = attempts_.find(ack->lease.lease);
     if (found == attempts_.end() || !(found->second.lease == ack->lease)) return;
     found->second.acked = std::max(found->second.acked, ack->report_offset);

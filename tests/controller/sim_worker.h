@@ -21,17 +21,17 @@ class SimWorker {
  public:
   struct Hooks {
     // To the coordinator over this worker's stream; false when there is none.
-    std::function<bool(int64_t link, Input input)> send;
+    std::function<bool(int64_t link, controller::Input input)> send;
     // Opens a stream; 0 when nobody answers.
     std::function<int64_t(SimWorker*)> dial;
-    std::function<void(const LeaseRef&, bool checkpoint, int64_t step, const std::string& name,
-                       const std::string& content, UploadDone done)>
+    std::function<void(const controller::LeaseRef&, bool checkpoint, int64_t step,
+                       const std::string& name, const std::string& content, UploadDone done)>
         upload;
     std::function<FaultAt(const Json& spec)> fault_of;
   };
   SimWorker(VirtualTime* time, std::string instance, int64_t cpus, int64_t gpus, Hooks hooks);
 
-  void OnOutput(int64_t link, const Output& output);
+  void OnOutput(int64_t link, const controller::Output& output);
   void OnLinkDown(int64_t link);  // the stream broke, seen from here
 
   void Crash();  // the host dies: everything on it is gone
@@ -45,7 +45,7 @@ class SimWorker {
 
  private:
   struct Attempt {
-    LeaseRef lease;
+    controller::LeaseRef lease;
     Json spec;
     std::unique_ptr<SimTrainer> trainer;
     int64_t acked = 0, sent = 0, uploaded = 0;  // bytes of the spool
@@ -60,10 +60,10 @@ class SimWorker {
   void Upload(Attempt& attempt, const Json& report, int64_t line_end);
   void Work(int64_t life, const LeaseId& id);
   void Register();
-  void Send(Input input);
-  std::vector<LeaseRef> Live() const;
-  void OnGrant(const GrantOutput& grant);
-  void OnCommand(const CommandOutput& command);
+  void Send(controller::Input input);
+  std::vector<controller::LeaseRef> Live() const;
+  void OnGrant(const controller::GrantOutput& grant);
+  void OnCommand(const controller::CommandOutput& command);
 
   VirtualTime& time_;
   std::string instance_;
@@ -75,7 +75,7 @@ class SimWorker {
   bool registered_ = false;
   absl::Time cut_until_ = absl::InfinitePast(), frozen_until_ = absl::InfinitePast();
   absl::Time next_renew_ = absl::InfinitePast(), next_dial_ = absl::InfinitePast();
-  std::vector<std::pair<int64_t, Output>> inbox_;  // what came while it slept
+  std::vector<std::pair<int64_t, controller::Output>> inbox_;  // what came while it slept
   WorkerId id_;
   std::map<LeaseId, Attempt> attempts_;
 };

@@ -108,7 +108,7 @@ Scenario Harmful(uint64_t seed) {
 
 // What an experiment found, without anything that depends on when or where: the trials in order,
 // the winner, and of each run its seed, end and validations.
-std::string Result(const Snapshot& snapshot) {
+std::string Result(const state::Snapshot& snapshot) {
   std::string text;
   for (const auto& [id, e] : *snapshot.experiments) {
     absl::StrAppend(&text, e->name, " ", StateName(e->state), " winner ", e->winner.dump(), "\n");

@@ -3,7 +3,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::ElementsAre;
@@ -280,4 +280,4 @@ TEST(Tokens, TheTotalNeverFallsWhenAnAttemptResumes) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -4,7 +4,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::HasSubstr;
@@ -41,7 +41,7 @@ struct BackedUp {
   Harness h;
   WorkerId w;
   TaskId task;
-  MemoryStore backup;
+  store::MemoryStore backup;
 };
 
 TEST(StoreGap, AnAttemptThatReportedMoreThanTheStoreHasBeginsAgain) {
@@ -87,7 +87,7 @@ TEST(StoreGap, AnAttemptWhoseEndTheStoreForgotIsMadeAgainForNothing) {
 TEST(StoreGap, NumbersThatSomebodyHasSeenAreNotGivenAgain) {
   Harness h;
   const WorkerId w = h.AddWorker(1);
-  const MemoryStore backup = h.store;
+  const store::MemoryStore backup = h.store;
   h.Submit(TestFile("replicate"));
   const TaskId task = h.Tasks(StageKind::kReplicate).at(0);
   h.Started(task);
@@ -109,7 +109,8 @@ TEST(StoreGap, NumbersThatSomebodyHasSeenAreNotGivenAgain) {
   EXPECT_GT(granted.attempt, lease.attempt);
   EXPECT_GT(granted.epoch, lease.epoch);
   // Late words of the old one are stale.
-  EXPECT_TRUE(h.Give(ReportsInput{w, lease, 0, ReadReportLines("{\"type\":\"done\"}\n")}).ok());
+  EXPECT_TRUE(
+      h.Give(ReportsInput{w, lease, 0, core::ReadReportLines("{\"type\":\"done\"}\n")}).ok());
   EXPECT_TRUE(h.TaskAt(next)->ending.is_null());
 }
 
@@ -131,7 +132,7 @@ TEST(StoreGap, ACheckpointWhoseRowIsMissingIsAdopted) {
   BackedUp s;
   s.h.Progress(s.task, 20);
   s.h.Validation(s.task, 20, 0.5);
-  const MemoryStore before = s.h.store;
+  const store::MemoryStore before = s.h.store;
   ASSERT_TRUE(s.h.Upload(s.task, 20).ok());
   s.h.store = before;
   s.h.Restart();
@@ -159,7 +160,7 @@ TEST(StoreGap, ARunThatTheStoreNeverHeardOfLeavesItsNumberTaken) {
   Harness h;
   h.blobs.keeps_unknown = true;
   h.AddWorker(1);
-  const MemoryStore backup = h.store;
+  const store::MemoryStore backup = h.store;
   h.Submit(TestFile("replicate"));
   const TaskId task = h.Tasks(StageKind::kReplicate).at(2);
   for (const TaskId& id : h.Tasks(StageKind::kReplicate)) {
@@ -179,14 +180,14 @@ TEST(StoreGap, UploadsOfEarlierAttemptsAreLeftToTheSweep) {
   BackedUp s;
   s.h.Progress(s.task, 20);
   const LeaseRef lease = Harness::Ref(*s.h.TaskAt(s.task));
-  const MemoryStore before = s.h.store;
+  const store::MemoryStore before = s.h.store;
   ASSERT_TRUE(s.h.Upload(s.task, 20).ok());
   // The same files, without a row, and an attempt later.
   s.h.store = before;
   s.h.blobs.keeps_unknown = false;
   s.h.Restart();
   s.h.blobs.keeps_unknown = true;
-  Manifest manifest{"r-1/20", 1, 1, 20, {}};
+  checkpoint::Manifest manifest{"r-1/20", 1, 1, 20, {}};
   auto writer = s.h.blobs.Begin(manifest);
   ASSERT_TRUE((*writer)->Commit().ok());
   s.Return({}, {}, {lease});
@@ -203,9 +204,9 @@ TEST(StoreGap, AGapInTheReportsIsAskedFor) {
   const LeaseRef lease = Harness::Ref(*s.h.TaskAt(s.task));
   const int64_t known = s.h.TaskAt(s.task)->report_offset;
   s.h.sent.clear();
-  EXPECT_TRUE(
-      s.h.Give(ReportsInput{s.w, lease, known + 100, ReadReportLines("{\"type\":\"done\"}\n")})
-          .ok());
+  EXPECT_TRUE(s.h.Give(ReportsInput{s.w, lease, known + 100,
+                                    core::ReadReportLines("{\"type\":\"done\"}\n")})
+                  .ok());
   ASSERT_EQ(s.h.sent.size(), 1u);
   const auto& ack = std::get<AckOutput>(s.h.sent[0].second);
   EXPECT_TRUE(ack.resend);
@@ -214,4 +215,4 @@ TEST(StoreGap, AGapInTheReportsIsAskedFor) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

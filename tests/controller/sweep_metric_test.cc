@@ -4,7 +4,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::ElementsAre;
@@ -42,7 +42,7 @@ void TrainBy(Harness& h, const TaskId& id, const std::string& metric, double val
 std::vector<std::string> TextsOf(Harness& h, const ExperimentId& id, const std::string& kind) {
   const auto events = h.store.ReadEvents(id.str(), 0, 1000);
   std::vector<std::string> texts;
-  for (const EventRow& event : *events) {
+  for (const store::EventRow& event : *events) {
     if (event.kind == kind) texts.push_back(event.text);
   }
   return texts;
@@ -98,7 +98,8 @@ TEST(SweepMetric, AMisspeltNameIsSaidAtTheFirstValidationOnceAndAtTheGate) {
     for (const TaskId& trial : h.Tasks(StageKind::kSweep)) {
       h.Started(trial);
       Validate(h, trial, 0, metrics);
-      EXPECT_THAT(WhyView(*h.snapshot(), trial.str())->dump(), HasSubstr("Did you mean zscore?"));
+      EXPECT_THAT(views::WhyView(*h.snapshot(), trial.str())->dump(),
+                  HasSubstr("Did you mean zscore?"));
       Validate(h, trial, 40, metrics);
       h.Finish(trial);
     }
@@ -223,4 +224,4 @@ TEST(LastWord, IsBoundedAndKeepsItsMeaning) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -4,7 +4,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::DoubleNear;
@@ -31,9 +31,9 @@ TEST(WallClock, SettingItEndsNoLeaseAndCostsNothing) {
     h.Advance(absl::Seconds(50));
     for (const TaskId& task : tasks) EXPECT_EQ(h.StateOf(task), "RUNNING");
     EXPECT_EQ(h.StateOf(WorkerId("w-1")), "READY");
-    EXPECT_THAT(AccruedCost(*h.snapshot(), e), DoubleNear(3 * 150 * 0.001, 1e-9));
+    EXPECT_THAT(views::AccruedCost(*h.snapshot(), e), DoubleNear(3 * 150 * 0.001, 1e-9));
     EXPECT_EQ(h.CountEvents("clock_jumped"), 1);
-    const EventRow event = h.LastEvent("clock_jumped");
+    const store::EventRow event = h.LastEvent("clock_jumped");
     EXPECT_THAT(event.text, HasSubstr(jump > absl::ZeroDuration() ? "set forward" : "set back"));
     EXPECT_EQ(NumberAt(*ParseJson(event.body, "body"), "seconds", 0), absl::ToDoubleSeconds(jump));
   }
@@ -45,7 +45,7 @@ TEST(WallClock, TimesOfDayFollowIt) {
   h.Advance(absl::Seconds(10));
   h.wall_ahead += absl::Hours(1);
   h.Advance(absl::Seconds(10));
-  const Json status = *StatusView(*h.snapshot(), "e-1");
+  const Json status = *views::StatusView(*h.snapshot(), "e-1");
   EXPECT_EQ(status["experiment"]["now"], "2026-09-21T15:13:40.000Z");
   EXPECT_EQ(status["experiment"]["submitted_at"], "2026-09-21T14:13:20.000Z");
   EXPECT_EQ(h.LastEvent("clock_jumped").at, "2026-09-21T15:13:31.000Z");
@@ -95,9 +95,9 @@ TEST(Down, WhatAWorkerWentOnWithIsPaidForAndWhatItDidNotIsNot) {
       h.boot = boot;
       h.Restart();
       // Nobody has said yet what became of it, and the budget is not spent by a guess.
-      EXPECT_THAT(AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
+      EXPECT_THAT(views::AccruedCost(*h.snapshot(), e), DoubleNear(3 * 100 * 0.001, 1e-9));
       h.Return(WorkerId("w-1"), went_on ? live : std::vector<LeaseRef>());
-      EXPECT_THAT(AccruedCost(*h.snapshot(), e),
+      EXPECT_THAT(views::AccruedCost(*h.snapshot(), e),
                   DoubleNear(3 * (100 + (went_on ? 36000 : 0)) * 0.001, 1e-9));
     }
   }
@@ -118,7 +118,7 @@ TEST(Down, NoMoreIsPaidForThanTheWorkerLetsATrainerGoOn) {
   h.now += absl::Hours(10);
   h.Restart();
   EXPECT_TRUE(h.Give(hello).ok());
-  EXPECT_THAT(AccruedCost(*h.snapshot(), ExperimentId("e-1")),
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), ExperimentId("e-1")),
               DoubleNear(3 * (100 + 600) * 0.001, 1e-9));
 }
 
@@ -133,7 +133,7 @@ TEST(Down, AWallClockThatWasSetMeanwhileIsNoTime) {
   h.Restart();
   EXPECT_EQ(h.CountEvents("clock_jumped"), 1);
   h.Return(WorkerId("w-1"), live);
-  EXPECT_THAT(AccruedCost(*h.snapshot(), ExperimentId("e-1")), DoubleNear(0.36, 1e-9));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), ExperimentId("e-1")), DoubleNear(0.36, 1e-9));
 }
 
 TEST(Down, TwoRestartsBeforeTheWorkerIsBackLoseNothing) {
@@ -146,9 +146,9 @@ TEST(Down, TwoRestartsBeforeTheWorkerIsBackLoseNothing) {
   h.Submit(TestFile("replicate"));  // a commit between the two
   h.now += absl::Seconds(2000);
   h.Restart();
-  EXPECT_THAT(AccruedCost(*h.snapshot(), ExperimentId("e-1")), DoubleNear(0, 1e-9));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), ExperimentId("e-1")), DoubleNear(0, 1e-9));
   h.Return(WorkerId("w-1"), live);
-  EXPECT_THAT(AccruedCost(*h.snapshot(), ExperimentId("e-1")), DoubleNear(9, 1e-9));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), ExperimentId("e-1")), DoubleNear(9, 1e-9));
 }
 
 // TTL and margin are 35 s; renewals come every 5 s.
@@ -218,10 +218,10 @@ TEST(Pause, IsPaidForIfTheAttemptWentOn) {
   h.now += absl::Seconds(1000);
   h.Round();
   const ExperimentId e("e-1");
-  EXPECT_LT(AccruedCost(*h.snapshot(), e), 0.01);
+  EXPECT_LT(views::AccruedCost(*h.snapshot(), e), 0.01);
   h.Exit(tasks[0], 137);  // its own word
   h.Renew(WorkerId("w-1"));
-  EXPECT_THAT(AccruedCost(*h.snapshot(), e), DoubleNear(3, 0.01));
+  EXPECT_THAT(views::AccruedCost(*h.snapshot(), e), DoubleNear(3, 0.01));
 }
 
 TEST(Budget, TheCertificateSaysForHowLong) {
@@ -235,4 +235,4 @@ TEST(Budget, TheCertificateSaysForHowLong) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -3,16 +3,16 @@
 
 #include <gtest/gtest.h>
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 absl::Time FirstStart() { return absl::FromUnixSeconds(1'790'000'000); }
-ClockReading Reading(absl::Duration wall, absl::Duration steady) {
+state::ClockReading Reading(absl::Duration wall, absl::Duration steady) {
   return {FirstStart() + wall, steady};
 }
 
 TEST(Timeline, BeginsAtTheTimeOfDayAndFollowsTheSteadyClock) {
-  const Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::Seconds(500)), "a");
+  const state::Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::Seconds(500)), "a");
   EXPECT_EQ(timeline.At(absl::Seconds(500)), FirstStart());
   EXPECT_EQ(timeline.At(absl::Seconds(560)), FirstStart() + absl::Minutes(1));
   EXPECT_EQ(timeline.Stamp(FirstStart()), FirstStart());
@@ -20,8 +20,8 @@ TEST(Timeline, BeginsAtTheTimeOfDayAndFollowsTheSteadyClock) {
 }
 
 TEST(Timeline, AWallClockThatIsSetMovesTheStampsOnly) {
-  Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
-  const ClockReading later = Reading(absl::Hours(1) + absl::Seconds(10), absl::Seconds(10));
+  state::Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
+  const state::ClockReading later = Reading(absl::Hours(1) + absl::Seconds(10), absl::Seconds(10));
   ASSERT_EQ(timeline.Jump(later), absl::Hours(1));
   timeline.SetTo(later);
   EXPECT_EQ(timeline.Jump(later), std::nullopt);
@@ -34,7 +34,7 @@ TEST(Timeline, AWallClockThatIsSetMovesTheStampsOnly) {
 }
 
 TEST(Timeline, SmallDifferencesAreLeftUntilTheyAddUp) {
-  const Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
+  const state::Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
   EXPECT_EQ(timeline.Jump(Reading(absl::Milliseconds(999), absl::ZeroDuration())), std::nullopt);
   EXPECT_EQ(timeline.Jump(Reading(-absl::Milliseconds(999), absl::ZeroDuration())), std::nullopt);
   EXPECT_EQ(timeline.Jump(Reading(-absl::Seconds(1), absl::ZeroDuration())), -absl::Seconds(1));
@@ -62,12 +62,12 @@ TEST(Timeline, GoesOnThroughRestarts) {
       {"a boot without a name", "", absl::Seconds(70), absl::Seconds(999), absl::Minutes(1),
        std::nullopt},
   };
-  const Timeline first(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
+  const state::Timeline first(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
   const Json stored = first.ToJson(Reading(absl::Seconds(10), absl::Seconds(10)));
   for (const RestartCase& restart : restarts) {
     SCOPED_TRACE(restart.what);
-    const ClockReading reading = Reading(restart.wall, restart.steady);
-    const Timeline next(stored, reading, restart.boot);
+    const state::ClockReading reading = Reading(restart.wall, restart.steady);
+    const state::Timeline next(stored, reading, restart.boot);
     EXPECT_EQ(next.down(), restart.down);
     EXPECT_EQ(next.At(reading.steady), FirstStart() + absl::Seconds(10) + restart.down);
     EXPECT_EQ(next.Jump(reading), restart.jump);
@@ -75,12 +75,12 @@ TEST(Timeline, GoesOnThroughRestarts) {
 }
 
 TEST(Timeline, KeepsItsStampsThroughRestartsAndForgetsTheOldestSettings) {
-  Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
+  state::Timeline timeline(Json(), Reading(absl::ZeroDuration(), absl::ZeroDuration()), "a");
   for (int hour = 1; hour <= 100; ++hour) {
     timeline.SetTo(Reading(absl::Hours(hour), absl::Seconds(hour)));
   }
-  const ClockReading end = Reading(absl::Hours(100), absl::Seconds(100));
-  const Timeline again(*ParseJson(timeline.ToJson(end).dump(), "stored"), end, "a");
+  const state::ClockReading end = Reading(absl::Hours(100), absl::Seconds(100));
+  const state::Timeline again(*ParseJson(timeline.ToJson(end).dump(), "stored"), end, "a");
   for (int second = 60; second <= 100; ++second) {
     const absl::Time at = FirstStart() + absl::Seconds(second);
     EXPECT_EQ(again.Stamp(at), FirstStart() + absl::Hours(second)) << second;
@@ -90,4 +90,4 @@ TEST(Timeline, KeepsItsStampsThroughRestartsAndForgetsTheOldestSettings) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

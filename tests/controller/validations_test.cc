@@ -7,7 +7,7 @@
 #include "common/rng.h"
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 // The loss falls for ever and never by enough, so that no look of no_convergence is the last.
@@ -23,7 +23,7 @@ void ReportValidations(Harness& h, const TaskId& id, int64_t count) {
                        {"step", i * kEvery},
                        {"metrics", {{"validation_loss", SlowLoss(i * kEvery)}}}};
     h.Give(ReportsInput{task.lease->worker, Harness::Ref(task), task.report_offset,
-                        ReadReportLines(DumpJson(line) + "\n")})
+                        core::ReadReportLines(DumpJson(line) + "\n")})
         .IgnoreError();
   }
 }
@@ -67,17 +67,17 @@ TaskId StartRun(Harness& h, const std::string& more = "") {
   return task;
 }
 
-std::vector<EventRow> EventsOf(Harness& h, const std::string& kind) {
-  std::vector<EventRow> found;
-  const std::vector<EventRow> all = h.store.ReadEvents("", 0, 100000).value();
-  for (const EventRow& event : all) {
+std::vector<store::EventRow> EventsOf(Harness& h, const std::string& kind) {
+  std::vector<store::EventRow> found;
+  const std::vector<store::EventRow> all = h.store.ReadEvents("", 0, 100000).value();
+  for (const store::EventRow& event : all) {
     if (event.kind == kind) found.push_back(event);
   }
   return found;
 }
 
 // Looked for anew in everything that there is.
-std::optional<int64_t> BestOf(const Snapshot& snapshot, const RunId& run) {
+std::optional<int64_t> BestOf(const state::Snapshot& snapshot, const RunId& run) {
   std::optional<int64_t> best, latest;
   double best_loss = 0;
   for (const auto& [id, checkpoint] : *snapshot.checkpoints) {
@@ -123,10 +123,10 @@ TEST(Validations, OfAnOlderDatabaseAreFoundAndMoved) {
   Harness h;
   const TaskId task = StartRun(h);
   const std::string run = h.TaskAt(task)->run.str();
-  WriteBatch older;
-  const StoredState before = h.store.Load().value();
-  for (const EntityRow& row : before.entities) {
-    if (row.table != EntityTable::kRuns || row.id != run) continue;
+  store::WriteBatch older;
+  const store::StoredState before = h.store.Load().value();
+  for (const store::EntityRow& row : before.entities) {
+    if (row.table != store::EntityTable::kRuns || row.id != run) continue;
     Json body = ParseJson(row.body, "run").value();
     body["validations"] = Json::parse(R"([[0, 1, 3.0, 0.25, 5, 20, 0.25, 1.5],
                                           [10, 1, "NaN", null, null, null, null, null]])");
@@ -142,11 +142,11 @@ TEST(Validations, OfAnOlderDatabaseAreFoundAndMoved) {
     EXPECT_TRUE(std::isnan(*validations[1].loss));
   }
   bool moved = false;
-  const StoredState after = h.store.Load().value();
-  for (const EntityRow& row : after.entities) {
-    moved = moved || (row.table == EntityTable::kValidations && row.id == run + "/0");
+  const store::StoredState after = h.store.Load().value();
+  for (const store::EntityRow& row : after.entities) {
+    moved = moved || (row.table == store::EntityTable::kValidations && row.id == run + "/0");
     const bool inside = ParseJson(row.body, "row")->contains("validations");
-    EXPECT_FALSE(row.table == EntityTable::kRuns && inside);
+    EXPECT_FALSE(row.table == store::EntityTable::kRuns && inside);
   }
   EXPECT_TRUE(moved);
 }
@@ -176,17 +176,17 @@ TEST(Validations, ALossSpikeIsSaidOnceAndStopsNothing) {
   h.Restart();
   h.Validation(task, 14, 1e200);
   EXPECT_EQ(h.StateOf(task), "RUNNING");
-  const std::vector<EventRow> events = EventsOf(h, "run_warning");
+  const std::vector<store::EventRow> events = EventsOf(h, "run_warning");
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].subject, run);
   EXPECT_EQ(StringAt(*ParseJson(events[0].body, ""), "warning"), "loss_spike");
   EXPECT_NE(events[0].text.find("1e+195 at step 13 and was 3 before training"), std::string::npos)
       << events[0].text;
-  const Json why = WhyView(*h.snapshot(), run).value();
+  const Json why = views::WhyView(*h.snapshot(), run).value();
   ASSERT_EQ(why["reasons"].size(), 2u);
   EXPECT_EQ(why["reasons"][1]["verdict"], "warning");
   EXPECT_EQ(why["reasons"][1]["text"], events[0].text);
-  EXPECT_EQ(RunsView(*h.snapshot(), run).value()["runs"][0]["warnings"][0], events[0].text);
+  EXPECT_EQ(views::RunsView(*h.snapshot(), run).value()["runs"][0]["warnings"][0], events[0].text);
 }
 
 // Counts that are no counts leave the rule undecided, whatever a trainer writes.
@@ -213,7 +213,7 @@ TEST(Validations, WhatIsUndecidedIsSaidOnce) {
       StartRun(h, "abort: {no_convergence: {after_step: 5, min_loss_reduction: 0.9}}\n");
   for (int64_t step = 0; step <= 30; ++step) h.Validation(task, step, 3 - 0.01 * step);
   int falling = 0;
-  for (const EventRow& event : EventsOf(h, "undecided")) {
+  for (const store::EventRow& event : EventsOf(h, "undecided")) {
     falling += event.text.find("still falling") != std::string::npos;
   }
   EXPECT_EQ(falling, 1);
@@ -221,4 +221,4 @@ TEST(Validations, WhatIsUndecidedIsSaidOnce) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -16,7 +16,7 @@ class VirtualTime {
  public:
   absl::Time now() const { return now_; }
   // As the coordinator reads its clocks. Somebody may set the wall clock; nothing else follows it.
-  ClockReading Clocks() const { return {now_ + wall_ahead_, now_ - absl::UnixEpoch()}; }
+  state::ClockReading Clocks() const { return {now_ + wall_ahead_, now_ - absl::UnixEpoch()}; }
   void SetWall(absl::Duration by) { wall_ahead_ += by; }
   void After(absl::Duration delay, std::function<void()> what) {
     due_.emplace(std::pair(now_ + delay, next_++), std::move(what));

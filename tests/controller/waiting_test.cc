@@ -4,7 +4,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::HasSubstr;
@@ -44,10 +44,10 @@ TEST_F(Waiting, ATrainerThatWritesIsNotStalledWhateverArrives) {
   Begin(kStalled);
   Go(absl::Minutes(30), "the upload of checkpoint 10 (1.0 MB of 3.0 GB sent)", absl::Seconds(1));
   EXPECT_EQ(h.StateOf(task), "RUNNING");
-  const Json runs = *RunsView(*h.snapshot(), h.TaskAt(task)->run.str());
+  const Json runs = *views::RunsView(*h.snapshot(), h.TaskAt(task)->run.str());
   EXPECT_THAT(runs["runs"][0]["reason"].get<std::string>(),
               HasSubstr("waits for the upload of checkpoint 10 (1.0 MB of 3.0 GB sent)"));
-  const Json why = *WhyView(*h.snapshot(), task.str());
+  const Json why = *views::WhyView(*h.snapshot(), task.str());
   EXPECT_THAT(why["reasons"][0]["text"].get<std::string>(),
               HasSubstr("RUNNING: waits for the upload of checkpoint 10"));
   // The trainer falls silent, too.
@@ -141,4 +141,4 @@ TEST_F(Waiting, AHangAfterDoneIsSaidAndSucceeds) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

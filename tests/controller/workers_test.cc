@@ -3,7 +3,7 @@
 
 #include "tests/controller/harness.h"
 
-namespace scm {
+namespace scm::controller {
 namespace {
 
 using testing::HasSubstr;
@@ -50,7 +50,7 @@ TEST(Workers, TheLastOneLeavesQuarantineWhenTheOtherIsLost) {
 // The text of `why` for an id, its reasons one a line.
 std::string WhyText(Harness& h, const std::string& id) {
   std::string text;
-  const Json why = *WhyView(*h.snapshot(), id);
+  const Json why = *views::WhyView(*h.snapshot(), id);
   for (const Json& reason : why.at("reasons")) {
     absl::StrAppend(&text, reason.at("text").get<std::string>(), "\n");
   }
@@ -199,9 +199,9 @@ TEST(Workers, StaleWordsChangeNothing) {
   ASSERT_EQ(h.StateOf(task), "ASSIGNED");
   const Task before = *h.TaskAt(task);
   const std::string done = "{\"type\":\"done\"}\n";
-  EXPECT_TRUE(h.Give(ReportsInput{w, old, 0, ReadReportLines(done)}).ok());
+  EXPECT_TRUE(h.Give(ReportsInput{w, old, 0, core::ReadReportLines(done)}).ok());
   EXPECT_TRUE(h.Give(ProcessInput{w, old, ProcessInput::Kind::kExited, 0, "", false}).ok());
-  CommittedBlob blob;
+  checkpoint::CommittedBlob blob;
   blob.id = "r-1/10";
   EXPECT_TRUE(absl::IsFailedPrecondition(h.Give(BlobInput{old, true, 10, "", blob, w}).status()));
   EXPECT_EQ(h.TaskAt(task)->report_offset, before.report_offset);
@@ -259,4 +259,4 @@ TEST(Workers, AnOrderlyGoodbyeSpendsNoRetry) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::controller

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1000);
@@ -163,4 +163,4 @@ TEST(Apply, CancelOverridesAPauseThatIsUnderWay) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

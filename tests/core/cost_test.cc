@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 using testing::HasSubstr;
@@ -97,4 +97,4 @@ TEST(Cost, CpusBesideRentedGpus) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 using ::testing::ElementsAre;
@@ -70,4 +70,4 @@ TEST(EvaluationParts, TheModelOfATrainerOfOnesOwnMayNameItsBaseOrNot) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

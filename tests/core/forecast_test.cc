@@ -9,7 +9,7 @@
 
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 using testing::DoubleNear;
@@ -129,4 +129,4 @@ TEST(Forecast, P90IsANinetiethPercentileOfItsModel) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 TEST(HeldSeconds, CountsFromTheGrantWithoutWhatNobodyHasConfirmed) {
@@ -20,4 +20,4 @@ TEST(HeldSeconds, CountsFromTheGrantWithoutWhatNobodyHasConfirmed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

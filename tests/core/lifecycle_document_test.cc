@@ -13,7 +13,7 @@
 #include "absl/strings/strip.h"
 #include "coordinator/core/apply.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 const absl::Time kDocumentTime = absl::FromUnixSeconds(1000);
@@ -239,4 +239,4 @@ TEST(LifecycleDocument, NamesEveryStateWord) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/utf8.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 using testing::ElementsAre;
@@ -208,4 +208,4 @@ TEST(ReportLines, EveryShapeOfALongLineIsReadAndLittleOfItKept) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

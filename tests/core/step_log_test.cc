@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::core {
 namespace {
 
 struct Entry {
@@ -90,4 +90,4 @@ TEST(StepLog, WhatIsSavedIsWhatThereIs) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::core

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 struct Sequence {
@@ -102,4 +102,4 @@ TEST(JudgeAtRung, WritesOrdinals) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::search

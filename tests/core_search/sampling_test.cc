@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 SweepSpec Spec(std::string search, int64_t max_trials,
@@ -174,4 +174,4 @@ TEST(CheckSpace, AcceptsGoodOnesAndRefusesZeroTrials) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::search

@@ -6,7 +6,7 @@
 #include "common/rng.h"
 #include "coordinator/core/priority_scheduler.h"
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
@@ -15,11 +15,11 @@ int64_t Draw(Philox& rng, int64_t low, int64_t high) {
   return low + static_cast<int64_t>(rng.Below(static_cast<uint64_t>(high - low + 1)));
 }
 
-SchedulerSnapshot RandomSnapshot(Philox& rng) {
-  SchedulerSnapshot snapshot;
+core::SchedulerSnapshot RandomSnapshot(Philox& rng) {
+  core::SchedulerSnapshot snapshot;
   const int64_t workers = Draw(rng, 0, 6), tasks = Draw(rng, 0, 30);
   for (int64_t n = 1; n <= workers; ++n) {
-    WorkerSlots worker;
+    core::WorkerSlots worker;
     worker.id = WorkerId::FromNumber(n);
     worker.total_cpus = Draw(rng, 1, 16);
     worker.free_cpus = Draw(rng, 0, worker.total_cpus);
@@ -31,7 +31,7 @@ SchedulerSnapshot RandomSnapshot(Philox& rng) {
     snapshot.workers.push_back(worker);
   }
   for (int64_t n = 1; n <= tasks; ++n) {
-    WaitingTask task;
+    core::WaitingTask task;
     task.id = TaskId::FromNumber(n);
     task.priority = Draw(rng, 0, 3) * 25;
     task.order = n;
@@ -48,18 +48,19 @@ SchedulerSnapshot RandomSnapshot(Philox& rng) {
 }
 
 // What is left on each worker after the grants; fails when one takes what is not there.
-std::vector<WorkerSlots> AfterGrants(const SchedulerSnapshot& snapshot,
-                                     const ScheduleDecision& decision) {
-  std::vector<WorkerSlots> left = snapshot.workers;
-  for (const Grant& grant : decision.grants) {
+std::vector<core::WorkerSlots> AfterGrants(const core::SchedulerSnapshot& snapshot,
+                                           const core::ScheduleDecision& decision) {
+  std::vector<core::WorkerSlots> left = snapshot.workers;
+  for (const core::Grant& grant : decision.grants) {
     const auto task = std::find_if(snapshot.waiting.begin(), snapshot.waiting.end(),
-                                   [&](const WaitingTask& t) { return t.id == grant.task; });
+                                   [&](const core::WaitingTask& t) { return t.id == grant.task; });
     EXPECT_NE(task, snapshot.waiting.end());
     EXPECT_EQ(static_cast<int64_t>(grant.ranks.size()), task->ranks) << grant.task;
     EXPECT_LE(task->not_before, kStart) << grant.task;
-    for (const Placement& rank : grant.ranks) {
-      const auto worker = std::find_if(left.begin(), left.end(),
-                                       [&](const WorkerSlots& w) { return w.id == rank.worker; });
+    for (const core::Placement& rank : grant.ranks) {
+      const auto worker = std::find_if(left.begin(), left.end(), [&](const core::WorkerSlots& w) {
+        return w.id == rank.worker;
+      });
       EXPECT_NE(worker, left.end());
       worker->free_cpus -= task->request.cpus;
       EXPECT_GE(worker->free_cpus, 0) << worker->id << " oversubscribed by " << grant.task;
@@ -74,9 +75,10 @@ std::vector<WorkerSlots> AfterGrants(const SchedulerSnapshot& snapshot,
   return left;
 }
 
-bool Holds(const std::vector<WorkerSlots>& workers, const WaitingTask& task, bool idle) {
+bool Holds(const std::vector<core::WorkerSlots>& workers, const core::WaitingTask& task,
+           bool idle) {
   int64_t ranks = 0;
-  for (const WorkerSlots& worker : workers) {
+  for (const core::WorkerSlots& worker : workers) {
     int64_t cpus = idle ? worker.total_cpus : worker.free_cpus;
     int64_t gpus = idle ? worker.total_gpus : static_cast<int64_t>(worker.free_gpus.size());
     while (ranks < task.ranks && cpus >= task.request.cpus && gpus >= task.request.gpus) {
@@ -93,15 +95,15 @@ class RandomDecisions : public testing::Test {
   void Check(uint64_t seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Philox rng(seed, "scheduler_property_test");
-    const SchedulerSnapshot snapshot = RandomSnapshot(rng);
-    const ScheduleDecision decision = PriorityScheduler().Decide(snapshot, kStart);
-    const std::vector<WorkerSlots> left = AfterGrants(snapshot, decision);
+    const core::SchedulerSnapshot snapshot = RandomSnapshot(rng);
+    const core::ScheduleDecision decision = core::PriorityScheduler().Decide(snapshot, kStart);
+    const std::vector<core::WorkerSlots> left = AfterGrants(snapshot, decision);
 
     int64_t top_blocked = -1;  // highest priority that waits for room
-    for (const WaitingTask& task : snapshot.waiting) {
+    for (const core::WaitingTask& task : snapshot.waiting) {
       const bool granted =
           std::count_if(decision.grants.begin(), decision.grants.end(),
-                        [&](const Grant& grant) { return grant.task == task.id; }) == 1;
+                        [&](const core::Grant& grant) { return grant.task == task.id; }) == 1;
       const auto reason = decision.waiting_reasons.find(task.id);
       const bool waits = reason != decision.waiting_reasons.end();
       EXPECT_NE(granted, waits) << task.id << " is either granted or told why not";
@@ -114,17 +116,17 @@ class RandomDecisions : public testing::Test {
       }
     }
     // Nobody of the highest waiting priority waits although there is room.
-    for (const WaitingTask& task : snapshot.waiting) {
+    for (const core::WaitingTask& task : snapshot.waiting) {
       if (decision.waiting_reasons.count(task.id) == 0 || task.not_before > kStart) continue;
       if (task.priority == top_blocked && decision.unplaceable.count(task.id) == 0) {
         EXPECT_FALSE(Holds(left, task, false)) << task.id << " fits and was left waiting";
       }
     }
     // The order in which the snapshot lists things does not matter.
-    SchedulerSnapshot shuffled = snapshot;
+    core::SchedulerSnapshot shuffled = snapshot;
     Shuffle(shuffled.waiting, rng);
     Shuffle(shuffled.workers, rng);
-    const ScheduleDecision again = PriorityScheduler().Decide(shuffled, kStart);
+    const core::ScheduleDecision again = core::PriorityScheduler().Decide(shuffled, kStart);
     EXPECT_EQ(again.waiting_reasons.size(), decision.waiting_reasons.size());
     ASSERT_EQ(again.grants.size(), decision.grants.size());
     for (size_t i = 0; i < again.grants.size(); ++i) {
@@ -138,4 +140,4 @@ TEST_F(RandomDecisions, NeverOversubscribeNorIdle) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::search

@@ -4,13 +4,13 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/core/priority_scheduler.h"
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
 
-WaitingTask Task(int64_t n, SlotRequest request, int64_t priority = 50) {
-  WaitingTask task;
+core::WaitingTask Task(int64_t n, core::SlotRequest request, int64_t priority = 50) {
+  core::WaitingTask task;
   task.id = TaskId::FromNumber(n);
   task.order = n;
   task.priority = priority;
@@ -19,16 +19,16 @@ WaitingTask Task(int64_t n, SlotRequest request, int64_t priority = 50) {
   return task;
 }
 
-WorkerSlots Worker(int64_t n, int64_t free_cpus, int64_t total_cpus,
-                   std::vector<int> free_gpus = {}, int64_t total_gpus = 0) {
+core::WorkerSlots Worker(int64_t n, int64_t free_cpus, int64_t total_cpus,
+                         std::vector<int> free_gpus = {}, int64_t total_gpus = 0) {
   return {WorkerId::FromNumber(n), "host", free_cpus, total_cpus, std::move(free_gpus), total_gpus};
 }
 
-std::string Grants(const ScheduleDecision& decision) {
+std::string Grants(const core::ScheduleDecision& decision) {
   std::string text;
-  for (const Grant& grant : decision.grants) {
+  for (const core::Grant& grant : decision.grants) {
     absl::StrAppend(&text, grant.task.str(), ":");
-    for (const Placement& rank : grant.ranks) {
+    for (const core::Placement& rank : grant.ranks) {
       absl::StrAppend(&text, " ", rank.worker.str());
       for (int gpu : rank.gpus) absl::StrAppend(&text, "/", gpu);
     }
@@ -37,13 +37,13 @@ std::string Grants(const ScheduleDecision& decision) {
   return text;
 }
 
-ScheduleDecision Decide(const SchedulerSnapshot& snapshot) {
-  return PriorityScheduler().Decide(snapshot, kNow);
+core::ScheduleDecision Decide(const core::SchedulerSnapshot& snapshot) {
+  return core::PriorityScheduler().Decide(snapshot, kNow);
 }
 
 struct Case {
   const char* name;
-  SchedulerSnapshot snapshot;
+  core::SchedulerSnapshot snapshot;
   std::string grants;
   std::map<std::string, std::string> reasons;  // of the tasks that wait
   std::set<std::string> unplaceable = {};
@@ -52,7 +52,7 @@ struct Case {
 class SchedulerTable : public testing::TestWithParam<Case> {};
 
 TEST_P(SchedulerTable, Decides) {
-  const ScheduleDecision decision = Decide(GetParam().snapshot);
+  const core::ScheduleDecision decision = Decide(GetParam().snapshot);
   EXPECT_EQ(Grants(decision), GetParam().grants);
   std::map<std::string, std::string> reasons;
   for (const auto& [task, reason] : decision.waiting_reasons) reasons[task.str()] = reason;
@@ -62,23 +62,23 @@ TEST_P(SchedulerTable, Decides) {
   EXPECT_EQ(unplaceable, GetParam().unplaceable);
 }
 
-WaitingTask Gang(WaitingTask task, int64_t ranks) {
+core::WaitingTask Gang(core::WaitingTask task, int64_t ranks) {
   task.ranks = ranks;
   return task;
 }
 
-WaitingTask Later(WaitingTask task, absl::Duration delay) {
+core::WaitingTask Later(core::WaitingTask task, absl::Duration delay) {
   task.not_before = kNow + delay;
   return task;
 }
 
-WaitingTask Avoiding(WaitingTask task, std::vector<int64_t> workers) {
+core::WaitingTask Avoiding(core::WaitingTask task, std::vector<int64_t> workers) {
   for (int64_t worker : workers) task.avoid.insert(WorkerId::FromNumber(worker));
   return task;
 }
 
-const SlotRequest kCpu{0, 1};
-const SlotRequest kGpu{1, 1};
+const core::SlotRequest kCpu{0, 1};
+const core::SlotRequest kGpu{1, 1};
 
 std::vector<Case> Order() {
   return {
@@ -207,18 +207,18 @@ INSTANTIATE_TEST_SUITE_P(Fit, SchedulerTable, testing::ValuesIn(Fit()), CaseName
 INSTANTIATE_TEST_SUITE_P(Unplaceable, SchedulerTable, testing::ValuesIn(Unplaceable()), CaseName);
 
 TEST(Scheduler, NeverPlacesWhereATaskMustNotRun) {
-  SchedulerSnapshot snapshot;
+  core::SchedulerSnapshot snapshot;
   snapshot.workers = {Worker(1, 4, 4), Worker(2, 1, 1)};
   snapshot.waiting = {Task(1, {0, 1}), Task(2, {0, 1}), Task(3, {0, 4})};
-  for (WaitingTask& task : snapshot.waiting) {
+  for (core::WaitingTask& task : snapshot.waiting) {
     task.never = {WorkerId("w-1")};
     task.never_reason = "its price is not known";
   }
-  const ScheduleDecision decision = Decide(snapshot);
+  const core::ScheduleDecision decision = Decide(snapshot);
   EXPECT_EQ(Grants(decision), "k-1: w-2; ");
   EXPECT_EQ(decision.unplaceable, std::set<TaskId>{TaskId("k-3")});
   EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-3")), "cannot be placed: its price is not known");
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::search

@@ -7,7 +7,7 @@
 
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 TrialId T(int64_t n) { return TrialId::FromNumber(n); }
@@ -293,4 +293,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::search

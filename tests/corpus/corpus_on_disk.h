@@ -13,7 +13,7 @@
 #include "common/json.h"
 #include "corpus/corpus.h"
 
-namespace scm {
+namespace scm::corpus {
 
 class CorpusOnDisk {
  public:
@@ -95,4 +95,4 @@ inline Item& AddItem(Corpus* corpus, const std::string& id, const std::string& d
   return corpus->items.back();
 }
 
-}  // namespace scm
+}  // namespace scm::corpus

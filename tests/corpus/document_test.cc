@@ -16,7 +16,7 @@
 #include "corpus/split.h"
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::HasSubstr;
@@ -222,4 +222,4 @@ TEST(CorpusDocument, ListsEveryDataCheckWithItsSeverity) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

@@ -7,7 +7,7 @@
 #include "corpus/loader.h"
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::AllOf;
@@ -141,4 +141,4 @@ TEST_F(InputCheckTest, TheLoadersDigestIsThatOfWhatItRead) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

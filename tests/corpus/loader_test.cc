@@ -6,7 +6,7 @@
 #include "corpus/corpus_digest.h"
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -230,4 +230,4 @@ TEST(DigestTest, DependsOnNamesAndContentsOnly) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

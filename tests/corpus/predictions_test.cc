@@ -4,7 +4,7 @@
 
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -65,4 +65,4 @@ TEST_F(PredictedAnswersTest, OtherItemsAreNobodysBusiness) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

@@ -5,7 +5,7 @@
 
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -209,4 +209,4 @@ TEST(QualityTest, ListsTheFirstSubjectsAndCountsAll) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

@@ -17,7 +17,7 @@
 #include "samples/generator/fact_table.h"
 #include "samples/generator/make_corpus.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -32,8 +32,8 @@ const std::string& Samples() {
   return *path;
 }
 
-std::vector<Fact> Facts() {
-  return ParseFactTable(ReadFile(Samples() + "/generator/facts.jsonl").value()).value();
+std::vector<samples::Fact> Facts() {
+  return samples::ParseFactTable(ReadFile(Samples() + "/generator/facts.jsonl").value()).value();
 }
 
 const Corpus& SampleCorpus() {
@@ -42,7 +42,7 @@ const Corpus& SampleCorpus() {
 }
 
 TEST(SamplesTest, CommittedFilesAreTheGeneratorsByteForByte) {
-  const std::map<std::string, std::string> made = MakeSampleCorpus(Facts());
+  const std::map<std::string, std::string> made = samples::MakeSampleCorpus(Facts());
   std::set<std::string> names;
   for (const auto& [name, content] : made) {
     names.insert(name);
@@ -103,9 +103,9 @@ TEST(SamplesTest, PromptsAreShortAndThePrimaryTaskIsNoStringMatching) {
 }
 
 TEST(SamplesTest, ItemsAreOpenBook) {
-  std::map<std::string, const Fact*> facts;
-  const std::vector<Fact> table = Facts();
-  for (const Fact& fact : table) facts[fact.id] = &fact;
+  std::map<std::string, const samples::Fact*> facts;
+  const std::vector<samples::Fact> table = Facts();
+  for (const samples::Fact& fact : table) facts[fact.id] = &fact;
   for (const Item& item : SampleCorpus().items) {
     const auto fact = facts.find(item.id.substr(0, item.id.find('.')));
     ASSERT_NE(fact, facts.end()) << item.id;
@@ -126,7 +126,8 @@ TEST(FactTableTest, NamesEveryProblem) {
   other["violates"] = Json::array();
   other["colour"] = "red";
   other.erase("question");
-  const absl::Status status = ParseFactTable(first + "\n" + other.dump() + "\nnothing\n").status();
+  const absl::Status status =
+      samples::ParseFactTable(first + "\n" + other.dump() + "\nnothing\n").status();
   const std::string message(status.message());
   for (const char* expected :
        {"line 2: status: expected checked or confident", "line 2: id: is doubled",
@@ -135,8 +136,8 @@ TEST(FactTableTest, NamesEveryProblem) {
         "line 2: question: expected a text", "line 3: not valid JSON"}) {
     EXPECT_THAT(message, HasSubstr(expected));
   }
-  EXPECT_THAT(std::string(ParseFactTable("").status().message()), HasSubstr("no facts"));
+  EXPECT_THAT(std::string(samples::ParseFactTable("").status().message()), HasSubstr("no facts"));
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

@@ -8,7 +8,7 @@
 
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -119,4 +119,4 @@ TEST(SplitTest, RefusesRatiosThatAreNoShares) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

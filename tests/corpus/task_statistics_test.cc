@@ -7,7 +7,7 @@
 
 #include "tests/corpus/corpus_on_disk.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -87,4 +87,4 @@ TEST(TaskStatisticsTest, NothingInNothingOut) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

@@ -8,7 +8,7 @@
 #include "common/utf8.h"
 #include "corpus/shingles.h"
 
-namespace scm {
+namespace scm::corpus {
 namespace {
 
 using ::testing::ElementsAre;
@@ -92,4 +92,4 @@ TEST(ShinglesTest, FindsEveryPairThatExactComparisonFinds) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::corpus

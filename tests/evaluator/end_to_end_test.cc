@@ -8,7 +8,7 @@
 #include "tests/trainer_loop/spawn.h"
 #include "tests/trainer_loop/tiny_model.h"
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 using ::testing::HasSubstr;
@@ -267,4 +267,4 @@ TEST_F(EvaluatorProcess, MergedExportScoresLikeItsSeed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::evaluator

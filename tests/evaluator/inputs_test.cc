@@ -8,7 +8,7 @@
 #include "tests/trainer_loop/spawn.h"
 #include "tests/trainer_loop/tiny_model.h"
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 using ::testing::HasSubstr;
@@ -21,10 +21,10 @@ class EvaluatedInputs : public ::testing::Test {
     testing::WriteTinyModel(root() + "/model", 1);
     testing::WriteTinyModel(root() + "/other", 2);
     testing::WriteTinyCorpus(root() + "/corpus");
-    const CorpusLoad load = LoadCorpus(root() + "/corpus");
+    const corpus::CorpusLoad load = corpus::LoadCorpus(root() + "/corpus");
     ASSERT_TRUE(load.ok());
     std::string answers;
-    for (const Item& item : load.corpus.items) {
+    for (const corpus::Item& item : load.corpus.items) {
       answers += DumpJson(Json{{"id", item.id}, {"predicted", 0}}) + "\n";
     }
     ASSERT_TRUE(WriteFileAtomically(root() + "/gpt.jsonl", answers).ok());
@@ -35,15 +35,16 @@ class EvaluatedInputs : public ::testing::Test {
         {{"name", "other"}, {"model", root() + "/other"}},
         {{"name", "gpt"}, {"predictions", root() + "/gpt.jsonl"}}};
     FileDigests digests;
-    std::vector<InputRecord> records;
-    for (const auto& [name, kind] :
-         {std::pair("/corpus", InputKind::kCorpus), std::pair("/model", InputKind::kModel),
-          std::pair("/other", InputKind::kModel), std::pair("/gpt.jsonl", InputKind::kFile)}) {
-      const auto record = RecordInput(name + 1, root() + name, kind, digests);
+    std::vector<corpus::InputRecord> records;
+    for (const auto& [name, kind] : {std::pair("/corpus", corpus::InputKind::kCorpus),
+                                     std::pair("/model", corpus::InputKind::kModel),
+                                     std::pair("/other", corpus::InputKind::kModel),
+                                     std::pair("/gpt.jsonl", corpus::InputKind::kFile)}) {
+      const auto record = corpus::RecordInput(name + 1, root() + name, kind, digests);
       ASSERT_TRUE(record.ok()) << record.status();
       records.push_back(*record);
     }
-    parameters["digests"] = {{"inputs", InputRecordsToJson(records)}};
+    parameters["digests"] = {{"inputs", corpus::InputRecordsToJson(records)}};
   }
   std::string root() const { return directory_.path(); }
   std::string ReportPath() { return absl::StrCat(root(), "/", ++runs_, ".jsonl"); }
@@ -95,4 +96,4 @@ TEST_F(EvaluatedInputs, OtherPredictionsAreNotScored) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::evaluator

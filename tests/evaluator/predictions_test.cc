@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_loop/tiny_model.h"
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 using ::testing::ElementsAre;
@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 class Predictions : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (Item* item : {&one_, &two_, &set_}) {
+    for (corpus::Item* item : {&one_, &two_, &set_}) {
       item->choices = {"a", "b", "c"};
       item->gold = {1};
     }
@@ -33,7 +33,7 @@ class Predictions : public ::testing::Test {
   }
 
   testing::TemporaryDirectory directory_;
-  Item one_, two_, set_;
+  corpus::Item one_, two_, set_;
   std::vector<TestTask> tasks_;
 };
 
@@ -90,4 +90,4 @@ TEST_F(Predictions, MissingFileIsNotFound) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::evaluator

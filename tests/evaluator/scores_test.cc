@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::evaluator {
 namespace {
 
 using ::testing::ElementsAre;
@@ -35,9 +35,9 @@ TEST(Predict, FollowsTheDocumentedRules) {
   }
 }
 
-Item MakeItem(const std::string& id, const std::string& document, int choices,
-              std::vector<int64_t> gold, bool multi_label) {
-  Item item;
+corpus::Item MakeItem(const std::string& id, const std::string& document, int choices,
+                      std::vector<int64_t> gold, bool multi_label) {
+  corpus::Item item;
   item.id = id;
   item.document = item.cluster_id = document;
   item.jurisdiction = "AR";
@@ -48,12 +48,14 @@ Item MakeItem(const std::string& id, const std::string& document, int choices,
 }
 
 struct Fixture {
-  Item one = MakeItem("i-1", "d-1", 2, {1}, false), two = MakeItem("i-2", "d-2", 2, {0}, false);
-  Item set = MakeItem("i-3", "d-1", 3, {0, 2}, true);
+  corpus::Item one = MakeItem("i-1", "d-1", 2, {1}, false),
+               two = MakeItem("i-2", "d-2", 2, {0}, false);
+  corpus::Item set = MakeItem("i-3", "d-1", 3, {0, 2}, true);
   std::vector<TestTask> tasks = {{"single", false, {&one, &two}}, {"multi", true, {&set}}};
-  std::vector<LlamaModel::RowScore> rows = {{-3, 2, false}, {-1, 1, true},   // i-1: right
-                                            {-4, 2, false}, {-2, 1, false},  // i-2: wrong
-                                            {-1, 1, true},  {-9, 1, false}, {-1, 2, true}};  // i-3
+  std::vector<trainer::LlamaModel::RowScore> rows = {{-3, 2, false}, {-1, 1, true},   // i-1: right
+                                                     {-4, 2, false}, {-2, 1, false},  // i-2: wrong
+                                                     {-1, 1, true},  {-9, 1, false},
+                                                     {-1, 2, true}};  // i-3
 };
 
 TEST(MakeScores, CountsPerTaskAndDocument) {
@@ -148,4 +150,4 @@ TEST(EvaluationToJson, HasTheAgreedShape) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::evaluator

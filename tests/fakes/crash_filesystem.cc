@@ -7,10 +7,10 @@
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::fake {
 
 // A handle; the file lives on under its name when the handle is gone.
-class CrashFile : public WritableFile {
+class CrashFile : public checkpoint::WritableFile {
  public:
   CrashFile(CrashFilesystem* files, std::shared_ptr<CrashFilesystem::Node> node)
       : files_(files), node_(std::move(node)) {}
@@ -72,7 +72,8 @@ void CrashFilesystem::Set(Node& parent, const std::string& name, std::shared_ptr
   parent.pending_names.insert(name);
 }
 
-absl::StatusOr<std::unique_ptr<WritableFile>> CrashFilesystem::CreateFile(const std::string& path) {
+absl::StatusOr<std::unique_ptr<checkpoint::WritableFile>> CrashFilesystem::CreateFile(
+    const std::string& path) {
   const Turn turn = Next();
   if (!turn.apply) return turn.result;
   SCM_ASSIGN_OR_RETURN(Slot slot, Find(path));
@@ -157,11 +158,12 @@ absl::Status CrashFilesystem::RemoveDirectory(const std::string& path) {
   return turn.result;
 }
 
-absl::StatusOr<std::vector<DirectoryEntry>> CrashFilesystem::List(const std::string& path) {
+absl::StatusOr<std::vector<checkpoint::DirectoryEntry>> CrashFilesystem::List(
+    const std::string& path) {
   const Turn turn = Next();
   SCM_RETURN_IF_ERROR(turn.result);
   SCM_ASSIGN_OR_RETURN(const std::shared_ptr<Node> node, Existing(path, true));
-  std::vector<DirectoryEntry> entries;
+  std::vector<checkpoint::DirectoryEntry> entries;
   for (const auto& [name, child] : node->names) entries.push_back({name, child->is_directory});
   return entries;
 }
@@ -235,4 +237,4 @@ void CrashFilesystem::Corrupt(const std::string& path) {
   (*node)->durable_content = content;
 }
 
-}  // namespace scm
+}  // namespace scm::fake

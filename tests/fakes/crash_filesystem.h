@@ -15,9 +15,9 @@
 #include "common/rng.h"
 #include "coordinator/checkpoint/filesystem.h"
 
-namespace scm {
+namespace scm::fake {
 
-class CrashFilesystem : public Filesystem {
+class CrashFilesystem : public checkpoint::Filesystem {
  public:
   enum class Fault {
     kNone,
@@ -41,13 +41,14 @@ class CrashFilesystem : public Filesystem {
   // Damages a byte of a file, durably.
   void Corrupt(const std::string& path);
 
-  absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<checkpoint::WritableFile>> CreateFile(
+      const std::string& path) override;
   absl::Status MakeDirectory(const std::string& path) override;
   absl::Status RenameNoReplace(const std::string& from, const std::string& to) override;
   absl::Status SyncDirectory(const std::string& path) override;
   absl::Status RemoveFile(const std::string& path) override;
   absl::Status RemoveDirectory(const std::string& path) override;
-  absl::StatusOr<std::vector<DirectoryEntry>> List(const std::string& path) override;
+  absl::StatusOr<std::vector<checkpoint::DirectoryEntry>> List(const std::string& path) override;
   absl::StatusOr<std::string> ReadAt(const std::string& path, int64_t offset,
                                      int64_t limit) override;
   absl::StatusOr<int64_t> FileSize(const std::string& path) override;
@@ -89,4 +90,4 @@ class CrashFilesystem : public Filesystem {
   bool crashed_ = false;
 };
 
-}  // namespace scm
+}  // namespace scm::fake

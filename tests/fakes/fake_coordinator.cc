@@ -9,63 +9,63 @@
 #include "common/files.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::fake {
 
-void FakeCoordinator::GrantLease(const Grant& grant) {
+void FakeCoordinator::GrantLease(const worker::Grant& grant) {
   valid_[grant.lease.lease_id] = grant.lease;
   leases_[grant.lease.lease_id];
   if (sink_) sink_(grant);
 }
 
-void FakeCoordinator::SendCommand(const LeaseRef& lease, const std::string& json) {
-  if (sink_) sink_(Command{lease, json});
+void FakeCoordinator::SendCommand(const worker::LeaseRef& lease, const std::string& json) {
+  if (sink_) sink_(worker::Command{lease, json});
 }
 
-void FakeCoordinator::SendRevoke(const LeaseRef& lease) {
+void FakeCoordinator::SendRevoke(const worker::LeaseRef& lease) {
   valid_.erase(lease.lease_id);
-  if (sink_) sink_(Revoke{lease, "revoked by the test"});
+  if (sink_) sink_(worker::Revoke{lease, "revoked by the test"});
 }
 
 void FakeCoordinator::SendDrain() {
-  if (sink_) sink_(scm::Drain{"drained by the test"});
+  if (sink_) sink_(scm::worker::Drain{"drained by the test"});
 }
 
 void FakeCoordinator::Drop() {
   if (!sink_) return;
   const Sink sink = std::move(sink_);
   sink_ = nullptr;
-  sink(SessionEnded{absl::UnavailableError("dropped by the test")});
+  sink(worker::SessionEnded{absl::UnavailableError("dropped by the test")});
 }
 
-bool FakeCoordinator::Valid(const LeaseRef& lease) const {
+bool FakeCoordinator::Valid(const worker::LeaseRef& lease) const {
   const auto found = valid_.find(lease.lease_id);
   return found != valid_.end() && found->second == lease && leases_.count(lease.lease_id) != 0;
 }
 
-void FakeCoordinator::OpenSession(const Register& hello, Sink sink) {
-  if (cut_off) return sink(SessionEnded{absl::UnavailableError("cut off by the test")});
+void FakeCoordinator::OpenSession(const worker::Register& hello, Sink sink) {
+  if (cut_off) return sink(worker::SessionEnded{absl::UnavailableError("cut off by the test")});
   if (sink_) violations.push_back("a second session while one is open");
   sink_ = std::move(sink);
   registrations.push_back(hello);
-  Registered registered{"w-1", 30, 5, "test", {}};
-  for (const LeaseRef& lease : hello.live) {
+  worker::Registered registered{"w-1", 30, 5, "test", {}};
+  for (const worker::LeaseRef& lease : hello.live) {
     if (Valid(lease)) registered.kept.push_back(lease);
   }
   sink_(registered);
 }
 
-void FakeCoordinator::SendAck(const LeaseRef& lease, bool done) {
+void FakeCoordinator::SendAck(const worker::LeaseRef& lease, bool done) {
   const Lease& state = leases_[lease.lease_id];
-  sink_(Ack{lease, static_cast<int64_t>(state.reports.size()),
-            acknowledge_logs ? static_cast<int64_t>(state.log.size()) : 0, done});
+  sink_(worker::Ack{lease, static_cast<int64_t>(state.reports.size()),
+                    acknowledge_logs ? static_cast<int64_t>(state.log.size()) : 0, done});
 }
 
 // Checks that nothing is skipped, and that what a line refers to has been uploaded.
-void FakeCoordinator::Commit(const ReportBatch& batch) {
+void FakeCoordinator::Commit(const worker::ReportBatch& batch) {
   std::string& reports = leases_[batch.lease.lease_id].reports;
   const int64_t known = static_cast<int64_t>(reports.size());
   if (batch.offset > known && lost_) {
-    sink_(Ack{batch.lease, known, 0, false, /*resend=*/true});
+    sink_(worker::Ack{batch.lease, known, 0, false, /*resend=*/true});
     return;
   }
   if (batch.offset > known) {
@@ -91,16 +91,16 @@ void FakeCoordinator::Commit(const ReportBatch& batch) {
   reports += fresh;
 }
 
-bool FakeCoordinator::Send(WorkerMessage message) {
+bool FakeCoordinator::Send(worker::WorkerMessage message) {
   if (!sink_) return false;
-  if (const auto* renew = std::get_if<Renew>(&message)) {
+  if (const auto* renew = std::get_if<worker::Renew>(&message)) {
     ++renewals;
     leaving = leaving || renew->leaving;
     clock_jumps += renew->clock_jump_seconds;
     states = renew->states;
-  } else if (const auto* goodbye = std::get_if<Goodbye>(&message)) {
+  } else if (const auto* goodbye = std::get_if<worker::Goodbye>(&message)) {
     goodbyes.push_back(goodbye->reason);
-  } else if (const auto* batch = std::get_if<ReportBatch>(&message)) {
+  } else if (const auto* batch = std::get_if<worker::ReportBatch>(&message)) {
     if (!Valid(batch->lease)) {
       violations.push_back("reports without a lease");
       return true;
@@ -112,18 +112,18 @@ bool FakeCoordinator::Send(WorkerMessage message) {
     }
     Commit(*batch);
     if (acknowledge) SendAck(batch->lease, false);
-  } else if (const auto* log = std::get_if<LogChunk>(&message)) {
+  } else if (const auto* log = std::get_if<worker::LogChunk>(&message)) {
     if (!Valid(log->lease)) return true;
     std::string& known = leases_[log->lease.lease_id].log;
     if (log->offset == static_cast<int64_t>(known.size())) known += log->data;
     if (acknowledge && acknowledge_logs) SendAck(log->lease, false);
-  } else if (const auto* event = std::get_if<ProcessEvent>(&message)) {
+  } else if (const auto* event = std::get_if<worker::ProcessEvent>(&message)) {
     if (!Valid(event->lease)) {
       violations.push_back("an event without a lease");
       return true;
     }
     Lease& lease = leases_[event->lease.lease_id];
-    if (event->kind == ProcessEvent::Kind::kStarted) {
+    if (event->kind == worker::ProcessEvent::Kind::kStarted) {
       ++lease.started;
       return true;
     }
@@ -135,7 +135,7 @@ bool FakeCoordinator::Send(WorkerMessage message) {
 
 void FakeCoordinator::CloseSession(bool flush) { Drop(); }
 
-absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& request) {
+absl::StatusOr<worker::UploadResult> FakeCoordinator::Upload(const worker::UploadRequest& request) {
   ++uploads;
   if (!upload_answers.empty()) {
     const absl::Status answer = upload_answers.front();
@@ -155,7 +155,7 @@ absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& reques
                              : absl::StrCat(request.lease.task_id, "/", request.name);
   Blob blob;
   Json files = Json::array();
-  for (const LocalFile& file : request.files) {
+  for (const worker::LocalFile& file : request.files) {
     const absl::StatusOr<std::string> content = ReadFile(file.source);
     if (!content.ok()) return content.status();
     if (static_cast<int64_t>(content->size()) != file.bytes || Sha256Hex(*content) != file.sha256 ||
@@ -170,10 +170,10 @@ absl::StatusOr<UploadResult> FakeCoordinator::Upload(const UploadRequest& reques
     return absl::FailedPreconditionError(id + " exists with other files");
   }
   blobs[id] = blob;
-  return UploadResult{id, Sha256Hex(blob.manifest)};
+  return worker::UploadResult{id, Sha256Hex(blob.manifest)};
 }
 
-absl::Status FakeCoordinator::Download(const LeaseRef& lease, const std::string& id,
+absl::Status FakeCoordinator::Download(const worker::LeaseRef& lease, const std::string& id,
                                        const ChunkSink& sink) {
   ++downloads;
   if (!Valid(lease)) return absl::FailedPreconditionError("stale lease");
@@ -192,4 +192,4 @@ absl::Status FakeCoordinator::Download(const LeaseRef& lease, const std::string&
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::fake

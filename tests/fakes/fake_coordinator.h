@@ -11,14 +11,14 @@
 
 #include "worker/coordinator_client.h"
 
-namespace scm {
+namespace scm::fake {
 
-class FakeCoordinator : public CoordinatorClient {
+class FakeCoordinator : public worker::CoordinatorClient {
  public:
   struct Lease {
     std::string reports, log;  // committed
     int started = 0;           // STARTED messages
-    std::vector<ProcessEvent> ends;
+    std::vector<worker::ProcessEvent> ends;
   };
   struct Blob {
     std::string manifest;
@@ -26,11 +26,11 @@ class FakeCoordinator : public CoordinatorClient {
   };
 
   // What the tests do to it.
-  void GrantLease(const Grant& grant);  // sends it, and holds it for valid from now on
-  void SendCommand(const LeaseRef& lease, const std::string& json);
-  void SendRevoke(const LeaseRef& lease);
+  void GrantLease(const worker::Grant& grant);  // sends it, and holds it for valid from now on
+  void SendCommand(const worker::LeaseRef& lease, const std::string& json);
+  void SendRevoke(const worker::LeaseRef& lease);
   void SendDrain();
-  void ForgetLease(const LeaseRef& lease) { leases_.erase(lease.lease_id); }
+  void ForgetLease(const worker::LeaseRef& lease) { leases_.erase(lease.lease_id); }
   // Ends the session, if there is one, and refuses the next ones while `cut_off`.
   void Drop();
   bool cut_off = false;
@@ -42,33 +42,33 @@ class FakeCoordinator : public CoordinatorClient {
       0;  // so many are taken and forgotten; it asks for them when the next one comes
 
   // What it saw.
-  const Lease& lease(const LeaseRef& lease) { return leases_[lease.lease_id]; }
+  const Lease& lease(const worker::LeaseRef& lease) { return leases_[lease.lease_id]; }
   bool registered() const { return static_cast<bool>(sink_); }
   std::map<std::string, Blob> blobs;    // by id
   std::vector<std::string> violations;  // of the protocol between worker and coordinator
-  std::vector<Register> registrations;
+  std::vector<worker::Register> registrations;
   std::vector<std::string> goodbyes;
   double clock_jumps = 0;  // seconds, told by renewals
   int renewals = 0, uploads = 0, downloads = 0, chunks = 0;
-  bool leaving = false;            // a worker said that it goes down
-  std::vector<LeaseState> states;  // of the latest renewal
+  bool leaving = false;                    // a worker said that it goes down
+  std::vector<worker::LeaseState> states;  // of the latest renewal
 
-  void OpenSession(const Register& hello, Sink sink) override;
-  bool Send(WorkerMessage message) override;
+  void OpenSession(const worker::Register& hello, Sink sink) override;
+  bool Send(worker::WorkerMessage message) override;
   void CloseSession(bool flush) override;
-  absl::StatusOr<UploadResult> Upload(const UploadRequest& request) override;
-  absl::Status Download(const LeaseRef& lease, const std::string& id,
+  absl::StatusOr<worker::UploadResult> Upload(const worker::UploadRequest& request) override;
+  absl::Status Download(const worker::LeaseRef& lease, const std::string& id,
                         const ChunkSink& sink) override;
 
  private:
-  bool Valid(const LeaseRef& lease) const;
-  void Commit(const ReportBatch& batch);
-  void SendAck(const LeaseRef& lease, bool done);
+  bool Valid(const worker::LeaseRef& lease) const;
+  void Commit(const worker::ReportBatch& batch);
+  void SendAck(const worker::LeaseRef& lease, bool done);
 
   bool lost_ = false;
   Sink sink_;
-  std::map<std::string, LeaseRef> valid_;  // by lease id
+  std::map<std::string, worker::LeaseRef> valid_;  // by lease id
   std::map<std::string, Lease> leases_;
 };
 
-}  // namespace scm
+}  // namespace scm::fake

@@ -9,12 +9,12 @@
 
 #include "coordinator/store/state_store.h"
 
-namespace scm {
+namespace scm::fake {
 
-class FaultyStore : public StateStore {
+class FaultyStore : public store::StateStore {
  public:
   // `inner` outlives this.
-  explicit FaultyStore(StateStore* inner) : inner_(inner) {}
+  explicit FaultyStore(store::StateStore* inner) : inner_(inner) {}
 
   // Call number `call` (from 1, all kinds counted) returns `error`. With `applied` the inner store
   // does it nevertheless: a commit whose answer was lost.
@@ -28,7 +28,7 @@ class FaultyStore : public StateStore {
   void Recover() { full_from_ = fail_at_ = 0; }
   int64_t calls() const { return calls_; }
 
-  absl::Status Commit(const WriteBatch& batch) override {
+  absl::Status Commit(const store::WriteBatch& batch) override {
     const int64_t call = ++calls_;
     if (full_from_ > 0 && call >= full_from_) {
       return absl::ResourceExhaustedError("the disk is full (injected)");
@@ -37,27 +37,27 @@ class FaultyStore : public StateStore {
     if (applied_) inner_->Commit(batch).IgnoreError();
     return error_;
   }
-  absl::StatusOr<StoredState> Load() override {
+  absl::StatusOr<store::StoredState> Load() override {
     if (++calls_ == fail_at_) return error_;
     return inner_->Load();
   }
-  absl::StatusOr<std::vector<StoredMetric>> ReadMetrics(absl::string_view run, int64_t after,
-                                                        int64_t limit) override {
+  absl::StatusOr<std::vector<store::StoredMetric>> ReadMetrics(absl::string_view run, int64_t after,
+                                                               int64_t limit) override {
     if (++calls_ == fail_at_) return error_;
     return inner_->ReadMetrics(run, after, limit);
   }
-  absl::StatusOr<std::vector<EventRow>> ReadEvents(absl::string_view experiment, int64_t after,
-                                                   int64_t limit) override {
+  absl::StatusOr<std::vector<store::EventRow>> ReadEvents(absl::string_view experiment,
+                                                          int64_t after, int64_t limit) override {
     if (++calls_ == fail_at_) return error_;
     return inner_->ReadEvents(experiment, after, limit);
   }
-  StoreCheck Check(absl::Duration allowed) override { return inner_->Check(allowed); }
+  store::StoreCheck Check(absl::Duration allowed) override { return inner_->Check(allowed); }
 
  private:
-  StateStore* inner_;
+  store::StateStore* inner_;
   int64_t calls_ = 0, fail_at_ = 0, full_from_ = 0;
   absl::Status error_;
   bool applied_ = false;
 };
 
-}  // namespace scm
+}  // namespace scm::fake

@@ -13,15 +13,16 @@
 #include "common/digest.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 
-namespace scm {
+namespace scm::fake {
 
-class MemoryBlobs : public CheckpointStore {
+class MemoryBlobs : public checkpoint::CheckpointStore {
  public:
-  absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const Manifest& manifest) override {
+  absl::StatusOr<std::unique_ptr<checkpoint::BlobWriter>> Begin(
+      const checkpoint::Manifest& manifest) override {
     if (!error.ok()) return error;
     return std::make_unique<Writer>(*this, manifest);
   }
-  absl::StatusOr<CommittedBlob> Find(absl::string_view id) override {
+  absl::StatusOr<checkpoint::CommittedBlob> Find(absl::string_view id) override {
     const auto found = blobs_.find(std::string(id));
     if (found == blobs_.end()) return absl::NotFoundError(absl::StrCat("no blob ", id));
     return found->second;
@@ -31,8 +32,9 @@ class MemoryBlobs : public CheckpointStore {
     blobs_.erase(std::string(id));
     return absl::OkStatus();
   }
-  absl::StatusOr<std::vector<CommittedBlob>> Unknown(const std::set<std::string>& known) override {
-    std::vector<CommittedBlob> unknown;
+  absl::StatusOr<std::vector<checkpoint::CommittedBlob>> Unknown(
+      const std::set<std::string>& known) override {
+    std::vector<checkpoint::CommittedBlob> unknown;
     for (const auto& [id, blob] : blobs_) {
       if (keeps_unknown && !known.contains(id)) unknown.push_back(blob);
     }
@@ -58,19 +60,20 @@ class MemoryBlobs : public CheckpointStore {
   std::set<std::string> aside;
   // What Begin answers while it is not OK.
   absl::Status error;
-  const std::map<std::string, CommittedBlob>& blobs() const { return blobs_; }
+  const std::map<std::string, checkpoint::CommittedBlob>& blobs() const { return blobs_; }
   // Whether a row says that the blob exists: such a one is never replaced by other content.
   std::set<std::string> committed;
 
  private:
-  class Writer : public BlobWriter {
+  class Writer : public checkpoint::BlobWriter {
    public:
-    Writer(MemoryBlobs& store, Manifest manifest) : store_(store), manifest_(std::move(manifest)) {}
+    Writer(MemoryBlobs& store, checkpoint::Manifest manifest)
+        : store_(store), manifest_(std::move(manifest)) {}
     absl::Status Append(absl::string_view, int64_t, absl::string_view data) override {
       content_ += std::string(data);
       return absl::OkStatus();
     }
-    absl::StatusOr<CommittedBlob> Commit() override {
+    absl::StatusOr<checkpoint::CommittedBlob> Commit() override {
       const std::string sha = Sha256Hex(content_);
       const auto found = store_.blobs_.find(manifest_.id);
       if (found != store_.blobs_.end()) {
@@ -80,19 +83,19 @@ class MemoryBlobs : public CheckpointStore {
           return absl::FailedPreconditionError(absl::StrCat(manifest_.id, " has other content"));
         }
       }
-      CommittedBlob blob{manifest_.id, "/blobs/" + manifest_.id, sha,
-                         static_cast<int64_t>(content_.size()), manifest_};
+      checkpoint::CommittedBlob blob{manifest_.id, "/blobs/" + manifest_.id, sha,
+                                     static_cast<int64_t>(content_.size()), manifest_};
       store_.blobs_[manifest_.id] = blob;
       return blob;
     }
 
    private:
     MemoryBlobs& store_;
-    Manifest manifest_;
+    checkpoint::Manifest manifest_;
     std::string content_;
   };
 
-  std::map<std::string, CommittedBlob> blobs_;
+  std::map<std::string, checkpoint::CommittedBlob> blobs_;
 };
 
-}  // namespace scm
+}  // namespace scm::fake

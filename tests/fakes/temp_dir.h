@@ -8,7 +8,7 @@
 
 #include "common/files.h"
 
-namespace scm {
+namespace scm::fake {
 
 class TempDir {
  public:
@@ -25,4 +25,9 @@ class TempDir {
   std::string path_;
 };
 
-}  // namespace scm
+// The path of `name` in it.
+inline std::string operator/(const TempDir& directory, const std::string& name) {
+  return directory.path() + "/" + name;
+}
+
+}  // namespace scm::fake

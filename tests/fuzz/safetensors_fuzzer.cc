@@ -8,11 +8,11 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const auto file = scm::SafetensorsFile::Parse(bytes, "input");
+  const auto file = scm::model::SafetensorsFile::Parse(bytes, "input");
   if (!file.ok()) return 0;
   std::vector<float> values;
-  for (const scm::SafetensorsEntry& entry : (*file)->entries()) {
-    values.resize(scm::ElementCount(entry.shape));
+  for (const scm::model::SafetensorsEntry& entry : (*file)->entries()) {
+    values.resize(scm::model::ElementCount(entry.shape));
     (*file)->ReadFloat32(entry, values.data()).IgnoreError();
   }
   return 0;

@@ -43,6 +43,32 @@ class Layers(unittest.TestCase):
                     self.assertIn("planted.cc:2", done.stdout)
                     self.assertIn("1 layer violations", done.stdout)
 
+    def test_a_type_stands_once_in_a_namespace(self):
+        for second, problems in (("namespace scm::worker {\nstruct Grant {\n};\n}  // namespace scm::worker\n", 1),
+                                 ("namespace scm::core {\nstruct Grant {\n};\n}  // namespace scm::core\n", 0),
+                                 ("namespace scm::worker {\nnamespace {\nstruct Grant {};\n}  // namespace\n"
+                                  "}  // namespace scm::worker\n", 0),
+                                 ("namespace scm::worker {\nstruct Grant;\n}  // namespace scm::worker\n", 0),
+                                 ("namespace scm::worker {\nclass Grant final : public Base {\n};\n"
+                                  "}  // namespace scm::worker\n", 1)):
+            with self.subTest(second=second), tempfile.TemporaryDirectory() as root:
+                for folder, text in (("worker", "namespace scm::worker {\nstruct Grant {\n};\n}  // namespace\n"),
+                                     ("scmctl", second)):
+                    pathlib.Path(root, folder).mkdir()
+                    pathlib.Path(root, folder, "planted.h").write_text(text)
+                done = check(root)
+                self.assertIn(f"{problems} layer violations", done.stdout)
+                self.assertEqual(done.returncode, problems)
+                if problems:
+                    self.assertIn("scm::worker has a type Grant already", done.stdout)
+
+    def test_kernels_are_included_in_their_room_only(self):
+        for folder, problems in (("trainer/cpu", 0), ("evaluator", 1), ("bench", 1)):
+            with self.subTest(folder=folder), tempfile.TemporaryDirectory() as root:
+                pathlib.Path(root, folder).mkdir(parents=True)
+                pathlib.Path(root, folder, "planted.cc").write_text('#include "trainer/cpu/gemm.h"\n')
+                self.assertIn(f"{problems} layer violations", check(root).stdout)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -7,7 +7,7 @@
 #include "statistics/binomial.h"
 #include "tests/policy/histories.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 using testing::HasSubstr;
@@ -108,4 +108,4 @@ TEST(BelowRandom, UndecidedWithoutCounts) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::policy

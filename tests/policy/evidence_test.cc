@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "tests/policy/histories.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 using testing::HasSubstr;
@@ -161,4 +161,4 @@ TEST(Recompute, RefusesWhatItCannotJudge) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::policy

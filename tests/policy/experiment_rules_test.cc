@@ -4,7 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 using testing::HasSubstr;
@@ -78,4 +78,4 @@ TEST(Slip, UndecidedWithoutAProjection) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::policy

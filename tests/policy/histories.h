@@ -6,7 +6,7 @@
 
 #include "coordinator/core/policy/run_history.h"
 
-namespace scm {
+namespace scm::policy {
 
 // Validations every `eval_steps` from step 0, with these losses.
 inline RunHistory HistoryOf(const std::vector<double>& losses, int64_t eval_steps = 50,
@@ -53,4 +53,4 @@ inline RunHistory AccuracyHistory(const std::vector<std::pair<int64_t, int64_t>>
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::policy

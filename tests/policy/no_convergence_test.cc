@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/policy/histories.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 using testing::HasSubstr;
@@ -215,4 +215,4 @@ TEST(NoConvergence, SweepTrialThatExplodes) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::policy

@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "tests/policy/histories.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 using testing::HasSubstr;
@@ -100,4 +100,4 @@ TEST(Policies, FirstAbortStandsAndLooksAreKept) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::policy

@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/policy/histories.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 constexpr uint64_t kSeed = 20261129;
@@ -182,4 +182,4 @@ TEST(RunningMedian, IsTheMedianOfWhatCameSoFar) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::policy

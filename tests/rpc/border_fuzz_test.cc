@@ -19,7 +19,7 @@
 #include "tests/rpc/mutations.h"
 #include "tests/rpc/worker_stream.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr uint64_t kSeed = 20261129;
@@ -207,7 +207,7 @@ class BorderFuzz : public testing::Test {
   }
 
   Philox rng_;
-  TempDir dir_;
+  fake::TempDir dir_;
   CoordinatorProcess coordinator_;
   HonestWorker honest_;
   std::vector<v1::LeaseRef> leases_;  // of the worker that misbehaves
@@ -411,7 +411,7 @@ void BorderFuzz::Blow() {
 
 // Rows of everything but the first experiment and its worker.
 void BorderFuzz::HostileRows() {
-  auto database = Database::Open(dir_.path() + "/data/scm.db");
+  auto database = store::Database::Open(dir_.path() + "/data/scm.db");
   ASSERT_TRUE(database.ok()) << database.status();
   const std::vector<std::string> tables = {"experiments",  "trials",      "runs",
                                            "tasks",        "checkpoints", "artifacts",
@@ -500,4 +500,4 @@ TEST_F(BorderFuzz, ItLivesComesUpAgainAndOthersGoOn) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::rpc

@@ -6,7 +6,7 @@
 
 #include "common/utf8.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr char kSteers[] = "h\xc3\xb1\x1b]0;x\x07\nst";
@@ -21,7 +21,7 @@ TEST(Convert, WhatAWorkerSaysBecomesCleanText) {
   hello.add_gpus()->set_model(kSteers);
   hello.mutable_gpus(0)->set_memory_bytes(-1);
   hello.add_live()->set_lease_id(std::string(100000, 'l'));
-  const RegisterInput input = FromProto(hello, 7);
+  const controller::RegisterInput input = FromProto(hello, 7);
   EXPECT_EQ(input.instance, kShown);
   EXPECT_EQ(input.host, kShown);
   EXPECT_LE(input.version.size(), 256u);
@@ -45,7 +45,7 @@ TEST(Convert, NumbersThatAreNoneBecomeZero) {
                              std::numeric_limits<double>::infinity(), -1.0, 7.0}) {
     renew.add_gpus()->set_utilization_ratio(value);
   }
-  const RenewInput input = FromProto(renew, WorkerId("w-1"));
+  const controller::RenewInput input = FromProto(renew, WorkerId("w-1"));
   EXPECT_EQ(input.gpus.at(0).utilization, 0);
   EXPECT_EQ(input.gpus.at(1).utilization, 0);
   EXPECT_EQ(input.gpus.at(2).utilization, 0);
@@ -56,12 +56,12 @@ TEST(Convert, ReportsAreReadHere) {
   v1::ReportBatch batch;
   batch.set_offset(100);
   batch.set_lines("{\"type\":\"started\"}\n{\"type\":\"progress\",\"step\":\"x\"}\nhalf");
-  const ReportsInput input = FromProto(batch, WorkerId("w-1"));
+  const controller::ReportsInput input = FromProto(batch, WorkerId("w-1"));
   ASSERT_EQ(input.lines.size(), 2u);
   EXPECT_EQ(input.offset, 100);
-  EXPECT_EQ(input.lines[0].kind, ReportLine::Kind::kStarted);
-  EXPECT_EQ(input.lines[1].kind, ReportLine::Kind::kBad);
+  EXPECT_EQ(input.lines[0].kind, core::ReportLine::Kind::kStarted);
+  EXPECT_EQ(input.lines[1].kind, core::ReportLine::Kind::kBad);
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::rpc

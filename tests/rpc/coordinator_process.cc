@@ -14,7 +14,7 @@
 #include "common/files.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 constexpr std::chrono::seconds kPatience(60);
@@ -105,4 +105,4 @@ void CoordinatorProcess::Kill() {
 
 std::string CoordinatorProcess::Log() const { return ReadFile(directory_ + "/log").value_or(""); }
 
-}  // namespace scm
+}  // namespace scm::rpc

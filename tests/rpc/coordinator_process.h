@@ -8,7 +8,7 @@
 #include "scm/v1/experiment.grpc.pb.h"
 #include "scm/v1/worker.grpc.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class CoordinatorProcess {
  public:
@@ -40,4 +40,4 @@ class CoordinatorProcess {
   std::unique_ptr<v1::WorkerService::Stub> worker_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -4,7 +4,7 @@
 #include "coordinator/rpc/doctor.h"
 #include "tests/fakes/memory_blobs.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 using testing::HasSubstr;
@@ -37,9 +37,9 @@ class Doctor : public testing::Test {
     return "";
   }
 
-  Cluster cluster_;
-  MemoryBlobs blobs_;
-  StoreHealth health_;
+  state::Cluster cluster_;
+  fake::MemoryBlobs blobs_;
+  state::StoreHealth health_;
   ServiceDependencies dependencies_;
   absl::StatusOr<int64_t> free_ = int64_t{100} << 30;
 };
@@ -65,9 +65,9 @@ TEST_F(Doctor, TheStoreAndItsRows) {
 }
 
 TEST_F(Doctor, CheckpointsAgainstTheirRows) {
-  Manifest manifest{"r-1/10", 1, 1, 10, {}};
+  checkpoint::Manifest manifest{"r-1/10", 1, 1, 10, {}};
   auto writer = blobs_.Begin(manifest);
-  const CommittedBlob blob = *(*writer)->Commit();
+  const checkpoint::CommittedBlob blob = *(*writer)->Commit();
   CheckpointRecord record;
   record.id = "r-1/10";
   record.sha256 = blob.sha256;
@@ -104,4 +104,4 @@ TEST_F(Doctor, Workers) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::rpc

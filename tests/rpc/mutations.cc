@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::rpc {
 namespace {
 
 Json HostileValue(Philox& rng) {
@@ -135,4 +135,4 @@ Json MutatedJson(const Json& json, Philox& rng) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

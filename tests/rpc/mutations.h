@@ -8,7 +8,7 @@
 #include "common/json.h"
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::rpc {
 
 const std::string& Pick(const std::vector<std::string>& from, Philox& rng);
 // Text of others at its worst: cut characters, NUL, escape sequences, directions, length.
@@ -21,4 +21,4 @@ std::string MutatedBytes(std::string bytes, Philox& rng);
 // Somewhere in it another value, kind of value, key or nesting.
 Json MutatedJson(const Json& json, Philox& rng);
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -1,6 +1,6 @@
 #include "tests/rpc/worker_stream.h"
 
-namespace scm {
+namespace scm::rpc {
 
 WorkerStream::WorkerStream(v1::WorkerService::Stub& stub) {
   context_.set_wait_for_ready(true);
@@ -44,4 +44,4 @@ bool WorkerStream::ended() {
   return ended_;
 }
 
-}  // namespace scm
+}  // namespace scm::rpc

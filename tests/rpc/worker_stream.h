@@ -15,7 +15,7 @@
 
 #include "scm/v1/worker.grpc.pb.h"
 
-namespace scm {
+namespace scm::rpc {
 
 class WorkerStream {
  public:
@@ -41,4 +41,4 @@ class WorkerStream {
   std::thread reader_;
 };
 
-}  // namespace scm
+}  // namespace scm::rpc

@@ -8,7 +8,7 @@
 #include "common/json.h"
 #include "scmctl/terminal.h"
 
-namespace scm {
+namespace scm::ctl {
 
 inline Json RunAnswer(const std::string& id, int seed, const std::string& state, int step) {
   return {
@@ -60,4 +60,4 @@ inline int WidestLine(const std::string& text) {
   return widest;
 }
 
-}  // namespace scm
+}  // namespace scm::ctl

@@ -14,7 +14,7 @@
 #include "scmctl/exit_codes.h"
 #include "scmctl/versions.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::HasSubstr;
@@ -141,4 +141,4 @@ TEST(ClientTest, AnotherMachineNeedsTls) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -14,7 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "scmctl/app.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::Contains;
@@ -118,4 +118,4 @@ TEST_F(CompletionTest, TheScriptsAreGoodSyntaxWhereTheShellIsThere) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

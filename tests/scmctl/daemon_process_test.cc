@@ -5,11 +5,11 @@
 
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 TEST(DaemonProcessTest, AKilledOneIsGoneAtOnce) {
-  TempDir directory;
+  fake::TempDir directory;
   const std::string pid_file = directory.path() + "/pid.json";
   for (int i = 0; i < 50; ++i) {
     const auto pid = StartDaemon({"/bin/sleep", "1000"}, directory.path() + "/log", pid_file);
@@ -22,4 +22,4 @@ TEST(DaemonProcessTest, AKilledOneIsGoneAtOnce) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -9,7 +9,7 @@
 #include "common/files.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using testing::HasSubstr;
@@ -49,7 +49,7 @@ class DialTest : public testing::Test {
     return options;
   }
 
-  const TempDir home_;
+  const fake::TempDir home_;
 };
 
 TEST_F(DialTest, TheLocalOneIsTheDefaultAndNothingInTheEnvironmentTouchesIt) {
@@ -97,4 +97,4 @@ TEST_F(DialTest, OnlyLoopbackIsDialledInPlainText) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -3,7 +3,7 @@
 
 #include "scmctl/render.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 Json Check(const char* name, const char* state, const char* text, const Json& advice) {
@@ -40,4 +40,4 @@ TEST(RenderDoctor, FitsTheTerminalAndColoursOnlyTheState) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

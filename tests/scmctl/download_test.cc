@@ -14,7 +14,7 @@
 #include "scmctl/progress.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::ElementsAre;
@@ -91,7 +91,7 @@ const Files kModel = {{"config.json", "{}"},
                       {"sub/a", "abcdefg"}};
 
 TEST(DownloadTest, WritesEveryFileAndTheManifestLast) {
-  TempDir dir;
+  fake::TempDir dir;
   std::vector<std::pair<int64_t, int64_t>> told;
   DownloadOptions how;
   how.progress = [&](int64_t done, int64_t total) { told.emplace_back(done, total); };
@@ -107,7 +107,7 @@ TEST(DownloadTest, WritesEveryFileAndTheManifestLast) {
 // written where it cannot, and taken away where an earlier version left it.
 TEST(DownloadTest, LeavesOutWhatIsNotWanted) {
   for (const bool old : {false, true}) {
-    TempDir dir;
+    fake::TempDir dir;
     ASSERT_TRUE(WriteFileAtomically(dir.path() + "/model.safetensors", "earlier").ok());
     DownloadOptions how;
     how.replace = true;
@@ -145,7 +145,7 @@ TEST(DownloadTest, LeavesOutWhatIsNotWanted) {
 // behind what is here.
 TEST(DownloadTest, GoesOnWhereItBrokeOff) {
   for (int pieces = 1; pieces < 10; ++pieces) {
-    TempDir dir;
+    fake::TempDir dir;
     {
       Receiver broken(dir.path(), {});
       absl::Status status;
@@ -169,7 +169,7 @@ TEST(DownloadTest, GoesOnWhereItBrokeOff) {
 }
 
 TEST(DownloadTest, WhatIsThereAlreadyIsNotFetchedAgain) {
-  TempDir dir;
+  fake::TempDir dir;
   ASSERT_TRUE(Fetch(kModel, dir.path()).ok());
   Receiver again(dir.path(), {});
   absl::Status status;
@@ -180,7 +180,7 @@ TEST(DownloadTest, WhatIsThereAlreadyIsNotFetchedAgain) {
 }
 
 TEST(DownloadTest, SomethingElseIsNotOverwrittenUnlessAsked) {
-  TempDir dir;
+  fake::TempDir dir;
   ASSERT_TRUE(WriteFileAtomically(dir.path() + "/config.json", "mine").ok());
   const absl::Status refused = Fetch(kModel, dir.path());
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
@@ -198,7 +198,7 @@ TEST(DownloadTest, SomethingElseIsNotOverwrittenUnlessAsked) {
 }
 
 TEST(DownloadTest, DamageIsNoticedAndNotKept) {
-  TempDir dir;
+  fake::TempDir dir;
   {
     Receiver receiver(dir.path(), {});
     ASSERT_TRUE(receiver.OnChunk("manifest.json", 0, ManifestOf(kModel)).ok());
@@ -221,12 +221,12 @@ TEST(DownloadTest, DamageIsNoticedAndNotKept) {
 
 TEST(DownloadTest, NamesThatLeadOutOfTheDirectoryAreRefused) {
   for (const char* path : {"../a", "/a", "a/../../b", "", "manifest.json"}) {
-    TempDir dir;
+    fake::TempDir dir;
     Receiver receiver(dir.path(), {});
     ASSERT_TRUE(receiver.OnChunk("manifest.json", 0, ManifestOf({{path, "x"}})).ok());
     EXPECT_EQ(receiver.OnChunk("a", 0, "x").code(), absl::StatusCode::kDataLoss) << path;
   }
-  TempDir dir;
+  fake::TempDir dir;
   Receiver receiver(dir.path(), {});
   ASSERT_TRUE(receiver.OnChunk("manifest.json", 0, ManifestOf(kModel)).ok());
   EXPECT_EQ(receiver.OnChunk("stranger", 0, "x").code(), absl::StatusCode::kDataLoss);
@@ -280,7 +280,7 @@ class CutOff final : public v1::ExperimentService::Service {
 
 TEST(DownloadTest, TheClientWaitsLostContactOut) {
   for (const bool old : {false, true}) {
-    TempDir dir;
+    fake::TempDir dir;
     CutOff coordinator(old);
     ClientOptions options;
     options.coordinator = coordinator.address();
@@ -301,4 +301,4 @@ TEST(ProgressTest, TheLineFitsAndSaysShareAndSize) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 Json Status(const char* state, const Json& decision) {
@@ -36,4 +36,4 @@ TEST(ExitCodesTest, LostContactIsNeverMistaken) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -14,7 +14,7 @@
 #include "corpus/input_check.h"
 #include "scmctl/input_digests.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::AllOf;
@@ -315,7 +315,7 @@ TEST_F(InputChecksTest, EveryInputIsRecorded) {
   const auto digests = InputDigests(*parsed.spec);
   ASSERT_TRUE(digests.ok()) << digests.status();
   std::vector<std::string> keys;
-  for (const InputRecord& record : InputRecordsFromJson(*digests, "", "")) {
+  for (const corpus::InputRecord& record : corpus::InputRecordsFromJson(*digests, "", "")) {
     keys.push_back(record.key);
   }
   EXPECT_THAT(keys, ElementsAre("data.corpus", "model.base", "evaluation.baselines[1].model",
@@ -335,4 +335,4 @@ TEST_F(InputChecksTest, EveryInputIsRecorded) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

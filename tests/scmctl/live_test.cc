@@ -5,7 +5,7 @@
 #include "scmctl/render.h"
 #include "tests/scmctl/answers.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::HasSubstr;
@@ -102,4 +102,4 @@ TEST(ChangesTest, APipeGetsALineForEveryChangeAndNoEscape) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -5,7 +5,7 @@
 #include "common/rng.h"
 #include "common/utf8.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 std::string Shown(absl::string_view bytes, bool colour) {
@@ -76,4 +76,4 @@ TEST(LogFilter, CutsChangeNothing) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

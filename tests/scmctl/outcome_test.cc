@@ -4,7 +4,7 @@
 #include "scmctl/render.h"
 #include "tests/scmctl/answers.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::HasSubstr;
@@ -103,4 +103,4 @@ TEST(ArtifactsTest, AStatusNamesThemWithTheirSizes) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

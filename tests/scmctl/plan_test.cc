@@ -9,7 +9,7 @@
 #include "tests/corpus/corpus_on_disk.h"
 #include "tests/scmctl/answers.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::Contains;
@@ -180,12 +180,13 @@ Attainable PlanFor(int clusters, int seeds, const std::string& gates) {
   std::string documents, items;
   for (int d = 0; d < clusters; ++d) {
     const std::string document = absl::StrCat("d", d);
-    documents += DocumentJson(document).dump() + "\n";
+    documents += corpus::DocumentJson(document).dump() + "\n";
     for (int i = 0; i < 3; ++i) {
-      items += With(ItemJson(absl::StrCat(document, "-", i), document), "split", "test");
+      items +=
+          corpus::With(corpus::ItemJson(absl::StrCat(document, "-", i), document), "split", "test");
     }
   }
-  const CorpusOnDisk corpus({{"documents/a.jsonl", documents}, {"items/a.jsonl", items}});
+  const corpus::CorpusOnDisk corpus({{"documents/a.jsonl", documents}, {"items/a.jsonl", items}});
   ExperimentSpec spec = Spec("");
   spec.data.emplace();
   spec.data->corpus = corpus.path();
@@ -279,7 +280,7 @@ TEST(PlanTest, AnEvaluationCostsWhatTheLastOfItsModelDid) {
 
 TEST(PlanTest, SaysThePriceOfEveryKindOfGpuAndWarnsOfKeysThatNameNone) {
   PlanInventory inventory;
-  const GpuKind a100{"A100", "NVIDIA A100-SXM4-80GB"}, l4{"L4", "NVIDIA L4"};
+  const core::GpuKind a100{"A100", "NVIDIA A100-SXM4-80GB"}, l4{"L4", "NVIDIA L4"};
   inventory.workers = {{"w-1", 8, {a100, a100}, {}}, {"w-2", 8, {l4}, {}}};
   const std::string gpus = "resources: {gpus: 1, cpus: 1}\n";
   const ExperimentSpec spec =
@@ -304,4 +305,4 @@ TEST(PlanTest, SaysThePriceOfEveryKindOfGpuAndWarnsOfKeysThatNameNone) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

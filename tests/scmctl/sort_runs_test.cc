@@ -5,7 +5,7 @@
 #include "scmctl/render.h"
 #include "tests/scmctl/answers.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using testing::ElementsAre;
@@ -74,4 +74,4 @@ TEST(RenderRuns, ParametersAndTheMetricStayAt80Columns) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

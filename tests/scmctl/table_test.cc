@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_split.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 int Widest(const std::string& text) {
@@ -19,18 +19,18 @@ const Terminal kNoTerminal{};
 Terminal ScreenOf(int width, bool colour = false) { return {true, colour, width, 24}; }
 
 TEST(TableTest, ColumnsAreAlignedByColumnsOfTheScreen) {
-  Table table({{"name"}, {"n", true}, {"text"}});
+  TextTable table({{"name"}, {"n", true}, {"text"}});
   table.Add({"año", "7", "x"});
   table.Add({"plain", "1234", "y"});
   EXPECT_EQ(table.Render(kNoTerminal, ""), "name      n  text\naño       7  x\nplain  1234  y\n");
 }
 
 TEST(TableTest, NoRowsSayWhatToDo) {
-  EXPECT_EQ(Table({{"id"}}).Render(kNoTerminal, "No runs yet."), "No runs yet.\n");
+  EXPECT_EQ(TextTable({{"id"}}).Render(kNoTerminal, "No runs yet."), "No runs yet.\n");
 }
 
 TEST(TableTest, APipeGetsEverythingAndATerminalWhatFits) {
-  Table table({{"id"}, {"reason", false, true}});
+  TextTable table({{"id"}, {"reason", false, true}});
   const std::string reason(300, 'x');
   table.Add({"r-1", reason});
   EXPECT_NE(table.Render(kNoTerminal, "").find(reason), std::string::npos);
@@ -39,10 +39,10 @@ TEST(TableTest, APipeGetsEverythingAndATerminalWhatFits) {
 }
 
 TEST(TableTest, LessImportantColumnsGoBeforeTheReasonBecomesUnreadable) {
-  Table table({{"id"},
-               {"first to go", false, false, false, 2},
-               {"second", false, false, false, 1},
-               {"reason", false, true}});
+  TextTable table({{"id"},
+                   {"first to go", false, false, false, 2},
+                   {"second", false, false, false, 1},
+                   {"reason", false, true}});
   table.Add({"r-1", std::string(30, 'a'), std::string(30, 'b'), std::string(60, 'c')});
   const std::string narrow = table.Render(ScreenOf(60), "");
   EXPECT_LE(Widest(narrow), 60);
@@ -52,7 +52,7 @@ TEST(TableTest, LessImportantColumnsGoBeforeTheReasonBecomesUnreadable) {
 }
 
 TEST(TableTest, NoLineIsWiderThanTheTerminalWhateverIsInIt) {
-  Table table({{"id"}, {"a", true}, {"state", false, false, true}, {"b", false, true}, {"c"}});
+  TextTable table({{"id"}, {"a", true}, {"state", false, false, true}, {"b", false, true}, {"c"}});
   table.Add(
       {"r-1", "12345678901234567890", "SUCCEEDED", "año 法律 año 法律 año", std::string(40, 'z')});
   table.Add({"r-2", "–", "ABORTED", "–", "–"});
@@ -63,18 +63,18 @@ TEST(TableTest, NoLineIsWiderThanTheTerminalWhateverIsInIt) {
 }
 
 TEST(TableTest, AColumnWithoutAnyValueIsLeftOut) {
-  Table table({{"id"}, {"accuracy"}, {"loss"}});
+  TextTable table({{"id"}, {"accuracy"}, {"loss"}});
   table.Add({"r-1", "–", "–"});
   table.Add({"r-2", "", "0"});
   EXPECT_EQ(table.Render(kNoTerminal, ""), "id   loss\nr-1  –\nr-2  0\n");
 }
 
 TEST(TableTest, ColourIsOnTheStateWordsOnlyAndTakesNoWidth) {
-  Table table({{"id"}, {"state", false, false, true}, {"text"}});
+  TextTable table({{"id"}, {"state", false, false, true}, {"text"}});
   table.Add({"ABORTED", "ABORTED", "x"});
   EXPECT_EQ(table.Render(ScreenOf(80, true), ""),
             "id       state    text\nABORTED  \x1b[31mABORTED\x1b[0m  x\n");
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::ElementsAre;
@@ -72,4 +72,4 @@ TEST(TerminalTest, BarsFillInEighths) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

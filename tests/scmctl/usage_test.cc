@@ -4,7 +4,7 @@
 
 #include "scmctl/app.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using testing::HasSubstr;
@@ -66,4 +66,4 @@ TEST(UsageTest, AValueThatIsNotPossibleIsNamed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "scmctl/app.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::HasSubstr;
@@ -81,4 +81,4 @@ TEST(VerbsTest, TheContractsVerbsAreThere) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

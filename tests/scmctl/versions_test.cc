@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::HasSubstr;
@@ -24,4 +24,4 @@ TEST(VersionsTest, TheNoteSaysWhichSideIsOlder) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

@@ -4,7 +4,7 @@
 #include "scmctl/render.h"
 #include "tests/scmctl/answers.h"
 
-namespace scm {
+namespace scm::ctl {
 namespace {
 
 using ::testing::HasSubstr;
@@ -70,4 +70,4 @@ TEST(WhyTest, TasksGatesAndSilence) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::ctl

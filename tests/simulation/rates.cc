@@ -51,26 +51,27 @@ std::vector<double> NextCount(const AccuracyDesign& design, int64_t x) {
 }
 
 int64_t LooksOf(const AccuracyDesign& design) {
-  return LooksOfBelowRandom(BelowRandomSpec{}, design.max_steps, design.eval_steps);
+  return policy::LooksOfBelowRandom(BelowRandomSpec{}, design.max_steps, design.eval_steps);
 }
 // By number of right answers.
 std::vector<bool> FlaggedCounts(const AccuracyDesign& design) {
   std::vector<bool> flagged;
   for (int64_t correct = 0; correct <= design.items; ++correct) {
-    const ChanceLook look = LookAtChance({correct, design.items, design.chance, design.deff});
+    const policy::ChanceLook look =
+        policy::LookAtChance({correct, design.items, design.chance, design.deff});
     flagged.push_back(look.probability <=
                       BelowRandomSpec{}.false_abort / static_cast<double>(LooksOf(design)));
   }
   return flagged;
 }
 
-AbortRates RatesOf(const std::function<RunHistory(Philox&)>& draw, const Repeat& repeat) {
-  const NoConvergencePolicy policy(NoConvergenceSpec{});
+AbortRates RatesOf(const std::function<policy::RunHistory(Philox&)>& draw, const Repeat& repeat) {
+  const policy::NoConvergencePolicy policy(NoConvergenceSpec{});
   int first = 0, all = 0;
   for (int r = 0; r < repeat.repetitions; ++r) {
     Philox rng(repeat.seed, "no_convergence", static_cast<uint64_t>(r));
-    const Verdict verdict = policy.Evaluate(draw(rng), absl::UnixEpoch());
-    if (verdict.kind != VerdictKind::kAbort) continue;
+    const policy::Verdict verdict = policy.Evaluate(draw(rng), absl::UnixEpoch());
+    if (verdict.kind != policy::VerdictKind::kAbort) continue;
     ++all;
     first += verdict.evidence->step == NoConvergenceSpec{}.after_step;
   }
@@ -158,12 +159,13 @@ AbortRates NoConvergence(const Explosion& explosion, double noise, int64_t eval_
 }
 
 double BelowRandom(const AccuracyDesign& design, const Repeat& repeat) {
-  const BelowRandomPolicy policy(BelowRandomSpec{});
+  const policy::BelowRandomPolicy policy(BelowRandomSpec{});
   int aborted = 0;
   for (int r = 0; r < repeat.repetitions; ++r) {
     Philox rng(repeat.seed, "below_random", static_cast<uint64_t>(r));
-    const Verdict verdict = policy.Evaluate(DrawAccuracyHistory(design, rng), absl::UnixEpoch());
-    aborted += verdict.kind == VerdictKind::kAbort;
+    const policy::Verdict verdict =
+        policy.Evaluate(DrawAccuracyHistory(design, rng), absl::UnixEpoch());
+    aborted += verdict.kind == policy::VerdictKind::kAbort;
   }
   return Share(aborted, repeat.repetitions);
 }

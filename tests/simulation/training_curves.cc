@@ -10,17 +10,17 @@ namespace {
 constexpr double kMaxSteps = 2000;
 constexpr double kAutocorrelation = 0.5;
 
-Validation Point(int64_t step, double loss) {
-  Validation out;
+policy::Validation Point(int64_t step, double loss) {
+  policy::Validation out;
   out.step = step;
   out.loss = loss;
   return out;
 }
 
 // `level` of a step; the noise is relative to it. The loss before training is 1.
-RunHistory DrawLosses(const std::function<double(int64_t)>& level, double noise, int64_t eval_steps,
-                      Philox& rng) {
-  RunHistory out;
+policy::RunHistory DrawLosses(const std::function<double(int64_t)>& level, double noise,
+                              int64_t eval_steps, Philox& rng) {
+  policy::RunHistory out;
   out.max_steps = static_cast<int64_t>(kMaxSteps);
   out.step = out.max_steps;
   out.eval_steps = eval_steps;
@@ -72,13 +72,13 @@ double Reduction(Curve curve, double step) {
   return 0;
 }
 
-RunHistory DrawLossHistory(Curve curve, double noise, int64_t eval_steps, Philox& rng) {
+policy::RunHistory DrawLossHistory(Curve curve, double noise, int64_t eval_steps, Philox& rng) {
   return DrawLosses([&](int64_t step) { return 1 - Reduction(curve, static_cast<double>(step)); },
                     noise, eval_steps, rng);
 }
 
-RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eval_steps,
-                           Philox& rng) {
+policy::RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eval_steps,
+                                   Philox& rng) {
   const double plateau = explosion.from_step > 0 ? 0.98 : 1;
   return DrawLosses(
       [&](int64_t step) {
@@ -88,8 +88,8 @@ RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eva
       noise, eval_steps, rng);
 }
 
-RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng) {
-  RunHistory out;
+policy::RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng) {
+  policy::RunHistory out;
   out.max_steps = out.step = design.max_steps;
   out.eval_steps = design.eval_steps;
   std::vector<bool> right(static_cast<size_t>(design.items));
@@ -99,9 +99,9 @@ RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng) {
       if (step == 0 || rng.Uniform() >= design.keep) right[i] = rng.Uniform() < design.accuracy;
       correct += right[i];
     }
-    Validation point = Point(step, 1);
+    policy::Validation point = Point(step, 1);
     point.accuracy = static_cast<double>(correct) / static_cast<double>(design.items);
-    point.counts = ValidationCounts{correct, design.items, design.chance, design.deff};
+    point.counts = policy::ValidationCounts{correct, design.items, design.chance, design.deff};
     out.validations.push_back(point);
   }
   return out;

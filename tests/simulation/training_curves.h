@@ -34,9 +34,9 @@ double Reduction(Curve curve, double step);
 
 // Validations every `eval_steps` from 0 to 2000; relative noise of a checkpoint with standard
 // deviation `noise` and autocorrelation 0.5. The base model is not noisy: it is no checkpoint.
-RunHistory DrawLossHistory(Curve curve, double noise, int64_t eval_steps, Philox& rng);
-RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eval_steps,
-                           Philox& rng);
+policy::RunHistory DrawLossHistory(Curve curve, double noise, int64_t eval_steps, Philox& rng);
+policy::RunHistory DrawLossHistory(const Explosion& explosion, double noise, int64_t eval_steps,
+                                   Philox& rng);
 
 struct AccuracyDesign {
   double accuracy = 0.25, chance = 0.25;
@@ -45,6 +45,6 @@ struct AccuracyDesign {
   int64_t max_steps = 2000, eval_steps = 50;
   double keep = 0.9;  // probability that an item keeps its answer from one look to the next
 };
-RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng);
+policy::RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng);
 
 }  // namespace scm::simulation

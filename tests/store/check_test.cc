@@ -9,7 +9,7 @@
 #include "coordinator/store/sqlite_store.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 using testing::Contains;
@@ -38,7 +38,7 @@ class Check : public testing::Test {
     Open();
   }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   std::unique_ptr<SqliteStore> store_;
 };
 
@@ -86,4 +86,4 @@ TEST_F(Check, AMetricThatIsNoNumberIsLeftOutAndNamed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

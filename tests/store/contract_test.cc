@@ -10,7 +10,7 @@
 #include "coordinator/store/sqlite_store.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 using testing::ElementsAre;
@@ -49,7 +49,7 @@ class StoreContract : public testing::TestWithParam<const char*> {
     return sequences;
   }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   std::unique_ptr<StateStore> store_;
 };
 
@@ -288,4 +288,4 @@ INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, testing::Values("memory", "sqlit
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

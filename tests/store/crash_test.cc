@@ -9,7 +9,7 @@
 #include "coordinator/store/sqlite_store.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 constexpr int64_t kRowsPerBatch = 20;
@@ -58,7 +58,7 @@ TEST(Crash, NothingAcknowledgedIsLost) {
   const uint64_t seed = 7;
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   Philox rng(seed, "store_crash_test");
-  TempDir dir;
+  fake::TempDir dir;
   for (int round = 0; round < 25 && !testing::Test::HasFailure(); ++round) {
     int acknowledged[2];
     ASSERT_EQ(pipe(acknowledged), 0);
@@ -86,4 +86,4 @@ TEST(Crash, NothingAcknowledgedIsLost) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

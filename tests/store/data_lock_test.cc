@@ -8,11 +8,11 @@
 #include "coordinator/store/sqlite_store.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 TEST(DataLock, SecondHolderIsToldWhoTheFirstIs) {
-  TempDir dir;
+  fake::TempDir dir;
   const std::string data = dir.path() + "/new/data";
   auto first = SqliteStore::Open({data});
   ASSERT_TRUE(first.ok()) << first.status();
@@ -27,7 +27,7 @@ TEST(DataLock, SecondHolderIsToldWhoTheFirstIs) {
 }
 
 TEST(DataLock, IsFreeWhenItsHolderDied) {
-  TempDir dir;
+  fake::TempDir dir;
   int ready[2];
   ASSERT_EQ(pipe(ready), 0);
   const pid_t child = fork();
@@ -52,7 +52,7 @@ TEST(DataLock, IsFreeWhenItsHolderDied) {
 }
 
 TEST(DataLock, SaysWhyADirectoryCannotBeUsed) {
-  TempDir dir;
+  fake::TempDir dir;
   const std::string file = dir.path() + "/file";
   ASSERT_TRUE(WriteFileAtomically(file, "x").ok());
   const absl::Status status = DataLock::Acquire(file).status();
@@ -61,4 +61,4 @@ TEST(DataLock, SaysWhyADirectoryCannotBeUsed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

@@ -4,7 +4,7 @@
 
 #include "coordinator/store/memory_store.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 WriteBatch One(int64_t n) {
@@ -15,7 +15,7 @@ WriteBatch One(int64_t n) {
 
 TEST(FaultyStore, FailsTheCallAskedFor) {
   MemoryStore inner;
-  FaultyStore store(&inner);
+  fake::FaultyStore store(&inner);
   store.FailCall(2, absl::InternalError("injected"));
   EXPECT_TRUE(store.Commit(One(1)).ok());
   EXPECT_EQ(store.Commit(One(2)).message(), "injected");
@@ -26,7 +26,7 @@ TEST(FaultyStore, FailsTheCallAskedFor) {
 
 TEST(FaultyStore, CanLoseTheAnswerOfACommit) {
   MemoryStore inner;
-  FaultyStore store(&inner);
+  fake::FaultyStore store(&inner);
   store.FailCall(1, absl::InternalError("injected"), /*applied=*/true);
   EXPECT_FALSE(store.Commit(One(1)).ok());
   EXPECT_EQ(inner.Load().value().last_event, 1);
@@ -34,7 +34,7 @@ TEST(FaultyStore, CanLoseTheAnswerOfACommit) {
 
 TEST(FaultyStore, FailsReadsAndFillsTheDisk) {
   MemoryStore inner;
-  FaultyStore store(&inner);
+  fake::FaultyStore store(&inner);
   store.FailCall(1, absl::DataLossError("injected"));
   EXPECT_FALSE(store.ReadEvents("", 0, 1).ok());
   store.FailCall(2, absl::DataLossError("injected"));
@@ -49,4 +49,4 @@ TEST(FaultyStore, FailsReadsAndFillsTheDisk) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

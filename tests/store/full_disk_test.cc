@@ -9,7 +9,7 @@
 #include "coordinator/store/sqlite_store.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 WriteBatch Large(int64_t n) {
@@ -35,7 +35,7 @@ bool Holds(StateStore& store, int64_t batches) {
 }
 
 TEST(FullDisk, LimitOfTheDatabaseFile) {
-  TempDir dir;
+  fake::TempDir dir;
   auto store = SqliteStore::Open({dir.path(), /*max_bytes=*/1'000'000});
   ASSERT_TRUE(store.ok()) << store.status();
   absl::Status error;
@@ -80,7 +80,7 @@ int WriteAgainstALimit(const std::string& directory) {
 }
 
 TEST(FullDisk, WritesThatTheKernelRefuses) {
-  TempDir dir;
+  fake::TempDir dir;
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) _exit(WriteAgainstALimit(dir.path()));
@@ -91,4 +91,4 @@ TEST(FullDisk, WritesThatTheKernelRefuses) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

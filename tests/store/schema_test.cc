@@ -6,7 +6,7 @@
 #include "coordinator/store/sqlite_store.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 class SchemaTest : public testing::Test {
@@ -17,7 +17,7 @@ class SchemaTest : public testing::Test {
     return *std::move(database);
   }
 
-  TempDir dir_;
+  fake::TempDir dir_;
 };
 
 const std::vector<Migration>& Three() {
@@ -127,4 +127,4 @@ TEST_F(SchemaTest, PagesUseIndexes) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

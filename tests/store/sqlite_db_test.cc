@@ -5,7 +5,7 @@
 
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::store {
 namespace {
 
 class DatabaseTest : public testing::Test {
@@ -19,7 +19,7 @@ class DatabaseTest : public testing::Test {
 
   std::string Count() { return db_->Value("SELECT count(a) FROM t").value(); }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   std::string path_;
   std::unique_ptr<Database> db_;
 };
@@ -85,4 +85,4 @@ TEST_F(DatabaseTest, FullIsResourceExhaustedAndPasses) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::store

@@ -5,7 +5,7 @@
 
 #include "tests/telemetry/snapshots.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using ::testing::ElementsAre;
@@ -106,4 +106,4 @@ TEST(ExportWindow, ExperimentsEndLikeRuns) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -7,7 +7,7 @@
 
 #include "coordinator/telemetry/family_set.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using ::testing::HasSubstr;
@@ -58,4 +58,4 @@ TEST(Exposition, HistogramBucketsAreCumulativeAndEndWithInf) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -16,7 +16,7 @@
 #include "absl/time/clock.h"
 #include "coordinator/rpc/stream_limits.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using testing::HasSubstr;
@@ -71,9 +71,9 @@ class FrontDoorTest : public testing::Test {
     door_.reset();
     for (const int fd : inside_) close(fd);
   }
-  void Open(FrontDoorOptions options) {
+  void Open(rpc::FrontDoorOptions options) {
     options.listen = "127.0.0.1:0";
-    auto door = FrontDoor::Open(options);
+    auto door = rpc::FrontDoor::Open(options);
     ASSERT_TRUE(door.ok()) << door.status();
     door_ = *std::move(door);
     door_->Serve(
@@ -93,7 +93,7 @@ class FrontDoorTest : public testing::Test {
   std::atomic<bool> broken_{false};
   std::mutex mutex_;
   std::vector<int> inside_;
-  std::unique_ptr<FrontDoor> door_;
+  std::unique_ptr<rpc::FrontDoor> door_;
 };
 
 TEST_F(FrontDoorTest, WhoShowsNoTokenInTimeIsShownOut) {
@@ -174,11 +174,11 @@ TEST_F(FrontDoorTest, AListenerThatBrokeIsOpenedAnew) {
 }
 
 TEST(FrontDoor, ATakenAddressIsUnavailable) {
-  const auto first = FrontDoor::Open({.listen = "127.0.0.1:0"});
+  const auto first = rpc::FrontDoor::Open({.listen = "127.0.0.1:0"});
   ASSERT_TRUE(first.ok());
   const std::string same = absl::StrCat("127.0.0.1:", (*first)->port());
-  EXPECT_TRUE(absl::IsUnavailable(FrontDoor::Open({.listen = same}).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(FrontDoor::Open({.listen = "127.0.0.1"}).status()));
+  EXPECT_TRUE(absl::IsUnavailable(rpc::FrontDoor::Open({.listen = same}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(rpc::FrontDoor::Open({.listen = "127.0.0.1"}).status()));
 }
 
 TEST(FrontDoor, PeersAsGrpcNamesThem) {
@@ -190,41 +190,41 @@ TEST(FrontDoor, PeersAsGrpcNamesThem) {
       {"inproc", "inproc"},
       {"unix:/tmp/x", "/tmp/x"},
   };
-  for (const auto& [peer, address] : cases) EXPECT_EQ(PeerAddress(peer), address);
+  for (const auto& [peer, address] : cases) EXPECT_EQ(rpc::PeerAddress(peer), address);
 }
 
 TEST(StreamLimits, EachAndAllAreBoundedAndPlacesComeBack) {
-  StreamLimits limits;
-  std::vector<StreamLimits::Ticket> held;
+  rpc::StreamLimits limits;
+  std::vector<rpc::StreamLimits::Ticket> held;
   for (int i = 0; i < 16; ++i) {
-    auto ticket = limits.Take(StreamKind::kUpload, "w-1");
+    auto ticket = limits.Take(rpc::StreamKind::kUpload, "w-1");
     ASSERT_TRUE(ticket.ok());
     held.push_back(*std::move(ticket));
   }
-  const absl::Status refused = limits.Take(StreamKind::kUpload, "w-1").status();
+  const absl::Status refused = limits.Take(rpc::StreamKind::kUpload, "w-1").status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused));
   EXPECT_EQ(refused.message(),
             "too many uploads of one worker at once: at most 16, and w-1 has as many");
-  EXPECT_TRUE(limits.Take(StreamKind::kUpload, "w-2").ok());
-  EXPECT_TRUE(limits.Take(StreamKind::kWatch, "w-1").ok());
+  EXPECT_TRUE(limits.Take(rpc::StreamKind::kUpload, "w-2").ok());
+  EXPECT_TRUE(limits.Take(rpc::StreamKind::kWatch, "w-1").ok());
   held.pop_back();
-  EXPECT_TRUE(limits.Take(StreamKind::kUpload, "w-1").ok());
+  EXPECT_TRUE(limits.Take(rpc::StreamKind::kUpload, "w-1").ok());
   held.clear();
   for (int host = 0; host < 4; ++host) {
     for (int i = 0; i < 64; ++i) {
-      auto ticket = limits.Take(StreamKind::kWatch, absl::StrCat("h-", host));
+      auto ticket = limits.Take(rpc::StreamKind::kWatch, absl::StrCat("h-", host));
       ASSERT_TRUE(ticket.ok());
       held.push_back(*std::move(ticket));
     }
   }
-  EXPECT_THAT(std::string(limits.Take(StreamKind::kWatch, "h-9").status().message()),
+  EXPECT_THAT(std::string(limits.Take(rpc::StreamKind::kWatch, "h-9").status().message()),
               HasSubstr("256 of all together are open"));
 }
 
 TEST(StreamLimits, AHostIsAPeerWithoutItsPort) {
-  EXPECT_EQ(HostOfPeer("ipv4:127.0.0.1:4711"), "ipv4:127.0.0.1");
-  EXPECT_EQ(HostOfPeer("ipv6:%5B::1%5D:4711"), "ipv6:%5B::1%5D");
+  EXPECT_EQ(rpc::HostOfPeer("ipv4:127.0.0.1:4711"), "ipv4:127.0.0.1");
+  EXPECT_EQ(rpc::HostOfPeer("ipv6:%5B::1%5D:4711"), "ipv6:%5B::1%5D");
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using ::testing::EndsWith;
@@ -103,4 +103,4 @@ TEST(HttpServer, ATakenAddressIsUnavailable) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

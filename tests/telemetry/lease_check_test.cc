@@ -6,10 +6,10 @@
 
 #include "tests/telemetry/snapshots.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
-class RecordedStream : public OutgoingStream {
+class RecordedStream : public rpc::OutgoingStream {
  public:
   void Push(v1::CoordinatorMessage message) override { pushed.push_back(std::move(message)); }
   void Refuse(const std::string& reason) override { refusal = reason; }
@@ -34,17 +34,17 @@ class LeaseCheckTest : public testing::Test {
     snapshot_ = state_.Published();
     for (int i = 0; i < 2; ++i) links_.Send(links_.Add(&streams_[i]), Registered(i + 1));
   }
-  static Output Registered(int worker) {
-    return RegisteredOutput{WorkerId::FromNumber(worker), 30, 5, {}};
+  static controller::Output Registered(int worker) {
+    return controller::RegisteredOutput{WorkerId::FromNumber(worker), 30, 5, {}};
   }
   std::string SessionOf(int stream) { return streams_[stream].pushed.at(0).registered().session(); }
 
   StateMaker state_;
-  std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<const state::Snapshot> snapshot_;
   RecordedStream streams_[2];
-  StreamLinks links_{"test"};
-  const LeaseRef lease_{LeaseId("l-1"), TaskId("k-1"), 3, 7};
-  const LeaseRef older_{LeaseId("l-2"), TaskId("k-2"), 3, 7};
+  rpc::StreamLinks links_{"test"};
+  const controller::LeaseRef lease_{LeaseId("l-1"), TaskId("k-1"), 3, 7};
+  const controller::LeaseRef older_{LeaseId("l-2"), TaskId("k-2"), 3, 7};
 };
 
 TEST_F(LeaseCheckTest, ASessionIsASecretOfOneStream) {
@@ -65,34 +65,36 @@ TEST_F(LeaseCheckTest, ASessionIsASecretOfOneStream) {
 
 TEST_F(LeaseCheckTest, AStreamIsNobodysBeforeItsRegistration) {
   RecordedStream stream;
-  StreamLinks links("test");
+  rpc::StreamLinks links("test");
   const int64_t link = links.Add(&stream);
-  links.Send(link, RefusedOutput{"not you"});
+  links.Send(link, controller::RefusedOutput{"not you"});
   EXPECT_TRUE(stream.pushed.empty());
   EXPECT_EQ(stream.refusal, "not you");
 }
 
 TEST_F(LeaseCheckTest, TheCallerIsWhoseSessionIsShown) {
-  EXPECT_EQ(*CallerOf(links_, *snapshot_, SessionOf(0), lease_), WorkerId("w-1"));
-  EXPECT_EQ(*CallerOf(links_, *snapshot_, SessionOf(1), lease_), WorkerId("w-2"));
-  EXPECT_TRUE(absl::IsUnauthenticated(CallerOf(links_, *snapshot_, "1-guess", lease_).status()));
+  EXPECT_EQ(*rpc::CallerOf(links_, *snapshot_, SessionOf(0), lease_), WorkerId("w-1"));
+  EXPECT_EQ(*rpc::CallerOf(links_, *snapshot_, SessionOf(1), lease_), WorkerId("w-2"));
+  EXPECT_TRUE(
+      absl::IsUnauthenticated(rpc::CallerOf(links_, *snapshot_, "1-guess", lease_).status()));
   // Without one: only for a worker that has bound no key.
-  EXPECT_TRUE(absl::IsUnauthenticated(CallerOf(links_, *snapshot_, "", lease_).status()));
-  EXPECT_EQ(*CallerOf(links_, *snapshot_, "", older_), WorkerId("w-2"));
-  EXPECT_FALSE(CallerOf(links_, *snapshot_, "", {LeaseId("l-9"), TaskId("k-9"), 1, 1}).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(rpc::CallerOf(links_, *snapshot_, "", lease_).status()));
+  EXPECT_EQ(*rpc::CallerOf(links_, *snapshot_, "", older_), WorkerId("w-2"));
+  EXPECT_FALSE(rpc::CallerOf(links_, *snapshot_, "", {LeaseId("l-9"), TaskId("k-9"), 1, 1}).ok());
 }
 
 TEST_F(LeaseCheckTest, OnlyTheWholeLeaseOfItsOwnWorkerWillDo) {
-  const auto check = [this](const char* worker, LeaseRef lease) {
-    return TaskUnderLease(*snapshot_, WorkerId(worker), lease).status();
+  const auto check = [this](const char* worker, controller::LeaseRef lease) {
+    return rpc::TaskUnderLease(*snapshot_, WorkerId(worker), lease).status();
   };
   EXPECT_TRUE(check("w-1", lease_).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(check("w-2", lease_)));
   EXPECT_TRUE(absl::IsFailedPrecondition(check("", lease_)));
-  for (const LeaseRef& wrong : {LeaseRef{LeaseId("l-2"), TaskId("k-1"), 3, 7},
-                                LeaseRef{LeaseId("l-1"), TaskId("k-2"), 3, 7},
-                                LeaseRef{LeaseId("l-1"), TaskId("k-1"), 2, 7},
-                                LeaseRef{LeaseId("l-1"), TaskId("k-1"), 3, 6}}) {
+  for (const controller::LeaseRef& wrong :
+       {controller::LeaseRef{LeaseId("l-2"), TaskId("k-1"), 3, 7},
+        controller::LeaseRef{LeaseId("l-1"), TaskId("k-2"), 3, 7},
+        controller::LeaseRef{LeaseId("l-1"), TaskId("k-1"), 2, 7},
+        controller::LeaseRef{LeaseId("l-1"), TaskId("k-1"), 3, 6}}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(check("w-1", wrong)));
   }
   EXPECT_TRUE(absl::IsNotFound(check("w-1", {LeaseId("l-1"), TaskId("k-77"), 3, 7})));
@@ -110,11 +112,11 @@ TEST_F(LeaseCheckTest, FilesOfOtherExperimentsAreNotRead) {
   state_.cluster().checkpoints.Insert(checkpoint.id, checkpoint);
   const auto snapshot = state_.Published();
   const Task& task = *snapshot->tasks->at(TaskId("k-1"));
-  EXPECT_TRUE(MayRead(*snapshot, task, "r-1/20").ok());
-  EXPECT_TRUE(absl::IsPermissionDenied(MayRead(*snapshot, task, "k-5/evaluation")));
-  EXPECT_TRUE(absl::IsPermissionDenied(MayRead(*snapshot, task, "r-1/999")));
-  EXPECT_TRUE(absl::IsPermissionDenied(MayRead(*snapshot, task, "../../scm.db")));
+  EXPECT_TRUE(rpc::MayRead(*snapshot, task, "r-1/20").ok());
+  EXPECT_TRUE(absl::IsPermissionDenied(rpc::MayRead(*snapshot, task, "k-5/evaluation")));
+  EXPECT_TRUE(absl::IsPermissionDenied(rpc::MayRead(*snapshot, task, "r-1/999")));
+  EXPECT_TRUE(absl::IsPermissionDenied(rpc::MayRead(*snapshot, task, "../../scm.db")));
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

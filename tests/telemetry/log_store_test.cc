@@ -5,21 +5,21 @@
 #include "common/files.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
-  const TempDir dir;
+  const fake::TempDir dir;
   const std::string root = dir.path() + "/logs";
   {
-    LogStore logs(root);
+    rpc::LogStore logs(root);
     for (const char* task : {"k-1", "k-9"}) {
       for (int64_t attempt : {1, 3}) {
         EXPECT_EQ(logs.Append(TaskId(task), attempt, 0, "of a later state\n").value(), 17);
       }
     }
   }
-  LogStore logs(root);
+  rpc::LogStore logs(root);
   // The store that was put back knows one attempt of k-1, and no k-9.
   const auto attempts_of = [](const TaskId& id) -> int64_t { return id == TaskId("k-1") ? 1 : 0; };
   logs.SetAsideBeyond(attempts_of);
@@ -34,4 +34,4 @@ TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

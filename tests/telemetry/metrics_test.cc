@@ -8,13 +8,14 @@
 #include "coordinator/telemetry/exposition.h"
 #include "tests/telemetry/snapshots.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string Scrape(const std::shared_ptr<const Snapshot>& snapshot, RpcMetrics::Values rpc = {}) {
+std::string Scrape(const std::shared_ptr<const state::Snapshot>& snapshot,
+                   rpc::RpcMetrics::Values rpc = {}) {
   const CoordinatorMetrics metrics(
       {[snapshot] { return snapshot; }, [rpc] { return rpc; }, [] { return Noon(); }});
   return Exposition(metrics.Collect());
@@ -163,7 +164,7 @@ TEST(Metrics, WorkersTasksAndGpus) {
 }
 
 TEST(Metrics, ServedCallsAreCountedByCodeAndTimed) {
-  RpcMetrics rpc;
+  rpc::RpcMetrics rpc;
   rpc.Observe("scm.v1.ExperimentService", "Submit", grpc::StatusCode::OK, 0.003);
   rpc.Observe("scm.v1.ExperimentService", "Submit", grpc::StatusCode::OK, 700);
   rpc.Observe("scm.v1.ExperimentService", "Submit", grpc::StatusCode::UNAUTHENTICATED, 0.001);
@@ -181,4 +182,4 @@ TEST(Metrics, ServedCallsAreCountedByCodeAndTimed) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

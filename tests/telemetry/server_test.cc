@@ -13,14 +13,14 @@
 #include "tests/fakes/memory_blobs.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using testing::HasSubstr;
 
 constexpr char kUserToken[] = "a token of the user", kWorkerToken[] = "a token of workers";
 
-Controller* Recovered(Controller& controller) {
+controller::Controller* Recovered(controller::Controller& controller) {
   EXPECT_TRUE(controller.Recover({RealClock().Now(), RealClock().Steady()}, "boot").ok());
   return &controller;
 }
@@ -31,7 +31,7 @@ class ServerTest : public testing::Test {
       : controller_({}, {&store_, &blobs_, &scheduler_, &links_}),
         loop_(Recovered(controller_), &RealClock(), {}),
         logs_(directory_.path()) {
-    auto server = StartRpcServer(
+    auto server = rpc::StartRpcServer(
         {.listen = "127.0.0.1:0", .user_token = kUserToken, .worker_token = kWorkerToken},
         {&loop_, &blobs_, &logs_, &links_, &metrics_, "test"});
     EXPECT_TRUE(server.ok()) << server.status();
@@ -61,16 +61,16 @@ class ServerTest : public testing::Test {
     return request;
   }
 
-  const TempDir directory_;
-  MemoryStore store_;
-  MemoryBlobs blobs_;
-  PriorityScheduler scheduler_;
-  StreamLinks links_{"test"};
-  Controller controller_;
-  ControllerLoop loop_;
-  LogStore logs_;
-  RpcMetrics metrics_;
-  std::unique_ptr<RpcServer> server_;
+  const fake::TempDir directory_;
+  store::MemoryStore store_;
+  fake::MemoryBlobs blobs_;
+  core::PriorityScheduler scheduler_;
+  rpc::StreamLinks links_{"test"};
+  controller::Controller controller_;
+  controller::ControllerLoop loop_;
+  rpc::LogStore logs_;
+  rpc::RpcMetrics metrics_;
+  std::unique_ptr<rpc::RpcServer> server_;
   std::unique_ptr<v1::ExperimentService::Stub> stub_;
 };
 
@@ -125,10 +125,10 @@ TEST_F(ServerTest, WatchesOfOneHostAreBounded) {
 }
 
 TEST_F(ServerTest, ARoutableAddressNeedsTlsAndTokens) {
-  const auto refused = StartRpcServer({.listen = "0.0.0.0:0", .user_token = kUserToken},
-                                      {&loop_, &blobs_, &logs_, &links_, &metrics_, "test"});
+  const auto refused = rpc::StartRpcServer({.listen = "0.0.0.0:0", .user_token = kUserToken},
+                                           {&loop_, &blobs_, &logs_, &links_, &metrics_, "test"});
   EXPECT_TRUE(absl::IsFailedPrecondition(refused.status()));
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

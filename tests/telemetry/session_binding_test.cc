@@ -14,7 +14,7 @@
 #include "scm/v1/worker.grpc.pb.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
+namespace scm::telemetry {
 namespace {
 
 using testing::HasSubstr;
@@ -108,35 +108,38 @@ class SessionBindingTest : public testing::Test {
  protected:
   SessionBindingTest() {
     EXPECT_TRUE(controller_.Recover({RealClock().Now(), RealClock().Steady()}, "boot").ok());
-    loop_ = std::make_unique<ControllerLoop>(&controller_, &RealClock(), ControllerLoop::Options());
-    server_ =
-        *StartRpcServer({}, {loop_.get(), checkpoints_.get(), &logs_, &links_, &metrics_, "t"});
+    loop_ = std::make_unique<controller::ControllerLoop>(&controller_, &RealClock(),
+                                                         controller::ControllerLoop::Options());
+    server_ = *rpc::StartRpcServer(
+        {}, {loop_.get(), checkpoints_.get(), &logs_, &links_, &metrics_, "t"});
     stub_ = v1::WorkerService::NewStub(grpc::CreateChannel(
         "127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials()));
   }
-  std::shared_ptr<const Snapshot> Settled() {
+  std::shared_ptr<const state::Snapshot> Settled() {
     // An answered input: whatever was said before it on a stream that was read is committed.
-    EXPECT_TRUE(loop_->Call(RenewInput{}).ok());
+    EXPECT_TRUE(loop_->Call(controller::RenewInput{}).ok());
     return loop_->snapshot();
   }
 
-  TempDir dir_;
-  MemoryStore store_;
-  std::unique_ptr<LocalStore> checkpoints_ = *LocalStore::Open({dir_.path() + "/checkpoints"});
-  PriorityScheduler scheduler_;
-  StreamLinks links_{"t"};
-  LogStore logs_{dir_.path() + "/logs"};
-  RpcMetrics metrics_;
-  Controller controller_{ControllerOptions(), {&store_, checkpoints_.get(), &scheduler_, &links_}};
-  std::unique_ptr<ControllerLoop> loop_;
-  std::unique_ptr<RpcServer> server_;
+  fake::TempDir dir_;
+  store::MemoryStore store_;
+  std::unique_ptr<checkpoint::LocalStore> checkpoints_ =
+      *checkpoint::LocalStore::Open({dir_.path() + "/checkpoints"});
+  core::PriorityScheduler scheduler_;
+  rpc::StreamLinks links_{"t"};
+  rpc::LogStore logs_{dir_.path() + "/logs"};
+  rpc::RpcMetrics metrics_;
+  controller::Controller controller_{controller::ControllerOptions(),
+                                     {&store_, checkpoints_.get(), &scheduler_, &links_}};
+  std::unique_ptr<controller::ControllerLoop> loop_;
+  std::unique_ptr<rpc::RpcServer> server_;
   std::unique_ptr<v1::WorkerService::Stub> stub_;
 };
 
 TEST_F(SessionBindingTest, NothingOfAnotherWorkersLeaseIsForged) {
   Caller owner(stub_.get(), "one", "key of one");
   const std::string session = owner.AwaitRegistered().session();
-  ASSERT_TRUE(loop_->Call(SubmitInput{"", kFile, ""}).ok());
+  ASSERT_TRUE(loop_->Call(controller::SubmitInput{"", kFile, ""}).ok());
   const v1::LeaseRef lease =
       owner.Await([](const auto& m) { return m.has_grant(); }).grant().lease();
   Caller forger(stub_.get(), "two", "key of two");
@@ -189,7 +192,7 @@ TEST_F(SessionBindingTest, AnInstanceIsNotTakenOverByWhoKnowsItsName) {
     EXPECT_THAT(end.error_message(), HasSubstr("the key shown is not its own"));
   }
   // The living one is still the worker: grants go there.
-  ASSERT_TRUE(loop_->Call(SubmitInput{"", kFile, ""}).ok());
+  ASSERT_TRUE(loop_->Call(controller::SubmitInput{"", kFile, ""}).ok());
   owner.Await([](const auto& m) { return m.has_grant(); });
   Caller again(stub_.get(), "one", "key of one");
   EXPECT_EQ(again.AwaitRegistered().worker_id(), id);
@@ -206,4 +209,4 @@ TEST_F(SessionBindingTest, AStreamRegistersOnce) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::telemetry

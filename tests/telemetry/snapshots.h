@@ -6,7 +6,7 @@
 
 #include "coordinator/controller/cluster.h"
 
-namespace scm {
+namespace scm::telemetry {
 
 inline absl::Time Noon() { return absl::FromUnixSeconds(1'700'000'000); }
 
@@ -48,14 +48,14 @@ class StateMaker {
   Run& MutableRun(const RunId& id) { return cluster_.runs.Mutate(id); }
   Task& MutableTask(const RunId& id) { return cluster_.tasks.Mutate(cluster_.runs.Find(id)->task); }
   Experiment& MutableExperiment(const ExperimentId& id) { return cluster_.experiments.Mutate(id); }
-  Cluster& cluster() { return cluster_; }
+  state::Cluster& cluster() { return cluster_; }
 
-  std::shared_ptr<const Snapshot> Published(absl::Time at = Noon()) {
-    return std::make_shared<const Snapshot>(cluster_.Publish(at));
+  std::shared_ptr<const state::Snapshot> Published(absl::Time at = Noon()) {
+    return std::make_shared<const state::Snapshot>(cluster_.Publish(at));
   }
 
  private:
-  Cluster cluster_;
+  state::Cluster cluster_;
 };
 
-}  // namespace scm
+}  // namespace scm::telemetry

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 float RoundToBFloat16(double x) {
@@ -20,7 +20,7 @@ float RoundToBFloat16(double x) {
 
 }  // namespace
 
-FakeSource::FakeSource(const LlamaConfig& c, uint64_t seed) : config_(c) {
+FakeSource::FakeSource(const model::LlamaConfig& c, uint64_t seed) : config_(c) {
   const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
   Add("model.embed_tokens.weight", {c.vocabulary, c.hidden}, 0, 0.5, seed);
   Add("model.norm.weight", {c.hidden}, 1, 0.2, seed);
@@ -47,7 +47,7 @@ void FakeSource::Add(const std::string& name, std::vector<int64_t> shape, double
   std::vector<float> values(static_cast<size_t>(size));
   for (float& x : values) x = RoundToBFloat16(mean + deviation * rng.Normal());
   values_[name] = std::move(values);
-  infos_.push_back({name, DType::kF32, std::move(shape)});
+  infos_.push_back({name, model::DType::kF32, std::move(shape)});
 }
 
 absl::Status FakeSource::ReadFloat32(const std::string& name, float* out) const {
@@ -57,12 +57,12 @@ absl::Status FakeSource::ReadFloat32(const std::string& name, float* out) const 
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> FakeSource::MakeTokenizer() const {
+absl::StatusOr<std::unique_ptr<model::Tokenizer>> FakeSource::MakeTokenizer() const {
   return absl::NotFoundError("the fake source has no tokenizer");
 }
 
-LlamaConfig SmallConfig() {
-  LlamaConfig c;
+model::LlamaConfig SmallConfig() {
+  model::LlamaConfig c;
   c.vocabulary = 61;
   c.hidden = 44;
   c.intermediate = 70;
@@ -75,4 +75,4 @@ LlamaConfig SmallConfig() {
   return c;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

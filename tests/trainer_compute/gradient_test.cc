@@ -2,7 +2,7 @@
 #include "tests/trainer_compute/reference_model.h"
 #include "tests/trainer_compute/support.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 // Limits on ‖g − reference‖ / ‖reference‖ of each tensor.
@@ -18,12 +18,12 @@ struct Case {
   double dropout = 0.2;
 };
 
-LlamaConfig ConfigOf(const Case& c) {
-  LlamaConfig config = SmallConfig();
+model::LlamaConfig ConfigOf(const Case& c) {
+  model::LlamaConfig config = SmallConfig();
   config.tied_embeddings = c.tied;
   config.kv_heads = c.kv_heads;
   if (c.scaled_rope) {
-    config.rope_scaling = RopeScaling();
+    config.rope_scaling = model::RopeScaling();
     config.rope_scaling->original_max_position = 32;
   }
   return config;
@@ -123,4 +123,4 @@ TEST(Gradient, Accumulates) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

@@ -5,7 +5,7 @@
 
 #include "tests/trainer_compute/support.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace wide {
 const CpuFunctions* Table();  // trainer/cpu/functions.cc with SCM_WIDE
 }
@@ -196,7 +196,7 @@ TEST_P(KernelsTest, Attention) {
   } shapes[] = {{1, 1, 2}, {6, 2, 20}, {4, 4, 64}, {3, 1, 33}};
   for (const auto& s : shapes) {
     const AttentionShape shape{s.heads, s.kv_heads, s.d};
-    const std::vector<Document> documents = {{0, 70, 0, 0}, {70, 1, 0, 0}, {71, 130, 0, 0}};
+    const std::vector<TokenSpan> documents = {{0, 70, 0, 0}, {70, 1, 0, 0}, {71, 130, 0, 0}};
     const int64_t tokens = 201, width = (s.heads + 2 * s.kv_heads) * s.d;
     const at::Tensor qkv = Random({tokens, width}, type_, 1);
     const at::Tensor grad = Random({tokens, s.heads * s.d}, type_, 2);
@@ -217,7 +217,7 @@ TEST_P(KernelsTest, Attention) {
 
 TEST_P(KernelsTest, AttentionOverASharedPrefix) {
   const AttentionShape shape{4, 2, 24};
-  const std::vector<Document> documents = {{0, 45, 0, 0}, {45, 3, 0, 45}, {48, 70, 0, 45}};
+  const std::vector<TokenSpan> documents = {{0, 45, 0, 0}, {45, 3, 0, 45}, {48, 70, 0, 45}};
   const at::Tensor qkv = Random({118, 8 * 24}, type_, 1);
   at::Tensor a = at::empty({118, 4 * 24}, type_), b = at::empty({118, 4 * 24}, type_), none;
   fast_->Attention(qkv, shape, documents, a, none);
@@ -294,4 +294,4 @@ TEST(DropoutMask, RateAndIndependence) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

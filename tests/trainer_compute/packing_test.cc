@@ -1,7 +1,7 @@
 // Packing, padding and the boundaries of blocks change nothing.
 #include "tests/trainer_compute/support.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 std::vector<at::Tensor> Gradients(LlamaModel* model) {
@@ -120,4 +120,4 @@ TEST_P(PackingTest, ChunkBoundaries) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

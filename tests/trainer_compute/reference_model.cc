@@ -6,7 +6,7 @@
 #include "trainer/dropout.h"
 #include "trainer/rotary.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 const char* const kModuleNames[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
@@ -45,7 +45,7 @@ class Reference {
 
  private:
   at::Tensor Weight(const std::string& name) const {
-    for (const TensorInfo& info : source_.tensors()) {
+    for (const model::TensorInfo& info : source_.tensors()) {
       if (info.name == name) return at::tensor(source_.values(name), at::kFloat).view(info.shape);
     }
     TORCH_CHECK(false, "no tensor ", name);
@@ -104,7 +104,7 @@ class Reference {
   }
 
   const FakeSource& source_;
-  const LlamaConfig& c_;
+  const model::LlamaConfig& c_;
   LoraConfig lora_;
   ReferenceDropout dropout_;
   std::map<std::string, ReferenceAdapter> adapters_;
@@ -150,4 +150,4 @@ at::Tensor ReferenceLogits(const FakeSource& source, const LoraConfig& lora,
   return Reference(source, lora, adapters, ReferenceDropout()).Logits(tokens, 0).detach();
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -10,7 +10,7 @@
 #include "tests/trainer_compute/fake_source.h"
 #include "trainer/model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 struct ReferenceAdapter {
   at::Tensor a, b;  // leaves that want a gradient
@@ -37,4 +37,4 @@ at::Tensor ReferenceLogits(const FakeSource& source, const LoraConfig& lora,
                            const std::vector<AdapterPair>& adapters,
                            const std::vector<int32_t>& tokens);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -4,11 +4,11 @@
 
 #include <cmath>
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 TEST(Rotary, PlainFrequencies) {
-  LlamaConfig c;
+  model::LlamaConfig c;
   c.head_dim = 4;
   c.rope_theta = 10000;
   const auto f = RotaryFrequencies(c);
@@ -19,10 +19,10 @@ TEST(Rotary, PlainFrequencies) {
 
 // Llama-3.2-1B: values computed from the published formula.
 TEST(Rotary, Llama3Scaling) {
-  LlamaConfig c;
+  model::LlamaConfig c;
   c.head_dim = 64;
   c.rope_theta = 500000;
-  c.rope_scaling = RopeScaling();
+  c.rope_scaling = model::RopeScaling();
   const auto f = RotaryFrequencies(c);
   const struct {
     size_t i;
@@ -33,7 +33,7 @@ TEST(Rotary, Llama3Scaling) {
 }
 
 TEST(Rotary, Tables) {
-  LlamaConfig c;
+  model::LlamaConfig c;
   c.head_dim = 6;
   const RotaryTables t = MakeRotaryTables(c, 5);
   ASSERT_EQ(t.cos.size(), 15u);
@@ -43,4 +43,4 @@ TEST(Rotary, Tables) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

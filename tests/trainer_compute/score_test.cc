@@ -2,7 +2,7 @@
 #include "tests/trainer_compute/reference_model.h"
 #include "tests/trainer_compute/support.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 std::vector<int32_t> RowTokens(const Batch& batch, int64_t row) {
@@ -127,4 +127,4 @@ TEST(Score, NoLabels) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

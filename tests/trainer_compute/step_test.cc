@@ -5,7 +5,7 @@
 
 #include "tests/trainer_compute/support.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 struct Result {
@@ -146,4 +146,4 @@ TEST(Step, UnknownDeviceIsAnError) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

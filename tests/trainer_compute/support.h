@@ -12,7 +12,7 @@
 #include "tests/trainer_compute/fake_source.h"
 #include "trainer/llama_model.h"
 
-namespace scm {
+namespace scm::trainer {
 
 inline const std::vector<std::string>& AllModules() {
   static const auto* modules = new std::vector<std::string>{
@@ -102,4 +102,4 @@ inline std::unique_ptr<LlamaModel> MakeModel(const FakeSource& source, const Lor
   return std::move(*model);
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

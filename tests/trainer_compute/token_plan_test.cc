@@ -2,7 +2,7 @@
 
 #include "tests/trainer_compute/support.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 TEST(TokenPlan, DropsPaddingAndSplitsSegments) {
@@ -77,4 +77,4 @@ TEST(TokenPlan, SharesWithinGroups) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

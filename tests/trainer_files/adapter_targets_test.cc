@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::ElementsAre;
@@ -58,4 +58,4 @@ TEST(AdaptedModules, RefusesWhatIsNotAdaptedHere) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -143,4 +143,4 @@ TEST(Bpe, ThreadsMayShareIt) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -13,7 +13,7 @@
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/tokenize/byte_map.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 std::string Text(absl::string_view text) {
@@ -239,4 +239,4 @@ Json TinyTokenizerJson() {
           {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", TinyMerges()}}}};
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -12,7 +12,7 @@
 #include "common/json.h"
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
 
 // A directory that goes away with the object.
 class TemporaryDirectory {
@@ -85,4 +85,4 @@ Json TinyTokenizerJson();
 std::vector<std::string> TinyMerges();
 std::vector<std::string> TinyTokens();
 
-}  // namespace scm
+}  // namespace scm::model

@@ -4,7 +4,7 @@
 #include "trainer/formats/hf_export.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 // Config and tokenizer written for a GGUF file open as a Hugging Face directory of the same model.
@@ -78,4 +78,4 @@ TEST(CompanionFiles, OfADirectoryAgreeWithWhatWasRead) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

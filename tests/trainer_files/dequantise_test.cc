@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr uint16_t kHalfOne = 0x3c00, kHalfTwo = 0x4000, kHalfMinusHalf = 0xb800;
@@ -69,4 +69,4 @@ TEST(Dequantise, StoredBytesRefusesWhatIsNoBlock) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -5,7 +5,7 @@
 #include "trainer/formats/gguf_file.h"
 #include "trainer/formats/gguf_names.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -232,4 +232,4 @@ TEST(GgufNames, GoThereAndBack) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -181,4 +181,4 @@ TEST(HuggingFaceConfig, WrittenConfigIsReadBack) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

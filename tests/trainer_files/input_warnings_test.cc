@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::AllOf;
@@ -29,11 +29,11 @@ TEST(ModelWarnings, LengthBeyondThePositions) {
   tiny.Open();
   DataSpec data;
   data.max_length = 64;
-  EXPECT_THAT(ModelWarnings(*tiny.model, *tiny.tokenizer, &data), IsEmpty());
+  EXPECT_THAT(trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, &data), IsEmpty());
   data.max_length = 65;
-  EXPECT_THAT(ModelWarnings(*tiny.model, *tiny.tokenizer, &data),
+  EXPECT_THAT(trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, &data),
               ElementsAre(AllOf(HasSubstr("data.max_length 65"), HasSubstr("64 positions"))));
-  EXPECT_THAT(ModelWarnings(*tiny.model, *tiny.tokenizer, nullptr), IsEmpty());
+  EXPECT_THAT(trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, nullptr), IsEmpty());
 }
 
 TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
@@ -55,7 +55,7 @@ TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
     tiny.directory.Write("tokenizer_config.json", c.config);
     tiny.directory.Write("generation_config.json", c.generation);
     tiny.Open();
-    const auto warnings = ModelWarnings(*tiny.model, *tiny.tokenizer, &data);
+    const auto warnings = trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, &data);
     ASSERT_EQ(warnings.size(), c.warning == nullptr ? 0u : 1u);
     if (c.warning != nullptr) {
       EXPECT_THAT(warnings[0], HasSubstr(c.warning));
@@ -67,40 +67,40 @@ TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
   config.erase("eos_token_id");
   endless.directory.Write("config.json", config.dump());
   endless.Open();
-  EXPECT_THAT(ModelWarnings(*endless.model, *endless.tokenizer, &data),
+  EXPECT_THAT(trainer::ModelWarnings(*endless.model, *endless.tokenizer, &data),
               ElementsAre(HasSubstr("names no end token")));
   data.end_token = false;
-  EXPECT_THAT(ModelWarnings(*endless.model, *endless.tokenizer, &data), IsEmpty());
+  EXPECT_THAT(trainer::ModelWarnings(*endless.model, *endless.tokenizer, &data), IsEmpty());
 }
 
 TEST(MarkupWarnings, CountsTextsAndShowsOne) {
   Opened tiny;
   WriteTinyModel(tiny.directory);
   tiny.Open();
-  Corpus corpus;
+  corpus::Corpus corpus;
   for (int i = 0; i < 3; ++i) {
-    Item item;
+    corpus::Item item;
     item.file = "items/x.jsonl";
     item.line = i + 1;
     item.prompt = i == 1 ? "<|a|>what" : "what";
     item.choices = {"yes", i == 2 ? "no<|b|>" : "no"};
     corpus.items.push_back(item);
   }
-  Document document;
+  corpus::Document document;
   document.file = "documents/y.jsonl";
   document.line = 9;
   document.text = "x <|b|> y";
   corpus.documents.push_back(document);
   DataSpec data;
   EXPECT_THAT(
-      MarkupWarnings(corpus, *tiny.tokenizer, data, false),
+      trainer::MarkupWarnings(corpus, *tiny.tokenizer, data, false),
       ElementsAre(AllOf(HasSubstr("2 of 3 items"), HasSubstr("\"<|a|>\" in items/x.jsonl:2"),
                         HasSubstr("data.special_tokens: parse"))));
-  EXPECT_THAT(MarkupWarnings(corpus, *tiny.tokenizer, data, true),
+  EXPECT_THAT(trainer::MarkupWarnings(corpus, *tiny.tokenizer, data, true),
               ElementsAre(HasSubstr("items"), HasSubstr("1 of 1 documents")));
   data.special_tokens = "parse";
-  EXPECT_THAT(MarkupWarnings(corpus, *tiny.tokenizer, data, true), IsEmpty());
+  EXPECT_THAT(trainer::MarkupWarnings(corpus, *tiny.tokenizer, data, true), IsEmpty());
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -87,4 +87,4 @@ TEST(LlamaTensors, ElementCountDoesNotOverflow) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -10,7 +10,7 @@
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/formats/rope_factors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::AllOf;
@@ -378,4 +378,4 @@ TEST(OpenModel, EveryWrongByteOfAGgufHeaderIsSurvived) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -135,4 +135,4 @@ TEST(PreTokenizer, EndlessBacktrackingIsGivenUp) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

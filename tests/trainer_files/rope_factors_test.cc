@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr double kTheta = 500000;
@@ -50,4 +50,4 @@ TEST(RopeFactors, OthersAreNotFound) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -168,4 +168,4 @@ TEST(Safetensors, EveryWrongByteIsSurvived) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

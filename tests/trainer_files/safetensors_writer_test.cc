@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -127,4 +127,4 @@ TEST(SafetensorsWriter, RefusesWhatCannotBeWritten) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::HasSubstr;
@@ -142,4 +142,4 @@ TEST(TokenizerGguf, Refusals) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "tests/trainer_files/builders.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 using ::testing::AllOf;
@@ -394,4 +394,4 @@ TEST(TokenizerJson, WrittenTextIsReadBackTheSame) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 struct Case {
@@ -51,4 +51,4 @@ TEST(Utf8, CodePointsGoThereAndBack) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::model

@@ -11,7 +11,7 @@
 #include "common/rng.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 AdapterPair RandomPair(uint64_t seed) {
@@ -96,4 +96,4 @@ TEST(ClipScale, BringsLongGradientsToTheLimit) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

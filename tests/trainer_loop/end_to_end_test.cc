@@ -12,7 +12,7 @@
 #include "tests/trainer_loop/spawn.h"
 #include "tests/trainer_loop/tiny_model.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 using ::testing::HasSubstr;
@@ -281,4 +281,4 @@ TEST_F(Trainer, FailsWithAMessageThatNamesTheCause) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

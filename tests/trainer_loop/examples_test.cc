@@ -7,14 +7,14 @@
 #include "tests/trainer_loop/fakes.h"
 #include "trainer/packing.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 using ::scm::testing::WordTokenizer;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::string Answer(const Tokenizer& tokenizer, const TokenExample& example) {
+std::string Answer(const model::Tokenizer& tokenizer, const TokenExample& example) {
   return tokenizer.Decode({example.tokens.begin() + example.answer_start, example.tokens.end()});
 }
 
@@ -219,4 +219,4 @@ TEST(NextBatch, FillsPackedRowsInOrderAndLosesNothing) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

@@ -40,7 +40,7 @@ std::string WordTokenizer::Decode(const std::vector<int32_t>& tokens) const {
 }
 
 QuadraticModel::QuadraticModel() {
-  AdapterPair pair;
+  trainer::AdapterPair pair;
   pair.name = "base_model.model.model.layers.0.self_attn.q_proj";
   for (at::Tensor* tensor : {&pair.a, &pair.b, &pair.grad_a, &pair.grad_b}) {
     *tensor = at::zeros({2, 2});
@@ -48,10 +48,12 @@ QuadraticModel::QuadraticModel() {
   adapters_.push_back(pair);
 }
 
-absl::Status QuadraticModel::AddLora(const LoraConfig&, uint64_t) { return absl::OkStatus(); }
+absl::Status QuadraticModel::AddLora(const trainer::LoraConfig&, uint64_t) {
+  return absl::OkStatus();
+}
 
 double QuadraticModel::LossAt(int32_t label, double shift, double gradient_scale) {
-  AdapterPair& pair = adapters_[0];
+  trainer::AdapterPair& pair = adapters_[0];
   double loss = 0;
   for (int64_t j = 0; j < 4; ++j) {
     const double target = 1 + 0.3 * std::sin(label + static_cast<double>(j));
@@ -63,12 +65,13 @@ double QuadraticModel::LossAt(int32_t label, double shift, double gradient_scale
   return loss;
 }
 
-absl::StatusOr<LossResult> QuadraticModel::TrainStep(const Batch& batch, double gradient_scale,
-                                                     uint64_t dropout_seed, int64_t step,
-                                                     int64_t micro_step) {
+absl::StatusOr<trainer::LossResult> QuadraticModel::TrainStep(const trainer::Batch& batch,
+                                                              double gradient_scale,
+                                                              uint64_t dropout_seed, int64_t step,
+                                                              int64_t micro_step) {
   if (on_step) on_step(step);
   Philox rng(dropout_seed, "noise", static_cast<uint64_t>(step * 1000 + micro_step));
-  LossResult result;
+  trainer::LossResult result;
   for (int32_t label : batch.labels) {
     if (label == -100) continue;
     result.loss_sum += LossAt(label, noise * rng.Normal(), gradient_scale);
@@ -78,7 +81,8 @@ absl::StatusOr<LossResult> QuadraticModel::TrainStep(const Batch& batch, double 
   return result;
 }
 
-absl::StatusOr<std::vector<LlamaModel::RowScore>> QuadraticModel::Score(const Batch& batch) {
+absl::StatusOr<std::vector<trainer::LlamaModel::RowScore>> QuadraticModel::Score(
+    const trainer::Batch& batch) {
   std::vector<RowScore> scores(static_cast<size_t>(batch.rows));
   for (size_t i = 0; i < batch.labels.size(); ++i) {
     if (batch.labels[i] == -100) continue;
@@ -91,7 +95,7 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> QuadraticModel::Score(const Ba
   return scores;
 }
 
-absl::StatusOr<at::Tensor> QuadraticModel::Logits(const Batch&) {
+absl::StatusOr<at::Tensor> QuadraticModel::Logits(const trainer::Batch&) {
   return absl::UnimplementedError("the fake has no logits");
 }
 
@@ -119,9 +123,9 @@ std::vector<int64_t> RecordingReporter::StepsOf(const std::string& type) const {
   return steps;
 }
 
-std::vector<std::vector<float>> MemoryCheckpoints::Copy(AdamW& optimizer) {
+std::vector<std::vector<float>> MemoryCheckpoints::Copy(trainer::AdamW& optimizer) {
   std::vector<std::vector<float>> tensors;
-  for (AdamW::Slot& slot : optimizer.slots()) {
+  for (trainer::AdamW::Slot& slot : optimizer.slots()) {
     for (const at::Tensor& tensor : {*slot.parameter, slot.exp_avg, slot.exp_avg_sq}) {
       const float* const data = tensor.const_data_ptr<float>();
       tensors.emplace_back(data, data + tensor.numel());
@@ -130,14 +134,15 @@ std::vector<std::vector<float>> MemoryCheckpoints::Copy(AdamW& optimizer) {
   return tensors;
 }
 
-absl::StatusOr<std::string> MemoryCheckpoints::Save(const TrainingState& state, AdamW& optimizer) {
+absl::StatusOr<std::string> MemoryCheckpoints::Save(const trainer::TrainingState& state,
+                                                    trainer::AdamW& optimizer) {
   saved[state.step] = {state, Copy(optimizer)};
   return "memory/step-" + std::to_string(state.step);
 }
 
-void MemoryCheckpoints::Restore(const Saved& saved, AdamW& optimizer) {
+void MemoryCheckpoints::Restore(const Saved& saved, trainer::AdamW& optimizer) {
   size_t next = 0;
-  for (AdamW::Slot& slot : optimizer.slots()) {
+  for (trainer::AdamW::Slot& slot : optimizer.slots()) {
     for (const at::Tensor& tensor : {*slot.parameter, slot.exp_avg, slot.exp_avg_sq}) {
       const std::vector<float>& data = saved.tensors[next++];
       std::memcpy(tensor.data_ptr<float>(), data.data(), data.size() * sizeof(float));

@@ -17,7 +17,7 @@ namespace scm::testing {
 
 // Tokens are words with the space in front of them (" word"), numbered as they first appear from 2
 // on; 1 is the start token and its text <s>, 999 the end token if there is one.
-class WordTokenizer : public Tokenizer {
+class WordTokenizer : public model::Tokenizer {
  public:
   explicit WordTokenizer(bool adds_bos, bool has_end = false)
       : adds_bos_(adds_bos), has_end_(has_end) {}
@@ -40,17 +40,17 @@ class WordTokenizer : public Tokenizer {
 // A "model" of one adapter pair whose loss at a label t is Σ_j (a_j + b_j − target_j(t) + noise)²,
 // with noise drawn from (dropout seed, step, micro step): everything that a resumed run must
 // restore changes its result.
-class QuadraticModel : public LlamaModel {
+class QuadraticModel : public trainer::LlamaModel {
  public:
   QuadraticModel();
-  const LlamaConfig& config() const override { return config_; }
-  absl::Status AddLora(const LoraConfig&, uint64_t seed) override;
-  std::vector<AdapterPair>& adapters() override { return adapters_; }
-  absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
-                                       uint64_t dropout_seed, int64_t step,
-                                       int64_t micro_step) override;
-  absl::StatusOr<std::vector<RowScore>> Score(const Batch& batch) override;
-  absl::StatusOr<at::Tensor> Logits(const Batch& batch) override;
+  const model::LlamaConfig& config() const override { return config_; }
+  absl::Status AddLora(const trainer::LoraConfig&, uint64_t seed) override;
+  std::vector<trainer::AdapterPair>& adapters() override { return adapters_; }
+  absl::StatusOr<trainer::LossResult> TrainStep(const trainer::Batch& batch, double gradient_scale,
+                                                uint64_t dropout_seed, int64_t step,
+                                                int64_t micro_step) override;
+  absl::StatusOr<std::vector<RowScore>> Score(const trainer::Batch& batch) override;
+  absl::StatusOr<at::Tensor> Logits(const trainer::Batch& batch) override;
   void EnableAdapters(bool) override {}
   void ZeroGradients() override;
 
@@ -63,14 +63,14 @@ class QuadraticModel : public LlamaModel {
  private:
   double LossAt(int32_t label, double shift, double gradient_scale);
 
-  LlamaConfig config_;
-  std::vector<AdapterPair> adapters_;
+  model::LlamaConfig config_;
+  std::vector<trainer::AdapterPair> adapters_;
 };
 
 // Keeps every report line.
-class RecordingReporter : public Reporter {
+class RecordingReporter : public trainer::Reporter {
  public:
-  RecordingReporter() : Reporter(-1) {}
+  RecordingReporter() : trainer::Reporter(-1) {}
   std::vector<Json> lines;
   // The lines of one type.
   std::vector<Json> OfType(const std::string& type) const;
@@ -81,15 +81,16 @@ class RecordingReporter : public Reporter {
 };
 
 // Keeps checkpoints in memory, as bytes.
-class MemoryCheckpoints : public CheckpointSink {
+class MemoryCheckpoints : public trainer::CheckpointSink {
  public:
   struct Saved {
-    TrainingState state;
+    trainer::TrainingState state;
     std::vector<std::vector<float>> tensors;  // parameter, exp_avg, exp_avg_sq a slot
   };
-  absl::StatusOr<std::string> Save(const TrainingState& state, AdamW& optimizer) override;
-  static std::vector<std::vector<float>> Copy(AdamW& optimizer);
-  static void Restore(const Saved& saved, AdamW& optimizer);
+  absl::StatusOr<std::string> Save(const trainer::TrainingState& state,
+                                   trainer::AdamW& optimizer) override;
+  static std::vector<std::vector<float>> Copy(trainer::AdamW& optimizer);
+  static void Restore(const Saved& saved, trainer::AdamW& optimizer);
   std::map<int64_t, Saved> saved;
 };
 

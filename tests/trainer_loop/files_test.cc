@@ -20,13 +20,13 @@
 #include "trainer/model_source.h"
 #include "trainer/packing.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 using ::testing::HasSubstr;
 
 std::unique_ptr<LlamaModel> LoadTiny(const std::string& dir) {
-  const auto source = OpenModel(dir);
+  const auto source = model::OpenModel(dir);
   EXPECT_TRUE(source.ok()) << source.status();
   auto model = MakeLlamaModel(**source, Precision::kFloat32, "cpu");
   EXPECT_TRUE(model.ok()) << model.status();
@@ -279,7 +279,7 @@ TEST_F(Files, MergedModelAnswersLikeBasePlusAdapter) {
   model_->EnableAdapters(false);
   EXPECT_GT(at::sub(model_->Logits(SmallBatch()).value(), found).abs().max().item<double>(), 1e-2)
       << "the adapter changes nothing, so the comparison above says nothing";
-  const auto source = OpenModel(root() + "/merged");
+  const auto source = model::OpenModel(root() + "/merged");
   ASSERT_TRUE(source.ok());
   EXPECT_TRUE((*source)->MakeTokenizer().ok());
 }
@@ -317,4 +317,4 @@ TEST_F(Files, BestCheckpointHasTheLowestValidationLoss) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

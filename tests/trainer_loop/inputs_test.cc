@@ -8,7 +8,7 @@
 #include "tests/trainer_loop/spawn.h"
 #include "tests/trainer_loop/tiny_model.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 using ::testing::AllOf;
@@ -27,15 +27,16 @@ class RecordedInputs : public ::testing::Test {
   // A spec as a coordinator sends it: with the records of the inputs as they are now.
   Json Spec(const std::string& kind, const std::string& work_dir) {
     FileDigests digests;
-    std::vector<InputRecord> records;
-    for (const auto& [key, name, of] : {std::tuple("data.corpus", "/corpus", InputKind::kCorpus),
-                                        std::tuple("model.base", "/model", InputKind::kModel)}) {
-      const auto record = RecordInput(key, root() + name, of, digests);
+    std::vector<corpus::InputRecord> records;
+    for (const auto& [key, name, of] :
+         {std::tuple("data.corpus", "/corpus", corpus::InputKind::kCorpus),
+          std::tuple("model.base", "/model", corpus::InputKind::kModel)}) {
+      const auto record = corpus::RecordInput(key, root() + name, of, digests);
       EXPECT_TRUE(record.ok()) << record.status();
       records.push_back(*record);
     }
     Json spec = TinySpec(root(), kind, work_dir);
-    spec["parameters"]["digests"] = {{"inputs", InputRecordsToJson(records)}};
+    spec["parameters"]["digests"] = {{"inputs", corpus::InputRecordsToJson(records)}};
     return spec;
   }
   std::string ReportPath() { return absl::StrCat(root(), "/", ++runs_, ".jsonl"); }
@@ -94,4 +95,4 @@ TEST_F(RecordedInputs, TheDigestsOfEarlierVersionsCountToo) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

@@ -14,7 +14,7 @@
 #include "trainer/reporter.h"
 #include "trainer/spec.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 using ::testing::HasSubstr;
@@ -263,4 +263,4 @@ TEST(CommandReader, ByHandASecondSignalEnds) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

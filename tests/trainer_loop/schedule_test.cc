@@ -10,7 +10,7 @@
 #include "trainer/early_stopping.h"
 #include "trainer/lr_schedule.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 struct RateCase {
@@ -118,4 +118,4 @@ TEST(DataCursor, RefusesPositionsOutsideTheEpoch) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

@@ -22,7 +22,7 @@ constexpr const char* kJurisdictions[] = {"AR", "CL", "UY", "ES"};
 Json TokenizerJson() {
   Json vocabulary = Json::object();
   for (int byte = 0; byte < 256; ++byte) {
-    vocabulary[MappedFromBytes(std::string(1, static_cast<char>(byte)))] = byte;
+    vocabulary[model::MappedFromBytes(std::string(1, static_cast<char>(byte)))] = byte;
   }
   const Json byte_level = {{"type", "ByteLevel"},
                            {"add_prefix_space", false},
@@ -48,8 +48,8 @@ Json TokenizerJson() {
             {"merges", Json::array()}}}};
 }
 
-LlamaConfig TinyConfig() {
-  LlamaConfig config;
+model::LlamaConfig TinyConfig() {
+  model::LlamaConfig config;
   config.vocabulary = 256;
   config.hidden = 32;
   config.intermediate = 64;
@@ -97,22 +97,22 @@ TemporaryDirectory::~TemporaryDirectory() { (void)RemoveRecursively(path_); }
 
 void WriteTinyModel(const std::string& dir, uint64_t seed) {
   Must(MakeDirectories(dir));
-  const LlamaConfig config = TinyConfig();
+  const model::LlamaConfig config = TinyConfig();
   std::map<std::string, std::vector<float>> values;
-  std::vector<TensorToWrite> tensors;
+  std::vector<model::TensorToWrite> tensors;
   uint64_t index = 0;
-  for (const NeededTensor& tensor : NeededTensors(config)) {
+  for (const model::NeededTensor& tensor : model::NeededTensors(config)) {
     std::vector<float>& data = values[tensor.name];
     Philox rng(seed, "tiny_model", index++);
     const bool norm = tensor.shape.size() == 1;
-    for (int64_t i = 0; i < ElementCount(tensor.shape); ++i) {
+    for (int64_t i = 0; i < model::ElementCount(tensor.shape); ++i) {
       data.push_back(static_cast<float>((norm ? 1 : 0) + (norm ? 0.05 : 0.2) * rng.Normal()));
     }
-    tensors.push_back(
-        TensorInMemory(tensor.name, SafetensorsType::kF32, tensor.shape, data.data()));
+    tensors.push_back(model::TensorInMemory(tensor.name, model::SafetensorsType::kF32, tensor.shape,
+                                            data.data()));
   }
-  Must(WriteSafetensors(dir + "/model.safetensors", std::move(tensors)));
-  Must(WriteFileAtomically(dir + "/config.json", ConfigJsonText(config, "float32")));
+  Must(model::WriteSafetensors(dir + "/model.safetensors", std::move(tensors)));
+  Must(WriteFileAtomically(dir + "/config.json", model::ConfigJsonText(config, "float32")));
   Must(WriteFileAtomically(dir + "/tokenizer.json", TokenizerJson().dump()));
 }
 

@@ -7,7 +7,7 @@
 #include <cfloat>
 #include <thread>
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 bool FlushesDenormals() {
@@ -33,4 +33,4 @@ TEST(TorchRuntime, NeitherThisThreadNorLaterOnesComputeWithDenormals) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

@@ -8,7 +8,7 @@
 #include "tests/trainer_loop/fakes.h"
 #include "trainer/validation.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace {
 
 using ::testing::ElementsAre;
@@ -250,4 +250,4 @@ TEST(TrainLoop, EndsAtStopAtStepOnTheWholeSchedule) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::trainer

@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using P = AttemptPhase;
@@ -200,4 +200,4 @@ TEST(AttemptStateTest, WhoStaysAfterTheLastWordIsJudgedByIt) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "tests/worker/support.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 class CommandsTest : public testing::Test {
@@ -37,7 +37,7 @@ class CommandsTest : public testing::Test {
     return resolved;
   }
 
-  TempDir bin_;
+  fake::TempDir bin_;
   CommandRules rules_;
 };
 
@@ -121,4 +121,4 @@ TEST_F(CommandsTest, AnAllowedInterpreterRunsAnything) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "tests/worker/daemon_fixture.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using Kind = ProcessEvent::Kind;
@@ -187,4 +187,4 @@ TEST_F(DaemonCheckpointsTest, CommittedFilesStayUntilTheirRecordIsSafe) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

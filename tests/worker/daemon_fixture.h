@@ -8,7 +8,7 @@
 #include "tests/worker/harness.h"
 #include "worker/host_process.h"
 
-namespace scm {
+namespace scm::worker {
 
 class DaemonTest : public testing::Test {
  protected:
@@ -25,4 +25,4 @@ class DaemonTest : public testing::Test {
   Harness h;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

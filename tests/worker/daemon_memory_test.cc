@@ -6,7 +6,7 @@
 #include "tests/worker/daemon_fixture.h"
 #include "worker/ended_leases.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using testing::ElementsAre;
@@ -15,7 +15,7 @@ using testing::IsEmpty;
 LeaseRef LeaseNumber(int n) { return {"l-" + std::to_string(n), "k-1", n, n}; }
 
 TEST(EndedLeases, KeepsTheLatestThroughARestart) {
-  const TempDir dir;
+  const fake::TempDir dir;
   const std::string path = dir / "ended.json";
   EXPECT_THAT(EndedLeases(path).latest(), IsEmpty());
   EndedLeases first(path);
@@ -27,7 +27,7 @@ TEST(EndedLeases, KeepsTheLatestThroughARestart) {
 }
 
 TEST(EndedLeases, AFileThatIsNoneOfItsOwnIsNothing) {
-  const TempDir dir;
+  const fake::TempDir dir;
   for (const char* text : {"", "{}", "[1, 2", "nonsense"}) {
     WriteText(dir / "ended.json", text);
     EXPECT_THAT(EndedLeases(dir / "ended.json").latest(), IsEmpty()) << text;
@@ -62,4 +62,4 @@ TEST_F(DaemonTest, SaysAgainWhatWasLost) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/worker/daemon_fixture.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using Kind = ProcessEvent::Kind;
@@ -28,7 +28,7 @@ TEST_F(DaemonTest, RunsAnAttemptToItsEnd) {
   const LeaseRef lease = h.Grant(FakeSpec({{"unknown_reports", true}}, 12));
   ASSERT_TRUE(h.StepUntilEnded(lease));
   EXPECT_EQ(h.End(lease), (ProcessEvent{lease, Kind::kExited, 0, "", false}));
-  const FakeCoordinator::Lease& seen = h.coordinator.lease(lease);
+  const fake::FakeCoordinator::Lease& seen = h.coordinator.lease(lease);
   EXPECT_EQ(seen.started, 1);
   const std::vector<std::string> lines = Lines(seen.reports);
   EXPECT_THAT(lines.front(), HasSubstr("\"started\""));
@@ -450,4 +450,4 @@ TEST_F(DaemonTest, AKilledShimIsNotTheTrainersFault) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tests/worker/harness.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 class DocumentedTrainerTest : public testing::Test {
@@ -29,7 +29,7 @@ class DocumentedTrainerTest : public testing::Test {
     return h.Grant(spec, attempt, {"python3", script_});
   }
 
-  TempDir scripts_;
+  fake::TempDir scripts_;
   Harness h;
   std::string script_;
   Json spec_;
@@ -65,4 +65,4 @@ TEST_F(DocumentedTrainerTest, ObeysCommands) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

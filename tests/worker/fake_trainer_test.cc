@@ -26,7 +26,7 @@ TEST(FakeTrainerTest, StateDependsOnAllThatTrains) {
 }
 
 TEST(FakeTrainerTest, ResumingIsExactAndAWrongResumeIsNoticed) {
-  TempDir dir;
+  fake::TempDir dir;
   TrainingState whole(1, "recipe"), first(1, "recipe"), second(1, "recipe");
   for (int i = 0; i < 10; ++i) whole.Advance();
   for (int i = 0; i < 4; ++i) first.Advance();
@@ -38,7 +38,7 @@ TEST(FakeTrainerTest, ResumingIsExactAndAWrongResumeIsNoticed) {
 
   EXPECT_EQ(TrainingState(2, "recipe").Load(dir / "step-4", 64).code(),
             absl::StatusCode::kFailedPrecondition);
-  WriteText(dir / "step-4/adapter.bin", std::string(64, 'x'));
+  worker::WriteText(dir / "step-4/adapter.bin", std::string(64, 'x'));
   EXPECT_EQ(TrainingState(1, "recipe").Load(dir / "step-4", 64).code(),
             absl::StatusCode::kDataLoss);
   EXPECT_FALSE(TrainingState(1, "recipe").Load(dir / "absent", 64).ok());

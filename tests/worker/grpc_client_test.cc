@@ -13,7 +13,7 @@
 #include "scm/v1/worker.grpc.pb.h"
 #include "tests/worker/support.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // Answers every session with Registered, one message of each kind, and an Ack per report batch.
@@ -131,7 +131,7 @@ class GrpcClientTest : public testing::Test {
   }
   absl::Status EndStatus() { return std::get<SessionEnded>(messages_.back()).status; }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   Service service_;
   std::unique_ptr<grpc::Server> server_;
   GrpcClientOptions options_;
@@ -293,4 +293,4 @@ TEST_F(GrpcClientTest, TransfersCanBeBrokenOff) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "worker/attempt_files.h"
 
-namespace scm {
+namespace scm::worker {
 
 Harness::Harness() {
   context_.client = &coordinator;
@@ -104,4 +104,4 @@ void Harness::KillShim(int64_t attempt) const {
   kill(shim, SIGKILL);
 }
 
-}  // namespace scm
+}  // namespace scm::worker

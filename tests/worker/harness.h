@@ -12,7 +12,7 @@
 #include "worker/posix_launcher.h"
 #include "worker/task_queue.h"
 
-namespace scm {
+namespace scm::worker {
 
 // Real time, a hundred times as fast: back-off and renewals take milliseconds.
 class FastClock : public Clock {
@@ -50,8 +50,8 @@ class Harness {
   Daemon& daemon() { return *daemon_; }
   WorkerContext& context() { return context_; }
 
-  FakeCoordinator coordinator;
-  TempDir work;
+  fake::FakeCoordinator coordinator;
+  fake::TempDir work;
 
  private:
   FastClock clock_;
@@ -64,4 +64,4 @@ class Harness {
   std::unique_ptr<Daemon> daemon_;
 };
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,7 +7,7 @@
 #include "worker/grpc_client.h"
 #include "worker/options.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 TEST(GpuTest, ShortModelNames) {
@@ -150,4 +150,4 @@ TEST(OptionsTest, CoreLists) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

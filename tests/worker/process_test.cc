@@ -16,7 +16,7 @@
 #include "scm/v1/worker.grpc.pb.h"
 #include "tests/worker/support.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // Grants one lease to whoever registers without it, keeps it until its end, and acknowledges.
@@ -153,7 +153,7 @@ class ProcessTest : public testing::Test {
               part.c_str());
   }
 
-  TempDir work_;
+  fake::TempDir work_;
   int port_ = 0;
   std::unique_ptr<OneLeaseService> service_;
   std::unique_ptr<grpc::Server> server_;
@@ -207,4 +207,4 @@ TEST_F(ProcessTest, RefusesToSendATokenInTheClear) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

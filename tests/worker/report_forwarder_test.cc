@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "worker/log_forwarder.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using StepKind = ReportForwarder::Step::Kind;
@@ -224,4 +224,4 @@ TEST(LogForwarderTest, SendsWithinItsWindow) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

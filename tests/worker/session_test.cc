@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 class ManualClock : public Clock {
@@ -150,4 +150,4 @@ TEST_F(SessionTest, CloseIsForGood) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

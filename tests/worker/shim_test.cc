@@ -15,7 +15,7 @@
 #include "worker/host_process.h"
 #include "worker/posix_launcher.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using Phase = ProcessState::Phase;
@@ -53,7 +53,7 @@ class ShimTest : public testing::Test {
   std::string Reports() { return ReadFile(dir_ / attempt_files::kReports).value_or(""); }
   std::string Log() { return ReadFile(dir_ / attempt_files::kLog).value_or(""); }
 
-  TempDir dir_;
+  fake::TempDir dir_;
   PosixLauncher launcher_;
 };
 
@@ -336,4 +336,4 @@ TEST_F(ShimTest, OnlyOneShimAnAttempt) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

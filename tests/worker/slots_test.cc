@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using Cores = std::vector<int>;
@@ -57,4 +57,4 @@ TEST(SlotsTest, AdoptedAttemptsKeepTheirs) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

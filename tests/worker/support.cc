@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // Every test works in directories of its own. Something that appears in the current one was written
@@ -19,7 +19,7 @@ class NoStrayFiles : public testing::Environment {
   void TearDown() override { EXPECT_THAT(*ListDirectory(directory_.path()), testing::IsEmpty()); }
 
  private:
-  TempDir directory_;
+  fake::TempDir directory_;
 };
 
 const testing::Environment* const no_stray_files =
@@ -73,4 +73,4 @@ bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -7,11 +7,7 @@
 #include "common/json.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm {
-
-inline std::string operator/(const TempDir& directory, const std::string& name) {
-  return directory.path() + "/" + name;
-}
+namespace scm::worker {
 
 // Polls until `done`; a test failure after two minutes, which only a hang can reach.
 bool WaitUntil(const std::function<bool()>& done, const char* what);
@@ -24,4 +20,4 @@ void WriteText(const std::string& path, const std::string& text);
 std::string ReadText(const std::string& path);
 bool Contains(const std::string& text, const std::string& part);
 
-}  // namespace scm
+}  // namespace scm::worker

@@ -5,7 +5,7 @@
 
 #include "gtest/gtest.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 // What throws costs itself alone: the loop and the threads go on.
@@ -29,4 +29,4 @@ TEST(ThreadPoolTest, ATaskThatThrowsEndsNothingElse) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/worker/support.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using ::testing::HasSubstr;
@@ -40,7 +40,7 @@ class TrainerDataTest : public testing::Test {
   }
   absl::Status HandOver() { return HandOverData(work_ / "attempt", work_ / "digests", spec_); }
 
-  TempDir work_;
+  fake::TempDir work_;
   Json spec_;
 };
 
@@ -48,19 +48,20 @@ TEST_F(TrainerDataTest, TheSplitIsThatOfTheEvaluator) {
   ASSERT_TRUE(HandOver().ok());
   const auto told = ParseJson(ReadText(StringAt(spec_, "split_file")), "split");
   ASSERT_TRUE(told.ok()) << told.status();
-  const Corpus corpus = LoadCorpus(work_ / "corpus").corpus;
+  const corpus::Corpus corpus = corpus::LoadCorpus(work_ / "corpus").corpus;
   EXPECT_EQ(StringAt(*told, "sha256"), corpus.digest);
-  const auto split = AssignSplits(corpus, {0.5, 0.3, 0.2, 9});
+  const auto split = corpus::AssignSplits(corpus, {0.5, 0.3, 0.2, 9});
   ASSERT_TRUE(split.ok());
   size_t told_items = 0;
-  for (const Split part : kAllSplits) {
+  for (const corpus::Split part : corpus::kAllSplits) {
     std::vector<std::string> items, documents;
-    for (const size_t i : ItemsOf(corpus, *split, part)) items.push_back(corpus.items[i].id);
+    for (const size_t i : corpus::ItemsOf(corpus, *split, part))
+      items.push_back(corpus.items[i].id);
     for (size_t i = 0; i < corpus.documents.size(); ++i) {
       if (split->documents[i] == part) documents.push_back(corpus.documents[i].id);
     }
-    EXPECT_EQ((*told)["items"][SplitName(part)], Json(items));
-    EXPECT_EQ((*told)["documents"][SplitName(part)], Json(documents));
+    EXPECT_EQ((*told)["items"][corpus::SplitName(part)], Json(items));
+    EXPECT_EQ((*told)["documents"][corpus::SplitName(part)], Json(documents));
     told_items += items.size();
   }
   EXPECT_EQ(told_items, 10u);
@@ -93,9 +94,10 @@ TEST_F(TrainerDataTest, OtherwiseThereIsNone) {
 
 TEST_F(TrainerDataTest, AnEditedCorpusIsNotHandedOver) {
   FileDigests digests;
-  const auto record = RecordInput("data.corpus", work_ / "corpus", InputKind::kCorpus, digests);
+  const auto record =
+      corpus::RecordInput("data.corpus", work_ / "corpus", corpus::InputKind::kCorpus, digests);
   ASSERT_TRUE(record.ok()) << record.status();
-  spec_["parameters"]["digests"] = {{"inputs", InputRecordsToJson({*record})}};
+  spec_["parameters"]["digests"] = {{"inputs", corpus::InputRecordsToJson({*record})}};
   ASSERT_TRUE(HandOver().ok());
   WriteText(work_ / "corpus/items/a.jsonl", ReadText(work_ / "corpus/items/a.jsonl") + "\n");
   const absl::Status status = HandOver();
@@ -107,4 +109,4 @@ TEST_F(TrainerDataTest, AnEditedCorpusIsNotHandedOver) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

@@ -13,7 +13,7 @@
 #include "worker/prepare.h"
 #include "worker/upload_files.h"
 
-namespace scm {
+namespace scm::worker {
 namespace {
 
 using testing::HasSubstr;
@@ -40,7 +40,7 @@ class ReportedPathTest : public testing::Test {
   absl::StatusOr<std::string> Resolve(const Json& report) {
     return ReportedPath(report, dir_ / "attempt", dir_ / "attempt/work");
   }
-  TempDir dir_;
+  fake::TempDir dir_;
 };
 
 TEST_F(ReportedPathTest, FollowsTheTrainersDirectory) {
@@ -118,7 +118,7 @@ class DownloadTest : public testing::Test {
     }
     return download_.Finish();
   }
-  TempDir dir_;
+  fake::TempDir dir_;
   const std::string manifest_;
   Download download_;
 };
@@ -155,7 +155,7 @@ TEST(DownloadErrorsTest, EveryKindOfDamageIsNoticed) {
       {{{"manifest.json", 0, "{"}, {"a", 0, "12345"}}, "JSON"},
   };
   for (const Case& c : cases) {
-    TempDir dir;
+    fake::TempDir dir;
     Download download(dir.path(), [](const std::string&, const Json&) { return false; });
     absl::Status status;
     for (const auto& [path, offset, data] : c.chunks) {
@@ -180,8 +180,8 @@ class InputCacheTest : public testing::Test {
   }
   size_t Entries() { return ListDirectory(dir_ / "cache")->size(); }
 
-  TempDir dir_;
-  FakeCoordinator coordinator_;
+  fake::TempDir dir_;
+  fake::FakeCoordinator coordinator_;
   LeaseRef lease_{"l-1", "k-1", 1, 1};
   InputCache cache_;
 };
@@ -302,4 +302,4 @@ TEST(PrepareTest, TheLeaseRecordComesBack) {
 }
 
 }  // namespace
-}  // namespace scm
+}  // namespace scm::worker

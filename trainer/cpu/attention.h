@@ -8,7 +8,7 @@
 #include "trainer/cpu/functions.h"
 #include "trainer/cpu/tile.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 constexpr int kKeyVectors = kLanes == 16 ? 2 : 3;
@@ -25,7 +25,7 @@ struct AttentionScratch {
 // Geometry of one unit. Key j of a query at own position i is visible when j ≤ prefix + i.
 struct Unit {
   const AttentionCall* call;
-  Document document;
+  TokenSpan document;
   int64_t kv_head, keys, strips, padded_keys, d, padded_d, d_strips;
   float scale;
 };
@@ -70,7 +70,7 @@ inline void CopyRows(ConstMatrix from, int64_t row, int64_t count, int64_t padde
 // The unit's keys (or values) as rows [padded_keys, padded_d], prefix first.
 inline float* GatherRows(const Unit& u, int64_t column, Scratch* scratch) {
   float* rows = scratch->Get(u.padded_keys * u.padded_d);
-  const Document& doc = u.document;
+  const TokenSpan& doc = u.document;
   CopyRows(u.call->qkv, doc.prefix_start, doc.prefix_length, doc.prefix_length, column, u.d, 1.0f,
            rows, u.padded_d);
   CopyRows(u.call->qkv, doc.start, doc.length, u.padded_keys - doc.prefix_length, column, u.d, 1.0f,
@@ -212,4 +212,4 @@ inline void Attention(const AttentionCall& c) {
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

@@ -4,7 +4,7 @@
 
 #include "trainer/cpu/attention.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 struct BackwardScratch {
@@ -150,4 +150,4 @@ inline void AttentionBackward(const AttentionCall& c) {
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

@@ -2,7 +2,7 @@
 
 #include "trainer/cpu/functions.h"
 
-namespace scm {
+namespace scm::trainer {
 
 #define SCM_DECLARE_TABLE(isa) \
   namespace isa {              \
@@ -35,4 +35,4 @@ const CpuFunctions& BestCpuFunctions() {
   return *best;
 }
 
-}  // namespace scm
+}  // namespace scm::trainer

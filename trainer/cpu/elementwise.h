@@ -5,7 +5,7 @@
 #include "trainer/cpu/functions.h"
 #include "trainer/cpu/simd.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 template <typename T>
@@ -229,4 +229,4 @@ inline void LogSumExp(int64_t rows, int64_t n, const float* logits, float* out, 
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

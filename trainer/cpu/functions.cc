@@ -9,7 +9,7 @@
 #define SCM_STRING_INNER(x) #x
 #define SCM_STRING(x) SCM_STRING_INNER(x)
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 const CpuFunctions* Table() {
@@ -32,4 +32,4 @@ const CpuFunctions* Table() {
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

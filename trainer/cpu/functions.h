@@ -8,7 +8,7 @@
 
 #include "trainer/dropout.h"
 
-namespace scm {
+namespace scm::trainer {
 
 enum class Element { kFloat, kBFloat16 };
 
@@ -55,12 +55,12 @@ struct OuterCall {
 
 // One document: own rows [start, start + length) see the rows [prefix_start, prefix_start +
 // prefix_length) and, causally, themselves.
-struct Document {
+struct TokenSpan {
   int64_t start = 0, length = 0, prefix_start = 0, prefix_length = 0;
 };
 // qkv rows hold heads·d queries, kv_heads·d keys, kv_heads·d values. lse is [heads, tokens].
 struct AttentionCall {
-  const Document* documents = nullptr;
+  const TokenSpan* documents = nullptr;
   int64_t document_count = 0, tokens = 0, heads = 0, kv_heads = 0, head_dim = 0;
   ConstMatrix qkv;
   Matrix out;  // [tokens, heads·d]
@@ -106,4 +106,4 @@ struct CpuFunctions {
 const CpuFunctions& BestCpuFunctions();
 const CpuFunctions* CpuFunctionsByName(const char* name);
 
-}  // namespace scm
+}  // namespace scm::trainer

@@ -12,7 +12,7 @@
 #include "trainer/cpu/pack_matrix.h"
 #include "trainer/cpu/tile.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 // One thread's packed rows, and its sums of one strip.
@@ -288,4 +288,4 @@ inline void Gemm(const GemmCall& c) {
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

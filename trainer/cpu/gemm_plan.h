@@ -6,7 +6,7 @@
 #include "trainer/cpu/functions.h"
 #include "trainer/cpu/pack.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 // Sizes that leave room for a second hardware thread on the same core.
@@ -109,4 +109,4 @@ inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* pl
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

@@ -5,7 +5,7 @@
 #include "trainer/cpu/functions.h"
 #include "trainer/cpu/tile.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 constexpr int64_t kTokenBlock = 16;
@@ -98,4 +98,4 @@ inline void Outer(const OuterCall& c) {
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

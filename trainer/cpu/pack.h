@@ -5,7 +5,7 @@
 
 extern "C" int omp_get_max_threads(void);
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 // Rows of a register tile: its sums take 24 of AVX-512's 32 registers, else 12 of 16.
@@ -167,4 +167,4 @@ inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns,
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

@@ -5,7 +5,7 @@
 #include "trainer/cpu/gemm_plan.h"
 #include "trainer/cpu/pack.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 template <int NV, typename T>
@@ -61,4 +61,4 @@ inline void TransposePacked(int64_t k, int64_t n, const float* from, float* out)
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

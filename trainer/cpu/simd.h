@@ -9,7 +9,7 @@
 
 #include "trainer/dropout.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 // SCM_WIDE: as for AVX-512, in whatever registers there are, so that every machine can test it.
@@ -166,4 +166,4 @@ class Scratch {
 };
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

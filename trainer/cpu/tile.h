@@ -3,7 +3,7 @@
 
 #include "trainer/cpu/pack.h"
 
-namespace scm {
+namespace scm::trainer {
 namespace SCM_ISA {
 
 // How the kRows rows of A lie: each contiguous, or the kRows elements of a column contiguous.
@@ -60,4 +60,4 @@ __attribute__((noinline)) void TileProduct(const float* a, int64_t a_stride, int
 }
 
 }  // namespace SCM_ISA
-}  // namespace scm
+}  // namespace scm::trainer

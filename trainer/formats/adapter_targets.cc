@@ -14,7 +14,7 @@
 #include "common/status_macros.h"
 #include "trainer/formats/llama_tensors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr char kHeadModule[] = "lm_head", kEmbeddingsModule[] = "model.embed_tokens";
@@ -102,4 +102,4 @@ absl::StatusOr<std::vector<std::string>> AdaptedModules(const Json& target_modul
   return RefuseTargets(absl::StrCat(DumpJson(target_modules), " names no module of this model"));
 }
 
-}  // namespace scm
+}  // namespace scm::model

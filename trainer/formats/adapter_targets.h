@@ -10,7 +10,7 @@
 #include "common/json.h"
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
 
 // Names of the model ("model.layers.0.self_attn.q_proj"), layer by layer. INVALID_ARGUMENT when
 // none is meant, when the embeddings or the head are, which scm does not adapt, or when the
@@ -18,4 +18,4 @@ namespace scm {
 absl::StatusOr<std::vector<std::string>> AdaptedModules(const Json& target_modules,
                                                         const LlamaConfig& config);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstring>
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr int64_t kBlock = 32;
@@ -102,4 +102,4 @@ void Dequantise(DType dtype, const char* in, int64_t values, float* out) {
   }
 }
 
-}  // namespace scm
+}  // namespace scm::model

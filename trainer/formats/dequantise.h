@@ -8,7 +8,7 @@
 
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 // Values in one block (1 for the plain types) and bytes of one block.
 int64_t BlockValues(DType dtype);
@@ -23,4 +23,4 @@ void Dequantise(DType dtype, const char* in, int64_t values, float* out);
 float HalfToFloat(uint16_t bits);
 float BFloat16ToFloat(uint16_t bits);
 
-}  // namespace scm
+}  // namespace scm::model

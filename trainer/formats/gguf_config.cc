@@ -9,7 +9,7 @@
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/formats/rope_factors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 absl::Status Refuse(const GgufFile& file, absl::string_view problem) {
@@ -117,4 +117,4 @@ absl::StatusOr<LlamaConfig> ConfigFromGguf(const GgufFile& file) {
   return c;
 }
 
-}  // namespace scm
+}  // namespace scm::model

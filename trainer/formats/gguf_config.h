@@ -5,11 +5,11 @@
 #include "trainer/formats/gguf_file.h"
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
 
 // INVALID_ARGUMENT naming the key for another architecture, experts, a rope scaling other than
 // Llama 3's, or missing or contradictory numbers. The rope_freqs.weight tensor, when there is one,
 // is read and turned back into the RopeScaling that made it.
 absl::StatusOr<LlamaConfig> ConfigFromGguf(const GgufFile& file);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -8,7 +8,7 @@
 #include "common/status_macros.h"
 #include "trainer/formats/gguf_parser.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 template <typename T>
@@ -140,4 +140,4 @@ absl::StatusOr<std::vector<int64_t>> GgufFile::Integers(absl::string_view key) c
   return integers;
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -16,7 +16,7 @@
 #include "trainer/formats/mapped_file.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 // Numbers as in the file.
 enum class GgufType : uint32_t {
@@ -96,4 +96,4 @@ class GgufFile {
   std::vector<GgufTensor> tensors_;
 };
 
-}  // namespace scm
+}  // namespace scm::model

@@ -10,7 +10,7 @@
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 absl::Status RefuseKind(const GgufFile& file, absl::string_view problem) {
@@ -59,4 +59,4 @@ absl::Status CheckWholeModel(const GgufFile& file) {
                                        "(llama-gguf-split --merge FIRST-PART OUT.gguf)"));
 }
 
-}  // namespace scm
+}  // namespace scm::model

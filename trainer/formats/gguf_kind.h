@@ -4,10 +4,10 @@
 #include "absl/status/status.h"
 #include "trainer/formats/gguf_file.h"
 
-namespace scm {
+namespace scm::model {
 
 // INVALID_ARGUMENT that says so for an adapter, another non-model, or one part of a split model.
 // Looks at the metadata alone, so that these are not called damaged models.
 absl::Status CheckWholeModel(const GgufFile& file);
 
-}  // namespace scm
+}  // namespace scm::model

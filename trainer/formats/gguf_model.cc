@@ -14,7 +14,7 @@
 #include "trainer/formats/llama_tensors.h"
 #include "trainer/tokenize/tokenizer_gguf.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 class GgufModel : public ModelSource {
@@ -87,4 +87,4 @@ absl::StatusOr<std::unique_ptr<ModelSource>> MakeGgufModel(std::unique_ptr<GgufF
   return model;
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -8,8 +8,8 @@
 #include "trainer/formats/gguf_file.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 absl::StatusOr<std::unique_ptr<ModelSource>> MakeGgufModel(std::unique_ptr<GgufFile> file);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 struct Pair {
@@ -56,4 +56,4 @@ std::optional<std::string> GgufName(absl::string_view hugging_face_name) {
   return Translate(hugging_face_name, "model.layers.", "blk.", &Pair::hugging_face, &Pair::gguf);
 }
 
-}  // namespace scm
+}  // namespace scm::model

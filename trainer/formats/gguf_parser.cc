@@ -12,7 +12,7 @@
 #include "trainer/formats/gguf_kind.h"
 #include "trainer/formats/llama_tensors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr int kMaxDepth = 4;      // of arrays in arrays
@@ -304,4 +304,4 @@ absl::Status GgufParser::Run() {
   return PlaceTensors();
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "trainer/formats/gguf_file.h"
 
-namespace scm {
+namespace scm::model {
 
 // Bytes of a scalar of this type; 0 for strings, arrays and unknown numbers.
 uint64_t GgufScalarBytes(GgufType type);
@@ -39,4 +39,4 @@ class GgufParser {
   uint64_t at_ = 0;
 };
 
-}  // namespace scm
+}  // namespace scm::model

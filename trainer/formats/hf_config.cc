@@ -8,7 +8,7 @@
 #include "trainer/formats/hf_rope.h"
 #include "trainer/formats/llama_tensors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 absl::Status Refuse(absl::string_view what, absl::string_view key, absl::string_view problem) {
@@ -151,4 +151,4 @@ std::string ConfigJsonText(const LlamaConfig& c, absl::string_view dtype) {
   return DumpJson(json, 2) + "\n";
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -10,7 +10,7 @@
 #include "common/json.h"
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
 
 // Understands what transformers 4 writes (rope_theta, rope_scaling) and what 5 writes
 // (rope_parameters). INVALID_ARGUMENT naming the key for other architectures, biases, other rope
@@ -24,4 +24,4 @@ std::vector<int64_t> StopTokensFromJson(const Json& json);
 // A config.json that transformers 4 and 5 read; `dtype` as torch names it ("bfloat16").
 std::string ConfigJsonText(const LlamaConfig& config, absl::string_view dtype);
 
-}  // namespace scm
+}  // namespace scm::model

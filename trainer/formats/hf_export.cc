@@ -13,7 +13,7 @@
 #include "trainer/tokenize/tokenizer_gguf.h"
 #include "trainer/tokenize/tokenizer_json.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr const char* kCopied[] = {"config.json",
@@ -109,4 +109,4 @@ absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const ModelSource& mod
   return FromGguf(model.path(), dtype);
 }
 
-}  // namespace scm
+}  // namespace scm::model

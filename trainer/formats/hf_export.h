@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 struct CompanionFile {
   std::string name;  // "config.json"
@@ -23,4 +23,4 @@ struct CompanionFile {
 absl::StatusOr<std::vector<CompanionFile>> CompanionFiles(const ModelSource& model,
                                                           absl::string_view dtype);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -13,7 +13,7 @@
 #include "trainer/formats/mapped_file.h"
 #include "trainer/tokenize/tokenizer_json.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 // Configuration files of real models have some kilobytes; a huge one would only cost time.
@@ -89,4 +89,4 @@ absl::StatusOr<std::unique_ptr<ModelSource>> OpenHuggingFaceModel(const std::str
   return model;
 }
 
-}  // namespace scm
+}  // namespace scm::model

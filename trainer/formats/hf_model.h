@@ -7,9 +7,9 @@
 #include "absl/status/statusor.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 // Reads config.json and the headers of the weights (hf_weights.h).
 absl::StatusOr<std::unique_ptr<ModelSource>> OpenHuggingFaceModel(const std::string& directory);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr char kLegacy[] = "rope_scaling", kParameters[] = "rope_parameters";
@@ -140,4 +140,4 @@ absl::Status ReadRope(const Json& json, absl::string_view what, LlamaConfig* con
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -6,11 +6,11 @@
 #include "common/json.h"
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
 
 // Reads rope_theta, rope_scaling (transformers 4) and rope_parameters (5) into `config`, whose
 // other numbers are read already. INVALID_ARGUMENT for other types than default and llama3, and
 // where two places that are there both say different things.
 absl::Status ReadRope(const Json& json, absl::string_view what, LlamaConfig* config);
 
-}  // namespace scm
+}  // namespace scm::model

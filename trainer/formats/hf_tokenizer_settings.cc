@@ -8,7 +8,7 @@
 #include "common/status_macros.h"
 #include "trainer/formats/mapped_file.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr char kTokenizerConfig[] = "/tokenizer_config.json",
@@ -113,4 +113,4 @@ absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& direc
   return s;
 }
 
-}  // namespace scm
+}  // namespace scm::model

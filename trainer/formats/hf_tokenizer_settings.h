@@ -8,7 +8,7 @@
 #include "trainer/llama_config.h"
 #include "trainer/tokenize/tokenizer_json.h"
 
-namespace scm {
+namespace scm::model {
 
 // A JSON object from a file of at most some megabytes; an empty object when there is no such file.
 absl::StatusOr<Json> ReadJsonObject(const std::string& path);
@@ -19,4 +19,4 @@ absl::StatusOr<Json> ReadJsonObject(const std::string& path);
 absl::StatusOr<TokenizerSettings> ReadTokenizerSettings(const std::string& directory,
                                                         const LlamaConfig& config);
 
-}  // namespace scm
+}  // namespace scm::model

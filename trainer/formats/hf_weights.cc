@@ -12,7 +12,7 @@
 #include "common/status_macros.h"
 #include "trainer/formats/mapped_file.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr char kIndex[] = "model.safetensors.index.json", kSingle[] = "model.safetensors";
@@ -157,4 +157,4 @@ absl::Status HuggingFaceWeights::ReadFloat32(const std::string& name, float* out
   return it->second.shard->ReadFloat32(*it->second.entry, out);
 }
 
-}  // namespace scm
+}  // namespace scm::model

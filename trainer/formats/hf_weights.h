@@ -13,7 +13,7 @@
 #include "trainer/llama_config.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 class HuggingFaceWeights {
  public:
@@ -55,4 +55,4 @@ class HuggingFaceWeights {
   std::vector<std::string> warnings_;
 };
 
-}  // namespace scm
+}  // namespace scm::model

@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 absl::Status RefuseLayout(absl::string_view what, absl::string_view problem) {
@@ -134,4 +134,4 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
-}  // namespace scm
+}  // namespace scm::model

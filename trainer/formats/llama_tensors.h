@@ -10,7 +10,7 @@
 #include "trainer/llama_config.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 struct NeededTensor {
   std::string name;  // Hugging Face name
@@ -37,4 +37,4 @@ int64_t ElementCount(const std::vector<int64_t>& shape);
 // "[576, 1536]"
 std::string ShapeText(const std::vector<int64_t>& shape);
 
-}  // namespace scm
+}  // namespace scm::model

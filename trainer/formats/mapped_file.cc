@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/lfs_pointer.h"
 
-namespace scm {
+namespace scm::model {
 
 absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
@@ -53,4 +53,4 @@ void MappedFile::Release(uint64_t offset, uint64_t size) const {
   madvise(const_cast<char*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 class MappedFile {
  public:
@@ -35,4 +35,4 @@ class MappedFile {
   absl::string_view bytes_;
 };
 
-}  // namespace scm
+}  // namespace scm::model

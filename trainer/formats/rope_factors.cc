@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace scm {
+namespace scm::model {
 
 std::vector<double> RopeFactors(const RopeScaling& scaling, double theta, int64_t head_dim) {
   std::vector<double> factors;
@@ -48,4 +48,4 @@ std::optional<RopeScaling> ScalingFromFactors(const std::vector<float>& factors,
   return scaling;
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -8,7 +8,7 @@
 
 #include "trainer/llama_config.h"
 
-namespace scm {
+namespace scm::model {
 
 // head_dim / 2 factors. Wavelengths under original_max_position / high_freq_factor keep their
 // frequency, those over original_max_position / low_freq_factor are divided by `factor`, and
@@ -20,4 +20,4 @@ std::vector<double> RopeFactors(const RopeScaling& scaling, double theta, int64_
 std::optional<RopeScaling> ScalingFromFactors(const std::vector<float>& factors, double theta,
                                               int64_t original_max_position, bool& found);
 
-}  // namespace scm
+}  // namespace scm::model

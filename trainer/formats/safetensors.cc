@@ -10,7 +10,7 @@
 #include "trainer/formats/dequantise.h"
 #include "trainer/formats/llama_tensors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
@@ -225,4 +225,4 @@ absl::Status SafetensorsFile::ReadFloat32(const SafetensorsEntry& entry, float* 
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::model

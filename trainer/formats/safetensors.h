@@ -16,7 +16,7 @@
 #include "trainer/formats/mapped_file.h"
 #include "trainer/model_source.h"
 
-namespace scm {
+namespace scm::model {
 
 // The types that scm reads or writes; a file with another one is refused by the type's name.
 enum class SafetensorsType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
@@ -62,4 +62,4 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-}  // namespace scm
+}  // namespace scm::model

@@ -16,7 +16,7 @@
 #include "common/status_macros.h"
 #include "trainer/formats/llama_tensors.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr size_t kBuffer = 1 << 20;
@@ -217,4 +217,4 @@ absl::Status WriteFloats(const TensorSink& sink, SafetensorsType type, const flo
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "trainer/formats/safetensors.h"
 
-namespace scm {
+namespace scm::model {
 
 // Takes the next bytes of the tensor, in any number of pieces.
 using TensorSink = std::function<absl::Status(const void* data, size_t bytes)>;
@@ -42,4 +42,4 @@ absl::Status WriteSafetensors(const std::string& path, std::vector<TensorToWrite
 absl::Status WriteFloats(const TensorSink& sink, SafetensorsType type, const float* values,
                          int64_t count);
 
-}  // namespace scm
+}  // namespace scm::model

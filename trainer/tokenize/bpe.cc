@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 // Up to this many symbols, looking through all pairs is quicker than keeping a heap.
@@ -175,4 +175,4 @@ void Bpe::MergeLong(std::vector<int32_t>& ids) const {
   ids.erase(std::remove(ids.begin(), ids.end(), -1), ids.end());
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 struct BpeVocabulary {
   // By id, as raw bytes. Ids that no text is encoded to are empty.
@@ -61,4 +61,4 @@ class Bpe {
   std::unique_ptr<std::atomic<uint8_t>[]> to_itself_;  // 0 unknown, 1 yes, 2 no
 };
 
-}  // namespace scm
+}  // namespace scm::model

@@ -11,7 +11,7 @@
 #include "common/utf8.h"
 #include "trainer/tokenize/pretokenizer.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 class BpeTokenizer : public Tokenizer {
@@ -161,4 +161,4 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(TokenizerParts parts
   return std::make_unique<BpeTokenizer>(std::move(bpe), std::move(pre_tokenizer), parts);
 }
 
-}  // namespace scm
+}  // namespace scm::model

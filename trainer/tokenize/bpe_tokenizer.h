@@ -11,7 +11,7 @@
 #include "trainer/tokenize/special_tokens.h"
 #include "trainer/tokenizer.h"
 
-namespace scm {
+namespace scm::model {
 
 struct TokenizerParts {
   BpeVocabulary vocabulary;
@@ -27,4 +27,4 @@ struct TokenizerParts {
 absl::StatusOr<std::unique_ptr<Tokenizer>> MakeBpeTokenizer(TokenizerParts parts, int64_t limit,
                                                             const std::string& what);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -5,7 +5,7 @@
 
 #include "common/utf8.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr int kCharacters = 256 + 68;
@@ -49,4 +49,4 @@ std::string MappedFromBytes(absl::string_view bytes) {
   return text;
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -8,10 +8,10 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 // The bytes that `text` (UTF-8) stands for; nullopt when it holds a character outside the map.
 std::optional<std::string> BytesFromMapped(absl::string_view text);
 std::string MappedFromBytes(absl::string_view bytes);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace scm {
+namespace scm::model {
 
 // Kaktovik numerals (U+1D2C0 onwards) are numbers, but no decimal digits.
 #define SCM_NEWER_DIGITS                                                            \
@@ -36,4 +36,4 @@ bool MayHoldNewer(absl::string_view text) {
   return false;
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -5,7 +5,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 // Members of a PCRE2 character set ("\x{10D40}-\x{10D49}…") beyond \p{L}, \p{N} and \d. A PCRE2
 // that knows them already is not disturbed.
@@ -16,4 +16,4 @@ extern const char kNewerDigits[];
 // Whether `text` (UTF-8) may hold one of them: true also for some others, never false for one.
 bool MayHoldNewer(absl::string_view text);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -11,7 +11,7 @@
 #include "common/status_macros.h"
 #include "trainer/tokenize/newer_unicode.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 // Unicode's White_Space property.
@@ -247,4 +247,4 @@ absl::Status PreTokenizer::Split(absl::string_view text,
   return Matcher(patterns_, MayHoldNewer(text), piece).Run(0, text);
 }
 
-}  // namespace scm
+}  // namespace scm::model

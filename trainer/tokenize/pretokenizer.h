@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 // GPT-2's expression, which ByteLevel with use_regex stands for.
 inline constexpr char kGpt2Pattern[] =
@@ -52,4 +52,4 @@ class PreTokenizer {
 // needed only for texts that hold such characters.
 absl::StatusOr<std::string> TranslatePattern(absl::string_view pattern, bool newer = false);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-namespace scm {
+namespace scm::model {
 
 void SpecialTokens::Add(const AddedToken& token) {
   by_content_.emplace(token.content, token);
@@ -24,4 +24,4 @@ SpecialTokens::Match SpecialTokens::Find(absl::string_view text, size_t from) co
   return {text.size(), text.size(), nullptr};
 }
 
-}  // namespace scm
+}  // namespace scm::model

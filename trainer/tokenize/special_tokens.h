@@ -10,7 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 
-namespace scm {
+namespace scm::model {
 
 struct AddedToken {
   std::string content;
@@ -37,4 +37,4 @@ class SpecialTokens {
   std::array<std::vector<size_t>, 256> lengths_;  // by first byte, longest first
 };
 
-}  // namespace scm
+}  // namespace scm::model

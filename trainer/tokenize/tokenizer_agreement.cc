@@ -8,7 +8,7 @@
 #include "common/status_macros.h"
 #include "trainer/tokenize/pretokenizer.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 absl::Status Disagree(absl::string_view what, absl::string_view problem) {
@@ -156,4 +156,4 @@ absl::Status ApplyTokenizerConfig(const VocabularyView& vocabulary,
   return absl::OkStatus();
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "trainer/tokenize/tokenizer_json.h"
 
-namespace scm {
+namespace scm::model {
 
 // model.vocab as the checks need it.
 struct VocabularyView {
@@ -34,4 +34,4 @@ absl::Status ApplyTokenizerConfig(const VocabularyView& vocabulary,
                                   const TokenizerSettings& settings, const std::string& what,
                                   TokenizerParts* parts);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -12,7 +12,7 @@
 #include "trainer/tokenize/byte_map.h"
 #include "trainer/tokenize/pretokenizer.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 // llama.cpp's names of pre-tokenizers.
@@ -133,4 +133,4 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const GgufFile& fil
   return MakeBpeTokenizer(std::move(parts), limit, file.path());
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -7,7 +7,7 @@
 #include "trainer/formats/gguf_file.h"
 #include "trainer/tokenize/bpe_tokenizer.h"
 
-namespace scm {
+namespace scm::model {
 
 // INVALID_ARGUMENT naming the key for another tokenizer model than "gpt2" or an unknown
 // tokenizer.ggml.pre, because guessing the expression would change what the model sees.
@@ -16,4 +16,4 @@ absl::StatusOr<TokenizerParts> TokenizerPartsFromGguf(const GgufFile& file);
 // `limit`: rows of the embedding.
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const GgufFile& file, int64_t limit);
 
-}  // namespace scm
+}  // namespace scm::model

@@ -11,7 +11,7 @@
 #include "trainer/tokenize/pretokenizer.h"
 #include "trainer/tokenize/tokenizer_agreement.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 constexpr int64_t kMaxId = 1 << 24;
@@ -331,4 +331,4 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(absl::string_view t
   return MakeBpeTokenizer(std::move(parts), limit, what);
 }
 
-}  // namespace scm
+}  // namespace scm::model

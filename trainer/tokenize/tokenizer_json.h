@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "trainer/tokenize/bpe_tokenizer.h"
 
-namespace scm {
+namespace scm::model {
 
 // What tokenizer_config.json, special_tokens_map.json and config.json say beside tokenizer.json.
 struct TokenizerSettings {
@@ -45,4 +45,4 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(absl::string_view t
 // tokenizer of another format; transformers and tokenizers read it as well.
 std::string TokenizerJsonText(const TokenizerParts& parts);
 
-}  // namespace scm
+}  // namespace scm::model

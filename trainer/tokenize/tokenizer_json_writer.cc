@@ -5,7 +5,7 @@
 #include "trainer/tokenize/byte_map.h"
 #include "trainer/tokenize/tokenizer_json.h"
 
-namespace scm {
+namespace scm::model {
 namespace {
 
 std::string ContentOf(const TokenizerParts& parts, int32_t id) {
@@ -106,4 +106,4 @@ std::string TokenizerJsonText(const TokenizerParts& parts) {
   return DumpJson(json, 1);
 }
 
-}  // namespace scm
+}  // namespace scm::model

@@ -7,7 +7,7 @@
 #include "coordinator/core/policy/non_finite.h"
 #include "coordinator/core/policy/stalled.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 // Of a rule that does not look at validations.
@@ -66,4 +66,4 @@ std::optional<Verdict> FirstAbort(const RunWatches& watches, const RunHistory& r
   return std::nullopt;
 }
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -10,7 +10,7 @@
 #include "coordinator/core/policy/verdict.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::policy {
 
 // What a rule remembers of one run's validations, so that a look costs the same however many there
 // were: the verdict is that of Evaluate on the history of everything seen. One owner, one thread.
@@ -52,4 +52,4 @@ RunWatches WatchRun(const std::vector<std::unique_ptr<AbortPolicy>>& policies,
 std::optional<Verdict> FirstAbort(const RunWatches& watches, const RunHistory& run, absl::Time now,
                                   std::vector<Verdict>* looks = nullptr);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -11,7 +11,7 @@
 #include "common/human.h"
 #include "statistics/binomial.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 constexpr char kBelowRandom[] = "below_random";
@@ -158,4 +158,4 @@ std::unique_ptr<RunWatch> BelowRandomPolicy::Watch(const RunHistory& run) const 
       spec_, run.run, LooksOfBelowRandom(spec_, run.max_steps, run.eval_steps));
 }
 
-}  // namespace scm
+}  // namespace scm::policy

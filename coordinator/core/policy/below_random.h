@@ -7,7 +7,7 @@
 
 #include "coordinator/core/policy/abort_policy.h"
 
-namespace scm {
+namespace scm::policy {
 
 class BelowRandomPolicy : public AbortPolicy {
  public:
@@ -37,4 +37,4 @@ ChanceLook LookAtChance(const ValidationCounts& counts);
 // < 1.
 int64_t FewestItemsToFire(double chance, double false_abort, int64_t looks);
 
-}  // namespace scm
+}  // namespace scm::policy

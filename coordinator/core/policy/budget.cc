@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 constexpr char kBudgetRule[] = "budget";
@@ -68,4 +68,4 @@ Verdict EvaluateStart(const BudgetSnapshot& snapshot, double cost, const std::st
   return AbortVerdict(std::move(e), /*censored=*/true);
 }
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -7,7 +7,7 @@
 
 #include "coordinator/core/policy/verdict.h"
 
-namespace scm {
+namespace scm::policy {
 
 struct BudgetSnapshot {
   std::string experiment;  // id
@@ -27,4 +27,4 @@ Verdict EvaluateBudget(const BudgetSnapshot& snapshot);
 // names the task ("run r-23").
 Verdict EvaluateStart(const BudgetSnapshot& snapshot, double cost, const std::string& what);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 Json NumbersToJson(const Evidence::Numbers& numbers) {
@@ -102,4 +102,4 @@ absl::StatusOr<Evidence> EvidenceFromJson(const Json& certificate) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::policy

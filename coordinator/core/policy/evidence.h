@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::policy {
 
 struct Evidence {
   using Numbers = std::vector<std::pair<std::string, double>>;  // in the order they are shown
@@ -42,4 +42,4 @@ Json EvidenceToJson(const Evidence& evidence);
 // another type.
 absl::StatusOr<Evidence> EvidenceFromJson(const Json& certificate);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 constexpr double kZ99 = 2.326;  // one-sided 99 % of a normal distribution
@@ -96,4 +96,4 @@ LossTrend JudgeTrend(const LossWindow& window, int64_t max_steps, double min_los
   return tracker.Judge(max_steps, min_loss_reduction);
 }
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -7,7 +7,7 @@
 
 #include "coordinator/core/policy/running_median.h"
 
-namespace scm {
+namespace scm::policy {
 
 // Losses at ascending steps. The base model's loss is apart, because ratios to it are judged.
 struct LossWindow {
@@ -69,4 +69,4 @@ class LossTrendTracker {
 LossTrend JudgeTrend(const LossWindow& window, int64_t max_steps, double min_loss_reduction,
                      int version = kTrendFloored);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 constexpr char kNoConvergence[] = "no_convergence";
@@ -209,4 +209,4 @@ std::unique_ptr<RunWatch> NoConvergencePolicy::Watch(const RunHistory& run) cons
       Question{spec_, run.run, run.max_steps, ThinningStride(spec_.after_step, run.eval_steps)});
 }
 
-}  // namespace scm
+}  // namespace scm::policy

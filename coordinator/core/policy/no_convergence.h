@@ -7,7 +7,7 @@
 #include "coordinator/core/policy/abort_policy.h"
 #include "coordinator/core/policy/loss_trend.h"
 
-namespace scm {
+namespace scm::policy {
 
 // Looks at every validation with after_step ≤ step < max_steps until a look aborts or continues;
 // the first that decides stands. Two things are warned of and stop nothing: a loss that falls, but
@@ -30,4 +30,4 @@ class NoConvergencePolicy : public AbortPolicy {
 // validations: max(1, floor(after_step / (20 eval_steps))).
 int64_t ThinningStride(int64_t after_step, int64_t eval_steps);
 
-}  // namespace scm
+}  // namespace scm::policy

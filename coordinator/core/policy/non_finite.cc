@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 const char* Word(double value) {
@@ -71,4 +71,4 @@ Evidence DivergedEvidence(const RunHistory& history, const std::string& message)
   return e;
 }
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -5,7 +5,7 @@
 
 #include "coordinator/core/policy/abort_policy.h"
 
-namespace scm {
+namespace scm::policy {
 
 class NonFinitePolicy : public AbortPolicy {
  public:
@@ -17,4 +17,4 @@ class NonFinitePolicy : public AbortPolicy {
 // rule, with the trainer's message as what was seen.
 Evidence DivergedEvidence(const RunHistory& history, const std::string& message);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -12,7 +12,7 @@
 #include "coordinator/core/policy/evidence.h"
 #include "coordinator/core/policy/loss_trend.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 // A rule computed again: whether it aborts, and its statistics under the certificate's names.
@@ -161,4 +161,4 @@ absl::StatusOr<Recomputation> RecomputeCertificate(const Json& certificate) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::policy

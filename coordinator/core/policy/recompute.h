@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "common/json.h"
 
-namespace scm {
+namespace scm::policy {
 
 struct Recomputation {
   bool reproduced = false;  // the rule aborts again, and every stored statistic comes out the same
@@ -18,4 +18,4 @@ struct Recomputation {
 // Statistics are compared to 1e-9.
 absl::StatusOr<Recomputation> RecomputeCertificate(const Json& certificate);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -8,7 +8,7 @@
 
 #include "absl/time/time.h"
 
-namespace scm {
+namespace scm::policy {
 
 // Counts behind a validation accuracy, from the trainer's report. 0 stands for "not reported".
 struct ValidationCounts {
@@ -43,4 +43,4 @@ struct RunHistory {
   absl::Time listening_since = absl::InfinitePast();
 };
 
-}  // namespace scm
+}  // namespace scm::policy

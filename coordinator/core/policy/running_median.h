@@ -6,7 +6,7 @@
 #include <queue>
 #include <vector>
 
-namespace scm {
+namespace scm::policy {
 
 class RunningMedian {
  public:
@@ -36,4 +36,4 @@ class RunningMedian {
   std::priority_queue<double, std::vector<double>, std::greater<>> above_;
 };
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::policy {
 namespace {
 
 constexpr char kSlipRule[] = "slip";
@@ -46,4 +46,4 @@ Verdict EvaluateSlip(const SlipSnapshot& snapshot) {
   return AbortVerdict(std::move(e), /*censored=*/true);
 }
 
-}  // namespace scm
+}  // namespace scm::policy

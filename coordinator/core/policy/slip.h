@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "coordinator/core/policy/verdict.h"
 
-namespace scm {
+namespace scm::policy {
 
 struct SlipSnapshot {
   std::string experiment;    // id
@@ -25,4 +25,4 @@ absl::Duration ProjectedSlip(absl::CivilDay finish_by, absl::Time projected_fini
 // Undecided without a projection; warns when finish_by is missed within the permitted slip.
 Verdict EvaluateSlip(const SlipSnapshot& snapshot);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 
-namespace scm {
+namespace scm::policy {
 
 Verdict StalledPolicy::Evaluate(const RunHistory& history, absl::Time now) const {
   if (history.started_at == absl::InfinitePast()) {
@@ -36,4 +36,4 @@ Verdict StalledPolicy::Evaluate(const RunHistory& history, absl::Time now) const
   return AbortVerdict(std::move(e), /*censored=*/true);
 }
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -3,7 +3,7 @@
 
 #include "coordinator/core/policy/abort_policy.h"
 
-namespace scm {
+namespace scm::policy {
 
 // Silence counts from the last report, the start, or the moment since which reports could arrive,
 // whichever is latest. An abort is censored: silence says nothing about the trial.
@@ -17,4 +17,4 @@ class StalledPolicy : public AbortPolicy {
   StalledSpec spec_;
 };
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace scm {
+namespace scm::policy {
 
 const char* VerdictName(VerdictKind kind) {
   switch (kind) {
@@ -38,4 +38,4 @@ Verdict AbortVerdict(Evidence evidence, bool censored) {
   return out;
 }
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -6,7 +6,7 @@
 
 #include "coordinator/core/policy/evidence.h"
 
-namespace scm {
+namespace scm::policy {
 
 enum class VerdictKind {
   kContinue,   // the rule is satisfied
@@ -35,4 +35,4 @@ Verdict ContinueVerdict(std::string rule, std::string reason);
 Verdict UndecidedVerdict(std::string rule, std::string reason);
 Verdict AbortVerdict(Evidence evidence, bool censored = false);
 
-}  // namespace scm
+}  // namespace scm::policy

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 // "1st", "2nd", "11th".
@@ -67,4 +67,4 @@ std::string LastRungReason(const std::vector<RungEntry>& entries, size_t index, 
   return absl::StrCat(Place(entries, index, step), ", the last rung: runs to its end");
 }
 
-}  // namespace scm
+}  // namespace scm::search

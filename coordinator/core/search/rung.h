@@ -9,7 +9,7 @@
 
 #include "coordinator/core/search/search_record.h"
 
-namespace scm {
+namespace scm::search {
 
 struct RungVerdict {
   bool continues = false;
@@ -30,4 +30,4 @@ RungVerdict JudgeAtRung(const std::vector<RungEntry>& entries, size_t index, int
 // "2nd of 5 at step 1000, the last rung: runs to its end".
 std::string LastRungReason(const std::vector<RungEntry>& entries, size_t index, int64_t step);
 
-}  // namespace scm
+}  // namespace scm::search

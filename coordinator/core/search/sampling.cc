@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "common/rng.h"
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 constexpr int kRedraws = 1000;  // before a discrete space counts as used up
@@ -193,4 +193,4 @@ std::vector<Json> SamplePoints(const SweepSpec& spec) {
   return spec.search == "grid" ? GridPoints(spec) : RandomPoints(spec);
 }
 
-}  // namespace scm
+}  // namespace scm::search

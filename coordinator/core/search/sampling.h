@@ -7,7 +7,7 @@
 #include "common/json.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::search {
 
 // INVALID_ARGUMENT names the parameter whose range cannot be searched.
 absl::Status CheckSpace(const SweepSpec& spec);
@@ -27,4 +27,4 @@ absl::Status CheckSpace(const SweepSpec& spec);
 // trained with, on every platform.
 std::vector<Json> SamplePoints(const SweepSpec& spec);
 
-}  // namespace scm
+}  // namespace scm::search

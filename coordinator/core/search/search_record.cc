@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 constexpr std::pair<TrialEnd, const char*> kEnds[] = {{TrialEnd::kCompleted, "completed"},
@@ -77,4 +77,4 @@ SearchRecord RecordFromState(const SearchState& state, size_t rung_count) {
   return record;
 }
 
-}  // namespace scm
+}  // namespace scm::search

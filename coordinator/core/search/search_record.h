@@ -7,7 +7,7 @@
 
 #include "coordinator/core/search/searcher.h"
 
-namespace scm {
+namespace scm::search {
 
 // A value at a rung. Entries of a rung are kept best first, equals in order of arrival.
 struct RungEntry {
@@ -36,4 +36,4 @@ struct SearchRecord {
 SearchState StateFromRecord(const SearchRecord& record);
 SearchRecord RecordFromState(const SearchState& state, size_t rung_count);
 
-}  // namespace scm
+}  // namespace scm::search

@@ -11,7 +11,7 @@
 #include "coordinator/core/search/sampling.h"
 #include "coordinator/core/search/search_record.h"
 
-namespace scm {
+namespace scm::search {
 namespace {
 
 // All searches in one: they differ in their points (SamplePoints) and in their rungs. A search
@@ -173,4 +173,4 @@ absl::StatusOr<std::unique_ptr<Searcher>> MakeSearcher(const SweepSpec& spec, in
   return std::make_unique<RungSearcher>(spec, std::move(rungs));
 }
 
-}  // namespace scm
+}  // namespace scm::search

@@ -13,7 +13,7 @@
 #include "common/json.h"
 #include "experiment/spec.h"
 
-namespace scm {
+namespace scm::search {
 
 // Opaque to everyone but the searcher that wrote it; JSON so that it can be stored and replayed.
 struct SearchState {
@@ -87,4 +87,4 @@ class Searcher {
 // `max_steps` is training.max_steps: where grid and random trials end.
 absl::StatusOr<std::unique_ptr<Searcher>> MakeSearcher(const SweepSpec& spec, int64_t max_steps);
 
-}  // namespace scm
+}  // namespace scm::search
