@@ -48,7 +48,7 @@ lint: build  ## formatting, layers, common defects
 	@python3 scripts/check_layers.py
 	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 	@cmake -S . -B $(BUILD)/lint -G Ninja -DSCM_UNITY=OFF > /dev/null
-	@git ls-files '*.cc' | grep -v -e '^trainer/cpu/' -e '^tests/' -e '^bench/' | \
+	@git ls-files '*.cc' | grep -v -e '^trainer/compute/cpu/' -e '^tests/' -e '^bench/' | \
 	  xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD)/lint --quiet \
 	    --extra-arg=-isystem$(CURDIR)/$(BUILD)/proto 2> /dev/null
 

@@ -15,9 +15,10 @@
 #include "common/json.h"
 #include "common/resident_memory.h"
 #include "common/status_macros.h"
-#include "trainer/adamw.h"
-#include "trainer/model.h"
-#include "trainer/model_source.h"
+#include "model/model_source.h"
+#include "model/open_model.h"
+#include "trainer/compute/model.h"
+#include "trainer/loop/adamw.h"
 
 namespace scm::bench {
 namespace {

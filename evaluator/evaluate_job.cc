@@ -13,14 +13,14 @@
 #include "evaluator/evaluation_file.h"
 #include "evaluator/latency.h"
 #include "evaluator/predictions.h"
-#include "trainer/adapter_file.h"
-#include "trainer/choice_scoring.h"
-#include "trainer/formats/llama_tensors.h"
-#include "trainer/input_guard.h"
-#include "trainer/input_warnings.h"
-#include "trainer/model_source.h"
-#include "trainer/torch_runtime.h"
-#include "trainer/training_data.h"
+#include "model/formats/llama_tensors.h"
+#include "model/open_model.h"
+#include "trainer/data/choice_scoring.h"
+#include "trainer/data/input_guard.h"
+#include "trainer/data/input_warnings.h"
+#include "trainer/data/training_data.h"
+#include "trainer/loop/adapter_file.h"
+#include "trainer/protocol/torch_runtime.h"
 
 namespace scm::evaluator {
 namespace {

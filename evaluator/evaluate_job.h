@@ -4,9 +4,9 @@
 
 #include "absl/status/status.h"
 #include "common/clock.h"
-#include "trainer/commands.h"
-#include "trainer/reporter.h"
-#include "trainer/spec.h"
+#include "trainer/protocol/commands.h"
+#include "trainer/protocol/reporter.h"
+#include "trainer/protocol/spec.h"
 
 namespace scm::evaluator {
 

@@ -2,7 +2,7 @@
 
 #include "common/status_macros.h"
 #include "evaluator/scores.h"
-#include "trainer/packing.h"
+#include "trainer/data/packing.h"
 
 namespace scm::evaluator {
 namespace {

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "evaluator/test_set.h"
-#include "trainer/model.h"
+#include "trainer/compute/model.h"
 
 namespace scm::evaluator {
 

@@ -1,7 +1,7 @@
 // scm-evaluator: the job kind "evaluate".
 #include "absl/strings/str_cat.h"
 #include "evaluator/evaluate_job.h"
-#include "trainer/attempt_main.h"
+#include "trainer/protocol/attempt_main.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "trainer/choice_scoring.h"
+#include "trainer/data/choice_scoring.h"
 
 namespace scm::evaluator {
 namespace {

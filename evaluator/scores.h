@@ -9,7 +9,7 @@
 
 #include "common/json.h"
 #include "evaluator/test_set.h"
-#include "trainer/model.h"
+#include "trainer/compute/model.h"
 
 namespace scm::evaluator {
 

@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 #include "corpus/corpus.h"
 #include "corpus/split.h"
-#include "trainer/examples.h"
-#include "trainer/tokenizer.h"
+#include "model/tokenizer.h"
+#include "trainer/data/examples.h"
 
 namespace scm::evaluator {
 

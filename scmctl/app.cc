@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/text.h"
 #include "common/version.h"
-#include "scmctl/versions.h"
+#include "scmctl/render/versions.h"
 
 namespace scm::ctl {
 namespace {

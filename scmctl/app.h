@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "scmctl/client.h"
-#include "scmctl/exit_codes.h"
-#include "scmctl/terminal.h"
+#include "scmctl/render/exit_codes.h"
+#include "scmctl/render/terminal.h"
 
 namespace scm::ctl {
 

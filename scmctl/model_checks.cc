@@ -7,8 +7,9 @@
 
 #include "absl/strings/match.h"
 #include "common/status_macros.h"
-#include "trainer/input_warnings.h"
-#include "trainer/model_source.h"
+#include "model/model_source.h"
+#include "model/open_model.h"
+#include "trainer/data/input_warnings.h"
 
 namespace scm::ctl {
 namespace {

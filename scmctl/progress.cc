@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/human.h"
-#include "scmctl/terminal.h"
+#include "scmctl/render/terminal.h"
 
 namespace scm::ctl {
 namespace {

@@ -21,17 +21,39 @@ ALLOWED = {
     "coordinator/core": {"common", "experiment", "statistics", "coordinator/core"},
     "coordinator/store": {"common", "coordinator/store"},
     "coordinator/checkpoint": {"common", "coordinator/checkpoint"},
+    "coordinator/state": {"common", "experiment", "coordinator/core", "coordinator/store",
+                          "coordinator/state"},
+    "coordinator/views": {"common", "experiment", "coordinator/core", "coordinator/store",
+                          "coordinator/state", "coordinator/views"},
     "coordinator/controller": {"common", "experiment", "coordinator/core", "coordinator/store",
-                               "coordinator/checkpoint", "coordinator/controller"},
-    "coordinator/rpc": {"common", "coordinator/controller", "coordinator/core",
-                        "coordinator/store", "coordinator/checkpoint", "coordinator/rpc", "scm"},
-    "coordinator/telemetry": {"common", "coordinator/controller", "coordinator/core",
+                               "coordinator/checkpoint", "coordinator/state", "coordinator/views",
+                               "coordinator/controller"},
+    "coordinator/rpc": {"common", "coordinator/controller", "coordinator/core", "coordinator/state",
+                        "coordinator/views", "coordinator/store", "coordinator/checkpoint",
+                        "coordinator/rpc", "scm"},
+    "coordinator/telemetry": {"common", "coordinator/core", "coordinator/state", "coordinator/views",
                               "coordinator/rpc", "coordinator/telemetry"},
-    "worker": {"common", "corpus", "worker", "scm"},
-    "trainer": {"common", "experiment", "corpus", "trainer"},
-    "evaluator": {"common", "corpus", "trainer", "evaluator"},
-    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "trainer",
-               "scmctl", "scm"},
+    "model": {"common", "model"},
+    "worker/link": {"common", "worker", "worker/link", "scm"},
+    "worker/process": {"common", "worker/process"},
+    "worker/host": {"common", "worker/link", "worker/host"},
+    "worker/attempt": {"common", "corpus", "worker", "worker/attempt", "worker/link", "worker/process",
+                       "worker/host"},
+    "worker": {"common", "worker", "worker/attempt", "worker/link", "worker/process", "worker/host"},
+    "trainer/protocol": {"common", "corpus", "experiment", "trainer/protocol"},
+    "trainer/compute": {"common", "model", "trainer/compute"},
+    "trainer/data": {"common", "corpus", "experiment", "model", "trainer/compute", "trainer/protocol",
+                     "trainer/data"},
+    "trainer/loop": {"common", "corpus", "experiment", "model", "trainer/compute", "trainer/protocol",
+                     "trainer/data", "trainer/loop"},
+    "trainer/export": {"common", "model", "trainer/compute", "trainer/protocol", "trainer/data",
+                       "trainer/loop", "trainer/export"},
+    "trainer": {"common", "trainer", "trainer/protocol", "trainer/loop", "trainer/export"},
+    "evaluator": {"common", "corpus", "model", "trainer/compute", "trainer/protocol", "trainer/data",
+                  "trainer/loop", "evaluator"},
+    "scmctl/render": {"common", "scmctl/render"},
+    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "model",
+               "trainer/data", "scmctl", "scmctl/render", "scm"},
 }
 PURE = ("coordinator/core", "statistics")
 IMPURE = re.compile(
@@ -42,8 +64,8 @@ THROWING = re.compile(r"(\.|->)dump\(|[jJ]son::parse\(")
 MAY_THROW = "common/json.cc"
 # Folders of the project that belong to no layer.
 OTHER_CODE = ("bench", "samples")
-# The kernels behind trainer/kernels.h: who else uses them chooses an instruction set by hand.
-KERNELS, MAY_USE_KERNELS = "trainer/cpu/", re.compile(r"trainer/(cpu/|cpu_kernels\.cc|kernels\.h|token_plan\.h|[a-z]*\.cmake)")
+# The kernels behind trainer/compute/kernels.h: who else uses them chooses an instruction set by hand.
+KERNELS, MAY_USE_KERNELS = "trainer/compute/cpu/", re.compile(r"trainer/compute/")
 # A namespace opened or closed, or a type defined, at the start of a line, as clang-format leaves them.
 SCOPE = re.compile(r"^(?:namespace (?P<open>[\w:]*) ?\{|(?P<close>\}  // namespace)"
                    r"|(?:class|struct|enum class|enum) (?:\[\[\w+\]\] )?(?P<type>\w+)(?: final)?(?: :.*)?(?: \{.*)?$)")

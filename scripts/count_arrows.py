@@ -54,7 +54,8 @@ def arrows_in(folder: str, includes):
 
 
 def circle_in(arrows):
-    """Boxes that form a circle, or [] if there is none."""
+    """Boxes that form a circle in which a folder stands, or [] if there is none. Files alone may refer to
+    each other: a source includes the header of whoever includes its own."""
     after = {}
     for source, target in arrows:
         after.setdefault(source, []).append(target)
@@ -67,14 +68,14 @@ def circle_in(arrows):
             return []
         path.append(box)
         for target in sorted(after.get(box, [])):
-            if found := visit(target):
+            if (found := visit(target)) and any(box.endswith("/") for box in found):
                 return found
         path.pop()
         done.add(box)
         return []
 
     for box in sorted(after):
-        if found := visit(box):
+        if (found := visit(box)) and any(box.endswith("/") for box in found):
             return found
     return []
 

@@ -1,8 +1,8 @@
 // scm-trainer: the job kinds "check", "train" and "export".
 #include "absl/strings/str_cat.h"
-#include "trainer/attempt_main.h"
-#include "trainer/export_job.h"
-#include "trainer/train_job.h"
+#include "trainer/export/export_job.h"
+#include "trainer/loop/train_job.h"
+#include "trainer/protocol/attempt_main.h"
 
 namespace {
 

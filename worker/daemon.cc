@@ -7,9 +7,9 @@
 #include "common/files.h"
 #include "common/human.h"
 #include "common/status_macros.h"
-#include "worker/attempt_files.h"
+#include "worker/attempt/prepare.h"
 #include "worker/log.h"
-#include "worker/prepare.h"
+#include "worker/process/attempt_files.h"
 
 namespace scm::worker {
 namespace {

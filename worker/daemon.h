@@ -9,11 +9,11 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/jump_watch.h"
-#include "worker/attempt.h"
-#include "worker/context.h"
-#include "worker/ended_leases.h"
-#include "worker/gpu_inventory.h"
-#include "worker/session.h"
+#include "worker/attempt/attempt.h"
+#include "worker/attempt/context.h"
+#include "worker/attempt/ended_leases.h"
+#include "worker/host/gpu_inventory.h"
+#include "worker/link/session.h"
 
 namespace scm::worker {
 

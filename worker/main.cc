@@ -15,12 +15,12 @@
 #include "common/text.h"
 #include "common/version.h"
 #include "worker/daemon.h"
-#include "worker/grpc_client.h"
+#include "worker/link/grpc_client.h"
 #include "worker/log.h"
 #include "worker/options.h"
-#include "worker/posix_launcher.h"
+#include "worker/process/posix_launcher.h"
+#include "worker/process/trainer_user.h"
 #include "worker/task_queue.h"
-#include "worker/trainer_user.h"
 
 namespace scm::worker {
 namespace {

@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "common/status_macros.h"
-#include "coordinator/controller/accrual.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/lease_time.h"
+#include "coordinator/state/accrual.h"
 
 namespace scm::controller {
 namespace {

@@ -13,10 +13,10 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "coordinator/controller/cluster.h"
-#include "coordinator/controller/controller.h"
 #include "coordinator/controller/inputs.h"
+#include "coordinator/controller/options.h"
 #include "coordinator/core/task_event.h"
+#include "coordinator/state/cluster.h"
 
 namespace scm::controller {
 

@@ -16,11 +16,11 @@
 #include "coordinator/controller/dispatcher.h"
 #include "coordinator/controller/policy_runner.h"
 #include "coordinator/controller/process_exit.h"
-#include "coordinator/controller/report_data.h"
 #include "coordinator/controller/report_handler.h"
 #include "coordinator/controller/retention.h"
 #include "coordinator/controller/stage_driver.h"
 #include "coordinator/controller/worker_sessions.h"
+#include "coordinator/controller/write_report_data.h"
 #include "experiment/parse.h"
 #include "experiment/tree.h"
 
@@ -48,7 +48,7 @@ struct Controller::Impl {
                                   double value) { policies.NonFinite(run, step, metric, value); }}),
         dispatcher(&context,
                    {[this](const TaskId& task) { return policies.MayStart(task); },
-                    [this](const Task& task) { return views::WriteReportData(context, task); }}) {}
+                    [this](const Task& task) { return WriteReportData(context, task); }}) {}
 
   void AfterValidation(const RunId& run, int64_t step) {
     NoteBestStep(run, step);

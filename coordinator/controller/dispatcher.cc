@@ -6,10 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/trainer_command.h"
-#include "coordinator/controller/accrual.h"
-#include "coordinator/controller/run_metrics.h"
-#include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_driver.h"
+#include "coordinator/state/accrual.h"
+#include "coordinator/state/run_metrics.h"
+#include "coordinator/state/snapshot_index.h"
 
 namespace scm::controller {
 namespace {

@@ -5,13 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
-#include "coordinator/controller/accrual.h"
-#include "coordinator/controller/forecast_view.h"
-#include "coordinator/controller/snapshot_index.h"
 #include "coordinator/core/policy/budget.h"
 #include "coordinator/core/policy/non_finite.h"
 #include "coordinator/core/policy/slip.h"
 #include "coordinator/core/policy/stalled.h"
+#include "coordinator/state/accrual.h"
+#include "coordinator/state/experiment_forecast.h"
+#include "coordinator/state/snapshot_index.h"
 
 namespace scm::controller {
 namespace {
@@ -39,7 +39,7 @@ SavedByStop Savings(const ControllerContext& context, const Run& run, double rat
   SavedByStop saved;
   saved.steps = std::max<int64_t>(0, run.stop_at_step - run.step);
   const Task& task = *context.cluster.tasks.Find(run.task);
-  const std::optional<double> pace = views::SecondsPerStep(context.cluster.View(context.now), run);
+  const std::optional<double> pace = state::SecondsPerStep(context.cluster.View(context.now), run);
   if (!pace) return saved;
   saved.seconds = *pace * static_cast<double>(saved.steps);
   if (context.ExperimentOf(task).spec->budget) saved.money = saved.seconds * rate;
@@ -163,8 +163,8 @@ CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,
   }
   const auto& budget = context_.cluster.experiments.Find(experiment)->spec->budget;
   if (run == nullptr) {
-    const views::ExperimentForecast rest =
-        views::ForecastExperiment(context_.cluster.View(context_.now), experiment);
+    const state::ExperimentForecast rest =
+        state::ForecastExperiment(context_.cluster.View(context_.now), experiment);
     if (rest.work_seconds) saved["seconds"] = *rest.work_seconds;
     if (budget && rest.cost_p50) {
       saved["money"] = std::max(0.0, *rest.cost_p50 - context_.Accrued(experiment));
@@ -274,8 +274,8 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
 void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
   if (!spec.budget && !spec.timeline) return;
-  const views::ExperimentForecast forecast =
-      views::ForecastExperiment(context_.cluster.View(context_.now), id);
+  const state::ExperimentForecast forecast =
+      state::ForecastExperiment(context_.cluster.View(context_.now), id);
   if (spec.budget) {
     policy::BudgetSnapshot snapshot{
         id.str(), spec.budget->limit, spec.budget->currency, context_.Accrued(id), 0, std::nullopt};
@@ -313,10 +313,10 @@ bool PolicyRunner::MayStart(const TaskId& id) {
                                   std::nullopt,
                                   context_.LeasedSeconds(experiment.id)};
   const state::Snapshot view = context_.cluster.View(context_.now);
-  const views::TaskForecast forecast = views::ForecastTask(view, task);
+  const state::TaskForecast forecast = state::ForecastTask(view, task);
   for (const Task* other : context_.cluster.TasksOf(experiment.id)) {
     if (!IsActive(other->state) || other->state == State::kStopping) continue;
-    snapshot.committed += views::ForecastTask(view, *other).cost.value_or(0);
+    snapshot.committed += state::ForecastTask(view, *other).cost.value_or(0);
   }
   // An unknown speed forbids nothing: the accrual rule watches what is really spent.
   const std::string what = task.run.empty() ? absl::StrCat(TaskKindName(task.kind), " ", id.str())

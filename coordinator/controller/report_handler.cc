@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/guard.h"
-#include "coordinator/controller/run_metrics.h"
+#include "coordinator/state/run_metrics.h"
 
 namespace scm::controller {
 namespace {

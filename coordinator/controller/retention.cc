@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/checkpoint/gc.h"
-#include "coordinator/controller/snapshot_index.h"
+#include "coordinator/state/snapshot_index.h"
 
 namespace scm::controller {
 namespace {

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "coordinator/controller/run_metrics.h"
-#include "coordinator/controller/snapshot_index.h"
 #include "coordinator/controller/stage_outcome.h"
+#include "coordinator/state/run_metrics.h"
+#include "coordinator/state/snapshot_index.h"
 #include "experiment/parse.h"
 
 namespace scm::controller {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/controller/cluster.h"
 #include "coordinator/core/search/searcher.h"
+#include "coordinator/state/cluster.h"
 
 namespace scm::controller {
 

@@ -1,6 +1,6 @@
 // The coordinator's records. Plain values: no behaviour, no clock, no I/O. The controller owns the
 // only mutable copies; everyone else sees immutable snapshots of them. Times are the coordinator's
-// own (coordinator/controller/timeline.h): their differences are true whatever happens to the wall
+// own (coordinator/state/timeline.h): their differences are true whatever happens to the wall
 // clock, and what people read is stamped from them.
 #pragma once
 

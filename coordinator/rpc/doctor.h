@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/json.h"
-#include "coordinator/controller/cluster.h"
 #include "coordinator/rpc/services.h"
+#include "coordinator/state/cluster.h"
 
 namespace scm::rpc {
 

@@ -9,11 +9,11 @@
 #include "common/guard.h"
 #include "common/status_macros.h"
 #include "common/text.h"
-#include "coordinator/controller/report_data.h"
-#include "coordinator/controller/snapshot_index.h"
-#include "coordinator/controller/views.h"
 #include "coordinator/rpc/doctor.h"
 #include "coordinator/rpc/status.h"
+#include "coordinator/state/snapshot_index.h"
+#include "coordinator/views/report_data.h"
+#include "coordinator/views/views.h"
 
 namespace scm::rpc {
 namespace {

@@ -1,7 +1,7 @@
 #include "coordinator/rpc/lease_check.h"
 
 #include "absl/strings/str_cat.h"
-#include "coordinator/controller/snapshot_index.h"
+#include "coordinator/state/snapshot_index.h"
 
 namespace scm::rpc {
 

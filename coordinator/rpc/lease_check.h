@@ -5,9 +5,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "coordinator/controller/cluster.h"
 #include "coordinator/controller/inputs.h"
 #include "coordinator/rpc/worker_links.h"
+#include "coordinator/state/cluster.h"
 
 namespace scm::rpc {
 

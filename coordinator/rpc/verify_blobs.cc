@@ -3,9 +3,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "coordinator/controller/snapshot_index.h"
-#include "coordinator/controller/views.h"
 #include "coordinator/rpc/experiment_service.h"
+#include "coordinator/state/snapshot_index.h"
+#include "coordinator/views/views.h"
 
 namespace scm::rpc {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "coordinator/controller/cluster.h"
+#include "coordinator/state/cluster.h"
 
 namespace scm::telemetry {
 

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 
-#include "coordinator/controller/forecast_view.h"
-#include "coordinator/controller/views.h"
+#include "coordinator/state/accrual.h"
+#include "coordinator/state/experiment_forecast.h"
 #include "coordinator/telemetry/family_set.h"
+#include "coordinator/views/views.h"
 
 namespace scm::telemetry {
 namespace {
@@ -91,7 +92,7 @@ void AddRun(FamilySet& out, const state::Snapshot& snapshot, const Run& run,
                 run.tokens_total);
   }
   out.Counter("scm_run_cost_total", "Money accrued, in the experiment's currency.", labels,
-              views::AccruedCost(snapshot, task));
+              state::AccruedCost(snapshot, task));
   for (const State state : kTaskStates) {
     out.Gauge("scm_run_state", "1 for the state the run is in, 0 for the others.",
               With(labels, "state", StateName(state)), task.state == state ? 1 : 0);
@@ -142,12 +143,12 @@ void AddExperiment(FamilySet& out, const state::Snapshot& snapshot, const Experi
   }
   if (experiment.spec->budget) {
     out.Gauge("scm_experiment_cost", "Money accrued, in the experiment's currency.", labels,
-              views::AccruedCost(snapshot, experiment.id));
+              state::AccruedCost(snapshot, experiment.id));
     out.Gauge("scm_experiment_budget", "Limit of the budget, in the experiment's currency.", labels,
               experiment.spec->budget->limit);
   }
   if (!experiment.spec->timeline) return;
-  const views::ExperimentForecast forecast = views::ForecastExperiment(snapshot, experiment.id);
+  const state::ExperimentForecast forecast = state::ForecastExperiment(snapshot, experiment.id);
   if (!forecast.due_by_p50) return;
   const absl::Time due =
       absl::FromCivil(experiment.spec->timeline->finish_by + 1, absl::UTCTimeZone());

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "coordinator/controller/cluster.h"
 #include "coordinator/rpc/rpc_metrics.h"
+#include "coordinator/state/cluster.h"
 #include "coordinator/telemetry/export_window.h"
 
 namespace scm::telemetry {

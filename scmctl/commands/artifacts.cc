@@ -7,7 +7,7 @@
 #include "common/human.h"
 #include "scmctl/app.h"
 #include "scmctl/progress.h"
-#include "scmctl/render.h"
+#include "scmctl/render/render.h"
 
 namespace scm::ctl {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "common/version.h"
 #include "scmctl/app.h"
-#include "scmctl/versions.h"
+#include "scmctl/render/versions.h"
 
 namespace scm::ctl {
 namespace {

@@ -8,8 +8,8 @@
 #include "common/human.h"
 #include "common/version.h"
 #include "scmctl/app.h"
-#include "scmctl/render.h"
-#include "scmctl/versions.h"
+#include "scmctl/render/render.h"
+#include "scmctl/render/versions.h"
 
 namespace scm::ctl {
 namespace {

@@ -8,7 +8,7 @@
 #include "common/utf8.h"
 #include "scmctl/app.h"
 #include "scmctl/local/cluster.h"
-#include "scmctl/render.h"
+#include "scmctl/render/render.h"
 
 namespace scm::ctl {
 namespace {

@@ -7,9 +7,9 @@
 #include "common/text.h"
 #include "coordinator/core/policy/recompute.h"
 #include "scmctl/app.h"
-#include "scmctl/render.h"
-#include "scmctl/sort_runs.h"
-#include "scmctl/table.h"
+#include "scmctl/render/render.h"
+#include "scmctl/render/sort_runs.h"
+#include "scmctl/render/table.h"
 
 namespace scm::ctl {
 namespace {

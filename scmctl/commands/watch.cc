@@ -7,10 +7,10 @@
 #include "common/text.h"
 #include "scmctl/app.h"
 #include "scmctl/commands/report_files.h"
-#include "scmctl/live_screen.h"
-#include "scmctl/log_filter.h"
 #include "scmctl/progress.h"
-#include "scmctl/render.h"
+#include "scmctl/render/live_screen.h"
+#include "scmctl/render/log_filter.h"
+#include "scmctl/render/render.h"
 
 namespace scm::ctl {
 namespace {

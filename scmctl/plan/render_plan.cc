@@ -6,8 +6,8 @@
 #include "common/human.h"
 #include "scmctl/plan/gpu_prices.h"
 #include "scmctl/plan/plan.h"
-#include "scmctl/render.h"
-#include "scmctl/table.h"
+#include "scmctl/render/render.h"
+#include "scmctl/render/table.h"
 
 namespace scm::ctl {
 namespace {

@@ -5,8 +5,8 @@
 #include "common/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/trainer_loop/spawn.h"
-#include "tests/trainer_loop/tiny_model.h"
+#include "tests/trainer/loop/spawn.h"
+#include "tests/trainer/loop/tiny_model.h"
 
 namespace scm::evaluator {
 namespace {

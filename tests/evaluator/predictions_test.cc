@@ -4,7 +4,7 @@
 #include "common/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/trainer_loop/tiny_model.h"
+#include "tests/trainer/loop/tiny_model.h"
 
 namespace scm::evaluator {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "worker/coordinator_client.h"
+#include "worker/link/coordinator_client.h"
 
 namespace scm::fake {
 

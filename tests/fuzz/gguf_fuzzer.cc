@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "trainer/formats/gguf_file.h"
-#include "trainer/formats/gguf_model.h"
-#include "trainer/formats/llama_tensors.h"
-#include "trainer/tokenize/tokenizer_gguf.h"
+#include "model/formats/gguf_file.h"
+#include "model/formats/gguf_model.h"
+#include "model/formats/gguf_tokenizer.h"
+#include "model/formats/llama_tensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "trainer/formats/llama_tensors.h"
-#include "trainer/formats/safetensors.h"
+#include "model/formats/llama_tensors.h"
+#include "model/formats/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -63,11 +63,26 @@ class Layers(unittest.TestCase):
                     self.assertIn("scm::worker has a type Grant already", done.stdout)
 
     def test_kernels_are_included_in_their_room_only(self):
-        for folder, problems in (("trainer/cpu", 0), ("evaluator", 1), ("bench", 1)):
+        for folder, problems in (("trainer/compute/cpu", 0), ("trainer/loop", 1), ("evaluator", 1), ("bench", 1)):
             with self.subTest(folder=folder), tempfile.TemporaryDirectory() as root:
                 pathlib.Path(root, folder).mkdir(parents=True)
-                pathlib.Path(root, folder, "planted.cc").write_text('#include "trainer/cpu/gemm.h"\n')
+                pathlib.Path(root, folder, "planted.cc").write_text('#include "trainer/compute/cpu/gemm.h"\n')
                 self.assertIn(f"{problems} layer violations", check(root).stdout)
+
+    def test_no_folders_form_a_circle(self):
+        done = subprocess.run([sys.executable, ROOT / "scripts" / "count_arrows.py"],
+                              stdout=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_a_circle_of_folders_is_found_and_named(self):
+        with tempfile.TemporaryDirectory() as root:
+            for folder, other in (("room/a", "room/b/x.h"), ("room/b", "room/a/x.h")):
+                pathlib.Path(root, folder).mkdir(parents=True)
+                pathlib.Path(root, folder, "x.h").write_text(f'#include "{other}"\n')
+            done = subprocess.run([sys.executable, ROOT / "scripts" / "count_arrows.py", "--root", root],
+                                  stdout=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("circle: a/ → b/ → a/", done.stdout)
 
 
 if __name__ == "__main__":

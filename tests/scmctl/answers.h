@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_split.h"
 #include "common/json.h"
-#include "scmctl/terminal.h"
+#include "scmctl/render/terminal.h"
 
 namespace scm::ctl {
 

@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "scm/v1/experiment.grpc.pb.h"
-#include "scmctl/exit_codes.h"
-#include "scmctl/versions.h"
+#include "scmctl/render/exit_codes.h"
+#include "scmctl/render/versions.h"
 
 namespace scm::ctl {
 namespace {

@@ -1,4 +1,4 @@
-#include "scmctl/exit_codes.h"
+#include "scmctl/render/exit_codes.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "scmctl/live_screen.h"
-#include "scmctl/render.h"
+#include "scmctl/render/live_screen.h"
+#include "scmctl/render/render.h"
 #include "tests/scmctl/answers.h"
 
 namespace scm::ctl {

@@ -1,4 +1,4 @@
-#include "scmctl/log_filter.h"
+#include "scmctl/render/log_filter.h"
 
 #include <gtest/gtest.h>
 

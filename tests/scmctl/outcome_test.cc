@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "scmctl/render.h"
+#include "scmctl/render/render.h"
 #include "tests/scmctl/answers.h"
 
 namespace scm::ctl {

@@ -1,8 +1,8 @@
-#include "scmctl/sort_runs.h"
+#include "scmctl/render/sort_runs.h"
 
 #include <gmock/gmock.h>
 
-#include "scmctl/render.h"
+#include "scmctl/render/render.h"
 #include "tests/scmctl/answers.h"
 
 namespace scm::ctl {

@@ -1,4 +1,4 @@
-#include "scmctl/table.h"
+#include "scmctl/render/table.h"
 
 #include <gtest/gtest.h>
 

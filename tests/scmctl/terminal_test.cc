@@ -1,4 +1,4 @@
-#include "scmctl/terminal.h"
+#include "scmctl/render/terminal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "scmctl/versions.h"
+#include "scmctl/render/versions.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

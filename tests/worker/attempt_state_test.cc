@@ -1,5 +1,5 @@
 // The attempt's life, every phase × every event, and what is said of every kind of end.
-#include "worker/attempt_state.h"
+#include "worker/attempt/attempt_state.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "worker/commands.h"
+#include "worker/attempt/commands.h"
 
 #include <sys/stat.h>
 

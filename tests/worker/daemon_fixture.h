@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/harness.h"
-#include "worker/host_process.h"
+#include "worker/process/host_process.h"
 
 namespace scm::worker {
 

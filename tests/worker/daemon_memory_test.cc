@@ -4,7 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/daemon_fixture.h"
-#include "worker/ended_leases.h"
+#include "worker/attempt/ended_leases.h"
 
 namespace scm::worker {
 namespace {

@@ -1,5 +1,5 @@
 // The gRPC client against a real server on a loopback port.
-#include "worker/grpc_client.h"
+#include "worker/link/grpc_client.h"
 
 #include <cstdlib>
 #include <mutex>

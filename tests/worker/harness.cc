@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "gtest/gtest.h"
-#include "worker/attempt_files.h"
+#include "worker/process/attempt_files.h"
 
 namespace scm::worker {
 

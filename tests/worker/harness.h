@@ -9,7 +9,7 @@
 #include "tests/fakes/fake_coordinator.h"
 #include "tests/worker/support.h"
 #include "worker/daemon.h"
-#include "worker/posix_launcher.h"
+#include "worker/process/posix_launcher.h"
 #include "worker/task_queue.h"
 
 namespace scm::worker {

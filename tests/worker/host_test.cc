@@ -3,8 +3,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/support.h"
-#include "worker/gpu_inventory.h"
-#include "worker/grpc_client.h"
+#include "worker/host/gpu_inventory.h"
+#include "worker/link/grpc_client.h"
 #include "worker/options.h"
 
 namespace scm::worker {

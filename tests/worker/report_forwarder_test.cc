@@ -1,11 +1,11 @@
-#include "worker/report_forwarder.h"
+#include "worker/attempt/report_forwarder.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/rng.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "worker/log_forwarder.h"
+#include "worker/attempt/log_forwarder.h"
 
 namespace scm::worker {
 namespace {

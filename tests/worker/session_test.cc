@@ -1,4 +1,4 @@
-#include "worker/session.h"
+#include "worker/link/session.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -11,9 +11,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/support.h"
-#include "worker/attempt_files.h"
-#include "worker/host_process.h"
-#include "worker/posix_launcher.h"
+#include "worker/process/attempt_files.h"
+#include "worker/process/host_process.h"
+#include "worker/process/posix_launcher.h"
 
 namespace scm::worker {
 namespace {

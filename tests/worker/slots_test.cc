@@ -1,4 +1,4 @@
-#include "worker/slots.h"
+#include "worker/host/slots.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

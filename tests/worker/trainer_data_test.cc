@@ -1,5 +1,5 @@
 // What a trainer of one's own is told about its data.
-#include "worker/trainer_data.h"
+#include "worker/attempt/trainer_data.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/files.h"

@@ -8,10 +8,10 @@
 #include "gtest/gtest.h"
 #include "tests/fakes/fake_coordinator.h"
 #include "tests/worker/support.h"
-#include "worker/download.h"
-#include "worker/input_cache.h"
-#include "worker/prepare.h"
-#include "worker/upload_files.h"
+#include "worker/attempt/download.h"
+#include "worker/attempt/input_cache.h"
+#include "worker/attempt/prepare.h"
+#include "worker/attempt/upload_files.h"
 
 namespace scm::worker {
 namespace {

@@ -1,0 +1,71 @@
+#include "coordinator/state/accrual.h"
+
+#include <algorithm>
+
+#include "common/status_macros.h"
+#include "coordinator/core/cost.h"
+#include "coordinator/core/lease_time.h"
+#include "coordinator/state/snapshot_index.h"
+
+namespace scm::state {
+namespace {
+
+absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
+                              const std::vector<int>& gpus) {
+  if (!spec.budget) return 0.0;
+  core::HeldResources use;
+  use.cpus = spec.resources.cpus;
+  use.beside_gpus = spec.resources.gpus > 0;
+  for (const int index : gpus) {
+    use.gpus.emplace_back();  // of a worker that is not known any more
+    for (const GpuRecord& gpu : worker != nullptr ? worker->gpus : std::vector<GpuRecord>()) {
+      if (gpu.index == index) use.gpus.back() = {gpu.model, gpu.product};
+    }
+  }
+  SCM_ASSIGN_OR_RETURN(const double hour, core::HourlyRate(use, *spec.budget));
+  return hour / 3600;
+}
+
+}  // namespace
+
+int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind) {
+  return kind == TaskKind::kReport ? 0 : spec.resources.gpus;
+}
+
+std::vector<int> FirstGpus(const Worker& worker, int64_t count) {
+  std::vector<int> gpus;
+  for (const GpuRecord& gpu : worker.gpus) {
+    if (static_cast<int64_t>(gpus.size()) < count) gpus.push_back(gpu.index);
+  }
+  return gpus;
+}
+
+double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
+                     const std::vector<int>& gpus) {
+  return RateOf(spec, worker, gpus).value_or(0);
+}
+
+absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t gpus) {
+  std::vector<int> any;  // the scheduler may choose whichever of them are free
+  for (const GpuRecord& gpu : worker.gpus) {
+    if (gpus > 0) any.push_back(gpu.index);
+  }
+  return RateOf(spec, &worker, any).status();
+}
+
+double AccruedCost(const Snapshot& snapshot, const Task& task) {
+  if (!task.lease) return task.cost;
+  const auto worker = snapshot.workers->find(task.lease->worker);
+  const double rate = LeaseCostRate(
+      *snapshot.experiments->at(task.experiment)->spec,
+      worker == snapshot.workers->end() ? nullptr : worker->second.get(), task.lease->gpus);
+  return task.cost + rate * core::HeldSeconds(*task.lease, snapshot.at);
+}
+
+double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {
+  double total = 0;
+  for (const Task* task : TasksInOrder(snapshot, experiment)) total += AccruedCost(snapshot, *task);
+  return total;
+}
+
+}  // namespace scm::state

@@ -1,0 +1,30 @@
+// Money by lease. Pure.
+#pragma once
+
+#include <vector>
+
+#include "coordinator/core/model.h"
+#include "coordinator/state/cluster.h"
+
+namespace scm::state {
+
+// GPUs that a task of this kind gets: a report needs none.
+int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind);
+
+// The first GPUs of a worker, which stand for any of them when it is priced.
+std::vector<int> FirstGpus(const Worker& worker, int64_t count);
+
+// Money a second of a lease with these GPUs on this worker (null = unknown worker). 0 without a
+// budget, and where a rate is missing: such a lease is never granted (MayCost).
+double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
+                     const std::vector<int>& gpus);
+
+// OK, or why a lease with so many of the worker's GPUs might have no price: an unknown rate is an
+// error, not zero.
+absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t gpus);
+
+// Money accrued by a task or an experiment until now, running leases included.
+double AccruedCost(const Snapshot& snapshot, const Task& task);
+double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment);
+
+}  // namespace scm::state

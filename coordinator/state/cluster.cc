@@ -1,0 +1,197 @@
+#include "coordinator/state/cluster.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+#include "coordinator/state/persist.h"
+
+namespace scm::state {
+namespace {
+
+std::string Text(const std::string& id) { return id; }
+template <char kPrefix>
+std::string Text(const Id<kPrefix>& id) {
+  return id.str();
+}
+
+std::string ExperimentOf(const Experiment& e) { return e.id.str(); }
+std::string ExperimentOf(const Trial& t) { return t.experiment.str(); }
+std::string ExperimentOf(const Run& r) { return r.experiment.str(); }
+std::string ExperimentOf(const Task& t) { return t.experiment.str(); }
+std::string ExperimentOf(const Worker&) { return ""; }
+std::string ExperimentOf(const CheckpointRecord&) { return ""; }
+std::string ExperimentOf(const ArtifactRecord& a) { return a.experiment.str(); }
+std::string ExperimentOf(const CertificateRecord& c) { return c.experiment.str(); }
+
+template <typename Id, typename T>
+void AddRows(store::EntityTable name, Table<Id, T>& table, store::WriteBatch& batch) {
+  for (const Id& id : table.dirty()) {
+    const T& record = *table.Find(id);
+    batch.upserts.push_back({name, Text(id), ExperimentOf(record), DumpJson(ToJson(record))});
+  }
+  table.ClearDirty();
+}
+
+std::string ChunkId(const RunId& run, size_t chunk) { return absl::StrCat(run.str(), "/", chunk); }
+
+// What is new of the runs' validations: the chunks that have changed, and none twice.
+void AddValidations(Table<RunId, Run>& runs, store::WriteBatch& batch) {
+  for (const RunId& id : runs.dirty()) {
+    const Run& run = *runs.Find(id);
+    const auto& chunks = run.validations.chunks();
+    const size_t held = run.validations.saved_chunks();
+    if (run.validations.first_unsaved() == chunks.size() && held == chunks.size()) continue;
+    for (size_t i = run.validations.first_unsaved(); i < chunks.size(); ++i) {
+      batch.upserts.push_back({store::EntityTable::kValidations, ChunkId(id, i),
+                               run.experiment.str(), DumpJson(ToJson(*chunks[i]))});
+    }
+    for (size_t i = chunks.size(); i < held; ++i) {
+      batch.removals.emplace_back(store::EntityTable::kValidations, ChunkId(id, i));
+    }
+    runs.Mutate(id).validations.MarkSaved();
+  }
+}
+
+}  // namespace
+
+int64_t Cluster::NextNumber(char prefix) {
+  counters_dirty_ = true;
+  return ++counters_[prefix];
+}
+
+int64_t Cluster::LastNumber(char prefix) const {
+  const auto counter = counters_.find(prefix);
+  return counter == counters_.end() ? 0 : counter->second;
+}
+
+void Cluster::RaiseNumber(char prefix, int64_t number) {
+  if (number <= LastNumber(prefix)) return;
+  counters_[prefix] = number;
+  counters_dirty_ = true;
+}
+
+void Cluster::AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
+                       std::string kind, std::string text, Json body) {
+  pending_.events.push_back({++last_event_, Rfc3339(timeline->Stamp(at)), experiment.str(),
+                             std::move(subject), std::move(kind), std::move(text), DumpJson(body)});
+}
+
+void Cluster::AddRequest(const std::string& request, const std::string& experiment) {
+  requests[request] = experiment;
+  pending_.requests.emplace_back(request, experiment);
+}
+
+void Cluster::ForgetChanges() {
+  experiments.ClearDirty();
+  trials.ClearDirty();
+  runs.ClearDirty();
+  tasks.ClearDirty();
+  workers.ClearDirty();
+  checkpoints.ClearDirty();
+  artifacts.ClearDirty();
+  certificates.ClearDirty();
+}
+
+store::WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
+  store::WriteBatch batch = std::move(pending_);
+  pending_ = store::WriteBatch();
+  AddRows(store::EntityTable::kExperiments, experiments, batch);
+  AddRows(store::EntityTable::kTrials, trials, batch);
+  AddValidations(runs, batch);
+  AddRows(store::EntityTable::kRuns, runs, batch);
+  AddRows(store::EntityTable::kTasks, tasks, batch);
+  AddRows(store::EntityTable::kWorkers, workers, batch);
+  AddRows(store::EntityTable::kCheckpoints, checkpoints, batch);
+  AddRows(store::EntityTable::kArtifacts, artifacts, batch);
+  AddRows(store::EntityTable::kCertificates, certificates, batch);
+  if (counters_dirty_) {
+    Json body = Json::object();
+    for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
+    batch.upserts.push_back({store::EntityTable::kMeta, kCountersRow, "", DumpJson(body)});
+    counters_dirty_ = false;
+  }
+  if (!batch.empty()) {
+    batch.upserts.push_back(
+        {store::EntityTable::kMeta, kClockRow, "", DumpJson(timeline->ToJson(reading))});
+  }
+  return batch;
+}
+
+template <typename Self, typename Take>
+Snapshot Cluster::Collect(Self& cluster, absl::Time now, Take take) {
+  Snapshot snapshot;
+  snapshot.at = now;
+  snapshot.timeline = cluster.timeline;
+  snapshot.experiments = take(cluster.experiments);
+  snapshot.trials = take(cluster.trials);
+  snapshot.runs = take(cluster.runs);
+  snapshot.tasks = take(cluster.tasks);
+  snapshot.workers = take(cluster.workers);
+  snapshot.checkpoints = take(cluster.checkpoints);
+  snapshot.artifacts = take(cluster.artifacts);
+  snapshot.certificates = take(cluster.certificates);
+  snapshot.tasks_of = take(cluster.tasks_of_);
+  snapshot.open_tasks = take(cluster.open_tasks_);
+  return snapshot;
+}
+
+Snapshot Cluster::Publish(absl::Time now) {
+  return Collect(*this, now, [](auto& part) { return part.Publish(); });
+}
+
+Snapshot Cluster::View(absl::Time now) const {
+  return Collect(*this, now, [](const auto& part) { return part.Share(); });
+}
+
+Task& Cluster::AddTask(Task task) {
+  const TaskId id = task.id;
+  tasks_of_.Own()[task.experiment].push_back(id);
+  if (!IsTerminal(task.state)) open_tasks_.Own().insert(id);
+  return tasks.Insert(id, std::move(task));
+}
+
+Trial& Cluster::AddTrial(Trial trial) {
+  const TrialId id = trial.id;
+  trials_of_[trial.experiment].push_back(id);
+  return trials.Insert(id, std::move(trial));
+}
+
+void Cluster::SetTask(Task task) {
+  if (IsTerminal(task.state)) open_tasks_.Own().erase(task.id);
+  const TaskId id = task.id;
+  tasks.Mutate(id) = std::move(task);
+}
+
+std::vector<TaskId> Cluster::HeldBy(const WorkerId& worker) const {
+  std::vector<TaskId> held;
+  for (const TaskId& id : *open_tasks_) {
+    const Task& task = *tasks.Find(id);
+    if (task.lease && task.lease->worker == worker) held.push_back(id);
+  }
+  return held;
+}
+
+const std::vector<TrialId>& Cluster::TrialsOf(const ExperimentId& id) const {
+  static const auto* const none = new std::vector<TrialId>();
+  const auto found = trials_of_.find(id);
+  return found == trials_of_.end() ? *none : found->second;
+}
+
+std::vector<const Task*> Cluster::TasksOf(const ExperimentId& id) const {
+  std::vector<const Task*> list;
+  const auto found = tasks_of_->find(id);
+  if (found == tasks_of_->end()) return list;
+  for (const TaskId& task : found->second) list.push_back(tasks.Find(task));
+  return list;
+}
+
+std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
+  std::vector<const Run*> found;
+  for (const Task* task : TasksOf(id)) {
+    if (!task->run.empty()) found.push_back(runs.Find(task->run));
+  }
+  return found;
+}
+
+}  // namespace scm::state

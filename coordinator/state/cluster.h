@@ -1,0 +1,221 @@
+// The coordinator's state in memory: immutable records behind shared pointers, copied on write,
+// with a note of what changed since the last commit. Owned by the controller and used on its thread
+// only; the Snapshot that it publishes may be read by any thread for ever.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/model.h"
+#include "coordinator/state/shared_map.h"
+#include "coordinator/state/timeline.h"
+#include "coordinator/store/state_store.h"
+
+namespace scm::state {
+
+// A value that snapshots share: copied on the first change after it was published.
+template <typename T>
+class Shared {
+ public:
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return value_.get(); }
+  T& Own() {
+    if (!owned_) {
+      value_ = std::make_shared<T>(*value_);
+      owned_ = true;
+    }
+    return *value_;
+  }
+  // As it is now, for a look within one call; it changes with the next Own.
+  std::shared_ptr<const T> Share() const { return value_; }
+  // What is changed from now on is a copy.
+  std::shared_ptr<const T> Publish() {
+    owned_ = false;
+    return value_;
+  }
+
+ private:
+  std::shared_ptr<T> value_ = std::make_shared<T>();
+  bool owned_ = true;
+};
+
+template <typename Id, typename T>
+class Table {
+ public:
+  // Every commit that changes something copies it.
+  using Map = SharedMap<Id, std::shared_ptr<const T>>;
+
+  const T* Find(const Id& id) const {
+    const auto it = map_->find(id);
+    return it == map_->end() ? nullptr : it->second.get();
+  }
+  // A private copy to change; it takes the record's place at once. `id` must exist.
+  T& Mutate(const Id& id) {
+    dirty_.insert(id);
+    if (fresh_.insert(id).second) {
+      map_.Own()[id] = std::make_shared<T>(*map_->at(id));
+    }
+    return const_cast<T&>(*map_->at(id));  // the copy made above, which nobody else has seen
+  }
+  T& Insert(const Id& id, T value) {
+    map_.Own()[id] = std::make_shared<T>(std::move(value));
+    dirty_.insert(id);
+    fresh_.insert(id);
+    return const_cast<T&>(*map_->at(id));
+  }
+  // Not there any more for anyone here; its row in the store stays as it is.
+  void Forget(const Id& id) {
+    map_.Own().erase(id);
+    dirty_.erase(id);
+    fresh_.erase(id);
+  }
+  const Map& all() const { return *map_; }
+  // What changed since the last ClearDirty.
+  const std::set<Id>& dirty() const { return dirty_; }
+  void ClearDirty() { dirty_.clear(); }
+  std::shared_ptr<const Map> Share() const { return map_.Share(); }
+  std::shared_ptr<const Map> Publish() {
+    fresh_.clear();
+    return map_.Publish();
+  }
+
+ private:
+  Shared<Map> map_;
+  std::set<Id> dirty_;
+  std::set<Id> fresh_;  // copied since the last Publish: nobody else has seen them
+};
+
+using WaitingReasons = std::map<TaskId, std::string>;
+
+// In order of submission.
+using TasksOfExperiments = SharedMap<ExperimentId, std::vector<TaskId>>;
+
+// A stored row that cannot be used, or refers to something that is not there. It stays in the store
+// untouched, and nothing here knows of it any more.
+struct SetAsideRow {
+  std::string table, id;
+  std::string experiment;  // "" where it belongs to none
+  std::string reason;
+};
+
+// What is known about the store itself.
+struct StoreHealth {
+  std::vector<SetAsideRow> set_aside;  // at the start of this process
+  absl::Time checked_at = absl::InfinitePast();
+  store::StoreCheck check;
+};
+
+// Everything that queries read. Immutable.
+struct Snapshot {
+  absl::Time at;  // the coordinator's own time, as all times in the records
+  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
+  std::shared_ptr<const Table<ExperimentId, Experiment>::Map> experiments;
+  std::shared_ptr<const Table<TrialId, Trial>::Map> trials;
+  std::shared_ptr<const Table<RunId, Run>::Map> runs;
+  std::shared_ptr<const Table<TaskId, Task>::Map> tasks;
+  std::shared_ptr<const Table<WorkerId, Worker>::Map> workers;
+  std::shared_ptr<const Table<std::string, CheckpointRecord>::Map> checkpoints;
+  std::shared_ptr<const Table<std::string, ArtifactRecord>::Map> artifacts;
+  std::shared_ptr<const Table<CertificateId, CertificateRecord>::Map> certificates;
+  // Indices, so that no query passes over the tasks of experiments that ended long ago.
+  std::shared_ptr<const TasksOfExperiments> tasks_of;
+  std::shared_ptr<const std::set<TaskId>> open_tasks;  // not terminal
+  // Why waiting tasks wait, from the scheduler's last decision.
+  std::shared_ptr<const WaitingReasons> waiting_reasons = std::make_shared<WaitingReasons>();
+  // What attempts that run wait for, where their workers say so.
+  std::shared_ptr<const WaitingReasons> waiting_for = std::make_shared<WaitingReasons>();
+  bool store_full = false;  // the disk is full: nothing new is accepted
+  std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
+};
+
+class Cluster {
+ public:
+  Table<ExperimentId, Experiment> experiments;
+  Table<TrialId, Trial> trials;
+  Table<RunId, Run> runs;
+  Table<TaskId, Task> tasks;
+  Table<WorkerId, Worker> workers;
+  Table<std::string, CheckpointRecord> checkpoints;
+  Table<std::string, ArtifactRecord> artifacts;
+  Table<CertificateId, CertificateRecord> certificates;
+  std::map<std::string, std::string> requests;  // request id → experiment id
+  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
+
+  // The next id of this kind, e.g. NewId<RunId>().
+  template <typename Id>
+  Id NewId() {
+    return Id::FromNumber(NextNumber(Id::prefix));
+  }
+  int64_t NextNumber(char prefix);
+  int64_t NextOrder() { return NextNumber('#'); }
+  // The last number given out.
+  int64_t LastNumber(char prefix) const;
+  // Somebody has seen this number: the next one is higher.
+  void RaiseNumber(char prefix, int64_t number);
+
+  // `at` is the coordinator's own time; the event is stamped with the time of day.
+  void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
+                std::string kind, std::string text, Json body = Json::object());
+  void AddMetric(store::MetricRow row) { pending_.metrics.push_back(std::move(row)); }
+  void AddRequest(const std::string& request, const std::string& experiment);
+
+  // Tasks and trials come in through these, so that no look has to pass over those of experiments
+  // that ended long ago.
+  Task& AddTask(Task task);
+  Trial& AddTrial(Trial trial);
+  // After a transition.
+  void SetTask(Task task);
+  // Not terminal; in id order.
+  const std::set<TaskId>& open_tasks() const { return *open_tasks_; }
+  // Open tasks under a lease on this worker.
+  std::vector<TaskId> HeldBy(const WorkerId& worker) const;
+  // In order of creation.
+  const std::vector<TrialId>& TrialsOf(const ExperimentId& id) const;
+
+  // Rows for everything that changed since the last call, and where the time stands now.
+  store::WriteBatch TakeBatch(const ClockReading& reading);
+  Snapshot Publish(absl::Time now);
+  // The same, of uncommitted state: for the controller's own use within one call.
+  Snapshot View(absl::Time now) const;
+
+  // Records of one experiment, in order of creation.
+  std::vector<const Task*> TasksOf(const ExperimentId& id) const;
+  std::vector<const Run*> RunsOf(const ExperimentId& id) const;
+
+  // Replaces everything by what the store holds. Rows that cannot be used are returned. An
+  // experiment that lacks one of its trials, runs or tasks is shown as FAILED without any of them
+  // (one that had ended stays as it ended), and is not written again; every other one goes on.
+  std::vector<SetAsideRow> Restore(const store::StoredState& stored);
+  // Those among `rows` that no earlier Restore returned; noted in the store with the next batch.
+  std::vector<SetAsideRow> NewlySetAside(const std::vector<SetAsideRow>& rows);
+  // The row that says where the time stood, for the timeline that goes on from it; null at a first
+  // start.
+  const Json& stored_clock() const { return stored_clock_; }
+
+ private:
+  void ForgetChanges();
+  static constexpr char kCountersRow[] = "counters";
+  // Of kMeta: where the coordinator's time stood at the commit.
+  static constexpr char kClockRow[] = "clock";
+
+  void RestoreMeta(const store::EntityRow& row, std::vector<SetAsideRow>& aside);
+  void RebuildIndices();
+  // A snapshot of what `take` makes of each table.
+  template <typename Self, typename Take>
+  static Snapshot Collect(Self& cluster, absl::Time now, Take take);
+
+  Shared<TasksOfExperiments> tasks_of_;
+  std::map<ExperimentId, std::vector<TrialId>> trials_of_;
+  Shared<std::set<TaskId>> open_tasks_;
+  std::map<char, int64_t> counters_;
+  bool counters_dirty_ = false;
+  Json stored_clock_;
+  int64_t last_event_ = 0;
+  std::set<std::string> known_aside_;  // "TABLE ID" of what was set aside before
+  store::WriteBatch pending_;          // rows that are not entities
+};
+
+}  // namespace scm::state

@@ -1,0 +1,86 @@
+#include "coordinator/state/snapshot_index.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace scm::state {
+
+ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id) {
+  const std::string text(id);
+  if (const auto it = snapshot.runs->find(RunId(text)); it != snapshot.runs->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.tasks->find(TaskId(text)); it != snapshot.tasks->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.trials->find(TrialId(text)); it != snapshot.trials->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.certificates->find(CertificateId(text));
+      it != snapshot.certificates->end()) {
+    return it->second->experiment;
+  }
+  if (const auto it = snapshot.checkpoints->find(text); it != snapshot.checkpoints->end()) {
+    return snapshot.runs->at(it->second->run)->experiment;
+  }
+  if (const auto it = snapshot.artifacts->find(text); it != snapshot.artifacts->end()) {
+    return it->second->experiment;
+  }
+  return ExperimentId(text);
+}
+
+std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const ExperimentId& id) {
+  std::vector<const Task*> list;
+  const auto found = snapshot.tasks_of->find(id);
+  if (found == snapshot.tasks_of->end()) return list;
+  for (const TaskId& task : found->second) list.push_back(snapshot.tasks->at(task).get());
+  return list;
+}
+
+std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id) {
+  std::vector<const Run*> replicates, converged;
+  bool fallback = false;
+  for (const Task* task : TasksInOrder(snapshot, id)) {
+    if (task->run.empty() || task->stage != StageKind::kReplicate) continue;
+    replicates.push_back(snapshot.runs->at(task->run).get());
+    fallback = fallback || replicates.back()->fallback;
+  }
+  for (const Run* run : replicates) {
+    if (run->fallback == fallback && run->best_step &&
+        snapshot.tasks->at(run->task)->state == State::kSucceeded) {
+      converged.push_back(run);
+    }
+  }
+  return converged;
+}
+
+std::string WaitsFor(const Snapshot& snapshot, const Task& task) {
+  const auto found = snapshot.waiting_for->find(task.id);
+  return found == snapshot.waiting_for->end() || !task.lease
+             ? ""
+             : absl::StrCat("waits for ", found->second);
+}
+
+std::vector<const CheckpointRecord*> CheckpointsOf(
+    const Table<std::string, CheckpointRecord>::Map& all, const RunId& run) {
+  // Keys are "RUN/STEP", so those of a run stand together.
+  const std::string prefix = absl::StrCat(run.str(), "/");
+  std::vector<const CheckpointRecord*> found;
+  for (auto it = all.lower_bound(prefix); it != all.end() && absl::StartsWith(it->first, prefix);
+       ++it) {
+    found.push_back(it->second.get());
+  }
+  return found;
+}
+
+const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& run) {
+  const CheckpointRecord* latest = nullptr;
+  for (const CheckpointRecord* checkpoint : CheckpointsOf(*snapshot.checkpoints, run)) {
+    if (!checkpoint->deleted && (latest == nullptr || checkpoint->step > latest->step)) {
+      latest = checkpoint;
+    }
+  }
+  return latest;
+}
+
+}  // namespace scm::state

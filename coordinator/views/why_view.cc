@@ -1,0 +1,194 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/human.h"
+#include "coordinator/state/snapshot_index.h"
+#include "coordinator/views/views.h"
+
+namespace scm::views {
+namespace {
+
+const CertificateRecord* CertificateOf(const state::Snapshot& snapshot, const RunId& run) {
+  const CertificateRecord* found = nullptr;
+  for (const auto& [id, certificate] : *snapshot.certificates) {
+    if (certificate->run == run) found = certificate.get();
+  }
+  return found;
+}
+
+Json CertificateReason(const CertificateRecord& certificate) {
+  return {
+      {"at", MemberAt(certificate.body, "at")},
+      {"subject", certificate.run.empty() ? certificate.experiment.str() : certificate.run.str()},
+      {"rule", MemberAt(certificate.body, "rule")},
+      {"verdict", MemberAt(certificate.body, "verdict")},
+      {"text", MemberAt(certificate.body, "reason")},
+      {"certificate", certificate.body}};
+}
+
+// Why a task is in its state: the waiting reason of a pending one, else what its last change said.
+Json TaskReason(const state::Snapshot& snapshot, const Task& task) {
+  std::string text = task.reason;
+  if (task.state == State::kPending) {
+    const auto waiting = snapshot.waiting_reasons->find(task.id);
+    if (waiting != snapshot.waiting_reasons->end()) {
+      text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
+    }
+  } else if (const std::string waits = state::WaitsFor(snapshot, task); !waits.empty()) {
+    text = absl::StrCat(waits, text.empty() ? "" : "; ", text);
+  }
+  if (!task.run.empty()) {
+    const std::string& missing = snapshot.runs->at(task.run)->metric_missing;
+    if (!missing.empty()) absl::StrAppend(&text, text.empty() ? "" : "; ", missing);
+  }
+  const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
+  return {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
+          {"subject", task.run.empty() ? task.id.str() : task.run.str()},
+          {"rule", TextOrNull(task.rule)},
+          {"verdict", StateName(task.state)},
+          {"text", absl::StrCat(StateName(task.state), text.empty() ? "" : ": ", text)},
+          {"certificate", nullptr}};
+}
+
+// What was seen of a run and stopped nothing.
+void AddWarnings(const state::Snapshot& snapshot, const Task& task, Json& reasons) {
+  const auto run = snapshot.runs->find(task.run);
+  if (run == snapshot.runs->end()) return;
+  for (const RunWarning& warning : run->second->warnings) {
+    reasons.push_back({{"at", nullptr},
+                       {"subject", task.run.str()},
+                       {"rule", warning.rule},
+                       {"verdict", "warning"},
+                       {"text", warning.text},
+                       {"certificate", nullptr}});
+  }
+}
+
+void AddTask(const state::Snapshot& snapshot, const Task& task, Json& reasons) {
+  // A run that finished before its abort reached it has a certificate, but not one that explains
+  // it.
+  const bool ended_by_rule = task.state == State::kAborted || task.state == State::kStopping;
+  const CertificateRecord* certificate =
+      ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
+  reasons.push_back(certificate != nullptr ? CertificateReason(*certificate)
+                                           : TaskReason(snapshot, task));
+  AddWarnings(snapshot, task, reasons);
+}
+
+// The experiment's own reason, its stages' gates, its certificates, and every task that did not
+// simply succeed.
+void AddExperiment(const state::Snapshot& snapshot, const Experiment& experiment, Json& reasons) {
+  const absl::Time at =
+      experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
+  reasons.push_back(
+      {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
+       {"subject", experiment.id.str()},
+       {"rule", TextOrNull(experiment.stop_rule)},
+       {"verdict", StateName(experiment.state)},
+       {"text", absl::StrCat(StateName(experiment.state), experiment.reason.empty() ? "" : ": ",
+                             experiment.reason)},
+       {"certificate", nullptr}});
+  for (const auto& [id, certificate] : *snapshot.certificates) {
+    if (certificate->experiment == experiment.id && certificate->run.empty()) {
+      reasons.push_back(CertificateReason(*certificate));
+    }
+  }
+  for (const StageRecord& stage : experiment.stages) {
+    if (stage.gate.empty()) continue;
+    reasons.push_back({{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(stage.ended_at)))},
+                       {"subject", StageName(stage.kind)},
+                       {"rule", "gate"},
+                       {"verdict", stage.gate},
+                       {"text", stage.reason},
+                       {"certificate", nullptr}});
+  }
+  for (const Task* task : state::TasksInOrder(snapshot, experiment.id)) {
+    if (task->state != State::kSucceeded || task->stop_reason) {
+      AddTask(snapshot, *task, reasons);
+    } else {
+      AddWarnings(snapshot, *task, reasons);
+    }
+  }
+}
+
+// What its state means for the work, and how it may be changed.
+std::string WorkerText(const state::Snapshot& snapshot, const Worker& worker) {
+  const std::string undo =
+      absl::StrCat("; `scmctl workers drain --undo ", worker.id.str(), "` takes it back");
+  switch (worker.state) {
+    case WorkerState::kReady:
+      return worker.strikes == 0
+                 ? "it takes new work"
+                 : absl::StrCat(
+                       "it takes new work; attempts in a row that ended by themselves without a "
+                       "newer checkpoint: ",
+                       worker.strikes);
+    case WorkerState::kDraining:
+      return worker.standing == WorkerState::kDraining
+                 ? absl::StrCat("what it runs moves after a checkpoint, and it gets nothing new",
+                                undo)
+                 : "it goes down once what it runs has saved a checkpoint, and gets nothing new "
+                   "until it is back";
+    case WorkerState::kQuarantined:
+      return absl::StrCat(worker.strikes,
+                          " attempts in a row ended by themselves without a newer checkpoint; it "
+                          "gets nothing new",
+                          undo);
+    case WorkerState::kLost:
+      return absl::StrCat("no word from it since ",
+                          Rfc3339(snapshot.timeline->Stamp(worker.last_seen)),
+                          "; what it ran goes on elsewhere, and any word from it brings it back");
+  }
+  return "";
+}
+
+void AddWorker(const state::Snapshot& snapshot, const Worker& worker, Json& reasons) {
+  reasons.push_back(
+      {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(worker.last_seen)))},
+       {"subject", worker.id.str()},
+       {"rule", nullptr},
+       {"verdict", WorkerStateName(worker.state)},
+       {"text", absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(snapshot, worker))},
+       {"certificate", nullptr}});
+  for (const TaskId& id : *snapshot.open_tasks) {
+    const Task& task = *snapshot.tasks->at(id);
+    if (task.lease && task.lease->worker == worker.id) AddTask(snapshot, task, reasons);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Json> WhyView(const state::Snapshot& snapshot, absl::string_view id) {
+  const std::string text(id);
+  Json reasons = Json::array();
+  if (const auto e = snapshot.experiments->find(ExperimentId(text));
+      e != snapshot.experiments->end()) {
+    AddExperiment(snapshot, *e->second, reasons);
+  } else if (const auto r = snapshot.runs->find(RunId(text)); r != snapshot.runs->end()) {
+    AddTask(snapshot, *snapshot.tasks->at(r->second->task), reasons);
+  } else if (const auto t = snapshot.trials->find(TrialId(text)); t != snapshot.trials->end()) {
+    AddTask(snapshot, *snapshot.tasks->at(snapshot.runs->at(t->second->run)->task), reasons);
+  } else if (const auto k = snapshot.tasks->find(TaskId(text)); k != snapshot.tasks->end()) {
+    AddTask(snapshot, *k->second, reasons);
+  } else if (const auto c = snapshot.certificates->find(CertificateId(text));
+             c != snapshot.certificates->end()) {
+    reasons.push_back(CertificateReason(*c->second));
+  } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
+    AddWorker(snapshot, *w->second, reasons);
+  } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
+    reasons.push_back(
+        {{"at", nullptr},
+         {"subject", text},
+         {"rule", nullptr},
+         {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
+         {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ", b->second->step,
+                               ", attempt ", b->second->attempt,
+                               b->second->damage.empty() ? "" : "; damaged: ", b->second->damage)},
+         {"certificate", nullptr}});
+  } else {
+    return absl::NotFoundError(absl::StrCat("nothing has the id \"", text, "\""));
+  }
+  return Json{{"id", text}, {"reasons", reasons}};
+}
+
+}  // namespace scm::views

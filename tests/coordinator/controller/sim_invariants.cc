@@ -1,0 +1,200 @@
+#include "tests/coordinator/controller/sim_invariants.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/state/accrual.h"
+#include "coordinator/state/persist.h"
+#include "coordinator/views/views.h"
+#include "tests/coordinator/controller/sim_trainer.h"
+
+namespace scm::simulation {
+namespace {
+
+void CheckTask(const state::Snapshot* before, const state::Snapshot& after, const Task& task,
+               std::vector<std::string>& problems) {
+  const auto bad = [&](const std::string& what) {
+    problems.push_back(absl::StrCat(task.id.str(), " (", StateName(task.state), "): ", what));
+  };
+  const Experiment& experiment = *after.experiments->at(task.experiment);
+  if (IsActive(task.state) != task.lease.has_value()) bad("active and a lease are not the same");
+  if (task.lease && task.lease->epoch != task.epoch) bad("its lease has another epoch");
+  if (task.state != State::kFailed && task.retries_spent > experiment.spec->retries.max) {
+    bad("more retries than permitted");
+  }
+  if (IsTerminal(experiment.state) && !IsTerminal(task.state)) bad("its experiment has ended");
+  if (experiment.state == State::kPaused && !IsTerminal(task.state) &&
+      task.state != State::kPaused) {
+    bad("its experiment is paused");
+  }
+  if (task.lease &&
+      static_cast<int64_t>(task.lease->gpus.size()) != state::GpusOf(*experiment.spec, task.kind)) {
+    bad("it has not all of its GPUs");
+  }
+  if (before == nullptr) return;
+  const auto earlier = before->tasks->find(task.id);
+  if (earlier == before->tasks->end()) return;
+  const Task& old = *earlier->second;
+  if (task.epoch < old.epoch || task.attempts < old.attempts) bad("epoch or attempts went back");
+  if (task.lease && old.lease && task.lease->id != old.lease->id && task.epoch <= old.epoch) {
+    bad("a new lease without a new epoch");
+  }
+  if (IsTerminal(old.state) && old.state != task.state) {
+    bad(absl::StrCat("it had ended as ", StateName(old.state)));
+  }
+  if (task.cost + 1e-9 < old.cost || task.seconds + 1e-9 < old.seconds) bad("money went back");
+}
+
+void CheckWorkers(const state::Snapshot& after, std::vector<std::string>& problems) {
+  std::map<WorkerId, int64_t> cpus;
+  std::set<std::pair<WorkerId, int>> gpus;
+  for (const auto& [id, task] : *after.tasks) {
+    if (!task->lease) continue;
+    cpus[task->lease->worker] += after.experiments->at(task->experiment)->spec->resources.cpus;
+    for (const int gpu : task->lease->gpus) {
+      if (!gpus.emplace(task->lease->worker, gpu).second) {
+        problems.push_back(
+            absl::StrCat("GPU ", gpu, " of ", task->lease->worker.str(), " has two leases"));
+      }
+    }
+  }
+  for (const auto& [id, used] : cpus) {
+    if (used > after.workers->at(id)->cpus) {
+      problems.push_back(absl::StrCat(id.str(), " has more leases than CPU slots"));
+    }
+  }
+}
+
+void CheckRun(const Run& run, std::vector<std::string>& problems) {
+  for (size_t i = 1; i < run.validations.size(); ++i) {
+    if (run.validations[i - 1].step >= run.validations[i].step) {
+      problems.push_back(absl::StrCat(run.id.str(), ": validations are not ascending"));
+    }
+  }
+}
+
+// Room for the task on one worker with what is free there.
+bool Fits(const core::WaitingTask& task, const WorkerId& worker, int64_t cpus, size_t gpus) {
+  return !task.never.contains(worker) && task.request.cpus <= cpus &&
+         task.request.gpus <= static_cast<int64_t>(gpus);
+}
+
+}  // namespace
+
+std::vector<std::string> CommitChecker::Check(const state::Snapshot* before,
+                                              const state::Snapshot& after) {
+  std::vector<std::string> problems;
+  for (const auto& [id, task] : *after.tasks) CheckTask(before, after, *task, problems);
+  for (const auto& [id, run] : *after.runs) CheckRun(*run, problems);
+  CheckWorkers(after, problems);
+  return problems;
+}
+
+core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& snapshot,
+                                                absl::Time now) const {
+  core::ScheduleDecision decision = inner_.Decide(snapshot, now);
+  std::map<WorkerId, std::pair<int64_t, std::set<int>>> free;
+  for (const core::WorkerSlots& worker : snapshot.workers) {
+    free[worker.id] = {worker.free_cpus, {worker.free_gpus.begin(), worker.free_gpus.end()}};
+  }
+  std::map<TaskId, const core::WaitingTask*> waiting;
+  for (const core::WaitingTask& task : snapshot.waiting) waiting[task.id] = &task;
+  for (const core::Grant& grant : decision.grants) {
+    const core::WaitingTask& task = *waiting.at(grant.task);
+    if (static_cast<int64_t>(grant.ranks.size()) != task.ranks) {
+      problems.push_back(absl::StrCat(task.id.str(), " got a part of its gang"));
+    }
+    for (const core::Placement& rank : grant.ranks) {
+      auto& [cpus, gpus] = free.at(rank.worker);
+      cpus -= task.request.cpus;
+      for (const int gpu : rank.gpus) {
+        if (gpus.erase(gpu) == 0)
+          problems.push_back(absl::StrCat(task.id.str(), " got a busy GPU"));
+      }
+      if (cpus < 0) problems.push_back(absl::StrCat(task.id.str(), " got a busy CPU slot"));
+    }
+  }
+  for (const core::WaitingTask& task : snapshot.waiting) {
+    if (!decision.waiting_reasons.contains(task.id) || task.not_before > now) continue;
+    if (decision.waiting_reasons.at(task.id).empty()) {
+      problems.push_back(absl::StrCat(task.id.str(), " waits without a reason"));
+    }
+    for (const core::Grant& grant : decision.grants) {
+      const core::WaitingTask& other = *waiting.at(grant.task);
+      if (other.priority >= task.priority) continue;
+      for (const core::Placement& rank : grant.ranks) {
+        const auto& [cpus, gpus] = free.at(rank.worker);
+        if (Fits(task, rank.worker, cpus + other.request.cpus, gpus.size() + rank.gpus.size())) {
+          problems.push_back(absl::StrCat(other.id.str(), " started before ", task.id.str(),
+                                          ", which has a higher priority"));
+        }
+      }
+    }
+  }
+  return decision;
+}
+
+std::string Dump(const state::Snapshot& snapshot) {
+  std::string text;
+  const auto add = [&text](const auto& map) {
+    for (const auto& [id, record] : map)
+      absl::StrAppend(&text, state::ToJson(*record).dump(), "\n");
+  };
+  add(*snapshot.experiments);
+  add(*snapshot.trials);
+  add(*snapshot.runs);
+  for (const auto& [id, task] : *snapshot.tasks) {
+    Json record = state::ToJson(*task);
+    // A restart leaves open how long its worker went on.
+    if (record["lease"].is_object()) record["lease"].erase("unheard_ns");
+    absl::StrAppend(&text, record.dump(), "\n");
+  }
+  add(*snapshot.workers);
+  add(*snapshot.checkpoints);
+  add(*snapshot.artifacts);
+  add(*snapshot.certificates);
+  return text;
+}
+
+std::vector<std::string> CheckMetrics(const state::Snapshot& snapshot, store::StateStore& store) {
+  std::vector<std::string> problems;
+  for (const auto& [id, run] : *snapshot.runs) {
+    const auto bad = [&, name = id.str()](const std::string& what) {
+      problems.push_back(absl::StrCat(name, ": ", what));
+    };
+    const Experiment& experiment = *snapshot.experiments->at(run->experiment);
+    double rate = experiment.spec->training.learning_rate;
+    rate = NumberAt(run->parameters, "training.learning_rate", rate);
+    std::map<std::pair<std::string, int64_t>, int> seen;
+    int64_t last = 0;
+    const auto rows = store.ReadMetrics(id.str(), 0, 1'000'000);
+    const Json view = views::MetricsView(snapshot, id, *rows);
+    for (const Json& point : view["points"]) {
+      const std::string name = StringAt(point, "name");
+      const int64_t step = IntegerAt(point, "step", -1);
+      if (++seen[{name, step}] > 1) bad(absl::StrCat(name, " at step ", step, " is there twice"));
+      last = std::max(last, step);
+      const std::optional<double> value = NumberFromJson(MemberAt(point, "value"));
+      const double want = name == "train_loss" ? TrainLoss(run->seed, rate, step)
+                                               : ValidationLoss(run->seed, rate, step);
+      if (value && std::isfinite(*value) && *value != want) {
+        bad(absl::StrCat(name, " at step ", step, " is ", *value, ", not ", want));
+      }
+    }
+    for (int64_t step = 1; step <= last; ++step) {
+      if (!seen.contains({"train_loss", step})) bad(absl::StrCat("no train_loss at step ", step));
+      if (step % experiment.spec->training.eval_steps == 0 && step < last &&
+          !seen.contains({"validation_loss", step})) {
+        bad(absl::StrCat("no validation_loss at step ", step));
+      }
+    }
+    const Task& task = *snapshot.tasks->at(run->task);
+    if (task.state == State::kSucceeded && !task.stop_reason && last != run->stop_at_step) {
+      bad(absl::StrCat("succeeded, and its rows end at step ", last));
+    }
+  }
+  return problems;
+}
+
+}  // namespace scm::simulation

@@ -1,0 +1,203 @@
+// The coordinator under faults, seed by seed. SCM_SIMULATION_SEEDS says how many (default below),
+// SCM_SIMULATION_SEED runs a single one.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tests/coordinator/controller/sim_cluster.h"
+
+namespace scm::simulation {
+namespace {
+
+constexpr uint64_t kSeeds = 20;
+
+std::vector<uint64_t> Seeds() {
+  uint64_t number = 0;
+  const char* one = std::getenv("SCM_SIMULATION_SEED");
+  if (one != nullptr && absl::SimpleAtoi(one, &number)) return {number};
+  const char* many = std::getenv("SCM_SIMULATION_SEEDS");
+  if (many == nullptr || !absl::SimpleAtoi(many, &number)) number = kSeeds;
+  std::vector<uint64_t> seeds;
+  for (uint64_t seed = 1; seed <= number; ++seed) seeds.push_back(seed);
+  return seeds;
+}
+
+struct ExperimentChoices {
+  std::string search = "grid";
+  int64_t gpus = 0, cpus = 1, priority = 50, retries = 50;
+  std::string stages = "check, sweep, replicate, report";
+  std::string more;
+};
+
+std::string Experiment(const std::string& name, const ExperimentChoices& choices) {
+  return absl::StrCat(
+      "name: ", name, "\nstages: [", choices.stages, "]\n",
+      "model: {base: m.gguf}\ndata: {corpus: c}\n", "trainer: {command: [python3, train.py]}\n",
+      "training: {learning_rate: 1.0e-3, max_steps: 30, warmup_steps: 0, save_steps: 5, "
+      "eval_steps: 5, early_stopping: none}\n",
+      "check: {steps: 5}\n", "sweep: {search: ", choices.search,
+      ", metric: validation_loss, mode: min, max_trials: 4, ",
+      choices.search == "asha" ? "rungs: [5, 10, 30], eta: 2, " : "",
+      "seed: 1, space: {training.learning_rate: {choice: [1.0e-3, 3.0e-4, 1.0e-4, 1.0]}}}\n",
+      "replicate: {seeds: [11, 12, 13]}\n",
+      "abort: {no_convergence: {after_step: 10}, below_random: none}\n",
+      "retries: {max: ", choices.retries, "}\n", "evaluation: {tasks: [a]}\nexport: {}\n",
+      "resources: {gpus: ", choices.gpus, ", cpus: ", choices.cpus,
+      ", priority: ", choices.priority, "}\n", choices.more);
+}
+
+// A cluster and experiments of many shapes, all of which can be placed when every worker is there.
+Scenario Shape(uint64_t seed) {
+  Philox rng(seed, "scenario");
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.hosts.push_back({4, 2});
+  const uint64_t hosts = rng.Below(3);
+  for (uint64_t i = 0; i < hosts; ++i) {
+    scenario.hosts.push_back(
+        {1 + static_cast<int64_t>(rng.Below(4)), static_cast<int64_t>(rng.Below(3))});
+  }
+  const uint64_t experiments = 1 + rng.Below(3);
+  for (uint64_t i = 0; i < experiments; ++i) {
+    ExperimentChoices choices;
+    choices.gpus = static_cast<int64_t>(rng.Below(3));
+    choices.cpus = 1 + static_cast<int64_t>(rng.Below(2));
+    choices.priority = 40 + 10 * static_cast<int64_t>(rng.Below(3));
+    if (rng.Below(2) == 0) choices.stages = "check, sweep, replicate, evaluate, export, report";
+    scenario.experiments.push_back(Experiment(absl::StrCat("x", i), choices));
+  }
+  return scenario;
+}
+
+Scenario Harmless(uint64_t seed) {
+  Scenario scenario = Shape(seed);
+  scenario.faults_for = absl::Minutes(12);
+  scenario.fault_every = absl::Seconds(15);
+  scenario.trainer_fault = 0.15;
+  scenario.harmless = true;
+  scenario.user_acts = seed % 2 == 0;
+  return scenario;
+}
+
+// Everything may happen: other searches, few retries, budgets, failures for good, cancellations.
+Scenario Harmful(uint64_t seed) {
+  Scenario scenario = Harmless(seed);
+  scenario.harmless = false;
+  scenario.user_acts = true;
+  scenario.trainer_fault = 0.3;
+  Philox rng(seed, "harm");
+  for (size_t i = 0; i < scenario.experiments.size(); ++i) {
+    ExperimentChoices choices;
+    choices.search = rng.Below(2) == 0 ? "asha" : "random";
+    choices.gpus = static_cast<int64_t>(rng.Below(2));
+    choices.priority = 40 + 10 * static_cast<int64_t>(rng.Below(3));
+    choices.retries = 3;
+    if (rng.Below(3) == 0) {
+      choices.more = absl::StrCat("budget: {limit: ", 1 + rng.Below(4),
+                                  ", gpu_hour: {default: 2.0}, cpu_hour: 0.5}\n");
+    }
+    if (rng.Below(4) == 0) choices.more += "timeline: {finish_by: 2026-09-21, max_slip_days: 0}\n";
+    scenario.experiments[i] = Experiment(absl::StrCat("x", i), choices);
+  }
+  return scenario;
+}
+
+// What an experiment found, without anything that depends on when or where: the trials in order,
+// the winner, and of each run its seed, end and validations.
+std::string Result(const state::Snapshot& snapshot) {
+  std::string text;
+  for (const auto& [id, e] : *snapshot.experiments) {
+    absl::StrAppend(&text, e->name, " ", StateName(e->state), " winner ", e->winner.dump(), "\n");
+    for (const auto& [run_id, run] : *snapshot.runs) {
+      const Task& task = *snapshot.tasks->at(run->task);
+      if (run->experiment != id) continue;
+      // The absurd trial is aborted, or its `done` overtakes the abort and counts: both are right.
+      if (NumberAt(run->parameters, "training.learning_rate", 0) > 0.5) continue;
+      absl::StrAppend(&text, "  ", StageName(run->stage), " seed ", run->seed, " ",
+                      run->parameters.dump(), " ", StateName(task.state), " ", task.rule);
+      if (task.state == State::kSucceeded) {
+        absl::StrAppend(&text, " step ", run->step, " best ", run->best_step.value_or(-1));
+        for (const ValidationRecord& v : run->validations) {
+          absl::StrAppend(&text, " ", v.step, ":", v.loss.value_or(-1));
+        }
+      }
+      absl::StrAppend(&text, "\n");
+    }
+  }
+  return text;
+}
+
+std::string Joined(const std::vector<std::string>& lines) { return absl::StrJoin(lines, "\n"); }
+
+void ExpectSound(SimCluster& cluster) {
+  EXPECT_EQ(Joined(cluster.problems()), "") << cluster.EventLog();
+  EXPECT_EQ(Joined(CheckMetrics(*cluster.snapshot(), cluster.store())), "") << cluster.EventLog();
+}
+
+void Sum(const SimCluster& cluster, std::map<std::string, int64_t>& sums) {
+  sums["coordinator restarts"] += cluster.restarts();
+  sums["rounds"] += cluster.rounds();
+  sums["hours simulated x 1000"] +=
+      static_cast<int64_t>(1000 * absl::ToDoubleHours(cluster.lasted()));
+  for (const auto& [what, count] : cluster.played()) sums[what] += count;
+}
+
+void Print(const std::map<std::string, int64_t>& sums) {
+  for (const auto& [what, count] : sums) std::printf("  %s: %ld\n", what.c_str(), count);
+}
+
+TEST(Simulation, HarmlessFaultsChangeNoResult) {
+  std::map<std::string, int64_t> sums;
+  for (const uint64_t seed : Seeds()) {
+    SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
+    Scenario calm_scenario = Shape(seed);
+    SimCluster calm(calm_scenario), disturbed(Harmless(seed));
+    calm.Run();
+    disturbed.Run();
+    ExpectSound(calm);
+    ExpectSound(disturbed);
+    EXPECT_EQ(Result(*calm.snapshot()), Result(*disturbed.snapshot()));
+    Sum(disturbed, sums);
+    if (testing::Test::HasFailure()) {
+      std::printf("first failing seed: %lu\n", seed);
+      return;
+    }
+  }
+  Print(sums);
+}
+
+TEST(Simulation, EveryExperimentEndsWhateverHappens) {
+  std::map<std::string, int64_t> sums;
+  for (const uint64_t seed : Seeds()) {
+    SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
+    SimCluster cluster(Harmful(seed));
+    cluster.Run();
+    ExpectSound(cluster);
+    for (const auto& [id, e] : *cluster.snapshot()->experiments) {
+      ++sums[absl::StrCat("experiments ", StateName(e->state))];
+    }
+    Sum(cluster, sums);
+    if (testing::Test::HasFailure()) {
+      std::printf("first failing seed: %lu\n", seed);
+      return;
+    }
+  }
+  Print(sums);
+}
+
+TEST(Simulation, TheSameSeedGivesTheSameEvents) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    SimCluster first(Harmful(seed)), second(Harmful(seed));
+    first.Run();
+    second.Run();
+    EXPECT_EQ(first.EventLog(), second.EventLog()) << "seed " << seed;
+    EXPECT_EQ(Dump(*first.snapshot()), Dump(*second.snapshot())) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace scm::simulation

@@ -1,0 +1,320 @@
+// Adapters, checkpoints and merged models on disk, with the real model.
+#include "common/files.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/sub.h>
+
+#include <cmath>
+#include <memory>
+
+#include "common/rng.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/open_model.h"
+#include "tests/trainer/loop/tiny_model.h"
+#include "trainer/data/packing.h"
+#include "trainer/export/export_job.h"
+#include "trainer/export/merge.h"
+#include "trainer/loop/adapter_file.h"
+#include "trainer/loop/adapter_readme.h"
+#include "trainer/loop/checkpoint_io.h"
+
+namespace scm::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::unique_ptr<LlamaModel> LoadTiny(const std::string& dir) {
+  const auto source = model::OpenModel(dir);
+  EXPECT_TRUE(source.ok()) << source.status();
+  auto model = MakeLlamaModel(**source, Precision::kFloat32, "cpu");
+  EXPECT_TRUE(model.ok()) << model.status();
+  return std::move(*model);
+}
+
+// Adapters that change the model: B is not zero.
+void RandomizeAdapters(LlamaModel* model) {
+  Philox rng(3, "adapters");
+  for (AdapterPair& pair : model->adapters()) {
+    for (at::Tensor* tensor : {&pair.a, &pair.b}) {
+      for (int64_t i = 0; i < tensor->numel(); ++i) {
+        tensor->data_ptr<float>()[i] = static_cast<float>(0.2 * rng.Normal());
+      }
+    }
+  }
+}
+
+Batch SmallBatch() {
+  static const TokenExample* const kExample = [] {
+    auto* example = new TokenExample();
+    for (int32_t i = 0; i < 20; ++i) example->tokens.push_back((i * 37) % 256);
+    return example;
+  }();
+  return LayOutRows({{kExample}});
+}
+
+class Files : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::WriteTinyModel(root() + "/model");
+    model_ = LoadTiny(root() + "/model");
+    ASSERT_TRUE(model_->AddLora(config_, 7).ok());
+    RandomizeAdapters(model_.get());
+    ASSERT_TRUE(MakeDirectories(root() + "/adapter").ok());
+    const absl::Status written = WriteAdapter(root() + "/adapter", config_, "base", model_.get());
+    ASSERT_TRUE(written.ok()) << written;
+  }
+  std::string root() const { return directory_.path(); }
+  // The written adapter_config.json with one key changed.
+  void ChangeConfig(const char* key, const Json& value) {
+    if (original_.empty()) original_ = ReadFile(root() + "/adapter/adapter_config.json").value();
+    Json changed = *ParseJson(original_, "adapter_config.json");
+    changed[key] = value;
+    ASSERT_TRUE(WriteFileAtomically(root() + "/adapter/adapter_config.json", changed.dump()).ok());
+  }
+  // The adapter as the evaluator reads it, and as the export does.
+  absl::Status Scored() {
+    return LoadAdapter(root() + "/adapter", LoadTiny(root() + "/model").get());
+  }
+  absl::Status Merged() {
+    return WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
+  }
+
+  testing::TemporaryDirectory directory_;
+  LoraConfig config_{4, 8, 0.1, {"q_proj", "down_proj"}};
+  std::unique_ptr<LlamaModel> model_;
+  std::string original_;
+};
+
+TEST_F(Files, AdapterComesBackAsItWasWritten) {
+  const auto other = LoadTiny(root() + "/model");
+  const absl::Status loaded = LoadAdapter(root() + "/adapter", other.get());
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  ASSERT_EQ(other->adapters().size(), 4u);
+  for (size_t i = 0; i < other->adapters().size(); ++i) {
+    EXPECT_TRUE(at::equal(other->adapters()[i].a, model_->adapters()[i].a));
+    EXPECT_TRUE(at::equal(other->adapters()[i].b, model_->adapters()[i].b));
+  }
+  const auto file = OpenAdapter(root() + "/adapter", model_->config());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->config.r, 4);
+  EXPECT_EQ(file->config.alpha, 8);
+  EXPECT_EQ(file->config.target_modules, config_.target_modules);
+  EXPECT_EQ(file->config.only.size(), 4u);
+}
+
+TEST_F(Files, RefusesAdaptersItWouldMisread) {
+  const std::pair<const char*, Json> changes[] = {{"use_dora", true},
+                                                  {"use_rslora", true},
+                                                  {"peft_type", "IA3"},
+                                                  {"bias", "all"},
+                                                  {"rank_pattern", {{"q_proj", 8}}},
+                                                  {"modules_to_save", {"lm_head"}},
+                                                  {"target_modules", "all-linear"},
+                                                  {"target_modules", "("},
+                                                  {"target_modules", Json::array()},
+                                                  {"target_modules", {"lm_head"}},
+                                                  {"target_modules", 3},
+                                                  {"init_lora_weights", "pissa"},
+                                                  {"init_lora_weights", "pissa_niter_16"},
+                                                  {"init_lora_weights", "OLoRA"},
+                                                  {"init_lora_weights", "corda"},
+                                                  {"init_lora_weights", "loftq"},
+                                                  {"alora_invocation_tokens", {5, 6}},
+                                                  {"use_qalora", true},
+                                                  {"a_later_invention", 1},
+                                                  {"r", 0}};
+  for (const auto& [key, value] : changes) {
+    SCOPED_TRACE(Json({{key, value}}).dump());
+    ChangeConfig(key, value);
+    for (const absl::Status& status : {Scored(), Merged()}) {
+      ASSERT_FALSE(status.ok());
+      EXPECT_THAT(std::string(status.message()), HasSubstr(key));
+    }
+  }
+}
+
+// What peft reads the same way, whoever reads it here.
+TEST_F(Files, AcceptsWhatMeansTheSame) {
+  const std::pair<const char*, Json> changes[] = {
+      {"init_lora_weights", "gaussian"},
+      {"init_lora_weights", nullptr},
+      {"init_lora_weights", "orthogonal"},
+      {"init_lora_weights", "eva"},
+      {"peft_version", "0.21.2"},
+      {"target_modules", R"(.*\.(q|down)_proj)"},
+      {"target_modules", {"self_attn.q_proj", "mlp.down_proj", "no_such_module"}},
+      {"target_modules",
+       {"model.layers.1.mlp.down_proj", "model.layers.0.self_attn.q_proj",
+        "model.layers.0.mlp.down_proj", "model.layers.1.self_attn.q_proj"}}};
+  for (const auto& [key, value] : changes) {
+    SCOPED_TRACE(Json({{key, value}}).dump());
+    ChangeConfig(key, value);
+    EXPECT_EQ(Scored(), absl::OkStatus());
+    EXPECT_EQ(Merged(), absl::OkStatus());
+  }
+}
+
+// Both are 8 in peft.
+TEST_F(Files, AbsentNumbersArePeftsDefaults) {
+  const std::string path = root() + "/adapter/adapter_config.json";
+  Json config = *ParseJson(ReadFile(path).value(), path);
+  config.erase("lora_alpha");
+  ASSERT_TRUE(WriteFileAtomically(path, config.dump()).ok());
+  const auto file = OpenAdapter(root() + "/adapter", model_->config());
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->config.alpha, 8);
+  config.erase("r");
+  ASSERT_TRUE(WriteFileAtomically(path, config.dump()).ok());
+  EXPECT_THAT(std::string(Scored().message()), HasSubstr("shape [4, 32], but"));
+  EXPECT_THAT(std::string(Scored().message()), HasSubstr("[8, 32]"));
+}
+
+// A pair too few or too many, to score as to merge; each message names both files.
+TEST_F(Files, RefusesAdaptersWhoseFilesDisagree) {
+  const struct {
+    Json targets;
+    const char* message;
+  } cases[] = {{Json::array({"q_proj", "down_proj", "up_proj"}), "there is no tensor"},
+               {Json::array({"q_proj"}), "holds the tensor"},
+               {Json::array({"model.layers.0.self_attn.q_proj", "down_proj"}), "holds the tensor"}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.targets.dump());
+    ChangeConfig("target_modules", c.targets);
+    for (const absl::Status& status : {Scored(), Merged()}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_THAT(std::string(status.message()), HasSubstr(c.message));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("adapter_model.safetensors"));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("adapter_config.json"));
+    }
+  }
+}
+
+// An adapter of some layers only scores as its merged model does.
+TEST_F(Files, AnAdapterMayLeaveLayersOut) {
+  LoraConfig some = config_;
+  some.only = {"model.layers.1.self_attn.q_proj", "model.layers.0.mlp.down_proj"};
+  ASSERT_TRUE(model_->AddLora(some, 7).ok());
+  ASSERT_EQ(model_->adapters().size(), 2u);
+  RandomizeAdapters(model_.get());
+  ASSERT_TRUE(WriteAdapter(root() + "/adapter", config_, "base", model_.get()).ok());
+  ChangeConfig("target_modules", Json(some.only));
+  ASSERT_EQ(Merged(), absl::OkStatus());
+  const auto other = LoadTiny(root() + "/model");
+  const absl::Status loaded = LoadAdapter(root() + "/adapter", other.get());
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  const at::Tensor expected = LoadTiny(root() + "/merged")->Logits(SmallBatch()).value();
+  const at::Tensor found = other->Logits(SmallBatch()).value();
+  EXPECT_LT(at::sub(expected, found).abs().max().item<double>(), 1e-4);
+  other->EnableAdapters(false);
+  EXPECT_GT(at::sub(expected, other->Logits(SmallBatch()).value()).abs().max().item<double>(),
+            1e-2);
+}
+
+// What stands in the folder says how to open it, and why not where a GGUF file is the base.
+TEST_F(Files, TheReadmeSaysHowToOpenTheAdapter) {
+  const std::string readme = ReadFile(root() + "/adapter/README.md").value();
+  EXPECT_THAT(readme, HasSubstr("AutoPeftModelForCausalLM.from_pretrained"));
+  const std::string gguf = AdapterReadme("/models/x.gguf");
+  EXPECT_THAT(gguf, HasSubstr("cannot open this adapter by itself"));
+  EXPECT_THAT(gguf, HasSubstr("from_pretrained(\"/models\", gguf_file=\"x.gguf\")"));
+}
+
+TEST_F(Files, RefusesAnAdapterOfAnotherShape) {
+  const auto other = LoadTiny(root() + "/model");
+  LoraConfig larger = config_;
+  larger.r = 8;
+  ASSERT_TRUE(other->AddLora(larger, 1).ok());
+  const absl::Status status = ReadAdapterWeights(root() + "/adapter", other.get());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has shape [4, 32], expected [8, 32]"));
+  LoraConfig fewer = config_;
+  fewer.target_modules = {"q_proj"};
+  ASSERT_TRUE(other->AddLora(fewer, 1).ok());
+  EXPECT_EQ(ReadAdapterWeights(root() + "/adapter", other.get()).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(Files, CheckpointComesBackBitForBit) {
+  AdamW optimizer(model_->adapters(), {});
+  Philox rng(9, "moments");
+  for (AdamW::Slot& slot : optimizer.slots()) {
+    slot.exp_avg.fill_(rng.Normal());
+    slot.exp_avg_sq.fill_(rng.Uniform());
+  }
+  CheckpointWriter writer(root() + "/work", config_, "base", model_.get());
+  TrainingState state;
+  state.step = 40;
+  state.cursor = {3, 17};
+  state.fingerprint = "f";
+  state.best_loss = 0.1 + 0.2;
+  for (int repeat = 0; repeat < 2; ++repeat) {  // the second replaces the first
+    const auto dir = writer.Save(state, optimizer);
+    ASSERT_TRUE(dir.ok()) << dir.status();
+    EXPECT_EQ(*dir, root() + "/work/checkpoints/step-40");
+  }
+  EXPECT_EQ(ListDirectory(root() + "/work/checkpoints").value(),
+            std::vector<std::string>{"step-40"});
+  const auto other = LoadTiny(root() + "/model");
+  ASSERT_TRUE(other->AddLora(config_, 99).ok());
+  AdamW fresh(other->adapters(), {});
+  const auto read = ReadCheckpoint(root() + "/work/checkpoints/step-40", other.get(), &fresh);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(TrainingStateToJson(*read).dump(), TrainingStateToJson(state).dump());
+  for (size_t i = 0; i < fresh.slots().size(); ++i) {
+    EXPECT_TRUE(at::equal(*fresh.slots()[i].parameter, *optimizer.slots()[i].parameter));
+    EXPECT_TRUE(at::equal(fresh.slots()[i].exp_avg, optimizer.slots()[i].exp_avg));
+    EXPECT_TRUE(at::equal(fresh.slots()[i].exp_avg_sq, optimizer.slots()[i].exp_avg_sq));
+  }
+}
+
+TEST_F(Files, MergedModelAnswersLikeBasePlusAdapter) {
+  const absl::Status merged =
+      WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
+  ASSERT_TRUE(merged.ok()) << merged;
+  const auto whole = LoadTiny(root() + "/merged");
+  const at::Tensor expected = model_->Logits(SmallBatch()).value();
+  const at::Tensor found = whole->Logits(SmallBatch()).value();
+  EXPECT_LT(at::sub(expected, found).abs().max().item<double>(), 1e-4);
+  model_->EnableAdapters(false);
+  EXPECT_GT(at::sub(model_->Logits(SmallBatch()).value(), found).abs().max().item<double>(), 1e-2)
+      << "the adapter changes nothing, so the comparison above says nothing";
+  const auto source = model::OpenModel(root() + "/merged");
+  ASSERT_TRUE(source.ok());
+  EXPECT_TRUE((*source)->MakeTokenizer().ok());
+}
+
+TEST_F(Files, MergeRefusesAnAdapterOfAnotherModel) {
+  const std::string path = root() + "/adapter/adapter_model.safetensors";
+  std::string content = ReadFile(path).value();
+  for (size_t at = 0; (at = content.find("layers.1.", at)) != std::string::npos; ++at) {
+    content.replace(at, 9, "layers.7.");
+  }
+  ASSERT_TRUE(WriteFileAtomically(path, content).ok());
+  const absl::Status merged =
+      WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
+  EXPECT_EQ(merged.code(), absl::StatusCode::kInvalidArgument) << merged;
+}
+
+TEST_F(Files, BestCheckpointHasTheLowestValidationLoss) {
+  std::vector<JobInput> inputs;
+  for (const double loss : {2.0, 1.0, 3.0}) {
+    TrainingState state;
+    state.step = state.validated_step = 4;
+    state.fingerprint = "f";
+    state.validation = ValidationResult{loss, std::nullopt};
+    JobInput input{"checkpoint", "r-1", static_cast<int64_t>(inputs.size()), 4,
+                   root() + "/c" + std::to_string(inputs.size())};
+    ASSERT_TRUE(MakeDirectories(input.dir).ok());
+    ASSERT_TRUE(
+        WriteFileAtomically(input.dir + "/training_state.json", TrainingStateToJson(state).dump())
+            .ok());
+    inputs.push_back(input);
+  }
+  EXPECT_EQ(BestCheckpoint(inputs)->seed, 1);
+  EXPECT_FALSE(BestCheckpoint({}).ok());
+  EXPECT_FALSE(BestCheckpoint({{"evaluation", "", 0, 0, "/x"}}).ok());
+}
+
+}  // namespace
+}  // namespace scm::trainer

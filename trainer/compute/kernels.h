@@ -1,0 +1,114 @@
+// The numeric operations of the compute core. Two implementations: CpuKernels (own vector code, one
+// table per instruction set, trainer/cpu) and AtenKernels (plain ATen operations, which any device
+// runs and which the tests compare the fast one with). Tensors are 2-D [tokens, features] with unit
+// stride in the last dimension unless said otherwise; rows may be strided. Activations have the
+// model's type (fp32 or bf16), adapters, log-sum-exps and the gradient of the residual stream fp32.
+// One owner, one thread.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "trainer/compute/cpu/functions.h"
+#include "trainer/compute/dropout.h"
+
+namespace scm::trainer {
+
+// A frozen matrix [out, in]. Kernels that read another form faster make it in Pack, and drop
+// `plain`.
+struct FrozenMatrix {
+  FrozenMatrix() = default;
+  FrozenMatrix(at::Tensor matrix)  // NOLINT: a plain tensor is one
+      : plain(std::move(matrix)), out(plain.size(0)), in(plain.size(1)) {}
+
+  at::Tensor plain;
+  at::Tensor forward, backward;  // for x·wᵀ and for dy·w
+  int64_t out = 0, in = 0;
+};
+
+// The low-rank part of one linear layer: scale · u·bᵀ, u = (mask ∘ x)·aᵀ.
+struct LoraTerm {
+  at::Tensor u;  // [tokens, r] fp32
+  at::Tensor b;  // [out, r]
+  float scale = 1;
+};
+
+// dx += dy·w; both may be several pairs that sum into one dx.
+struct GradientTerm {
+  at::Tensor dy;  // [tokens, out]
+  FrozenMatrix w;
+};
+
+struct AttentionShape {
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+};
+
+class Kernels {
+ public:
+  virtual ~Kernels() = default;
+
+  // y = x / √(mean x² + eps), rounded to the type of x, times w.
+  virtual void RmsNorm(const at::Tensor& x, const at::Tensor& w, double eps, at::Tensor& y) = 0;
+  // dx (fp32, contiguous) += the gradient for dy.
+  virtual void RmsNormBackward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
+                               double eps, at::Tensor& dx) = 0;
+
+  // Brings w into the form that Linear, and with `backward` LinearBackward, read fastest. Costs
+  // memory and time once; called again it does nothing.
+  virtual void Pack(FrozenMatrix* /*w*/, bool /*backward*/) {}
+  // y = residual + x·wᵀ + the low-rank part. `lora` may be null, `residual` undefined or y itself.
+  virtual void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
+                      const at::Tensor& residual, at::Tensor& y) = 0;
+  // dx = Σ terms (overwrites; any type).
+  virtual void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) = 0;
+
+  // u = (mask ∘ x)·aᵀ with a [r, in].
+  virtual void LoraDown(const at::Tensor& x, const at::Tensor& a, const Dropout& dropout,
+                        at::Tensor& u) = 0;
+  // du = scale · dy·b.
+  virtual void LoraUpBackward(const at::Tensor& dy, const at::Tensor& b, float scale,
+                              at::Tensor& du) = 0;
+  // grad_b += scale · dyᵀ·u, grad_a += duᵀ·(mask ∘ x).
+  virtual void LoraGradients(const at::Tensor& dy, const at::Tensor& u, float scale,
+                             const at::Tensor& du, const at::Tensor& x, const Dropout& dropout,
+                             at::Tensor& grad_a, at::Tensor& grad_b) = 0;
+  // dx += mask ∘ (du·a).
+  virtual void LoraDownBackward(const at::Tensor& du, const at::Tensor& a, const Dropout& dropout,
+                                at::Tensor& dx) = 0;
+
+  // Rotates the first `heads` heads of every row of x in place. positions is int32 [tokens], cos
+  // and sin are fp32 [positions, head_dim / 2]. `inverse` rotates back (the gradient).
+  virtual void Rope(at::Tensor& x, int64_t heads, int64_t head_dim, const at::Tensor& positions,
+                    const at::Tensor& cos, const at::Tensor& sin, bool inverse) = 0;
+  // qkv rows hold queries, keys and values; out [tokens, heads·d]; lse fp32 [heads, tokens] may be
+  // undefined. Documents that share a prefix are for the forward pass only.
+  virtual void Attention(const at::Tensor& qkv, const AttentionShape& shape,
+                         const std::vector<TokenSpan>& documents, at::Tensor& out,
+                         at::Tensor& lse) = 0;
+  virtual void AttentionBackward(const at::Tensor& qkv, const at::Tensor& out,
+                                 const at::Tensor& lse, const at::Tensor& grad_out,
+                                 const AttentionShape& shape,
+                                 const std::vector<TokenSpan>& documents, at::Tensor& grad_qkv) = 0;
+
+  // act = silu(gate) ∘ up. All contiguous.
+  virtual void SwiGlu(const at::Tensor& gate, const at::Tensor& up, at::Tensor& act) = 0;
+  // gate and up become their gradients.
+  virtual void SwiGluBackward(const at::Tensor& dact, at::Tensor& gate, at::Tensor& up) = 0;
+
+  // Per row: losses (fp32) = −log softmax(logits)[label]; logits (fp32, contiguous) become
+  // gradient_scale · d loss / d logits. labels is int64.
+  virtual void CrossEntropy(at::Tensor& logits, const at::Tensor& labels, double gradient_scale,
+                            at::Tensor& losses) = 0;
+  // Per row of fp32 logits: log Σ exp, and the first arg-max (int64).
+  virtual void LogSumExp(const at::Tensor& logits, at::Tensor& log_sum, at::Tensor& arg_max) = 0;
+};
+
+std::unique_ptr<Kernels> MakeAtenKernels();
+// `table` null = the best instruction set of this machine.
+std::unique_ptr<Kernels> MakeCpuKernels(const CpuFunctions* table = nullptr);
+
+}  // namespace scm::trainer

@@ -1,0 +1,148 @@
+// The backward pass over a frozen base: no gradient of a base weight is formed, nothing is saved
+// for one, and the pass ends at the lowest adapter. Normalised inputs are computed again.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+
+#include "trainer/compute/llama_model.h"
+
+namespace scm::trainer {
+namespace {
+
+constexpr int64_t kLossRows = 256;  // rows of logits that exist at a time
+
+}  // namespace
+
+LossResult LlamaModelImpl::LossAndGradient(const TokenPlan& plan, const at::Tensor& x,
+                                           double gradient_scale, at::Tensor& grad_x) {
+  LossResult result;
+  result.labels = static_cast<int64_t>(plan.labels.size());
+  grad_x.zero_();
+  if (plan.labels.empty()) return result;
+  std::vector<int64_t> tokens, targets;
+  for (const TokenPlan::Label& label : plan.labels) {
+    tokens.push_back(label.token);
+    targets.push_back(label.target);
+  }
+  const at::Tensor index = at::tensor(tokens, at::kLong).to(device_);
+  const at::Tensor labels = at::tensor(targets, at::kLong).to(device_);
+  const at::Tensor rows = x.index_select(0, index);
+  at::Tensor normed = at::empty_like(rows);
+  kernels_->RmsNorm(rows, weights_.norm, config_.rms_norm_eps, normed);
+  const int64_t n = rows.size(0);
+  at::Tensor losses = Empty({n}, at::kFloat), grad_normed = Empty({n, config_.hidden}, at::kFloat);
+  at::Tensor buffer = Empty({std::min(n, kLossRows), config_.vocabulary}, at::kFloat);
+  for (int64_t begin = 0; begin < n; begin += kLossRows) {
+    const int64_t count = std::min(kLossRows, n - begin);
+    at::Tensor logits = buffer.narrow(0, 0, count);
+    kernels_->Linear(normed.narrow(0, begin, count), weights_.head, nullptr, at::Tensor(), logits);
+    at::Tensor part = losses.narrow(0, begin, count);
+    kernels_->CrossEntropy(logits, labels.narrow(0, begin, count), gradient_scale, part);
+    at::Tensor grad = grad_normed.narrow(0, begin, count);
+    kernels_->LinearBackward({{logits, weights_.head}}, grad);
+  }
+  at::Tensor grad_rows = at::zeros_like(grad_normed);
+  kernels_->RmsNormBackward(grad_normed, rows, weights_.norm, config_.rms_norm_eps, grad_rows);
+  grad_x.index_copy_(0, index, grad_rows);
+  const at::Tensor host = losses.to(at::kCPU);
+  const float* values = host.const_data_ptr<float>();
+  for (int64_t i = 0; i < n; ++i) result.loss_sum += values[i];
+  return result;
+}
+
+// Gradients of one module's adapter, and its share of dx (null: not wanted).
+void LlamaModelImpl::ProjectBackward(const Pass& pass, int64_t layer, Module module,
+                                     LayerState* state, const at::Tensor& dy, const at::Tensor& x,
+                                     at::Tensor* dx) {
+  AdapterPair* pair = Adapter(layer, module);
+  if (pair == nullptr) return;
+  const int64_t n = pass.tokens();
+  const float scale = static_cast<float>(lora_.alpha / static_cast<double>(lora_.r));
+  const Dropout dropout = DropoutOf(pass, layer, module);
+  const at::Tensor u = state->u[module].narrow(0, 0, n);
+  at::Tensor du = work_.du.narrow(0, 0, n);
+  kernels_->LoraUpBackward(dy, pair->b, scale, du);
+  kernels_->LoraGradients(dy, u, scale, du, x, dropout, pair->grad_a, pair->grad_b);
+  if (dx != nullptr) kernels_->LoraDownBackward(du, pair->a, dropout, *dx);
+}
+
+void LlamaModelImpl::MlpBackward(const Pass& pass, int64_t layer, LayerState* state,
+                                 at::Tensor& grad_x) {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const int64_t n = pass.tokens();
+  const bool below = layer > 0 || AnyAdapter(layer, {kQ, kK, kV, kO});
+  if (!below && !AnyAdapter(layer, {kGate, kUp, kDown})) return;
+  at::Tensor gate = state->gate.narrow(0, 0, n), up = state->up.narrow(0, 0, n);
+  at::Tensor x_mid = state->x_mid.narrow(0, 0, n), grad_act = work_.grad_act.narrow(0, 0, n);
+  at::Tensor act = work_.act.narrow(0, 0, n), normed = work_.normed.narrow(0, 0, n);
+  const bool inner = below || AnyAdapter(layer, {kGate, kUp});
+  if (inner) kernels_->LinearBackward({{grad_x, w.down}}, grad_act);
+  if (AnyAdapter(layer, {kDown})) {
+    kernels_->SwiGlu(gate, up, act);
+    ProjectBackward(pass, layer, kDown, state, grad_x, act, inner ? &grad_act : nullptr);
+  }
+  if (!inner) return;
+  kernels_->SwiGluBackward(grad_act, gate, up);
+  at::Tensor grad_normed = work_.grad_normed.narrow(0, 0, n);
+  if (below) kernels_->LinearBackward({{gate, w.gate}, {up, w.up}}, grad_normed);
+  if (AnyAdapter(layer, {kGate, kUp})) {
+    kernels_->RmsNorm(x_mid, w.post_norm, config_.rms_norm_eps, normed);
+    at::Tensor* dx = below ? &grad_normed : nullptr;
+    ProjectBackward(pass, layer, kGate, state, gate, normed, dx);
+    ProjectBackward(pass, layer, kUp, state, up, normed, dx);
+  }
+  if (below) {
+    kernels_->RmsNormBackward(grad_normed, x_mid, w.post_norm, config_.rms_norm_eps, grad_x);
+  }
+}
+
+void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, LayerState* state,
+                                            at::Tensor& grad_x) {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const int64_t n = pass.tokens(), d = shape_.head_dim;
+  const bool below = layer > 0, qkv_adapters = AnyAdapter(layer, {kQ, kK, kV});
+  if (!below && !qkv_adapters && !AnyAdapter(layer, {kO})) return;
+  const at::Tensor attention = state->attention.narrow(0, 0, n);
+  at::Tensor grad_attention = work_.grad_attention.narrow(0, 0, n);
+  const bool inner = below || qkv_adapters;
+  if (inner) kernels_->LinearBackward({{grad_x, w.o}}, grad_attention);
+  ProjectBackward(pass, layer, kO, state, grad_x, attention, inner ? &grad_attention : nullptr);
+  if (!inner) return;
+  const at::Tensor lse = state->lse.narrow(0, 0, shape_.heads * n).view({shape_.heads, n});
+  at::Tensor grad_qkv = work_.grad_qkv.narrow(0, 0, n);
+  kernels_->AttentionBackward(state->qkv.narrow(0, 0, n), attention, lse, grad_attention, shape_,
+                              pass.plan->documents, grad_qkv);
+  kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.positions, cos_, sin_, true);
+  const at::Tensor x = state->x.narrow(0, 0, n);
+  at::Tensor grad_normed = work_.grad_normed.narrow(0, 0, n);
+  const int64_t q = shape_.heads * d, kv = shape_.kv_heads * d;
+  const at::Tensor grad_q = grad_qkv.narrow(1, 0, q), grad_k = grad_qkv.narrow(1, q, kv);
+  const at::Tensor grad_v = grad_qkv.narrow(1, q + kv, kv);
+  if (below) {
+    kernels_->LinearBackward({{grad_q, w.q}, {grad_k, w.k}, {grad_v, w.v}}, grad_normed);
+  }
+  if (qkv_adapters) {
+    at::Tensor normed = work_.normed.narrow(0, 0, n);
+    kernels_->RmsNorm(x, w.input_norm, config_.rms_norm_eps, normed);
+    at::Tensor* dx = below ? &grad_normed : nullptr;
+    ProjectBackward(pass, layer, kQ, state, grad_q, normed, dx);
+    ProjectBackward(pass, layer, kK, state, grad_k, normed, dx);
+    ProjectBackward(pass, layer, kV, state, grad_v, normed, dx);
+  }
+  if (below) {
+    kernels_->RmsNormBackward(grad_normed, x, w.input_norm, config_.rms_norm_eps, grad_x);
+  }
+}
+
+void LlamaModelImpl::Backward(const Pass& pass, at::Tensor& grad_x) {
+  for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
+    LayerState* state = &states_[static_cast<size_t>(layer)];
+    MlpBackward(pass, layer, state, grad_x);
+    AttentionBlockBackward(pass, layer, state, grad_x);
+  }
+}
+
+}  // namespace scm::trainer

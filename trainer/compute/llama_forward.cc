@@ -1,0 +1,82 @@
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
+
+#include "trainer/compute/llama_model.h"
+
+namespace scm::trainer {
+
+void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
+                             const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
+                             at::Tensor& y) {
+  const AdapterPair* pair = enabled_ ? Adapter(layer, module) : nullptr;
+  if (pair == nullptr) {
+    kernels_->Linear(x, w, nullptr, residual, y);
+    return;
+  }
+  LoraTerm lora;
+  lora.u = state->u[module].narrow(0, 0, x.size(0));
+  lora.b = pair->b;
+  lora.scale = static_cast<float>(lora_.alpha / static_cast<double>(lora_.r));
+  kernels_->LoraDown(x, pair->a, DropoutOf(pass, layer, module), lora.u);
+  kernels_->Linear(x, w, &lora, residual, y);
+}
+
+void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* state,
+                                const at::Tensor& x) {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  at::Tensor y = state->qkv.narrow(0, 0, x.size(0));
+  const int64_t q = shape_.heads * shape_.head_dim, kv = shape_.kv_heads * shape_.head_dim;
+  at::Tensor queries = y.narrow(1, 0, q), keys = y.narrow(1, q, kv),
+             values = y.narrow(1, q + kv, kv);
+  Project(pass, layer, kQ, state, x, w.q, at::Tensor(), queries);
+  Project(pass, layer, kK, state, x, w.k, at::Tensor(), keys);
+  Project(pass, layer, kV, state, x, w.v, at::Tensor(), values);
+}
+
+void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* state,
+                                  at::Tensor& x_out) {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const int64_t n = pass.tokens();
+  at::Tensor x = state->x.narrow(0, 0, n), x_mid = state->x_mid.narrow(0, 0, n);
+  at::Tensor normed = work_.normed.narrow(0, 0, n), qkv = state->qkv.narrow(0, 0, n);
+  at::Tensor attention = state->attention.narrow(0, 0, n);
+  kernels_->RmsNorm(x, w.input_norm, config_.rms_norm_eps, normed);
+  ProjectQkv(pass, layer, state, normed);
+  kernels_->Rope(qkv, shape_.heads + shape_.kv_heads, shape_.head_dim, pass.positions, cos_, sin_,
+                 false);
+  at::Tensor lse;
+  if (pass.keep) lse = state->lse.narrow(0, 0, shape_.heads * n).view({shape_.heads, n});
+  kernels_->Attention(qkv, shape_, pass.plan->documents, attention, lse);
+  Project(pass, layer, kO, state, attention, w.o, x, x_mid);
+
+  at::Tensor gate = state->gate.narrow(0, 0, n), up = state->up.narrow(0, 0, n);
+  at::Tensor act = work_.act.narrow(0, 0, n);
+  kernels_->RmsNorm(x_mid, w.post_norm, config_.rms_norm_eps, normed);
+  Project(pass, layer, kGate, state, normed, w.gate, at::Tensor(), gate);
+  Project(pass, layer, kUp, state, normed, w.up, at::Tensor(), up);
+  kernels_->SwiGlu(gate, up, act);
+  Project(pass, layer, kDown, state, act, w.down, x_mid, x_out);
+}
+
+at::Tensor LlamaModelImpl::Forward(const Pass& pass) {
+  const int64_t n = pass.tokens(), layers = config_.layers;
+  ReserveForward(n);
+  const int64_t kept = pass.keep ? layers : 1;
+  for (int64_t i = 0; i < kept; ++i) Reserve(&states_[static_cast<size_t>(i)], n);
+  const at::Tensor ids =
+      at::tensor(pass.plan->tokens, at::kInt).to(at::kLong).to(weights_.embedding.device());
+  at::Tensor x = states_[0].x.narrow(0, 0, n);
+  at::index_select_out(x, weights_.embedding, 0, ids);
+  for (int64_t i = 0; i < layers; ++i) {
+    LayerState* state = &states_[static_cast<size_t>(pass.keep ? i : 0)];
+    const bool last = i + 1 == layers;
+    at::Tensor& next =
+        last ? work_.x_out : (pass.keep ? states_[static_cast<size_t>(i + 1)].x : state->x);
+    at::Tensor out = next.narrow(0, 0, n);
+    LayerForward(pass, i, state, out);
+  }
+  return work_.x_out.narrow(0, 0, n);
+}
+
+}  // namespace scm::trainer

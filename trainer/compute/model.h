@@ -1,0 +1,97 @@
+// The compute core as the training loop and the evaluator see it: a Llama-architecture model with a
+// frozen base and LoRA adapters, with a hand-written forward and backward pass. One owner, one
+// thread (the kernels inside use the OpenMP threads of the process). No Python, no Protobuf, no
+// autograd.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/llama_config.h"
+
+namespace scm::model {
+class ModelSource;  // model/model_source.h
+}
+
+namespace scm::trainer {
+
+enum class Precision { kFloat32, kBFloat16 };
+
+struct LoraConfig {
+  int64_t r = 16;
+  double alpha = 32;  // the product is scaled by alpha / r
+  double dropout = 0.1;
+  // Any of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj.
+  std::vector<std::string> target_modules;
+  // Of these only the ones named here ("model.layers.0.self_attn.q_proj"); empty = in every layer.
+  std::vector<std::string> only = {};
+};
+
+// One adapter pair of one linear layer, in PEFT's naming and layout, always fp32:
+// name "base_model.model.model.layers.0.self_attn.q_proj"; a: [r, in], b: [out, r].
+struct AdapterPair {
+  std::string name;
+  at::Tensor a, b;
+  at::Tensor grad_a, grad_b;  // same shapes; accumulated by Backward, cleared by ZeroGradients
+};
+
+// Token rows for one pass. All rows have the same length; padding is on the right. In a packed row
+// several documents follow each other: `segment` numbers them (0, 1, …), attention stays within a
+// segment and positions restart there; padding has segment −1.
+struct Batch {
+  int64_t rows = 0, length = 0;
+  std::vector<int32_t> tokens;    // rows × length
+  std::vector<int32_t> segments;  // rows × length
+  // Target of position i is labels[i] (already shifted: the NEXT token), or −100 where no loss is
+  // taken.
+  std::vector<int32_t> labels;
+};
+
+struct LossResult {
+  double loss_sum = 0;  // summed negative log-likelihood of the labelled positions, natural log
+  int64_t labels = 0;   // labelled positions
+};
+
+class LlamaModel {
+ public:
+  virtual ~LlamaModel() = default;
+  virtual const model::LlamaConfig& config() const = 0;
+
+  // Creates the adapters: A ~ U(±1/√in) from Philox(seed, "lora_init", layer·7+module), B = 0.
+  // Replaces any existing ones.
+  virtual absl::Status AddLora(const LoraConfig& config, uint64_t seed) = 0;
+  virtual std::vector<AdapterPair>& adapters() = 0;
+
+  // Forward and backward of one micro-batch in training mode. Gradients of
+  // `gradient_scale · Σ loss` are added to grad_a / grad_b. Dropout masks are a pure function of
+  // (dropout_seed, step, micro_step, layer, module, element), so a resumed run draws the same ones.
+  virtual absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
+                                               uint64_t dropout_seed, int64_t step,
+                                               int64_t micro_step) = 0;
+  // Forward only, no dropout. Log-likelihood of labels per row: out[row] = Σ log p over its
+  // labelled positions; and per row whether every labelled position was the arg-max (greedy match).
+  struct RowScore {
+    double log_likelihood = 0;
+    int64_t labels = 0;
+    bool greedy = true;
+  };
+  virtual absl::StatusOr<std::vector<RowScore>> Score(const Batch& batch) = 0;
+  // Logits [rows, length, vocabulary] in fp32, for parity tests and small inputs only.
+  virtual absl::StatusOr<at::Tensor> Logits(const Batch& batch) = 0;
+  // Whether adapters take part in Score and Logits (off = the untouched base). Default on.
+  virtual void EnableAdapters(bool enabled) = 0;
+  virtual void ZeroGradients() = 0;
+};
+
+// Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and
+// keeps it in `precision`. `source` is not needed afterwards.
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSource& source,
+                                                           Precision precision,
+                                                           const std::string& device);
+
+}  // namespace scm::trainer

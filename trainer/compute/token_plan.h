@@ -1,0 +1,33 @@
+// A batch of rows as one flat list of tokens: padding is gone, documents are ranges, and for
+// scoring rows that begin alike share the tokens they have in common (a causal model computes the
+// same values for them). Pure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "trainer/compute/cpu/functions.h"
+#include "trainer/compute/model.h"
+
+namespace scm::trainer {
+
+struct TokenPlan {
+  struct Label {
+    int64_t token;   // index into tokens: whose output predicts
+    int64_t target;  // vocabulary index
+    int64_t row;     // of the batch
+  };
+  std::vector<int32_t> tokens, positions;
+  std::vector<TokenSpan> documents;
+  std::vector<Label> labels;    // ascending by token
+  std::vector<int64_t> places;  // rows × length: index into tokens, −1 for padding
+  int64_t count() const { return static_cast<int64_t>(tokens.size()); }
+};
+
+// INVALID_ARGUMENT with row and position for sizes that do not fit, tokens or labels outside the
+// vocabulary, labels on padding and segments that are torn apart.
+absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,
+                                        bool share_prefixes);
+
+}  // namespace scm::trainer

@@ -1,0 +1,33 @@
+// The frozen base: every tensor of a Llama-architecture model once, in one type on one device.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/model_source.h"
+#include "trainer/compute/kernels.h"
+
+namespace scm::trainer {
+
+struct LayerWeights {
+  at::Tensor input_norm, post_norm;  // [hidden]
+  FrozenMatrix q, k, v;              // [heads or kv_heads · d, hidden]
+  FrozenMatrix o;                    // [hidden, heads · d]
+  FrozenMatrix gate, up;             // [intermediate, hidden]
+  FrozenMatrix down;                 // [hidden, intermediate]
+};
+
+struct LlamaWeights {
+  at::Tensor embedding;  // [vocabulary, hidden]
+  FrozenMatrix head;     // the same tensor when tied, until it is packed
+  at::Tensor norm;
+  std::vector<LayerWeights> layers;
+};
+
+// `type` is kFloat or kBFloat16. Errors are those of the source.
+absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
+                                         const at::Device& device);
+
+}  // namespace scm::trainer

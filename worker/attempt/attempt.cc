@@ -1,0 +1,357 @@
+#include "worker/attempt/attempt.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/files.h"
+#include "common/human.h"
+#include "common/text.h"
+#include "worker/attempt/prepare.h"
+#include "worker/log.h"
+#include "worker/process/attempt_files.h"
+
+namespace scm::worker {
+namespace {
+
+constexpr size_t kMaxPendingLines = 64;
+constexpr double kDefaultGraceSeconds = 30;
+// An attempt waits so long for room on a full disk before another worker may have it.
+constexpr absl::Duration kRoomPatience = absl::Seconds(30);
+constexpr absl::Duration kRoomPause = absl::Seconds(2);
+// What is left of the exit grace when the worker itself has to go.
+constexpr absl::Duration kLastExitGrace = absl::Seconds(5);
+
+bool IsAboutRoom(const absl::Status& problem) {
+  return absl::IsResourceExhausted(problem) || absl::IsOutOfRange(problem);
+}
+
+}  // namespace
+
+Attempt::Attempt(const WorkerContext& context, LeaseRef lease, std::string directory)
+    : context_(context), lease_(std::move(lease)), directory_(std::move(directory)) {}
+
+std::string Attempt::Name() const {
+  return absl::StrCat(lease_.task_id, " attempt ", lease_.attempt);
+}
+
+void Attempt::Advance(AttemptEvent event) {
+  const absl::StatusOr<AttemptPhase> next = NextPhase(phase_, event);
+  if (!next.ok()) {
+    WorkerLog(absl::StrCat(Name(), ": ", next.status().message()));
+    return;
+  }
+  if (*next != phase_) WorkerLog(absl::StrCat(Name(), ": ", AttemptPhaseName(*next)));
+  phase_ = *next;
+}
+
+bool Attempt::HasProcess() const {
+  return phase_ == AttemptPhase::kStarting || phase_ == AttemptPhase::kRunning ||
+         phase_ == AttemptPhase::kDiscarding;
+}
+
+void Attempt::EndWithoutProcess(AttemptEvent event, ProcessEvent end) {
+  end_ = std::move(end);
+  end_.lease = lease_;
+  Advance(event);
+}
+
+void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
+  absl::StatusOr<std::vector<std::string>> command = ResolveCommand(grant.command, context_.rules);
+  const absl::Status problem = spec.ok() ? command.status() : spec.status();
+  if (!problem.ok()) {
+    return EndWithoutProcess(AttemptEvent::kPrepareFailed, {{},
+                                                            ProcessEvent::Kind::kStartFailed,
+                                                            0,
+                                                            std::string(problem.message()),
+                                                            /*retryable=*/false});
+  }
+  gpus_ = grant.gpus;
+  cpus_ = static_cast<int>(IntegerAt(MemberAt(*spec, "resources"), "cpus", 1));
+  launch_.directory = directory_;
+  launch_.command = *std::move(command);
+  launch_.environment = TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus);
+  launch_.environment.emplace_back("SCM_DIGEST_CACHE", DigestCache());
+  spec_ = FillSpec(*spec, Path(attempt_files::kWork), gpus_);
+  Prepare();
+}
+
+void Attempt::Prepare() {
+  preparing_ = true;
+  context_.background([self = shared_from_this(), spec = spec_] {
+    std::vector<std::string> inputs;
+    const WorkerContext& context = self->context_;
+    absl::Status status = CheckRoom(context.work_dir, context.min_free_bytes);
+    if (status.ok()) {
+      status = PrepareDirectory(self->directory_, self->DigestCache(), spec, self->lease_,
+                                *context.client, *context.cache, inputs);
+    }
+    context.post([self, status, inputs] { self->OnPrepared(status, inputs); });
+  });
+}
+
+void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> inputs) {
+  preparing_ = false;
+  inputs_.insert(inputs_.end(), inputs.begin(), inputs.end());  // an earlier try pinned some, too
+  if (phase_ != AttemptPhase::kPreparing) return;               // stopped or lost meanwhile
+  if (status.ok()) {
+    // Now everything lies there that an argument may name, inputs included.
+    const absl::Status allowed = CheckArguments(launch_.command, context_.rules, directory_);
+    if (!allowed.ok()) return GiveUpPreparing(allowed, /*retryable=*/false);
+    prepared_ = true;
+  } else if (!WaitsForRoom(status)) {
+    GiveUpPreparing(status, status.code() != absl::StatusCode::kInvalidArgument);
+  }
+}
+
+bool Attempt::WaitsForRoom(const absl::Status& problem) {
+  if (!IsAboutRoom(problem)) return false;
+  room_problem_ = std::string(problem.message());
+  const absl::Duration now = context_.clock->Steady();
+  if (room_patience_ == absl::InfiniteDuration()) {
+    room_patience_ = now + kRoomPatience;
+    WorkerLog(absl::StrCat(Name(), ": waits for room: ", problem.message()));
+  }
+  next_try_ = now + kRoomPause;
+  return now < room_patience_;
+}
+
+void Attempt::GiveUpPreparing(const absl::Status& problem, bool retryable) {
+  ProcessEvent end{
+      {}, ProcessEvent::Kind::kStartFailed, 0, std::string(problem.message()), retryable};
+  // Given back, which costs the task no retry; but an input that does not fit (OUT_OF_RANGE) would
+  // be tried here for ever.
+  if (absl::IsResourceExhausted(problem)) {
+    end.kind = ProcessEvent::Kind::kKilled;
+    end.free = true;
+  }
+  EndWithoutProcess(AttemptEvent::kPrepareFailed, std::move(end));
+}
+
+void Attempt::GoOnPreparing() {
+  if (preparing_ || context_.clock->Steady() < next_try_) return;
+  if (prepared_) return TryLaunch();
+  Prepare();
+}
+
+void Attempt::TryLaunch() {
+  // An attempt that is being killed may still hold what the coordinator counts as free.
+  const std::optional<std::vector<int>> cores = context_.slots->Take(lease_.lease_id, cpus_, gpus_);
+  if (!cores) return;
+  const absl::Status started = Launch(*cores);
+  if (started.ok()) {
+    reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_);
+    return Advance(AttemptEvent::kLaunched);
+  }
+  context_.slots->Release(lease_.lease_id);
+  if (!WaitsForRoom(started)) GiveUpPreparing(started, /*retryable=*/true);
+}
+
+absl::Status Attempt::Launch(const std::vector<int>& cores) {
+  launch_.cpus = cores;
+  absl::Status status = context_.launcher->SetDeadline(directory_, context_.orphan_timeout);
+  const Json record = LeaseRecord({lease_, launch_.command, cpus_, cores, gpus_, inputs_});
+  if (status.ok()) {
+    // From here on a restarted daemon knows of the attempt.
+    status = WriteFileDurably(Path(attempt_files::kLease), DumpJson(record, 2) + "\n");
+  }
+  return status.ok() ? context_.launcher->Start(launch_) : status;
+}
+
+void Attempt::Reattach(const Json& json) {
+  const AttemptRecord record = ReadLeaseRecord(json);
+  cpus_ = record.cpus;
+  gpus_ = record.gpus;
+  inputs_ = record.inputs;
+  for (const std::string& input : inputs_) context_.cache->Pin(input);
+  context_.slots->Adopt(lease_.lease_id, cpus_, record.cores, gpus_);
+  stop_ = ReadStop(Path(attempt_files::kStop));
+  reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_);
+  phase_ = AttemptPhase::kStarting;
+  PollProcess();
+}
+
+void Attempt::OnCommand(const std::string& line) {
+  const absl::StatusOr<Json> command = ParseJson(line, "command");
+  if (!command.ok()) return WorkerLog(absl::StrCat(Name(), ": ", command.status().message()));
+  if (StringAt(*command, "cmd") == "stop") {
+    const double grace = NumberAt(*command, "grace_seconds", kDefaultGraceSeconds);
+    return Stop({StringAt(*command, "reason"), std::max(0.0, grace), /*local=*/false}, line);
+  }
+  if (HasProcess() && lines_.size() < kMaxPendingLines) lines_.push_back(line);
+}
+
+void Attempt::StopLocally(absl::Duration grace) {
+  going_down_ = true;
+  if (stop_) return LimitTo(grace);
+  const Json line = {{"cmd", "stop"},
+                     {"reason", "drain"},
+                     {"checkpoint", true},
+                     {"grace_seconds", absl::ToDoubleSeconds(grace)}};
+  Stop({"drain", absl::ToDoubleSeconds(grace), /*local=*/true}, DumpJson(line));
+}
+
+void Attempt::Stop(StopInfo stop, const std::string& line) {
+  if (phase_ == AttemptPhase::kPreparing) {
+    ProcessEvent end{{}, ProcessEvent::Kind::kExited, 0, "stopped before it was started", false};
+    if (stop.local) {
+      end.kind = ProcessEvent::Kind::kKilled;
+      end.message = "local shutdown of the worker";
+      end.retryable = end.free = true;
+    }
+    return EndWithoutProcess(AttemptEvent::kStoppedEarly, end);
+  }
+  // Also of one that has ended already, and whose files are on their way.
+  if ((stop.reason == "cancel" || stop.reason == "abort") && reports_ != nullptr) {
+    reports_->GiveUpFiles();
+  }
+  if (phase_ != AttemptPhase::kStarting && phase_ != AttemptPhase::kRunning) return;
+  WorkerLog(absl::StrCat(Name(), ": stop (", stop.reason, "), grace ", stop.grace_seconds, " s"));
+  const Json record = {
+      {"reason", stop.reason}, {"grace_seconds", stop.grace_seconds}, {"local", stop.local}};
+  WriteFileAtomically(Path(attempt_files::kStop), DumpJson(record) + "\n").IgnoreError();
+  LimitTo(absl::Seconds(stop.grace_seconds));
+  stop_ = std::move(stop);
+  if (lines_.size() < kMaxPendingLines) lines_.push_back(line);
+  SendPendingLines();
+}
+
+// The shim keeps the grace, so a daemon that dies now changes nothing. A second stop may only
+// shorten it.
+void Attempt::LimitTo(absl::Duration grace) {
+  const absl::Duration end = context_.clock->Steady() + grace;
+  if (!HasProcess() || end >= stop_at_) return;
+  stop_at_ = end;
+  const absl::Status set = context_.launcher->SetDeadline(directory_, grace);
+  if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
+}
+
+void Attempt::SendPendingLines() {
+  while (phase_ == AttemptPhase::kRunning && !lines_.empty()) {
+    const absl::Status sent = context_.launcher->SendLine(directory_, lines_.front());
+    if (sent.code() == absl::StatusCode::kUnavailable) return;
+    if (!sent.ok()) WorkerLog(absl::StrCat(Name(), ": command not passed on: ", sent.message()));
+    lines_.pop_front();
+  }
+}
+
+void Attempt::OnAck(const Ack& ack) {
+  if (!IsLive()) return;
+  if (reports_ != nullptr) reports_->OnAck(ack.report_offset, ack.log_offset);
+  if (reports_ != nullptr && ack.resend) reports_->Rewind();
+  if (!ack.done) return;
+  Advance(AttemptEvent::kEndCommitted);
+  if (phase_ == AttemptPhase::kDiscarding) {
+    context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
+  }
+}
+
+void Attempt::OnLeaseLost(const std::string& reason) {
+  if (!IsLive()) return;
+  WorkerLog(absl::StrCat(Name(), ": its lease is gone: ", reason));
+  Advance(AttemptEvent::kLeaseLost);
+  if (phase_ != AttemptPhase::kDiscarding) return;
+  const absl::Status set = context_.launcher->SetDeadline(directory_, absl::ZeroDuration());
+  if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
+}
+
+void Attempt::OnSession() {
+  started_sent_ = end_sent_ = false;
+  if (reports_ != nullptr) reports_->Rewind();
+}
+
+void Attempt::RefreshDeadline() {
+  if (phase_ != AttemptPhase::kStarting && phase_ != AttemptPhase::kRunning) return;
+  if (stop_ || killing_) return;
+  const absl::Status set = context_.launcher->SetDeadline(directory_, context_.orphan_timeout);
+  if (!set.ok()) WorkerLog(absl::StrCat(Name(), ": ", set.message()));
+}
+
+void Attempt::PollProcess() {
+  const ProcessState state = context_.launcher->Poll(directory_);
+  if (state.phase == ProcessState::Phase::kEnded) return OnProcessEnded(state.exit);
+  if (state.phase == ProcessState::Phase::kRunning) {
+    ran_ = true;
+    Advance(AttemptEvent::kProcessRuns);
+    SendPendingLines();
+  }
+  if (!IsLive()) return;
+  reports_->Watch();
+  if (!reports_->violation().empty()) Kill(reports_->violation());
+  EndAfterLastWord();
+}
+
+void Attempt::Kill(const std::string& why) {
+  if (killing_) return;
+  killing_ = true;
+  WorkerLog(absl::StrCat(Name(), ": ", why));
+  context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
+}
+
+// What matters is said; a thread or child that hangs must not hold what the attempt holds.
+void Attempt::EndAfterLastWord() {
+  if (reports_->last_report().empty()) return;
+  const absl::Duration grace =
+      going_down_ ? std::min(kLastExitGrace, context_.exit_grace) : context_.exit_grace;
+  if (reports_->Silence() < grace) return;
+  Kill(absl::StrCat("still there ", HumanDuration(grace), " after it said \"",
+                    reports_->last_report(), "\""));
+}
+
+std::string Attempt::WaitingFor() const {
+  if (phase_ != AttemptPhase::kPreparing) return reports_ != nullptr ? reports_->WaitingFor() : "";
+  if (room_patience_ != absl::InfiniteDuration()) {
+    return absl::StrCat("room: ", LineOf(room_problem_, 500));
+  }
+  return prepared_ ? "cores or GPUs that an attempt before it still holds" : "its inputs";
+}
+
+LeaseState Attempt::State() const {
+  LeaseState state{lease_, WaitingFor(), std::nullopt};
+  if (phase_ == AttemptPhase::kRunning) {
+    state.trainer_silent_seconds = absl::ToDoubleSeconds(reports_->Silence());
+  } else if (phase_ == AttemptPhase::kFlushing || phase_ == AttemptPhase::kReporting) {
+    state.trainer_silent_seconds = 0;  // it has nothing more to say; what it said is on its way
+  }
+  return state;
+}
+
+void Attempt::OnProcessEnded(const ExitRecord& exit) {
+  ran_ = exit.ran;
+  context_.slots->Release(lease_.lease_id);
+  Advance(AttemptEvent::kProcessEnded);
+  exit_ = exit;
+}
+
+void Attempt::Report() {
+  if (ran_ && !started_sent_) {
+    started_sent_ =
+        context_.client->Send(ProcessEvent{lease_, ProcessEvent::Kind::kStarted, 0, "", false});
+    if (!started_sent_) return;
+  }
+  if (reports_ != nullptr) {
+    reports_->Pump();
+    if (phase_ == AttemptPhase::kFlushing && reports_->Flushed()) {
+      end_ =
+          DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation(), going_down_});
+      end_.lease = lease_;
+      Advance(AttemptEvent::kFlushed);
+    }
+  }
+  if (phase_ == AttemptPhase::kReporting && !end_sent_) end_sent_ = context_.client->Send(end_);
+}
+
+void Attempt::Tick(bool connected) {
+  if (phase_ == AttemptPhase::kPreparing) GoOnPreparing();
+  if (HasProcess()) PollProcess();
+  if (connected && IsLive() && phase_ != AttemptPhase::kPreparing) Report();
+}
+
+void Attempt::CleanUp() {
+  context_.slots->Release(lease_.lease_id);
+  for (const std::string& input : inputs_) context_.cache->Unpin(input);
+  inputs_.clear();
+  const absl::Status removed = RemoveRecursively(directory_);
+  if (!removed.ok()) WorkerLog(absl::StrCat(Name(), ": ", removed.message()));
+}
+
+}  // namespace scm::worker

@@ -1,0 +1,40 @@
+// ProcessLauncher on real processes: one scm-attempt per attempt, in a session of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+
+#include "common/json.h"
+#include "worker/process/launcher.h"
+#include "worker/process/trainer_user.h"
+
+namespace scm::worker {
+
+class PosixLauncher : public ProcessLauncher {
+ public:
+  // `shim`: path of scm-attempt. `grace`: what it gives its trainer when it is itself told to end.
+  // `user`: as whom trainers run; no name = as this process.
+  explicit PosixLauncher(std::string shim, absl::Duration grace = absl::Seconds(60),
+                         TrainerUser user = {})
+      : shim_(std::move(shim)), grace_(grace), user_(std::move(user)) {}
+
+  absl::Status Start(const LaunchRequest& request) override;
+  ProcessState Poll(const std::string& directory) override;
+  absl::Status SendLine(const std::string& directory, const std::string& line) override;
+  absl::Status SetDeadline(const std::string& directory, absl::Duration from_now) override;
+
+ private:
+  // Reaps every child that has ended. True while this attempt's shim is a living child.
+  bool ChildLives(const std::string& directory);
+  ProcessState PollWithoutPid(const std::string& directory, bool child_lives);
+  ProcessState PollByPid(const std::string& directory, const Json& pid, bool child_lives);
+
+  std::string shim_;
+  absl::Duration grace_;
+  TrainerUser user_;
+  std::map<std::string, pid_t> children_;  // by directory; those this daemon started
+};
+
+}  // namespace scm::worker
