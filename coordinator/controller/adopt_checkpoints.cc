@@ -10,28 +10,27 @@
 namespace scm::controller {
 namespace {
 
-enum class Fate { kSweep, kAdopt, kSetAside };
-
-Fate FateOf(const state::Cluster& cluster, const checkpoint::CommittedBlob& blob) {
+BlobFate FateOf(const state::Cluster& cluster, const checkpoint::CommittedBlob& blob) {
   const checkpoint::Manifest& manifest = blob.manifest;
   const std::string owner = blob.id.substr(0, blob.id.find('/'));
-  if (owner[0] != 'r') return Fate::kSweep;  // artifacts are made again with their task
+  if (owner[0] != 'r') return BlobFate::kSwept;  // artifacts are made again with their task
   const Run* run = cluster.runs.Find(RunId(owner));
-  if (run == nullptr) return Fate::kSetAside;
+  if (run == nullptr) return BlobFate::kSetAside;
   const Task& task = *cluster.tasks.Find(run->task);
   // An upload of an earlier attempt that was refused: it counts for nothing.
-  if (manifest.epoch < task.epoch || IsTerminal(task.state)) return Fate::kSweep;
+  if (manifest.epoch < task.epoch || IsTerminal(task.state)) return BlobFate::kSwept;
   const bool whole_id = blob.id == absl::StrCat(owner, "/", manifest.step);
-  return whole_id && manifest.epoch == task.epoch && manifest.step <= run->step ? Fate::kAdopt
-                                                                                : Fate::kSetAside;
+  return whole_id && manifest.epoch == task.epoch && manifest.step <= run->step
+             ? BlobFate::kAdopted
+             : BlobFate::kSetAside;
 }
 
 void Adopt(ControllerContext& context, const checkpoint::CommittedBlob& blob) {
   const RunId run(blob.id.substr(0, blob.id.find('/')));
-  context.cluster.checkpoints.Insert(blob.id, RecordOf(blob, run, context.now));
-  context.cluster.tasks.Mutate(context.cluster.runs.Find(run)->task).progressed = true;
-  context.cluster.runs.Mutate(run).best_step =
-      BestStep(context.cluster, *context.cluster.runs.Find(run));
+  context.cluster.Add(RecordOf(blob, run, context.now));
+  const Run& record = *context.cluster.runs.Find(run);
+  context.Apply(record.task, CheckpointCommitted{});
+  context.Apply(run, BestStepFound{BestStep(context.cluster, record)});
   context.Event(context.cluster.runs.Find(run)->experiment, blob.id, "checkpoint_adopted",
                 "complete in the checkpoint store, and its row was missing");
 }
@@ -60,25 +59,34 @@ CheckpointRecord RecordOf(const checkpoint::CommittedBlob& blob, const RunId& ru
           committed_at};
 }
 
-absl::Status AdoptCheckpoints(ControllerContext& context, std::set<std::string> known) {
-  // Deleted ones too: what is left of them is swept.
-  for (const auto& [id, checkpoint] : context.cluster.checkpoints.all()) known.insert(id);
-  checkpoint::CheckpointStore& store = *context.dependencies.checkpoints;
+absl::StatusOr<std::vector<UnknownBlob>> LookAtUnknownBlobs(const state::Cluster& cluster,
+                                                            checkpoint::CheckpointStore& store,
+                                                            const std::set<std::string>& known) {
   SCM_ASSIGN_OR_RETURN(const std::vector<checkpoint::CommittedBlob> unknown, store.Unknown(known));
+  std::vector<UnknownBlob> looked_at;
   for (const checkpoint::CommittedBlob& blob : unknown) {
-    const Fate fate = FateOf(context.cluster, blob);
-    LearnFromBlob(context, blob.manifest);
-    if (fate == Fate::kSweep) continue;
-    if (fate == Fate::kAdopt && store.Verify(blob.id).ok()) {
-      Adopt(context, blob);
-      continue;
+    UnknownBlob& found = looked_at.emplace_back();
+    found.blob = blob;
+    found.fate = FateOf(cluster, blob);
+    if (found.fate == BlobFate::kAdopted && !store.Verify(blob.id).ok()) {
+      found.fate = BlobFate::kSetAside;
     }
-    SCM_ASSIGN_OR_RETURN(const std::string place, store.SetAside(blob.id));
-    context.Event(ExperimentId(), blob.id, "checkpoint_set_aside",
-                  absl::StrCat("newer than what the store knows of its run: not used, and kept in ",
-                               place, " until it is removed by hand"));
+    if (found.fate == BlobFate::kSetAside) {
+      SCM_ASSIGN_OR_RETURN(found.place, store.SetAside(blob.id));
+    }
   }
-  return absl::OkStatus();
+  return looked_at;
+}
+
+void TakeUnknownBlobs(ControllerContext& context, const std::vector<UnknownBlob>& blobs) {
+  for (const UnknownBlob& found : blobs) {
+    LearnFromBlob(context, found.blob.manifest);
+    if (found.fate == BlobFate::kAdopted) Adopt(context, found.blob);
+    if (found.fate != BlobFate::kSetAside) continue;
+    context.Event(ExperimentId(), found.blob.id, "checkpoint_set_aside",
+                  absl::StrCat("newer than what the store knows of its run: not used, and kept in ",
+                               found.place, " until it is removed by hand"));
+  }
 }
 
 }  // namespace scm::controller

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "common/status_macros.h"
-#include "coordinator/core/apply.h"
 #include "coordinator/core/lease_time.h"
 #include "coordinator/state/accrual.h"
 
@@ -48,7 +47,7 @@ absl::Duration ControllerContext::Observe(const state::ClockReading& reading) {
 
 void ControllerContext::Send(const WorkerId& worker, Output output) {
   if (const auto link = links.find(worker); link != links.end()) {
-    outbox.emplace_back(link->second, std::move(output));
+    effects.push_back(SendToWorker{link->second, std::move(output)});
   }
 }
 
@@ -68,9 +67,7 @@ bool ControllerContext::Hears(const WorkerId& worker, const LeaseRef& lease,
   const Task* task = cluster.tasks.Find(lease.task);
   if (Holds(worker, lease)) {
     if (task->lease->unheard > absl::ZeroDuration()) {
-      Lease& held = *cluster.tasks.Mutate(lease.task).lease;
-      const absl::Duration unheard = std::exchange(held.unheard, absl::ZeroDuration());
-      held.granted_at += std::max(absl::ZeroDuration(), unheard - at_most);
+      Apply(lease.task, LeaseHeard{at_most});
     }
     return true;
   }
@@ -139,9 +136,8 @@ absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& ev
   if (found == nullptr) return absl::NotFoundError(absl::StrCat("there is no task ", id.str()));
   const Task before = *found;
   const ApplyContext context{now, ExperimentOf(before).spec->retries.max, CostRate(before)};
-  SCM_ASSIGN_OR_RETURN(Task after, core::Apply(before, event, context));
-  cluster.SetTask(after);
-  AfterTransition(before, after, event);
+  SCM_RETURN_IF_ERROR(cluster.Apply(id, event, context));
+  AfterTransition(before, *cluster.tasks.Find(id), event);
   return absl::OkStatus();
 }
 
@@ -191,17 +187,17 @@ void ControllerContext::NoteStrike(const Task& before, const Task& after, const 
   if (!before.lease || after.lease || cluster.workers.Find(before.lease->worker) == nullptr) return;
   const Worker& worker = *cluster.workers.Find(before.lease->worker);
   if (before.progressed || after.state == State::kSucceeded) {
-    if (worker.strikes > 0) cluster.workers.Mutate(worker.id).strikes = 0;
+    if (worker.strikes > 0) Apply(worker.id, StrikesCleared{});
     return;
   }
   if (!EndedByItself(event) || before.state == State::kStopping) return;
-  Worker& changed = cluster.workers.Mutate(worker.id);
-  ++changed.strikes;
+  Apply(worker.id, StrikeCounted{});
+  const Worker& changed = *cluster.workers.Find(worker.id);
   if (changed.strikes < options.quarantine_strikes || changed.state != WorkerState::kReady ||
       !HasSubstitute(changed)) {
     return;
   }
-  changed.state = changed.standing = WorkerState::kQuarantined;
+  Apply(changed.id, WorkerQuarantined{});
   Event(
       ExperimentId(), changed.id.str(), "worker_quarantined",
       absl::StrCat(changed.strikes, " attempts in a row ended by themselves without a checkpoint; ",
@@ -222,9 +218,7 @@ void ControllerContext::ReleaseLastWorkers() {
   }
   for (const WorkerId& id : last) {
     if (HasSubstitute(*cluster.workers.Find(id))) continue;  // one released before it will do
-    Worker& worker = cluster.workers.Mutate(id);
-    worker.state = worker.standing = WorkerState::kReady;
-    worker.strikes = 0;
+    Apply(id, WorkerReleased{});
     placement_changed = true;
     Event(ExperimentId(), id.str(), "worker_ready",
           "out of quarantine: no other worker that takes work could replace it");

@@ -2,7 +2,6 @@
 // sent once the commit is through. Owned by Controller; its thread only.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "coordinator/controller/effects.h"
 #include "coordinator/controller/inputs.h"
 #include "coordinator/controller/options.h"
 #include "coordinator/core/task_event.h"
@@ -48,10 +48,7 @@ struct ControllerContext {
   // Workers know more than the store: an older state was put back (store_gap.h).
   bool store_is_behind = false;
   // Attempts and epochs of open tasks that somebody has seen: the next grant is beyond them.
-  struct Seen {
-    int64_t attempt = 0, epoch = 0;
-  };
-  std::map<TaskId, Seen> seen;
+  std::map<TaskId, AttemptsSeen> seen;
   std::set<WorkerId> refused;  // said once of each worker
   // Of leases that are held: what their workers last said about them…
   std::map<TaskId, AttemptWord> attempt_words;
@@ -61,8 +58,7 @@ struct ControllerContext {
   std::shared_ptr<const state::WaitingReasons> waiting_reasons =
       std::make_shared<state::WaitingReasons>();
   std::set<ExperimentId> touched;  // whose stages are to be looked at again
-  std::vector<std::pair<int64_t, Output>> outbox;
-  std::vector<std::function<void()>> after_commit;  // effects on files that a commit allows
+  std::vector<Effect> effects;     // in the order in which they are to happen
   std::shared_ptr<const state::StoreHealth> store_health = std::make_shared<state::StoreHealth>();
   std::set<std::string> faults;  // what was noted by NoteFault
   bool shutting_down = false;    // no grants any more
@@ -75,6 +71,14 @@ struct ControllerContext {
   absl::Duration Observe(const state::ClockReading& reading);
   void Send(const WorkerId& worker, Output output);
   const Experiment& ExperimentOf(const Task& task) const;
+
+  // Cluster::Apply at the present time; a refused event is for the caller to ignore or to tell.
+  absl::Status Apply(const ExperimentId& id, const ExperimentEvent& event) {
+    return cluster.Apply(id, event, now);
+  }
+  void Apply(const RunId& id, const RunEvent& event) { cluster.Apply(id, event); }
+  void Apply(const TaskId& id, const AttemptEvent& event) { cluster.Apply(id, event, now); }
+  void Apply(const WorkerId& id, const WorkerEvent& event) { cluster.Apply(id, event, now); }
 
   // Applies the event, notes it, and derives what follows: stop commands, lease bookkeeping, the
   // worker's strikes. FAILED_PRECONDITION when the task's state does not allow the event.

@@ -52,7 +52,6 @@ class Controller {
 
  private:
   struct Impl;
-  ControllerOptions options_;
   ControllerDependencies dependencies_;
   std::unique_ptr<Impl> impl_;
 };

@@ -10,11 +10,9 @@ absl::Status GiveUpCheckpoint(ControllerContext& context, const std::string& id,
   const CheckpointRecord* found = context.cluster.checkpoints.Find(id);
   if (found == nullptr) return absl::NotFoundError(absl::StrCat("there is no checkpoint ", id));
   if (found->deleted) return absl::OkStatus();
-  CheckpointRecord& record = context.cluster.checkpoints.Mutate(id);
-  record.deleted = true;
-  record.damage = what;
-  Run& run = context.cluster.runs.Mutate(record.run);
-  run.best_step = BestStep(context.cluster, run);
+  const Run& run = *context.cluster.runs.Find(found->run);
+  context.cluster.Apply(id, CheckpointGivenUp{what});
+  context.Apply(run.id, BestStepFound{BestStep(context.cluster, run)});
   context.touched.insert(run.experiment);
   context.Event(run.experiment, id, "checkpoint_damaged",
                 absl::StrCat("it will not be used any more: ", what));

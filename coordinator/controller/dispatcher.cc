@@ -7,6 +7,7 @@
 #include "common/status_macros.h"
 #include "common/trainer_command.h"
 #include "coordinator/controller/stage_driver.h"
+#include "coordinator/controller/write_report_data.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/run_metrics.h"
 #include "coordinator/state/snapshot_index.h"
@@ -105,23 +106,21 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   return snapshot;
 }
 
-void Dispatcher::Schedule() {
-  if (!context_.placement_changed && context_.now < next_look_) return;
+std::vector<core::Grant> Dispatcher::Decide() {
+  if (!context_.placement_changed && context_.now < next_look_) return {};
   context_.placement_changed = false;
   next_look_ = context_.now + kLookPeriod;
   context_.waiting_reasons = std::make_shared<state::WaitingReasons>();
-  if (context_.shutting_down) return;
+  if (context_.shutting_down) return {};
   const core::SchedulerSnapshot snapshot = TakeSnapshot();
-  if (snapshot.waiting.empty()) return;
+  if (snapshot.waiting.empty()) return {};
   core::ScheduleDecision decision = context_.dependencies.scheduler->Decide(snapshot, context_.now);
   for (const core::WaitingTask& task : snapshot.waiting) {
     if (task.not_before > context_.now) next_look_ = std::min(next_look_, task.not_before);
   }
-  for (const scm::core::Grant& grant : decision.grants) {
-    if (hooks_.may_start(grant.task)) Grant(grant.task, grant.ranks.front());
-  }
   context_.waiting_reasons =
       std::make_shared<state::WaitingReasons>(std::move(decision.waiting_reasons));
+  return std::move(decision.grants);
 }
 
 absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
@@ -132,7 +131,7 @@ absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
       const std::string id = absl::StrCat(evaluated->id.str(), "/evaluation");
       if (context_.cluster.artifacts.Find(id)) inputs.push_back({"evaluation", "", 0, 0, id});
     }
-    SCM_ASSIGN_OR_RETURN(const std::string data, hooks_.make_report_data(task));
+    SCM_ASSIGN_OR_RETURN(const std::string data, WriteReportData(context_, task));
     inputs.push_back({"report_data", "", 0, 0, data});
     return inputs;
   }
@@ -177,26 +176,15 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
 
 // What the run remembers beyond the checkpoint belongs to an attempt that never got there.
 void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_step) {
-  Run& run = context_.cluster.runs.Mutate(task.run);
-  if (attempt > 1) run.resumes.emplace_back(attempt, resume_step);
-  if (run.step > resume_step) run.latest.clear();
-  run.step = std::min(run.step, resume_step);
-  if (resume_step == 0 && attempt > 1) {
-    run.validations.Clear();
-  } else {
-    run.validations.KeepUpTo(resume_step);
-  }
-  run.best_step = BestStep(context_.cluster, run);
+  context_.Apply(task.run, RunRewound{attempt, resume_step});
+  context_.Apply(task.run,
+                 BestStepFound{BestStep(context_.cluster, *context_.cluster.runs.Find(task.run))});
 }
 
 void Dispatcher::Grant(const TaskId& id, const core::Placement& placement) {
-  Task task = *context_.cluster.tasks.Find(id);
   // Beyond what somebody has seen of it already: two attempts never share a name.
-  if (const auto seen = context_.seen.extract(id)) {
-    task.attempts = std::max(task.attempts, seen.mapped().attempt);
-    task.epoch = std::max(task.epoch, seen.mapped().epoch);
-    context_.cluster.SetTask(task);
-  }
+  if (const auto seen = context_.seen.extract(id)) context_.Apply(id, seen.mapped());
+  const Task task = *context_.cluster.tasks.Find(id);
   const absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, placement);
   const Lease lease{context_.cluster.NewId<LeaseId>(), placement.worker, task.epoch + 1,
                     placement.gpus, context_.now};

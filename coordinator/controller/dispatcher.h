@@ -2,7 +2,7 @@
 // lease. Controller's thread only.
 #pragma once
 
-#include <functional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "coordinator/controller/context.h"
@@ -12,26 +12,21 @@ namespace scm::controller {
 
 class Dispatcher {
  public:
-  // `may_start` is asked before each grant (the budget rule); false = it has dealt with the task.
-  // `make_report_data` writes the report's input and returns its blob id.
-  struct Hooks {
-    std::function<bool(const TaskId&)> may_start;
-    std::function<absl::StatusOr<std::string>(const Task&)> make_report_data;
-  };
-  Dispatcher(ControllerContext* context, Hooks hooks)
-      : context_(*context), hooks_(std::move(hooks)) {}
+  explicit Dispatcher(ControllerContext* context) : context_(*context) {}
 
-  void Schedule();
+  // Asks the scheduler, if anything has changed or it is time to look again. Whoever asked grants
+  // what may start; why the others wait is known from here on.
+  std::vector<core::Grant> Decide();
+  // Gives the task to the worker: makes its SCM_SPEC, and sends it once it is committed.
+  void Grant(const TaskId& id, const core::Placement& placement);
 
  private:
   core::SchedulerSnapshot TakeSnapshot() const;
-  void Grant(const TaskId& id, const core::Placement& placement);
   absl::StatusOr<Json> SpecFor(const Task& task, int64_t attempt, const core::Placement& placement);
   absl::StatusOr<std::vector<SpecInput>> InputsFor(const Task& task);
   void RewindRun(const Task& task, int64_t attempt, int64_t resume_step);
 
   ControllerContext& context_;
-  Hooks hooks_;
   absl::Time next_look_ = absl::InfinitePast();
 };
 

@@ -2,6 +2,7 @@
 // layer, the tests and the simulator speak to it in the same words. No protobuf here.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -13,6 +14,7 @@
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/core/model.h"
 #include "coordinator/core/report_line.h"
+#include "coordinator/store/state_store.h"
 
 namespace scm::controller {
 
@@ -110,8 +112,35 @@ struct DamageInput {
   LeaseRef lease;
 };
 
+// ---- from the coordinator itself -------------------------------------------------------------
+// Time has passed: expiries, retries, stalls, budget, slip, scheduling.
+struct TickInput {};
+// The start of a process: what the store holds, and the name of the boot of the machine, within
+// which its steady clock can be compared.
+struct RecoverInput {
+  std::shared_ptr<const store::StoredState> stored;
+  std::string boot;
+};
+// A blob in the checkpoint store that no row of the store names, and what was done about it.
+enum class BlobFate { kAdopted, kSetAside, kSwept };
+struct UnknownBlob {
+  checkpoint::CommittedBlob blob;
+  BlobFate fate = BlobFate::kSwept;
+  std::string place;  // kSetAside
+};
+// What a look into the checkpoint store found, at the start of a process.
+struct BlobsInput {
+  std::vector<UnknownBlob> unknown;
+  std::vector<std::string> missing;  // named by rows, and not there
+};
+// A look through the stored bytes is over.
+struct StoreCheckInput {
+  store::StoreCheck check;
+};
+
 using Input = std::variant<SubmitInput, ControlInput, RegisterInput, RenewInput, ReportsInput,
-                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput, DamageInput>;
+                           ProcessInput, GoodbyeInput, LinkLostInput, BlobInput, DamageInput,
+                           TickInput, RecoverInput, BlobsInput, StoreCheckInput>;
 
 // ---- to workers ------------------------------------------------------------------------------
 struct RegisteredOutput {

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/controller/inputs.h"
+#include "coordinator/controller/journal.h"
 #include "coordinator/core/scheduler.h"
 #include "coordinator/store/state_store.h"
 
@@ -31,6 +32,7 @@ struct ControllerDependencies {
   checkpoint::CheckpointStore* checkpoints = nullptr;
   const core::Scheduler* scheduler = nullptr;
   WorkerLinks* links = nullptr;
+  InputJournal* journal = nullptr;  // may stay null
 };
 
 }  // namespace scm::controller

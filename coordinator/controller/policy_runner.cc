@@ -104,7 +104,7 @@ void PolicyRunner::Warn(const RunId& id, const policy::Verdict& verdict) {
   context_.Event(run.experiment, id.str(), "run_warning", verdict.warning,
                  {{"rule", verdict.rule}, {"warning", verdict.warning_topic}});
   RunWarning warning{verdict.warning_topic, verdict.rule, run.step, verdict.warning};
-  context_.cluster.runs.Mutate(id).warnings.push_back(std::move(warning));
+  context_.Apply(id, RunWarned{std::move(warning)});
 }
 
 absl::Time PolicyRunner::LastSign(const Task& task) const {
@@ -113,7 +113,7 @@ absl::Time PolicyRunner::LastSign(const Task& task) const {
   return std::max(task.last_report, context_.now - *word->second.trainer_silent);
 }
 
-void PolicyRunner::Look(const RunId& id) {
+void PolicyRunner::Judge(const RunId& id) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
   if (IsTerminal(task.state)) watched_.erase(id);
@@ -133,12 +133,11 @@ void PolicyRunner::Look(const RunId& id) {
   if (abort) AbortRun(id, *abort);
 }
 
-void PolicyRunner::NonFinite(const RunId& id, int64_t step, const std::string& metric,
-                             double value) {
+void PolicyRunner::JudgeNonFinite(const RunId& id) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
   if (!context_.ExperimentOf(task).spec->abort.non_finite) return;
-  Look(id);  // the history holds the value as the latest one
+  Judge(id);  // the history holds the value as the latest one
 }
 
 CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,
@@ -173,8 +172,8 @@ CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,
   saved["currency"] = budget ? Json(budget->currency) : Json(nullptr);
   body["checkpoint"] = checkpoint;
   body["saved"] = saved;
-  context_.cluster.certificates.Insert(
-      id, {id, experiment, run != nullptr ? run->id : RunId(), std::move(body)});
+  context_.cluster.Add(
+      CertificateRecord{id, experiment, run != nullptr ? run->id : RunId(), std::move(body)});
   return id;
 }
 
@@ -183,9 +182,7 @@ void PolicyRunner::AbortRun(const RunId& id, const policy::Verdict& verdict) {
   const CertificateId certificate =
       Certify(*verdict.evidence, run.experiment, &run,
               context_.CostRate(*context_.cluster.tasks.Find(run.task)));
-  Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
-  experiment.last_abort_rule = verdict.rule;
-  experiment.last_abort = context_.now;
+  context_.Apply(run.experiment, AbortNoted{verdict.rule}).IgnoreError();
   context_.Event(run.experiment, id.str(), "run_abort",
                  absl::StrCat(verdict.rule, ": ", verdict.reason),
                  {{"rule", verdict.rule}, {"certificate", certificate.str()}});
@@ -193,29 +190,22 @@ void PolicyRunner::AbortRun(const RunId& id, const policy::Verdict& verdict) {
       .IgnoreError();
 }
 
-void PolicyRunner::Diverged(const RunId& id, const std::string& message, double rate) {
+void PolicyRunner::CertifyDiverged(const RunId& id, const std::string& message, double rate) {
   const Run run = *context_.cluster.runs.Find(id);
   for (const auto& [key, certificate] : context_.cluster.certificates.all()) {
     if (certificate->run == id) return;
   }
-  Experiment& experiment = context_.cluster.experiments.Mutate(run.experiment);
-  experiment.last_abort_rule = "non_finite";
-  experiment.last_abort = context_.now;
+  context_.Apply(run.experiment, AbortNoted{"non_finite"}).IgnoreError();
   Certify(policy::DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
 }
 
-void PolicyRunner::Overtaken(const RunId& id) {
+void PolicyRunner::VoidAborts(const RunId& id) {
   std::vector<CertificateId> found;
   for (const auto& [key, certificate] : context_.cluster.certificates.all()) {
     if (certificate->run == id) found.push_back(key);
   }
   for (const CertificateId& key : found) {
-    Json& body = context_.cluster.certificates.Mutate(key).body;
-    body["overtaken"] = true;
-    body["saved"]["steps"] = 0;
-    for (const char* unit : {"seconds", "money"}) {
-      if (!MemberAt(body["saved"], unit).is_null()) body["saved"][unit] = 0;
-    }
+    context_.cluster.Apply(key, AbortOvertaken{});
     context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "abort_overtaken",
                    "the run finished before its abort reached it: it counts as SUCCEEDED");
   }
@@ -226,7 +216,7 @@ void PolicyRunner::AbortExperiment(const ExperimentId& id, const policy::Verdict
   stages_.StopExperiment(id, StopReason::kAbort, verdict.rule, verdict.reason);
 }
 
-void PolicyRunner::LookAtTime() {
+void PolicyRunner::JudgeAll() {
   std::erase_if(watched_, [&](const auto& entry) {
     return IsTerminal(
         context_.cluster.tasks.Find(context_.cluster.runs.Find(entry.first)->task)->state);
@@ -238,19 +228,19 @@ void PolicyRunner::LookAtTime() {
     experiments.insert(task.experiment);
     if (task.state != State::kRunning) continue;
     if (task.run.empty()) {
-      LookAtTask(id);
+      JudgeTask(id);
     } else {
-      Look(task.run);
+      Judge(task.run);
     }
   }
   for (const ExperimentId& id : experiments) {
     const Experiment& experiment = *context_.cluster.experiments.Find(id);
-    if (experiment.state == State::kRunning && !experiment.stopping) LookAtExperiment(id);
+    if (experiment.state == State::kRunning && !experiment.stopping) JudgeBudgetAndSlip(id);
   }
 }
 
 // An evaluation or an export reports its progress too: silence means the same.
-void PolicyRunner::LookAtTask(const TaskId& id) {
+void PolicyRunner::JudgeTask(const TaskId& id) {
   const Task& task = *context_.cluster.tasks.Find(id);
   const auto& stalled = context_.ExperimentOf(task).spec->abort.stalled;
   if (!stalled) return;
@@ -264,14 +254,12 @@ void PolicyRunner::LookAtTask(const TaskId& id) {
   if (verdict.kind != policy::VerdictKind::kAbort) return;
   const ExperimentId experiment = task.experiment;
   Certify(*verdict.evidence, experiment, nullptr, 0);
-  Experiment& changed = context_.cluster.experiments.Mutate(experiment);
-  changed.last_abort_rule = verdict.rule;
-  changed.last_abort = context_.now;
+  context_.Apply(experiment, AbortNoted{verdict.rule}).IgnoreError();
   context_.Transition(id, StopRequested{StopReason::kAbort, verdict.rule, verdict.reason})
       .IgnoreError();
 }
 
-void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
+void PolicyRunner::JudgeBudgetAndSlip(const ExperimentId& id) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(id)->spec;
   if (!spec.budget && !spec.timeline) return;
   const state::ExperimentForecast forecast =
@@ -284,7 +272,7 @@ void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
     const policy::Verdict verdict = policy::EvaluateBudget(snapshot);
     if (verdict.kind == policy::VerdictKind::kAbort) return AbortExperiment(id, verdict);
     if (!verdict.warning.empty() && !context_.cluster.experiments.Find(id)->budget_warned) {
-      context_.cluster.experiments.Mutate(id).budget_warned = true;
+      context_.Apply(id, BudgetWarned{}).IgnoreError();
       context_.Event(id, id.str(), "budget_warning", verdict.warning);
     }
   }
@@ -293,7 +281,7 @@ void PolicyRunner::LookAtExperiment(const ExperimentId& id) {
         {id.str(), spec.timeline->finish_by, spec.timeline->max_slip_days, forecast.due_by_p50});
     if (verdict.kind == policy::VerdictKind::kAbort) return AbortExperiment(id, verdict);
     if (!verdict.warning.empty() && !context_.cluster.experiments.Find(id)->slip_warned) {
-      context_.cluster.experiments.Mutate(id).slip_warned = true;
+      context_.Apply(id, SlipWarned{}).IgnoreError();
       context_.Event(id, id.str(), "slip_warning", verdict.warning);
     }
   }

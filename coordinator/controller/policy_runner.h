@@ -21,21 +21,22 @@ class PolicyRunner {
       : context_(*context), stages_(*stages) {}
 
   // The rules over one run, after a validation or as time passes. Stops the run on an abort.
-  void Look(const RunId& id);
-  void NonFinite(const RunId& id, int64_t step, const std::string& metric, double value);
+  void Judge(const RunId& id);
+  // The same, after a training loss or gradient norm that is NaN or infinite, if the rule is on.
+  void JudgeNonFinite(const RunId& id);
   // The trainer itself said `diverged`: the run is ABORTED already, this writes the certificate.
   // `rate` is what a second of its lease cost.
-  void Diverged(const RunId& id, const std::string& message, double rate);
+  void CertifyDiverged(const RunId& id, const std::string& message, double rate);
   // A run finished before its abort reached it: its certificates saved nothing.
-  void Overtaken(const RunId& id);
+  void VoidAborts(const RunId& id);
   // The coordinator itself stood still for so long: no trainer was silent meanwhile.
   void StoodStill(absl::Duration pause);
   // Stalls of running tasks, budget and slip of running experiments.
-  void LookAtTime();
+  void JudgeAll();
   // The budget rule before a start; on an abort the experiment is stopped and false returned.
   bool MayStart(const TaskId& id);
   // Reports could not arrive before now (recovery, a worker that came back).
-  void Listen(const TaskId& id) { listening_since_[id] = context_.now; }
+  void ExpectReportsFromNow(const TaskId& id) { listening_since_[id] = context_.now; }
 
  private:
   // The rules over one run, and how many of its validations they have seen.
@@ -59,8 +60,8 @@ class PolicyRunner {
   void AbortExperiment(const ExperimentId& id, const policy::Verdict& verdict);
   CertificateId Certify(const policy::Evidence& evidence, const ExperimentId& experiment,
                         const Run* run, double rate);
-  void LookAtTask(const TaskId& id);
-  void LookAtExperiment(const ExperimentId& id);
+  void JudgeTask(const TaskId& id);
+  void JudgeBudgetAndSlip(const ExperimentId& id);
 
   ControllerContext& context_;
   StageDriver& stages_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -26,54 +27,54 @@ bool IsNamed(int64_t before, int64_t after) {
   return power <= after;
 }
 
-// A trainer counts from its checkpoint when it resumes, so that `tokens` falls back; what is
-// exported as a counter adds up what was done, the steps done twice included.
-void CountTokens(Run& run, const core::ReportLine& line) {
-  const std::optional<double> now = core::MetricOf(line, "tokens");
-  if (!now || !std::isfinite(*now)) return;
-  const auto before = run.latest.find("tokens");
-  run.tokens_total += std::max(0.0, *now - (before == run.latest.end() ? 0.0 : before->second));
-}
-
 }  // namespace
 
-void ReportHandler::Handle(const ReportsInput& input) {
-  const TaskId& id = input.lease.task;
-  if (!context_.Hears(input.worker, input.lease)) {
-    context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
-    return;
-  }
-  const bool gap = input.offset > context_.cluster.tasks.Find(id)->report_offset;
-  int64_t at = input.offset;
-  for (const core::ReportLine& line : input.lines) {
-    const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
-    if (at > known) break;
-    const int64_t begin = at;
-    at += line.bytes;
-    if (at <= known) continue;
-    Task& changed = context_.cluster.tasks.Mutate(id);
-    // Before it is looked at: a line that cannot be handled must not come again and again.
-    changed.report_offset = at;
-    changed.last_report = context_.now;
-    // Ignored and bad lines stand together, so what is known may end among them.
-    if (begin < known) continue;
-    const absl::Status handled = Guarded("cannot be handled", [&] { Line(id, line); });
-    if (!handled.ok()) Bad(id, handled.message());
-  }
-  const Task& after = *context_.cluster.tasks.Find(id);
-  context_.Send(input.worker, AckOutput{input.lease, after.report_offset, false,
-                                        /*resend=*/gap});
+ReportHandler::Cursor ReportHandler::Begin(const ReportsInput& input) {
+  if (context_.Hears(input.worker, input.lease)) return {&input, 0, input.offset};
+  context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
+  return {};
 }
 
-void ReportHandler::Line(const TaskId& id, const core::ReportLine& line) {
+std::optional<RunNews> ReportHandler::Next(Cursor& cursor) {
+  if (cursor.input == nullptr) return std::nullopt;
+  const TaskId& id = cursor.input->lease.task;
+  while (cursor.next < cursor.input->lines.size()) {
+    const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
+    if (cursor.at > known) return std::nullopt;
+    const core::ReportLine& line = cursor.input->lines[cursor.next++];
+    const int64_t begin = cursor.at;
+    cursor.at += line.bytes;
+    if (cursor.at <= known) continue;
+    // Before it is looked at: a line that cannot be handled must not come again and again.
+    context_.Apply(id, ReportTaken{cursor.at});
+    // Ignored and bad lines stand together, so what is known may end among them.
+    if (begin < known) continue;
+    std::optional<RunNews> news;
+    const absl::Status handled = Guarded("cannot be handled", [&] { news = Line(id, line); });
+    if (!handled.ok()) Bad(id, handled.message());
+    if (news) return news;
+  }
+  return std::nullopt;
+}
+
+void ReportHandler::End(const Cursor& cursor) {
+  if (cursor.input == nullptr) return;
+  const LeaseRef& lease = cursor.input->lease;
+  const int64_t taken = context_.cluster.tasks.Find(lease.task)->report_offset;
+  const bool gap = cursor.input->offset > taken;
+  context_.Send(cursor.input->worker, AckOutput{lease, taken, false, /*resend=*/gap});
+}
+
+std::optional<RunNews> ReportHandler::Line(const TaskId& id, const core::ReportLine& line) {
   switch (line.kind) {
     case core::ReportLine::Kind::kIgnored:
-      return;
+      break;
     case core::ReportLine::Kind::kBad:
-      return Bad(id, line.problem, line.lines);
+      Bad(id, line.problem, line.lines);
+      break;
     case core::ReportLine::Kind::kStarted:
       context_.Transition(id, ProcessStarted{}).IgnoreError();
-      return;
+      break;
     case core::ReportLine::Kind::kProgress:
       return Progress(id, line);
     case core::ReportLine::Kind::kValidation:
@@ -81,9 +82,11 @@ void ReportHandler::Line(const TaskId& id, const core::ReportLine& line) {
     case core::ReportLine::Kind::kStopped:
     case core::ReportLine::Kind::kDone:
     case core::ReportLine::Kind::kFailed:
-      context_.cluster.tasks.Mutate(id).ending = line.ending;
+      context_.Apply(id, EndingReported{line.ending});
       NoteLosses(id, line);
+      break;
   }
+  return std::nullopt;
 }
 
 void ReportHandler::Bad(const TaskId& id, absl::string_view problem, int64_t lines) {
@@ -125,93 +128,91 @@ bool ReportHandler::StepFits(const TaskId& id, const Run& run, const core::Repor
   return false;
 }
 
-void ReportHandler::Record(const Task& task, Run& run, const core::ReportLine& line) {
-  run.step = std::max(run.step, line.step);
+void ReportHandler::Record(const Task& task, const core::ReportLine& line) {
+  const Run& run = *context_.cluster.runs.Find(task.run);
+  const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
+  MetricsReported report{line.step, {}};
+  std::set<std::string> fresh;
   for (const auto& [name, value] : line.metrics) {
-    if (!TakesName(run, name)) continue;
-    run.latest[name] = value;
-    context_.cluster.AddMetric({run.id.str(), task.attempts, line.step, name, value});
+    if (!run.metric_names.contains(name) && !fresh.contains(name)) {
+      if (run.metric_names.size() + fresh.size() >= kMaxMetricNames && !IsNeeded(name, spec)) {
+        RefuseName(run, name);
+        continue;
+      }
+      fresh.insert(name);
+    }
+    report.metrics.emplace_back(name, value);
   }
+  context_.Apply(run.id, std::move(report));
   NoteLosses(task.id, line);
 }
 
-bool ReportHandler::TakesName(Run& run, const std::string& name) {
-  if (run.metric_names.contains(name)) return true;
-  const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
-  if (run.metric_names.size() < kMaxMetricNames || IsNeeded(name, spec)) {
-    run.metric_names.insert(name);
-    return true;
-  }
-  if (run.names_refused) return false;
-  run.names_refused = true;
+void ReportHandler::RefuseName(const Run& run, const std::string& name) {
+  if (context_.cluster.runs.Find(run.id)->names_refused) return;
+  context_.Apply(run.id, NamesRefused{});
   context_.Event(
       run.experiment, run.id.str(), "metrics_refused",
       absl::StrCat("the metric ", name, " is not kept: the run has reported ", kMaxMetricNames,
                    " names, as many as it may; so for every further one"));
-  return false;
 }
 
-void ReportHandler::NoteSweepMetric(Run& run, const core::ReportLine& line) {
+void ReportHandler::NoteSweepMetric(const Run& run, const core::ReportLine& line) {
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
   if (!spec.sweep || !spec.HasStage(StageKind::kSweep)) return;
   const std::string& metric = spec.sweep->metric;
   if (core::MetricOf(line, metric).has_value() || state::HasMetric(run, metric)) {
-    run.metric_missing.clear();
+    if (!run.metric_missing.empty()) context_.Apply(run.id, SweepMetricMissed{""});
     return;
   }
   if (!run.metric_missing.empty()) return;
   const std::vector<const Run*> all = context_.cluster.RunsOf(run.experiment);
   const bool said = std::any_of(all.begin(), all.end(),
                                 [](const Run* other) { return !other->metric_missing.empty(); });
-  run.metric_missing = state::MissingMetric(line, metric);
-  if (!said) {
-    context_.Event(run.experiment, run.id.str(), "metric_missing", run.metric_missing);
-  }
+  const std::string why = state::MissingMetric(line, metric);
+  context_.Apply(run.id, SweepMetricMissed{why});
+  if (!said) context_.Event(run.experiment, run.id.str(), "metric_missing", why);
 }
 
-void ReportHandler::Progress(const TaskId& id, const core::ReportLine& line) {
+std::optional<RunNews> ReportHandler::Progress(const TaskId& id, const core::ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
   if (task.run.empty()) {
-    Task& changed = context_.cluster.tasks.Mutate(id);
-    changed.progress = line.step;
+    WorkReported work{line.step, std::nullopt};
     const std::optional<double> total = core::MetricOf(line, "total");
     if (total && *total >= 0 && *total <= static_cast<double>(core::kMaxStep)) {
-      changed.progress_total = static_cast<int64_t>(*total);
+      work.total = static_cast<int64_t>(*total);
     }
-    return;
+    context_.Apply(id, work);
+    return std::nullopt;
   }
-  const RunId run_id = task.run;
-  if (!StepFits(id, *context_.cluster.runs.Find(run_id), line)) return;
-  Run& run = context_.cluster.runs.Mutate(run_id);
-  CountTokens(run, line);
-  Record(task, run, line);
+  if (!StepFits(id, *context_.cluster.runs.Find(task.run), line)) return std::nullopt;
+  Record(task, line);
   for (const char* name : {"train_loss", "grad_norm"}) {
     const std::optional<double> value = core::MetricOf(line, name);
     if (value && !std::isfinite(*value)) {
-      hooks_.on_non_finite(run_id, line.step, name, *value);
-      return;
+      return RunNews{RunNews::Kind::kNonFinite, task.run, line.step};
     }
   }
+  return std::nullopt;
 }
 
-void ReportHandler::ValidationReport(const TaskId& id, const core::ReportLine& line) {
+std::optional<RunNews> ReportHandler::ValidationReport(const TaskId& id,
+                                                       const core::ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
-  if (task.run.empty()) return;
-  const RunId run_id = task.run;
-  if (!StepFits(id, *context_.cluster.runs.Find(run_id), line)) return;
-  Run& run = context_.cluster.runs.Mutate(run_id);
-  Record(task, run, line);
+  if (task.run.empty()) return std::nullopt;
+  const RunId run = task.run;
+  if (!StepFits(id, *context_.cluster.runs.Find(run), line)) return std::nullopt;
+  Record(task, line);
   ValidationRecord validation = ValidationOf(task, line);
   // Trainers may report one step in several lines, a validation set each.
-  if (const ValidationRecord* known = run.validations.Find(line.step)) {
+  const ValidationRecord* known = context_.cluster.runs.Find(run)->validations.Find(line.step);
+  if (known != nullptr) {
     ValidationRecord filled = *known;
-    if (!state::FillIn(validation, filled)) return;
-    run.validations.Replace(filled);
-  } else {
-    run.validations.Insert(validation);
+    if (!state::FillIn(validation, filled)) return std::nullopt;
+    validation = filled;
   }
-  NoteSweepMetric(run, line);
-  hooks_.on_validation(run_id, line.step);
+  context_.Apply(run, ValidationReported{validation});
+  NoteSweepMetric(*context_.cluster.runs.Find(run), line);
+  return RunNews{RunNews::Kind::kValidation, run, line.step};
 }
 
 ValidationRecord ReportHandler::ValidationOf(const Task& task, const core::ReportLine& line) const {

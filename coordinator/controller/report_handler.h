@@ -2,28 +2,46 @@
 // (docs/trainer-protocol.md). Controller's thread only.
 #pragma once
 
-#include <functional>
+#include <cstddef>
 #include <map>
+#include <optional>
+#include <string>
 
 #include "coordinator/controller/context.h"
 
 namespace scm::controller {
 
+// What a line calls for: abort rules and the searcher look at the run, and may stop it, before the
+// next line is taken.
+struct RunNews {
+  enum class Kind {
+    kValidation,  // one was recorded
+    kNonFinite,   // a training loss or gradient norm is NaN or infinite
+  };
+  Kind kind = Kind::kValidation;
+  RunId run;
+  int64_t step = 0;
+};
+
 class ReportHandler {
  public:
-  // `on_validation` is called after a validation was recorded, `on_non_finite` when a training loss
-  // or gradient norm is NaN or infinite; both may stop the run.
-  struct Hooks {
-    std::function<void(const RunId&, int64_t step)> on_validation;
-    std::function<void(const RunId&, int64_t step, const std::string& metric, double value)>
-        on_non_finite;
-  };
-  ReportHandler(ControllerContext* context, Hooks hooks)
-      : context_(*context), hooks_(std::move(hooks)) {}
+  explicit ReportHandler(ControllerContext* context) : context_(*context) {}
 
-  // Lines below the committed offset were seen before and are skipped; a gap is answered with the
-  // offset from which to send again.
-  void Handle(const ReportsInput& input);
+  // Where in its lines an input is.
+  struct Cursor {
+    const ReportsInput* input = nullptr;  // not owned; null = the lease is not held
+    size_t next = 0;                      // line
+    int64_t at = 0;                       // its first byte in the spool
+  };
+  // Revokes a lease that is not held.
+  Cursor Begin(const ReportsInput& input);
+  // Takes lines until one is news; nullopt at the end. Lines below the committed offset were seen
+  // before and are skipped; behind a gap nothing is taken.
+  std::optional<RunNews> Next(Cursor& cursor);
+  // Acknowledges what was taken; a gap is answered with the offset from which to send again.
+  void End(const Cursor& cursor);
+  // The first few bad lines of a task are named, then every tenth power of their number.
+  void Bad(const TaskId& id, absl::string_view problem, int64_t lines = 1);
 
  private:
   // What of a task's reports was not taken, so that it is said, but not for every line.
@@ -32,24 +50,21 @@ class ReportHandler {
     bool left_out = false, summary_cut = false;
   };
 
-  void Line(const TaskId& id, const core::ReportLine& line);
-  // The first few bad lines of a task are named, then every tenth power of their number.
-  void Bad(const TaskId& id, absl::string_view problem, int64_t lines = 1);
+  std::optional<RunNews> Line(const TaskId& id, const core::ReportLine& line);
   void NoteLosses(const TaskId& id, const core::ReportLine& line);
-  void Progress(const TaskId& id, const core::ReportLine& line);
-  void ValidationReport(const TaskId& id, const core::ReportLine& line);
+  std::optional<RunNews> Progress(const TaskId& id, const core::ReportLine& line);
+  std::optional<RunNews> ValidationReport(const TaskId& id, const core::ReportLine& line);
   // Whether the step is one that this run can have; else the line is a bad one.
   bool StepFits(const TaskId& id, const Run& run, const core::ReportLine& line);
-  // Rows for every metric, and the latest values.
-  void Record(const Task& task, Run& run, const core::ReportLine& line);
+  // Takes the line's metrics, as far as their names are kept.
+  void Record(const Task& task, const core::ReportLine& line);
   ValidationRecord ValidationOf(const Task& task, const core::ReportLine& line) const;
-  // Whether rows of this name are kept; says once that a run has used up its names.
-  bool TakesName(Run& run, const std::string& name);
+  // Says once that a run has used up its names.
+  void RefuseName(const Run& run, const std::string& name);
   // Keeps, or drops again, why the sweep's metric is in no validation of this run.
-  void NoteSweepMetric(Run& run, const core::ReportLine& line);
+  void NoteSweepMetric(const Run& run, const core::ReportLine& line);
 
   ControllerContext& context_;
-  Hooks hooks_;
   std::map<TaskId, Noted> noted_;  // of tasks with something to note; begins anew with the process
 };
 

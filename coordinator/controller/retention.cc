@@ -36,10 +36,8 @@ absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const Exper
     (decision.keep ? kept : removed)
         .push_back({{"id", decision.id}, {"bytes", decision.bytes}, {"reason", decision.reason}});
     if (decision.keep || preview) continue;
-    context.cluster.checkpoints.Mutate(decision.id).deleted = true;
-    context.after_commit.push_back([store = context.dependencies.checkpoints, blob = decision.id] {
-      store->Remove(blob).IgnoreError();  // what stays is swept at the next start
-    });
+    context.cluster.Apply(decision.id, CheckpointRemoved{});
+    context.effects.push_back(RemoveBlob{decision.id});
   }
   if (!preview && !removed.empty()) {
     context.Event(id, id.str(), "checkpoints_removed",

@@ -31,7 +31,7 @@ void RaiseAttempt(ControllerContext& context, const Task& task, int64_t attempt,
       epoch > task.epoch + kMostAttempts) {
     return;
   }
-  ControllerContext::Seen& seen = context.seen[task.id];
+  AttemptsSeen& seen = context.seen[task.id];
   seen.attempt = std::max(seen.attempt, attempt);
   seen.epoch = std::max(seen.epoch, epoch);
 }

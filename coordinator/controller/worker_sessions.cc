@@ -31,7 +31,7 @@ absl::StatusOr<WorkerId> WorkerSessions::FindOrCreate(const RegisterInput& input
           "instance.key, remove the file instance too: it then registers as a new worker"));
     }
     if (worker->key_digest != input.key_digest) {
-      context_.cluster.workers.Mutate(id).key_digest = input.key_digest;
+      context_.Apply(id, WorkerKeyShown{input.key_digest});
     }
     return id;
   }
@@ -40,24 +40,23 @@ absl::StatusOr<WorkerId> WorkerSessions::FindOrCreate(const RegisterInput& input
   worker.id = id;
   worker.instance = input.instance;
   worker.key_digest = input.key_digest;
-  context_.cluster.workers.Insert(id, worker);
+  context_.cluster.Add(std::move(worker));
   return id;
 }
 
 void WorkerSessions::Seen(const WorkerId& id) {
-  Worker& worker = context_.cluster.workers.Mutate(id);
-  worker.last_seen = context_.now;
-  if (worker.state == WorkerState::kLost) {
-    worker.state = worker.standing;
+  if (context_.cluster.workers.Find(id)->state == WorkerState::kLost) {
     context_.placement_changed = true;
   }
+  context_.Apply(id, WorkerSeen{});
   context_.worker_deadlines[id] = Deadline();
 }
 
 absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInput& input) {
   const absl::StatusOr<WorkerId> found = FindOrCreate(input);
   if (!found.ok()) {
-    context_.outbox.emplace_back(input.link, RefusedOutput{std::string(found.status().message())});
+    context_.effects.push_back(
+        SendToWorker{input.link, RefusedOutput{std::string(found.status().message())}});
     return found.status();
   }
   const WorkerId id = *found;
@@ -66,14 +65,9 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
       context_.links.contains(id) && context_.cluster.workers.Find(id)->state != WorkerState::kLost;
   context_.links[id] = input.link;
   context_.placement_changed = true;
-  Seen(id);
-  Worker& worker = context_.cluster.workers.Mutate(id);
-  worker.state = worker.standing;  // if it was leaving, it is back
-  worker.host = input.host;
-  worker.version = input.version;
-  worker.cpus = input.cpus;
-  worker.gpus = input.gpus;
-  worker.trainers = input.trainers;
+  context_.worker_deadlines[id] = Deadline();
+  context_.Apply(
+      id, WorkerRegistered{input.host, input.version, input.cpus, input.gpus, input.trainers});
   if (!was_there) {
     context_.Event(
         ExperimentId(), id.str(), "worker_registered",
@@ -144,16 +138,7 @@ void WorkerSessions::Renew(const RenewInput& input) {
                    ClockJumpText(absl::Seconds(input.clock_jump_seconds)),
                    {{"seconds", input.clock_jump_seconds}});
   }
-  if (!input.gpus.empty()) {
-    Worker& worker = context_.cluster.workers.Mutate(input.worker);
-    for (const GpuRecord& sample : input.gpus) {
-      for (GpuRecord& gpu : worker.gpus) {
-        if (gpu.index != sample.index) continue;
-        gpu.utilization = sample.utilization;
-        gpu.memory_used = sample.memory_used;
-      }
-    }
-  }
+  if (!input.gpus.empty()) context_.Apply(input.worker, GpusSampled{input.gpus});
   for (const LeaseState& state : input.states) {
     if (!context_.Holds(input.worker, state.lease)) continue;
     AttemptWord& word = context_.attempt_words[state.lease.task];
@@ -172,7 +157,7 @@ void WorkerSessions::Renew(const RenewInput& input) {
 void WorkerSessions::Leave(const WorkerId& id) {
   if (context_.cluster.workers.Find(id)->state == WorkerState::kDraining) return;
   // `standing` stays: this says nothing about the time after its return.
-  context_.cluster.workers.Mutate(id).state = WorkerState::kDraining;
+  context_.Apply(id, WorkerLeaving{});
   context_.Event(ExperimentId(), id.str(), "worker_leaving",
                  "goes down; what it runs is checkpointed first");
   context_.ReleaseLastWorkers();
@@ -188,7 +173,7 @@ void WorkerSessions::Goodbye(const GoodbyeInput& input) {
                                        true})
         .IgnoreError();
   }
-  context_.cluster.workers.Mutate(input.worker).state = WorkerState::kLost;
+  context_.Apply(input.worker, WorkerGone{});
   context_.links.erase(input.worker);
   context_.worker_deadlines.erase(input.worker);
   context_.Event(ExperimentId(), input.worker.str(), "worker_left", input.reason);
@@ -208,10 +193,7 @@ absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
   if (context_.cluster.workers.Find(id) == nullptr) {
     return absl::NotFoundError(absl::StrCat("there is no worker ", id.str()));
   }
-  Worker& worker = context_.cluster.workers.Mutate(id);
-  worker.standing = drain ? WorkerState::kDraining : WorkerState::kReady;
-  if (worker.state != WorkerState::kLost) worker.state = worker.standing;
-  worker.strikes = 0;
+  context_.Apply(id, WorkerDrained{drain});
   context_.placement_changed = true;
   const std::vector<TaskId> held = drain ? context_.cluster.HeldBy(id) : std::vector<TaskId>();
   if (drain) context_.Send(id, DrainOutput{"drained by the user"});
@@ -257,7 +239,7 @@ void WorkerSessions::Expire() {
     context_.worker_deadlines.erase(id);
     // Its stream, if there still is one, stays its own: when it speaks again, it must hear what it
     // lost.
-    context_.cluster.workers.Mutate(id).state = WorkerState::kLost;
+    context_.Apply(id, WorkerGone{});
     context_.Event(ExperimentId(), id.str(), "worker_lost", "no word for longer than a lease");
   }
   if (!lost.empty()) context_.ReleaseLastWorkers();
@@ -271,7 +253,7 @@ void WorkerSessions::RestartTerms() {
     context_.lease_deadlines[id] = Deadline();
     context_.inherited.insert(task.lease->id);
     if (task.state == State::kAssigned) context_.unsent_grants.insert(task.lease->id);
-    if (down > absl::ZeroDuration()) context_.cluster.tasks.Mutate(id).lease->unheard += down;
+    if (down > absl::ZeroDuration()) context_.Apply(id, LeaseUnheard{down});
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kLost) context_.worker_deadlines[id] = Deadline();
@@ -281,7 +263,7 @@ void WorkerSessions::RestartTerms() {
 void WorkerSessions::StoodStill(absl::Duration pause) {
   for (auto& [task, deadline] : context_.lease_deadlines) {
     deadline += pause;
-    context_.cluster.tasks.Mutate(task).lease->unheard += pause;
+    context_.Apply(task, LeaseUnheard{pause});
   }
   for (auto& [worker, deadline] : context_.worker_deadlines) deadline += pause;
   if (pause < context_.options.renew_every) return;

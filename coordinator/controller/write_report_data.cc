@@ -28,16 +28,16 @@ absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Ta
                        context.dependencies.checkpoints->Begin(manifest));
   SCM_RETURN_IF_ERROR(writer->Append(kFile, 0, text));
   SCM_ASSIGN_OR_RETURN(const checkpoint::CommittedBlob blob, writer->Commit());
-  context.cluster.artifacts.Insert(
-      blob.id, {blob.id,
-                task.id,
-                task.experiment,
-                name,
-                blob.sha256,
-                blob.path,
-                manifest.attempt,
-                blob.bytes,
-                {{{"path", kFile}, {"bytes", text.size()}, {"sha256", manifest.files[0].sha256}}}});
+  context.cluster.Add(ArtifactRecord{
+      blob.id,
+      task.id,
+      task.experiment,
+      name,
+      blob.sha256,
+      blob.path,
+      manifest.attempt,
+      blob.bytes,
+      {{{"path", kFile}, {"bytes", text.size()}, {"sha256", manifest.files[0].sha256}}}});
   return blob.id;
 }
 

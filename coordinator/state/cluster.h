@@ -9,7 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/apply.h"
+#include "coordinator/core/attempt_event.h"
+#include "coordinator/core/experiment_event.h"
 #include "coordinator/core/model.h"
+#include "coordinator/core/record_event.h"
+#include "coordinator/core/run_event.h"
+#include "coordinator/core/task_event.h"
+#include "coordinator/core/worker_event.h"
 #include "coordinator/state/shared_map.h"
 #include "coordinator/state/timeline.h"
 #include "coordinator/store/state_store.h"
@@ -159,9 +166,26 @@ class Cluster {
   // `at` is the coordinator's own time; the event is stamped with the time of day.
   void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                 std::string kind, std::string text, Json body = Json::object());
-  void AddMetric(store::MetricRow row) { pending_.metrics.push_back(std::move(row)); }
   void AddRequest(const std::string& request, const std::string& experiment);
 
+  // The one reducer (reduce.cc): records come in through Add and change through Apply, and in no
+  // other way. What an event does is said by the core's Apply for it; the ids must exist, but for
+  // an experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and nothing changed, where
+  // the state does not allow the event.
+  void Add(Experiment experiment);
+  void Add(Run run);
+  void Add(Worker worker);
+  void Add(CheckpointRecord checkpoint);
+  void Add(ArtifactRecord artifact);
+  void Add(CertificateRecord certificate);
+  absl::Status Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now);
+  absl::Status Apply(const TaskId& id, const TaskEvent& event, const ApplyContext& context);
+  void Apply(const TaskId& id, const AttemptEvent& event, absl::Time now);
+  void Apply(const RunId& id, const RunEvent& event);
+  void Apply(const WorkerId& id, const WorkerEvent& event, absl::Time now);
+  void Apply(const TrialId& id, const TrialEvent& event);
+  void Apply(const std::string& checkpoint, const CheckpointEvent& event);
+  void Apply(const CertificateId& id, const CertificateEvent& event);
   // Tasks and trials come in through these, so that no look has to pass over those of experiments
   // that ended long ago.
   Task& AddTask(Task task);
@@ -196,6 +220,7 @@ class Cluster {
   const Json& stored_clock() const { return stored_clock_; }
 
  private:
+  void AddMetrics(const RunId& id, const MetricsReported& report);
   void ForgetChanges();
   static constexpr char kCountersRow[] = "counters";
   // Of kMeta: where the coordinator's time stood at the commit.

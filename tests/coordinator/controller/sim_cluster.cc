@@ -70,7 +70,8 @@ void SimCluster::StartCoordinator() {
   controller::ControllerOptions options;
   options.version = "simulated";
   controller_ = std::make_unique<controller::Controller>(
-      options, controller::ControllerDependencies{&faulty_, &blobs_, &checked_scheduler_, &links_});
+      options, controller::ControllerDependencies{&faulty_, &blobs_, &checked_scheduler_, &links_,
+                                                  &journal_});
   const absl::Status recovered = controller_->Recover(time_.Clocks(), "simulated");
   if (!recovered.ok()) {
     must_match_ = must_match_ && !error_is_applied_;

@@ -15,6 +15,7 @@
 #include "coordinator/controller/controller.h"
 #include "coordinator/core/priority_scheduler.h"
 #include "coordinator/store/memory_store.h"
+#include "tests/coordinator/controller/replay.h"
 #include "tests/coordinator/controller/sim_invariants.h"
 #include "tests/coordinator/controller/sim_worker.h"
 #include "tests/coordinator/controller/virtual_time.h"
@@ -48,6 +49,7 @@ class SimCluster {
   const std::vector<std::string>& problems() const { return problems_; }
   std::shared_ptr<const state::Snapshot> snapshot() const { return last_; }
   store::StateStore& store() { return store_; }
+  const RecordingJournal& journal() const { return journal_; }
   // Every event, one a line: the same for the same seed.
   std::string EventLog();
   int64_t restarts() const { return restarts_; }
@@ -116,6 +118,7 @@ class SimCluster {
   core::PriorityScheduler scheduler_;
   CheckedScheduler checked_scheduler_{&scheduler_};
   Links links_{this};
+  RecordingJournal journal_;
 
   std::unique_ptr<controller::Controller> controller_;
   int64_t life_ = 0, restarts_ = 0, rounds_ = 0;

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "tests/coordinator/controller/sim_cluster.h"
 
 namespace scm::simulation {
@@ -196,6 +198,30 @@ TEST(Simulation, TheSameSeedGivesTheSameEvents) {
     second.Run();
     EXPECT_EQ(first.EventLog(), second.EventLog()) << "seed " << seed;
     EXPECT_EQ(Dump(*first.snapshot()), Dump(*second.snapshot())) << "seed " << seed;
+  }
+}
+
+// Without the reports' inputs: they hold rows as the store has them, and after a commit that was
+// made and reported as failed it has more than the inputs say.
+std::string DumpOfRecords(const state::Snapshot& snapshot) {
+  std::vector<std::string> lines = absl::StrSplit(Dump(snapshot), '\n');
+  std::erase_if(lines, [](const std::string& line) {
+    return absl::StrContains(line, "/report_data-") && absl::StartsWith(line, R"({"id":"k-)");
+  });
+  return Joined(lines);
+}
+
+// (time, input) is a log: another controller makes the same state of it, restarts, full disks and
+// clocks that were set included.
+TEST(Simulation, TheInputsAloneGiveTheSameState) {
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    SimCluster cluster(Harmful(seed));
+    cluster.Run();
+    store::MemoryStore store;
+    const std::shared_ptr<const state::Snapshot> replayed = Replay(cluster.journal(), store);
+    ASSERT_NE(replayed, nullptr);
+    EXPECT_TRUE(DumpOfRecords(*cluster.snapshot()) == DumpOfRecords(*replayed));
   }
 }
 

@@ -143,6 +143,7 @@ TEST(StoreGap, ACheckpointWhoseRowIsMissingIsAdopted) {
   EXPECT_FALSE(found->second->deleted);
   EXPECT_EQ(s.h.RunOf(s.task)->best_step, 20);
   EXPECT_EQ(s.h.CountEvents("checkpoint_adopted"), 1);
+  EXPECT_TRUE(s.h.blobs.Find("r-1/20").ok()) << "swept by the start that adopted it";
   EXPECT_EQ(s.h.CountEvents("store_is_behind"), 0);
 }
 

@@ -1,0 +1,38 @@
+#include "coordinator/controller/uploads.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/controller/adopt_checkpoints.h"
+#include "coordinator/controller/best_step.h"
+
+namespace scm::controller {
+
+absl::StatusOr<Reply> TakeBlob(ControllerContext& context, const BlobInput& input) {
+  if (!context.Hears(input.worker, input.lease)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the lease ", input.lease.lease.str(), " of ", input.lease.task.str(),
+                     " is no longer valid: its upload is not accepted"));
+  }
+  const Task& task = *context.cluster.tasks.Find(input.lease.task);
+  if (!input.checkpoint) {
+    context.cluster.Add(ArtifactRecord{input.blob.id, task.id, task.experiment, input.name,
+                                       input.blob.sha256, input.blob.path, input.lease.attempt,
+                                       input.blob.bytes, FilesOf(input.blob.manifest)});
+    return input.blob.id;
+  }
+  if (task.run.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(task.id.str(), " is no run: it cannot have a checkpoint"));
+  }
+  CheckpointRecord record = RecordOf(input.blob, task.run, context.now);
+  record.attempt = input.lease.attempt;
+  record.step = input.step;
+  context.cluster.Add(std::move(record));
+  const RunId run = task.run;
+  context.Apply(task.id, CheckpointCommitted{});
+  NoteBestStep(context, run, input.step);
+  return input.blob.id;
+}
+
+}  // namespace scm::controller

@@ -1,0 +1,94 @@
+// Cluster's reducer: the only place in which records change.
+#include <utility>
+
+#include "common/status_macros.h"
+#include "coordinator/state/cluster.h"
+
+namespace scm::state {
+namespace {
+
+template <typename Id>
+absl::Status Missing(const char* kind, const Id& id) {
+  return absl::NotFoundError(absl::StrCat("there is no ", kind, " ", id));
+}
+
+}  // namespace
+
+void Cluster::Add(Experiment experiment) {
+  const ExperimentId id = experiment.id;
+  experiments.Insert(id, std::move(experiment));
+}
+
+void Cluster::Add(Run run) {
+  const RunId id = run.id;
+  runs.Insert(id, std::move(run));
+}
+
+void Cluster::Add(Worker worker) {
+  const WorkerId id = worker.id;
+  workers.Insert(id, std::move(worker));
+}
+
+void Cluster::Add(CheckpointRecord checkpoint) {
+  const std::string id = checkpoint.id;
+  checkpoints.Insert(id, std::move(checkpoint));
+}
+
+void Cluster::Add(ArtifactRecord artifact) {
+  const std::string id = artifact.id;
+  artifacts.Insert(id, std::move(artifact));
+}
+
+void Cluster::Add(CertificateRecord certificate) {
+  const CertificateId id = certificate.id;
+  certificates.Insert(id, std::move(certificate));
+}
+
+absl::Status Cluster::Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now) {
+  const Experiment* found = experiments.Find(id);
+  if (found == nullptr) return Missing("experiment", id.str());
+  return scm::Apply(event, now, experiments.Mutate(id));
+}
+
+absl::Status Cluster::Apply(const TaskId& id, const TaskEvent& event, const ApplyContext& context) {
+  const Task* found = tasks.Find(id);
+  if (found == nullptr) return Missing("task", id.str());
+  SCM_ASSIGN_OR_RETURN(Task after, core::Apply(*found, event, context));
+  SetTask(std::move(after));
+  return absl::OkStatus();
+}
+
+void Cluster::Apply(const TaskId& id, const AttemptEvent& event, absl::Time now) {
+  scm::Apply(event, now, tasks.Mutate(id));
+}
+
+void Cluster::Apply(const RunId& id, const RunEvent& event) {
+  scm::Apply(event, runs.Mutate(id));
+  if (const auto* report = std::get_if<MetricsReported>(&event)) AddMetrics(id, *report);
+}
+
+// Every value is a row of its own, filed under the attempt that the run's task is at.
+void Cluster::AddMetrics(const RunId& id, const MetricsReported& report) {
+  const int64_t attempt = tasks.Find(runs.Find(id)->task)->attempts;
+  for (const auto& [name, value] : report.metrics) {
+    pending_.metrics.push_back({id.str(), attempt, report.step, name, value});
+  }
+}
+
+void Cluster::Apply(const WorkerId& id, const WorkerEvent& event, absl::Time now) {
+  scm::Apply(event, now, workers.Mutate(id));
+}
+
+void Cluster::Apply(const TrialId& id, const TrialEvent& event) {
+  scm::Apply(event, trials.Mutate(id));
+}
+
+void Cluster::Apply(const std::string& checkpoint, const CheckpointEvent& event) {
+  scm::Apply(event, checkpoints.Mutate(checkpoint));
+}
+
+void Cluster::Apply(const CertificateId& id, const CertificateEvent& event) {
+  scm::Apply(event, certificates.Mutate(id));
+}
+
+}  // namespace scm::state
