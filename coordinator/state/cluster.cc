@@ -9,26 +9,12 @@
 namespace scm::state {
 namespace {
 
-std::string Text(const std::string& id) { return id; }
-template <char kPrefix>
-std::string Text(const Id<kPrefix>& id) {
-  return id.str();
-}
-
-std::string ExperimentOf(const Experiment& e) { return e.id.str(); }
-std::string ExperimentOf(const Trial& t) { return t.experiment.str(); }
-std::string ExperimentOf(const Run& r) { return r.experiment.str(); }
-std::string ExperimentOf(const Task& t) { return t.experiment.str(); }
-std::string ExperimentOf(const Worker&) { return ""; }
-std::string ExperimentOf(const CheckpointRecord&) { return ""; }
-std::string ExperimentOf(const ArtifactRecord& a) { return a.experiment.str(); }
-std::string ExperimentOf(const CertificateRecord& c) { return c.experiment.str(); }
-
 template <typename Id, typename T>
 void AddRows(store::EntityTable name, Table<Id, T>& table, store::WriteBatch& batch) {
   for (const Id& id : table.dirty()) {
     const T& record = *table.Find(id);
-    batch.upserts.push_back({name, Text(id), ExperimentOf(record), DumpJson(ToJson(record))});
+    batch.upserts.push_back(
+        {name, RowId(id), ExperimentOf(record).str(), DumpJson(ToJson(record))});
   }
   table.ClearDirty();
 }
@@ -82,29 +68,12 @@ void Cluster::AddRequest(const std::string& request, const std::string& experime
   pending_.requests.emplace_back(request, experiment);
 }
 
-void Cluster::ForgetChanges() {
-  experiments.ClearDirty();
-  trials.ClearDirty();
-  runs.ClearDirty();
-  tasks.ClearDirty();
-  workers.ClearDirty();
-  checkpoints.ClearDirty();
-  artifacts.ClearDirty();
-  certificates.ClearDirty();
-}
-
 store::WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
   store::WriteBatch batch = std::move(pending_);
   pending_ = store::WriteBatch();
-  AddRows(store::EntityTable::kExperiments, experiments, batch);
-  AddRows(store::EntityTable::kTrials, trials, batch);
   AddValidations(runs, batch);
-  AddRows(store::EntityTable::kRuns, runs, batch);
-  AddRows(store::EntityTable::kTasks, tasks, batch);
-  AddRows(store::EntityTable::kWorkers, workers, batch);
-  AddRows(store::EntityTable::kCheckpoints, checkpoints, batch);
-  AddRows(store::EntityTable::kArtifacts, artifacts, batch);
-  AddRows(store::EntityTable::kCertificates, certificates, batch);
+  ForEachTable([&batch](store::EntityTable entity, auto& table) { AddRows(entity, table, batch); },
+               *this);
   if (counters_dirty_) {
     Json body = Json::object();
     for (const auto& [prefix, number] : counters_) body[std::string(1, prefix)] = number;
@@ -123,14 +92,8 @@ Snapshot Cluster::Collect(Self& cluster, absl::Time now, Take take) {
   Snapshot snapshot;
   snapshot.at = now;
   snapshot.timeline = cluster.timeline;
-  snapshot.experiments = take(cluster.experiments);
-  snapshot.trials = take(cluster.trials);
-  snapshot.runs = take(cluster.runs);
-  snapshot.tasks = take(cluster.tasks);
-  snapshot.workers = take(cluster.workers);
-  snapshot.checkpoints = take(cluster.checkpoints);
-  snapshot.artifacts = take(cluster.artifacts);
-  snapshot.certificates = take(cluster.certificates);
+  ForEachTable([&take](store::EntityTable, auto& table, auto& copy) { copy = take(table); },
+               cluster, snapshot);
   snapshot.tasks_of = take(cluster.tasks_of_);
   snapshot.open_tasks = take(cluster.open_tasks_);
   return snapshot;

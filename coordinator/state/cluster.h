@@ -7,6 +7,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "coordinator/core/apply.h"
@@ -18,6 +20,7 @@
 #include "coordinator/core/task_event.h"
 #include "coordinator/core/worker_event.h"
 #include "coordinator/state/shared_map.h"
+#include "coordinator/state/tables.h"
 #include "coordinator/state/timeline.h"
 #include "coordinator/store/state_store.h"
 
@@ -115,18 +118,14 @@ struct StoreHealth {
   store::StoreCheck check;
 };
 
-// Everything that queries read. Immutable.
-struct Snapshot {
+// A table as of one moment.
+template <typename Id, typename T>
+using Published = std::shared_ptr<const typename Table<Id, T>::Map>;
+
+// Everything that queries read: `experiments`, `trials` and so on, a map for each table. Immutable.
+struct Snapshot : PerTable<Published> {
   absl::Time at;  // the coordinator's own time, as all times in the records
   std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
-  std::shared_ptr<const Table<ExperimentId, Experiment>::Map> experiments;
-  std::shared_ptr<const Table<TrialId, Trial>::Map> trials;
-  std::shared_ptr<const Table<RunId, Run>::Map> runs;
-  std::shared_ptr<const Table<TaskId, Task>::Map> tasks;
-  std::shared_ptr<const Table<WorkerId, Worker>::Map> workers;
-  std::shared_ptr<const Table<std::string, CheckpointRecord>::Map> checkpoints;
-  std::shared_ptr<const Table<std::string, ArtifactRecord>::Map> artifacts;
-  std::shared_ptr<const Table<CertificateId, CertificateRecord>::Map> certificates;
   // Indices, so that no query passes over the tasks of experiments that ended long ago.
   std::shared_ptr<const TasksOfExperiments> tasks_of;
   std::shared_ptr<const std::set<TaskId>> open_tasks;  // not terminal
@@ -138,16 +137,9 @@ struct Snapshot {
   std::shared_ptr<const StoreHealth> store_health = std::make_shared<StoreHealth>();
 };
 
-class Cluster {
+// `experiments`, `trials` and so on, a Table for each.
+class Cluster : public PerTable<Table> {
  public:
-  Table<ExperimentId, Experiment> experiments;
-  Table<TrialId, Trial> trials;
-  Table<RunId, Run> runs;
-  Table<TaskId, Task> tasks;
-  Table<WorkerId, Worker> workers;
-  Table<std::string, CheckpointRecord> checkpoints;
-  Table<std::string, ArtifactRecord> artifacts;
-  Table<CertificateId, CertificateRecord> certificates;
   std::map<std::string, std::string> requests;  // request id → experiment id
   std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
 
@@ -172,12 +164,18 @@ class Cluster {
   // other way. What an event does is said by the core's Apply for it; the ids must exist, but for
   // an experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and nothing changed, where
   // the state does not allow the event.
-  void Add(Experiment experiment);
-  void Add(Run run);
-  void Add(Worker worker);
-  void Add(CheckpointRecord checkpoint);
-  void Add(ArtifactRecord artifact);
-  void Add(CertificateRecord certificate);
+  template <typename Record>
+  void Add(Record record) {
+    static_assert(!std::is_same_v<Record, Task> && !std::is_same_v<Record, Trial>, "see below");
+    ForEachTable(
+        [&record]<typename Id, typename T>(store::EntityTable, Table<Id, T>& table) {
+          if constexpr (std::is_same_v<T, Record>) {
+            const Id id(record.id);
+            table.Insert(id, std::move(record));
+          }
+        },
+        *this);
+  }
   absl::Status Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now);
   absl::Status Apply(const TaskId& id, const TaskEvent& event, const ApplyContext& context);
   void Apply(const TaskId& id, const AttemptEvent& event, absl::Time now);
@@ -221,7 +219,6 @@ class Cluster {
 
  private:
   void AddMetrics(const RunId& id, const MetricsReported& report);
-  void ForgetChanges();
   static constexpr char kCountersRow[] = "counters";
   // Of kMeta: where the coordinator's time stood at the commit.
   static constexpr char kClockRow[] = "clock";

@@ -14,36 +14,6 @@ absl::Status Missing(const char* kind, const Id& id) {
 
 }  // namespace
 
-void Cluster::Add(Experiment experiment) {
-  const ExperimentId id = experiment.id;
-  experiments.Insert(id, std::move(experiment));
-}
-
-void Cluster::Add(Run run) {
-  const RunId id = run.id;
-  runs.Insert(id, std::move(run));
-}
-
-void Cluster::Add(Worker worker) {
-  const WorkerId id = worker.id;
-  workers.Insert(id, std::move(worker));
-}
-
-void Cluster::Add(CheckpointRecord checkpoint) {
-  const std::string id = checkpoint.id;
-  checkpoints.Insert(id, std::move(checkpoint));
-}
-
-void Cluster::Add(ArtifactRecord artifact) {
-  const std::string id = artifact.id;
-  artifacts.Insert(id, std::move(artifact));
-}
-
-void Cluster::Add(CertificateRecord certificate) {
-  const CertificateId id = certificate.id;
-  certificates.Insert(id, std::move(certificate));
-}
-
 absl::Status Cluster::Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now) {
   const Experiment* found = experiments.Find(id);
   if (found == nullptr) return Missing("experiment", id.str());

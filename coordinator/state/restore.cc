@@ -3,12 +3,12 @@
 #include <charconv>
 #include <map>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/guard.h"
 #include "common/status_macros.h"
 #include "coordinator/state/cluster.h"
 #include "coordinator/state/persist.h"
+#include "coordinator/state/references.h"
 
 namespace scm::state {
 namespace {
@@ -20,26 +20,17 @@ constexpr char kSetAsideRow[] = "set_aside";
 // The first reason for each experiment that cannot go on.
 using Broken = std::map<ExperimentId, std::string>;
 
-// As the row's own column says it.
-std::string ColumnOf(const Experiment& e) { return e.id.str(); }
-std::string ColumnOf(const Worker&) { return ""; }
-std::string ColumnOf(const CheckpointRecord&) { return ""; }
-template <typename T>
-std::string ColumnOf(const T& record) {
-  return record.experiment.str();
-}
-
 template <typename Id, typename T>
-absl::Status RestoreRow(const store::EntityRow& row, absl::StatusOr<T> (*read)(const Json&),
-                        Table<Id, T>& table) {
-  SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "its body", kRowLimits));
+absl::Status RestoreRow(const store::EntityRow& row, Table<Id, T>& table) {
+  SCM_ASSIGN_OR_RETURN(Json json, ParseJson(row.body, "its body", kRowLimits));
   if (StringAt(json, "id") != row.id) {
     return absl::DataLossError(
         absl::StrCat("its body is that of \"", LineOf(StringAt(json, "id"), 100), "\""));
   }
-  SCM_ASSIGN_OR_RETURN(T record, read(json));
-  if (ColumnOf(record) != row.experiment) {
-    return absl::DataLossError(absl::StrCat("its body belongs to \"", LineOf(ColumnOf(record), 100),
+  SCM_ASSIGN_OR_RETURN(T record, FromJson<T>(std::move(json)));
+  const std::string experiment = ExperimentOf(record).str();
+  if (experiment != row.experiment) {
+    return absl::DataLossError(absl::StrCat("its body belongs to \"", LineOf(experiment, 100),
                                             "\", not to \"", row.experiment, "\""));
   }
   table.Insert(Id(row.id), std::move(record));
@@ -57,104 +48,29 @@ absl::Status RestoreValidations(const store::EntityRow& row, Table<RunId, Run>& 
 }
 
 absl::Status ReadRow(const store::EntityRow& row, Cluster& cluster) {
-  switch (row.table) {
-    case store::EntityTable::kExperiments:
-      return RestoreRow(row, ExperimentFromJson, cluster.experiments);
-    case store::EntityTable::kTrials:
-      return RestoreRow(row, TrialFromJson, cluster.trials);
-    case store::EntityTable::kRuns:
-      return RestoreRow(row, RunFromJson, cluster.runs);
-    case store::EntityTable::kTasks:
-      return RestoreRow(row, TaskFromJson, cluster.tasks);
-    case store::EntityTable::kWorkers:
-      return RestoreRow(row, WorkerFromJson, cluster.workers);
-    case store::EntityTable::kCheckpoints:
-      return RestoreRow(row, CheckpointFromJson, cluster.checkpoints);
-    case store::EntityTable::kArtifacts:
-      return RestoreRow(row, ArtifactFromJson, cluster.artifacts);
-    case store::EntityTable::kCertificates:
-      return RestoreRow(row, CertificateFromJson, cluster.certificates);
-    case store::EntityTable::kValidations:
-      return RestoreValidations(row, cluster.runs);
-    case store::EntityTable::kMeta:
-      break;
-  }
-  return absl::OkStatus();
-}
-
-// Without rows of these tables an experiment cannot go on.
-bool IsVital(store::EntityTable table) {
-  return table == store::EntityTable::kExperiments || table == store::EntityTable::kTrials ||
-         table == store::EntityTable::kRuns || table == store::EntityTable::kTasks ||
-         table == store::EntityTable::kValidations;
-}
-
-// What is wrong with what a record refers to, or "".
-std::string Dangling(const Cluster& c, const Experiment& e) {
-  const bool there = e.winner_trial.empty() || c.trials.Find(e.winner_trial) != nullptr;
-  return there ? "" : absl::StrCat("its trial ", e.winner_trial.str(), " is not there");
-}
-std::string Dangling(const Cluster& c, const Run& run) {
-  const Task* task = c.tasks.Find(run.task);
-  if (task == nullptr || task->run != run.id || task->experiment != run.experiment ||
-      task->stage != run.stage) {
-    return absl::StrCat("its task ", run.task.str(), " is not there");
-  }
-  const bool there = run.trial.empty() || c.trials.Find(run.trial) != nullptr;
-  return there ? "" : absl::StrCat("its trial ", run.trial.str(), " is not there");
-}
-std::string Dangling(const Cluster& c, const Task& task) {
-  const Experiment* experiment = c.experiments.Find(task.experiment);
-  const bool planned =
-      experiment == nullptr ||
-      std::any_of(experiment->stages.begin(), experiment->stages.end(),
-                  [&](const StageRecord& stage) { return stage.kind == task.stage; });
-  if (!planned) return absl::StrCat("its experiment has no stage ", StageName(task.stage));
-  const Run* run = c.runs.Find(task.run);
-  const bool there = task.run.empty() ||
-                     (run != nullptr && run->task == task.id && run->experiment == task.experiment);
-  return there ? "" : absl::StrCat("its run ", task.run.str(), " is not there");
-}
-std::string Dangling(const Cluster& c, const Trial& trial) {
-  const Run* run = c.runs.Find(trial.run);
-  const bool there = run != nullptr && run->experiment == trial.experiment;
-  return there ? "" : absl::StrCat("its run ", trial.run.str(), " is not there");
-}
-std::string Dangling(const Cluster& c, const CheckpointRecord& checkpoint) {
-  const bool there = c.runs.Find(checkpoint.run) != nullptr &&
-                     absl::StartsWith(checkpoint.id, checkpoint.run.str() + "/");
-  return there ? "" : absl::StrCat("its run ", checkpoint.run.str(), " is not there");
-}
-std::string Dangling(const Cluster& c, const ArtifactRecord& artifact) {
-  const Task* task = c.tasks.Find(artifact.task);
-  const bool there = task != nullptr && task->experiment == artifact.experiment;
-  return there ? "" : absl::StrCat("its task ", artifact.task.str(), " is not there");
-}
-std::string Dangling(const Cluster& c, const CertificateRecord& certificate) {
-  const Run* run = c.runs.Find(certificate.run);
-  const bool there =
-      c.experiments.Find(certificate.experiment) != nullptr &&
-      (certificate.run.empty() || (run != nullptr && run->experiment == certificate.experiment));
-  return there ? "" : "what it is about is not there";
-}
-
-const ExperimentId& OwnerOf(const Experiment& e) { return e.id; }
-template <typename T>
-const ExperimentId& OwnerOf(const T& record) {
-  return record.experiment;
+  if (row.table == store::EntityTable::kValidations) return RestoreValidations(row, cluster.runs);
+  absl::Status status;
+  ForEachTable(
+      [&](store::EntityTable entity, auto& table) {
+        if (entity == row.table) status = RestoreRow(row, table);
+      },
+      cluster);
+  return status;
 }
 
 // Notes the experiments whose records of this table do not fit together.
 template <typename Id, typename T>
-void FindBroken(const Cluster& cluster, const Table<Id, T>& table, const char* kind,
+void FindBroken(const Cluster& cluster, store::EntityTable entity, const Table<Id, T>& table,
                 Broken& broken) {
   for (const auto& [id, record] : table.all()) {
+    const ExperimentId experiment = ExperimentOf(*record);
     std::string problem = Dangling(cluster, *record);
-    if (problem.empty() && cluster.experiments.Find(OwnerOf(*record)) == nullptr) {
+    if (problem.empty() && cluster.experiments.Find(experiment) == nullptr) {
       problem = "its experiment is not there";
     }
     if (!problem.empty()) {
-      broken.try_emplace(OwnerOf(*record), absl::StrCat(kind, " ", id.str(), ": ", problem));
+      broken.try_emplace(
+          experiment, absl::StrCat(store::EntityTableName(entity), " ", RowId(id), ": ", problem));
     }
   }
 }
@@ -170,16 +86,17 @@ void ForgetIf(Table<Id, T>& table, const Predicate& is_out) {
 
 // The experiment alone stays, and says why.
 void Strip(const ExperimentId& id, const std::string& reason, Cluster& cluster) {
-  const auto of_it = [&id](const auto& record) { return record.experiment == id; };
   ForgetIf(cluster.checkpoints, [&](const CheckpointRecord& checkpoint) {
     const Run* run = cluster.runs.Find(checkpoint.run);
     return run != nullptr && run->experiment == id;
   });
-  ForgetIf(cluster.trials, of_it);
-  ForgetIf(cluster.runs, of_it);
-  ForgetIf(cluster.tasks, of_it);
-  ForgetIf(cluster.artifacts, of_it);
-  ForgetIf(cluster.certificates, of_it);
+  ForEachTable(
+      [&id]<typename Id, typename T>(store::EntityTable, Table<Id, T>& table) {
+        if constexpr (requires(const T& record) { record.experiment; }) {
+          ForgetIf(table, [&id](const T& record) { return record.experiment == id; });
+        }
+      },
+      cluster);
   if (cluster.experiments.Find(id) == nullptr) return;
   Experiment& experiment = cluster.experiments.Mutate(id);
   const std::string text = absl::StrCat("set aside: ", reason,
@@ -202,17 +119,14 @@ Experiment Placeholder(const store::EntityRow& row) {
   return experiment;
 }
 
-const std::string& RowIdOf(const std::string& id) { return id; }
-const std::string& RowIdOf(const CertificateId& id) { return id.str(); }
-
 // Single records that refer to what is not there.
 template <typename Id, typename T>
-void SetAsideDangling(store::EntityTable name, const Cluster& cluster, Table<Id, T>& table,
+void SetAsideDangling(const Cluster& cluster, store::EntityTable entity, Table<Id, T>& table,
                       std::vector<SetAsideRow>& aside) {
   ForgetIf(table, [&](const T& record) {
     const std::string problem = Dangling(cluster, record);
     if (problem.empty()) return false;
-    aside.push_back({store::EntityTableName(name), RowIdOf(record.id), "", problem});
+    aside.push_back({store::EntityTableName(entity), RowId(record.id), "", problem});
     return true;
   });
 }
@@ -267,16 +181,17 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
     if (row.table == store::EntityTable::kExperiments) {
       experiments.Insert(ExperimentId(row.id), Placeholder(row));
     }
-    if (IsVital(row.table)) {
+    if (LossOf(row.table) == Loss::kExperiment) {
       broken.try_emplace(ExperimentId(row.experiment),
                          absl::StrCat(aside.back().table, " ", aside.back().id, ": ", reason));
     }
   }
   const size_t unreadable = aside.size();
-  FindBroken(*this, experiments, "experiments", broken);
-  FindBroken(*this, trials, "trials", broken);
-  FindBroken(*this, runs, "runs", broken);
-  FindBroken(*this, tasks, "tasks", broken);
+  ForEachTable(
+      [&](store::EntityTable entity, const auto& table) {
+        if (LossOf(entity) == Loss::kExperiment) FindBroken(*this, entity, table, broken);
+      },
+      *this);
   for (const auto& [id, reason] : broken) {
     Strip(id, reason, *this);
     const bool listed = std::any_of(
@@ -284,9 +199,11 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
         [&broken_id = id](const SetAsideRow& row) { return row.experiment == broken_id.str(); });
     if (!listed) aside.push_back({"experiments", id.str(), id.str(), reason});
   }
-  SetAsideDangling(store::EntityTable::kCheckpoints, *this, checkpoints, aside);
-  SetAsideDangling(store::EntityTable::kArtifacts, *this, artifacts, aside);
-  SetAsideDangling(store::EntityTable::kCertificates, *this, certificates, aside);
+  ForEachTable(
+      [&](store::EntityTable entity, auto& table) {
+        if (LossOf(entity) == Loss::kRow) SetAsideDangling(*this, entity, table, aside);
+      },
+      *this);
   // No id is ever given twice, also where the counters were lost.
   for (const store::EntityRow& row : stored.entities) {
     if (row.id.empty() || row.table == store::EntityTable::kMeta) continue;
@@ -303,7 +220,8 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
   for (const auto& [request, answer] : stored.requests) requests[request] = answer;
   last_event_ = stored.last_event;
   RebuildIndices();
-  ForgetChanges();  // what was read is not dirty
+  // What was read is not dirty.
+  ForEachTable([](store::EntityTable, auto& table) { table.ClearDirty(); }, *this);
   Publish(absl::InfinitePast());
   // Validations that an older version kept in their run's row move to rows of their own.
   std::vector<RunId> moving;

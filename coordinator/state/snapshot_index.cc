@@ -7,26 +7,20 @@ namespace scm::state {
 
 ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
-  if (const auto it = snapshot.runs->find(RunId(text)); it != snapshot.runs->end()) {
-    return it->second->experiment;
-  }
-  if (const auto it = snapshot.tasks->find(TaskId(text)); it != snapshot.tasks->end()) {
-    return it->second->experiment;
-  }
-  if (const auto it = snapshot.trials->find(TrialId(text)); it != snapshot.trials->end()) {
-    return it->second->experiment;
-  }
-  if (const auto it = snapshot.certificates->find(CertificateId(text));
-      it != snapshot.certificates->end()) {
-    return it->second->experiment;
-  }
-  if (const auto it = snapshot.checkpoints->find(text); it != snapshot.checkpoints->end()) {
-    return snapshot.runs->at(it->second->run)->experiment;
-  }
-  if (const auto it = snapshot.artifacts->find(text); it != snapshot.artifacts->end()) {
-    return it->second->experiment;
-  }
-  return ExperimentId(text);
+  ExperimentId experiment;
+  ForEachTable(
+      [&]<typename Id, typename T>(
+          store::EntityTable,
+          const std::shared_ptr<const SharedMap<Id, std::shared_ptr<const T>>>& records) {
+        const auto found = records->find(Id(text));
+        if (found != records->end()) experiment = ExperimentOf(*found->second);
+      },
+      snapshot);
+  if (!experiment.empty()) return experiment;
+  const auto checkpoint = snapshot.checkpoints->find(text);
+  return checkpoint == snapshot.checkpoints->end()
+             ? ExperimentId(text)
+             : snapshot.runs->at(checkpoint->second->run)->experiment;
 }
 
 std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const ExperimentId& id) {

@@ -7,11 +7,19 @@
 namespace scm::store {
 namespace {
 
-// Entities: `position` keeps the order of insertion, which an update does not change.
-#define SCM_ENTITY_TABLE(name)                                        \
-  "CREATE TABLE " name                                                \
-  " (position INTEGER PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE," \
-  " experiment TEXT NOT NULL, body TEXT NOT NULL)"
+// The tables of entities that came with this version, in the order of coordinator/store/tables.def.
+// `position` keeps the order of insertion, which an update does not change.
+std::vector<const char*> EntityTablesOf(int64_t version) {
+  std::vector<const char*> statements;
+#define SCM_ENTITIES(entity, name, since, loss)                                              \
+  if (since == version) {                                                                    \
+    statements.push_back("CREATE TABLE " #name                                               \
+                         " (position INTEGER PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE," \
+                         " experiment TEXT NOT NULL, body TEXT NOT NULL)");                  \
+  }
+#include "coordinator/store/tables.def"
+  return statements;
+}
 
 // `value` has no declared type: a number is REAL; NaN, which SQLite cannot store, and the
 // infinities are the texts of the trainer protocol.
@@ -67,16 +75,20 @@ absl::Status Apply(Database& database, const Migration& migration) {
 }  // namespace
 
 const std::vector<Migration>& SchemaMigrations() {
-  static const auto* const migrations = new std::vector<Migration>{
-      {1,
-       {SCM_ENTITY_TABLE("experiments"), SCM_ENTITY_TABLE("trials"), SCM_ENTITY_TABLE("runs"),
-        SCM_ENTITY_TABLE("tasks"), SCM_ENTITY_TABLE("workers"), SCM_ENTITY_TABLE("checkpoints"),
-        SCM_ENTITY_TABLE("artifacts"), SCM_ENTITY_TABLE("certificates"), SCM_ENTITY_TABLE("meta"),
-        kCreateMetrics, kCreateMetricsKey, kCreateMetricsPages, kCreateEvents, kCreateEventsPages,
-        kCreateRequests}},
-      // Apart from their run, whose row is written with every report.
-      {2, {SCM_ENTITY_TABLE("validations")}},
-  };
+  static const auto* const migrations = [] {
+    auto* all = new std::vector<Migration>();
+    // Every version has something new.
+    for (int64_t version = 1;; ++version) {
+      Migration next = {version, EntityTablesOf(version)};
+      if (version == 1) {
+        next.statements.insert(next.statements.end(),
+                               {kCreateMetrics, kCreateMetricsKey, kCreateMetricsPages,
+                                kCreateEvents, kCreateEventsPages, kCreateRequests});
+      }
+      if (next.statements.empty()) return all;
+      all->push_back(std::move(next));
+    }
+  }();
   return *migrations;
 }
 

@@ -4,26 +4,10 @@ namespace scm::store {
 
 const char* EntityTableName(EntityTable table) {
   switch (table) {
-    case EntityTable::kExperiments:
-      return "experiments";
-    case EntityTable::kTrials:
-      return "trials";
-    case EntityTable::kRuns:
-      return "runs";
-    case EntityTable::kTasks:
-      return "tasks";
-    case EntityTable::kWorkers:
-      return "workers";
-    case EntityTable::kCheckpoints:
-      return "checkpoints";
-    case EntityTable::kArtifacts:
-      return "artifacts";
-    case EntityTable::kCertificates:
-      return "certificates";
-    case EntityTable::kMeta:
-      return "meta";
-    case EntityTable::kValidations:
-      return "validations";
+#define SCM_ENTITIES(entity, name, since, loss) \
+  case EntityTable::entity:                     \
+    return #name;
+#include "coordinator/store/tables.def"
   }
   return "?";
 }

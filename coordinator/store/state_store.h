@@ -15,24 +15,15 @@
 
 namespace scm::store {
 
-// Tables of entities. The name is also the SQL table's.
+// Tables of entities, as listed in coordinator/store/tables.def. The name is also the SQL table's.
 enum class EntityTable {
-  kExperiments,
-  kTrials,
-  kRuns,
-  kTasks,
-  kWorkers,
-  kCheckpoints,
-  kArtifacts,
-  kCertificates,
-  kMeta,
-  kValidations,  // some of a run's at a time, as "RUN/CHUNK"
+#define SCM_ENTITIES(entity, name, since, loss) entity,
+#include "coordinator/store/tables.def"
 };
 inline constexpr EntityTable kEntityTables[] = {
-    EntityTable::kExperiments, EntityTable::kTrials,       EntityTable::kRuns,
-    EntityTable::kTasks,       EntityTable::kWorkers,      EntityTable::kCheckpoints,
-    EntityTable::kArtifacts,   EntityTable::kCertificates, EntityTable::kMeta,
-    EntityTable::kValidations};
+#define SCM_ENTITIES(entity, name, since, loss) EntityTable::entity,
+#include "coordinator/store/tables.def"
+};
 const char* EntityTableName(EntityTable table);
 
 struct EntityRow {

@@ -73,9 +73,9 @@ TEST(Placement, WhatAWorkerAllowsOutlivesTheCoordinator) {
   worker.id = WorkerId("w-1");
   worker.trainers = {"scm-trainer", "/x/train.py"};
   Json json = state::ToJson(worker);
-  EXPECT_EQ(state::WorkerFromJson(json)->trainers, worker.trainers);
+  EXPECT_EQ(state::FromJson<Worker>(json)->trainers, worker.trainers);
   json.erase("trainers");  // a row of an earlier version
-  EXPECT_TRUE(state::WorkerFromJson(json)->trainers.empty());
+  EXPECT_TRUE(state::FromJson<Worker>(json)->trainers.empty());
 }
 
 }  // namespace

@@ -88,6 +88,37 @@ TEST_F(SchemaTest, AnOlderDatabaseOpensAndGetsWhatIsNew) {
   EXPECT_TRUE((*store)->Commit(batch).ok());
 }
 
+// What databases of version 2 hold. New tables come with versions of their own.
+TEST_F(SchemaTest, ReleasedTablesKeepTheirDefinitions) {
+  auto db = Open();
+  const std::vector<Migration> released(SchemaMigrations().begin(), SchemaMigrations().begin() + 2);
+  ASSERT_TRUE(Migrate(*db, released).ok());
+  std::string expected;
+  for (const char* name : {"experiments", "trials", "runs", "tasks", "workers", "checkpoints",
+                           "artifacts", "certificates", "meta"}) {
+    expected += std::string("CREATE TABLE ") + name +
+                " (position INTEGER PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE,"
+                " experiment TEXT NOT NULL, body TEXT NOT NULL)\n";
+  }
+  expected +=
+      "CREATE TABLE metrics (position INTEGER PRIMARY KEY NOT NULL, run TEXT NOT NULL,"
+      " attempt INTEGER NOT NULL, step INTEGER NOT NULL, name TEXT NOT NULL, value NOT NULL)\n"
+      "CREATE UNIQUE INDEX metrics_key ON metrics (run, attempt, step, name)\n"
+      "CREATE INDEX metrics_pages ON metrics (run)\n"
+      "CREATE TABLE events (sequence INTEGER PRIMARY KEY NOT NULL, at TEXT NOT NULL,"
+      " experiment TEXT NOT NULL, subject TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,"
+      " body TEXT NOT NULL)\n"
+      "CREATE INDEX events_pages ON events (experiment)\n"
+      "CREATE TABLE requests (position INTEGER PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE,"
+      " answer TEXT NOT NULL)\n"
+      "CREATE TABLE validations (position INTEGER PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE,"
+      " experiment TEXT NOT NULL, body TEXT NOT NULL)\n";
+  EXPECT_EQ(db->Value("SELECT group_concat(sql || char(10), '') FROM sqlite_schema"
+                      " WHERE sql IS NOT NULL")
+                .value(),
+            expected);
+}
+
 TEST_F(SchemaTest, RefusesAnotherProgramsDatabase) {
   ASSERT_TRUE(Open()->Execute("CREATE TABLE theirs (x TEXT NOT NULL)").ok());
   const absl::Status status = SqliteStore::Open({dir_.path()}).status();
