@@ -42,7 +42,7 @@ constexpr size_t MemberCount() {
 
 // ---- what is described
 
-// Which members, and under which keys. Records inside are noted in passing.
+// Which members of one struct, and under which keys.
 struct Inventory {
   std::set<const void*> members;
   std::multiset<std::string> keys;
@@ -52,6 +52,36 @@ struct Inventory {
   }
   void operator()(NotStored, const auto& field) { members.insert(&field); }
 };
+
+// What a list, a log or an optional is made of.
+template <typename T>
+struct Inside {
+  using Type = T;
+};
+template <typename T>
+struct Inside<std::optional<T>> {
+  using Type = T;
+};
+template <typename T>
+struct Inside<std::vector<T>> {
+  using Type = T;
+};
+template <typename T>
+struct Inside<core::StepLog<T>> {
+  using Type = T;
+};
+
+// check(record, key) for a record, and for each kind of record inside it.
+template <typename Record, typename Check>
+void ForEachPart(const char* key, const Check& check) {
+  const Record record{};
+  check(record, key);
+  const auto inside = [&check]<typename Field>(const auto& name, const Field&) {
+    using Part = typename Inside<Field>::Type;
+    if constexpr (Described<Part>) ForEachPart<Part>(name, check);
+  };
+  Describe(inside, record);
+}
 
 // ---- a value in every field that is neither its default nor any other field's. Ids of one kind
 // are the same everywhere, and so are stages: what records refer to is there.
