@@ -186,6 +186,7 @@ Json SpecToJson(const ExperimentSpec& spec) {
   json["resources"] = {{"gpus", spec.resources.gpus},
                        {"cpus", spec.resources.cpus},
                        {"priority", spec.resources.priority}};
+  if (spec.resources.ranks > 1) json["resources"]["ranks"] = spec.resources.ranks;
   json["evaluation"] = EvaluationToJson(spec.evaluation);
   json["export"] = nullptr;
   if (spec.export_) json["export"] = Json{{"formats", spec.export_->formats}};

@@ -196,6 +196,7 @@ void ReadTimeline(Section& top, ExperimentSpec& spec) {
 
 void ReadResources(Section& top, ResourcesSpec& resources) {
   Section section = top.Sub("resources");
+  section.Read("ranks", resources.ranks, {1, 1024});
   section.Read("gpus", resources.gpus, {0, 4096});
   section.Read("cpus", resources.cpus, {1, 65536});
   section.Read("priority", resources.priority, {0, 100});

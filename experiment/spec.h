@@ -157,6 +157,7 @@ struct RetriesSpec {
 };
 
 struct ResourcesSpec {
+  int64_t ranks = 1;  // processes that train one run together; each gets so many GPUs and CPUs
   int64_t gpus = 0;
   int64_t cpus = 1;
   int64_t priority = 50;  // 0 … 100, higher first

@@ -23,6 +23,14 @@ bool EndedByItself(const TaskEvent& event) {
   return failed != nullptr && failed->retryable && failed->at_worker;
 }
 
+// The rank of which the event tells.
+int64_t RankOfEvent(const TaskEvent& event) {
+  if (const auto* exited = std::get_if<ProcessExited>(&event)) return exited->rank;
+  if (const auto* failed = std::get_if<StartFailed>(&event)) return failed->rank;
+  if (const auto* expired = std::get_if<LeaseExpired>(&event)) return expired->rank;
+  return 0;
+}
+
 // The name under which an event about this task is filed: the run's, where there is one.
 std::string SubjectOf(const Task& task) {
   return task.run.empty() ? task.id.str() : task.run.str();
@@ -55,49 +63,65 @@ const Experiment& ControllerContext::ExperimentOf(const Task& task) const {
   return *cluster.experiments.Find(task.experiment);
 }
 
-bool ControllerContext::Holds(const WorkerId& worker, const LeaseRef& lease) const {
+std::optional<int64_t> ControllerContext::RankOf(const WorkerId& worker,
+                                                 const LeaseRef& lease) const {
   const Task* task = cluster.tasks.Find(lease.task);
-  return task != nullptr && task->lease && task->lease->id == lease.lease &&
-         task->lease->worker == worker && task->lease->epoch == lease.epoch &&
-         task->attempts == lease.attempt;
+  if (task == nullptr || !task->attempt || task->attempts != lease.attempt ||
+      task->attempt->epoch != lease.epoch) {
+    return std::nullopt;
+  }
+  for (size_t rank = 0; rank < task->attempt->ranks.size(); ++rank) {
+    const Lease& held = task->attempt->ranks[rank];
+    if (held.id == lease.lease && held.worker == worker) return static_cast<int64_t>(rank);
+  }
+  return std::nullopt;
 }
 
 bool ControllerContext::Hears(const WorkerId& worker, const LeaseRef& lease,
                               absl::Duration at_most) {
   const Task* task = cluster.tasks.Find(lease.task);
   if (Holds(worker, lease)) {
-    if (task->lease->unheard > absl::ZeroDuration()) {
-      Apply(lease.task, LeaseHeard{at_most});
-    }
+    if (task->attempt->unheard > absl::ZeroDuration()) Apply(lease.task, LeaseHeard{at_most});
     return true;
   }
-  const bool of_another = task != nullptr && task->lease && task->lease->id == lease.lease &&
-                          task->lease->worker != worker;
-  if (of_another && !worker.empty() && refused.insert(worker).second) {
+  if (task == nullptr || !task->attempt || worker.empty()) return false;
+  for (const Lease& held : task->attempt->ranks) {
+    if (held.id != lease.lease || held.worker == worker) continue;
+    if (!refused.insert(worker).second) break;
     Event(task->experiment, worker.str(), "worker_refused",
-          absl::StrCat("spoke of ", lease.lease.str(), ", which ", task->lease->worker.str(),
+          absl::StrCat("spoke of ", lease.lease.str(), ", which ", held.worker.str(),
                        " holds: nothing that it says of other workers' leases is taken"));
   }
   return false;
 }
 
-LeaseRef ControllerContext::RefOf(const Task& task) const {
-  return {task.lease->id, task.id, task.attempts, task.lease->epoch};
+LeaseRef ControllerContext::RefOf(const Task& task, int64_t rank) const {
+  return {task.attempt->ranks[rank].id, task.id, task.attempts, task.attempt->epoch, rank};
+}
+
+void ControllerContext::RenewLease(const LeaseRef& lease) {
+  const auto term = lease_terms.find(lease.lease);
+  if (term != lease_terms.end()) {
+    term->second.deadline = now + options.lease_ttl + options.lease_margin;
+  }
 }
 
 double ControllerContext::CostRate(const Task& task) const {
-  return task.lease
-             ? state::LeaseCostRate(*ExperimentOf(task).spec,
-                                    cluster.workers.Find(task.lease->worker), task.lease->gpus)
-             : 0;
+  if (!task.attempt) return 0;
+  const ExperimentSpec& spec = *ExperimentOf(task).spec;
+  double rate = 0;
+  for (const Lease& lease : task.attempt->ranks) {
+    rate += state::LeaseCostRate(spec, cluster.workers.Find(lease.worker), lease.gpus);
+  }
+  return rate;
 }
 
 double ControllerContext::Accrued(const ExperimentId& id) const {
   double total = 0;
   for (const Task* task : cluster.TasksOf(id)) {
     total += task->cost;
-    if (task->lease) {
-      total += CostRate(*task) * core::HeldSeconds(*task->lease, now);
+    if (task->attempt) {
+      total += CostRate(*task) * core::HeldSeconds(*task->attempt, now);
     }
   }
   return total;
@@ -106,7 +130,7 @@ double ControllerContext::Accrued(const ExperimentId& id) const {
 double ControllerContext::LeasedSeconds(const ExperimentId& id) const {
   double total = 0;
   for (const Task* task : cluster.TasksOf(id)) {
-    total += task->seconds + (task->lease ? core::HeldSeconds(*task->lease, now) : 0);
+    total += task->seconds + (task->attempt ? core::HeldSeconds(*task->attempt, now) : 0);
   }
   return total;
 }
@@ -120,7 +144,7 @@ std::shared_ptr<const state::WaitingReasons> ControllerContext::WaitingFor() con
 }
 
 void ControllerContext::SendStop(const Task& task) {
-  if (task.state != State::kStopping || !task.lease) return;
+  if (task.state != State::kStopping || !task.attempt) return;
   const StopReason reason = *task.stop_reason;
   const bool goes_on = reason == StopReason::kPause || reason == StopReason::kPreempt ||
                        reason == StopReason::kDrain;
@@ -128,7 +152,10 @@ void ControllerContext::SendStop(const Task& task) {
                         {"reason", StopReasonName(reason)},
                         {"checkpoint", goes_on},
                         {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}};
-  Send(task.lease->worker, CommandOutput{RefOf(task), DumpJson(command)});
+  for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
+    const Lease& lease = task.attempt->ranks[rank];
+    if (!lease.ended) Send(lease.worker, CommandOutput{RefOf(task, rank), DumpJson(command)});
+  }
 }
 
 absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& event) {
@@ -145,17 +172,20 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
                                         const TaskEvent& event) {
   touched.insert(after.experiment);
   placement_changed = true;
-  if (after.lease) {
-    if (!before.lease) {
-      lease_deadlines[after.id] = now + options.lease_ttl + options.lease_margin;
+  if (after.attempt && !before.attempt) {
+    for (size_t rank = 0; rank < after.attempt->ranks.size(); ++rank) {
+      lease_terms[after.attempt->ranks[rank].id] = {after.id, static_cast<int64_t>(rank),
+                                                    now + options.lease_ttl + options.lease_margin};
     }
-  } else {
-    lease_deadlines.erase(after.id);
+  }
+  if (!after.attempt && before.attempt) {
     attempt_words.erase(after.id);
-    if (before.lease) {
-      unsent_grants.erase(before.lease->id);
-      damaged_inputs.erase(before.lease->id);
+    for (const Lease& lease : before.attempt->ranks) {
+      lease_terms.erase(lease.id);
+      unsent_grants.erase(lease.id);
+      damaged_inputs.erase(lease.id);
     }
+    EndOtherRanks(before, after, event);
   }
   NoteStrike(before, after, event);
   if (before.state == after.state && !std::holds_alternative<StopRequested>(event)) return;
@@ -173,6 +203,20 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
         std::move(body));
 }
 
+void ControllerContext::EndOtherRanks(const Task& before, const Task& after,
+                                      const TaskEvent& event) {
+  const int64_t ranks = static_cast<int64_t>(before.attempt->ranks.size());
+  if (ranks == 1) return;
+  const int64_t own = RankOfEvent(event);
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    const Lease& lease = before.attempt->ranks[rank];
+    if (rank == own || lease.ended) continue;
+    Send(lease.worker,
+         RevokeOutput{RefOf(before, rank),
+                      absl::StrCat("rank ", own, " ended the attempt: ", after.reason)});
+  }
+}
+
 bool ControllerContext::HasSubstitute(const Worker& worker) const {
   return std::any_of(cluster.workers.all().begin(), cluster.workers.all().end(),
                      [&](const auto& entry) {
@@ -184,8 +228,12 @@ bool ControllerContext::HasSubstitute(const Worker& worker) const {
 }
 
 void ControllerContext::NoteStrike(const Task& before, const Task& after, const TaskEvent& event) {
-  if (!before.lease || after.lease || cluster.workers.Find(before.lease->worker) == nullptr) return;
-  const Worker& worker = *cluster.workers.Find(before.lease->worker);
+  if (!before.attempt || after.attempt) return;
+  const size_t rank = static_cast<size_t>(RankOfEvent(event));
+  if (rank >= before.attempt->ranks.size()) return;
+  const Worker* found = cluster.workers.Find(before.attempt->ranks[rank].worker);
+  if (found == nullptr) return;
+  const Worker& worker = *found;
   if (before.progressed || after.state == State::kSucceeded) {
     if (worker.strikes > 0) Apply(worker.id, StrikesCleared{});
     return;

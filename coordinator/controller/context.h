@@ -38,8 +38,13 @@ struct ControllerContext {
   absl::Time now = absl::InfinitePast();  // the coordinator's own time
 
   // Everything below is derived anew after a restart.
-  std::map<WorkerId, int64_t> links;                // where a worker's outputs go
-  std::map<TaskId, absl::Time> lease_deadlines;     // of active tasks
+  std::map<WorkerId, int64_t> links;  // where a worker's outputs go
+  struct LeaseTerm {
+    TaskId task;
+    int64_t rank = 0;
+    absl::Time deadline;
+  };
+  std::map<LeaseId, LeaseTerm> lease_terms;         // of every rank of active tasks
   std::map<WorkerId, absl::Time> worker_deadlines;  // of workers that are not LOST
   // Granted by an earlier process of the coordinator, and no word of them since: they may never
   // have been sent.
@@ -85,15 +90,20 @@ struct ControllerContext {
   absl::Status Transition(const TaskId& id, const TaskEvent& event);
   // Resends the stop of a STOPPING task, e.g. after its worker registered again.
   void SendStop(const Task& task);
-  // Whether the lease is the one that the task holds now, and this worker's.
-  bool Holds(const WorkerId& worker, const LeaseRef& lease) const;
+  // The rank of the attempt that its task is at now of which this is the lease, and this worker's.
+  std::optional<int64_t> RankOf(const WorkerId& worker, const LeaseRef& lease) const;
+  bool Holds(const WorkerId& worker, const LeaseRef& lease) const {
+    return RankOf(worker, lease).has_value();
+  }
   // The same, for words about the lease: they show that it was held until now. What is said of a
   // lease that another worker holds is noted.
   // Of time in which the coordinator could not hear of it, no more than `at_most` is paid for.
   bool Hears(const WorkerId& worker, const LeaseRef& lease,
              absl::Duration at_most = absl::InfiniteDuration());
-  LeaseRef RefOf(const Task& task) const;
-  // Money a second of the lease that the task holds.
+  LeaseRef RefOf(const Task& task, int64_t rank) const;
+  // Its worker may keep the lease for another term.
+  void RenewLease(const LeaseRef& lease);
+  // Money a second of the leases that the task holds.
   double CostRate(const Task& task) const;
   // Accrued by an experiment until now, running leases included.
   double Accrued(const ExperimentId& id) const;
@@ -114,6 +124,8 @@ struct ControllerContext {
 
  private:
   void AfterTransition(const Task& before, const Task& after, const TaskEvent& event);
+  // The ranks that go on while one of them has ended the attempt are told to end.
+  void EndOtherRanks(const Task& before, const Task& after, const TaskEvent& event);
   void NoteStrike(const Task& before, const Task& after, const TaskEvent& event);
   // Another worker that takes work and can hold whatever this one can.
   bool HasSubstitute(const Worker& worker) const;

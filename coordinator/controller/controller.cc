@@ -159,18 +159,27 @@ absl::StatusOr<Reply> Controller::Impl::Take(const LinkLostInput& input) {
   return Reply();
 }
 
-absl::StatusOr<Reply> Controller::Impl::Take(const ProcessInput& input) {
-  if (!context.Hears(input.worker, input.lease)) {
+absl::StatusOr<Reply> Controller::Impl::Take(const ProcessInput& said) {
+  if (!context.Hears(said.worker, said.lease)) {
     // Its end was committed before, or its lease is gone: either way the worker may forget it.
-    context.Send(input.worker, AckOutput{input.lease, 0, true});
+    context.Send(said.worker, AckOutput{said.lease, 0, true});
     return Reply();
   }
+  ProcessInput input = said;
+  input.lease.rank = *context.RankOf(said.worker, said.lease);
   const Task before = *context.cluster.tasks.Find(input.lease.task);
   const double rate = context.CostRate(before);
-  const TaskEvent event = EventOfDamage(context, input).value_or(EventOfProcess(before, input));
+  TaskEvent event = EventOfDamage(context, input).value_or(EventOfProcess(before, input));
+  if (IsGoodEnd(event)) context.Apply(before.id, RankEnded{input.lease.rank});
+  if (IsGoodEnd(event) && OthersRun(before, input.lease.rank)) {
+    context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
+    return Reply();
+  }
+  event = EndOfAttempt(before, std::move(event));
   SCM_RETURN_IF_ERROR(context.Transition(before.id, event));
   const Task& after = *context.cluster.tasks.Find(before.id);
-  if (!after.lease) context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
+  if (!after.attempt)
+    context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
   if (after.run.empty() || !IsTerminal(after.state)) return Reply();
   context.Apply(after.run,
                 BestStepFound{BestStep(context.cluster, *context.cluster.runs.Find(after.run))});
@@ -196,7 +205,7 @@ absl::StatusOr<Reply> Controller::Impl::Take(const TickInput&) {
 
 void Controller::Impl::Schedule() {
   for (const core::Grant& grant : dispatcher.Decide()) {
-    if (policies.MayStart(grant.task)) dispatcher.Grant(grant.task, grant.ranks.front());
+    if (policies.MayStart(grant.task)) dispatcher.Grant(grant);
   }
 }
 
@@ -216,7 +225,7 @@ absl::StatusOr<Reply> Controller::Impl::Take(const BlobsInput& input) {
   }
   sessions.RestartTerms();
   for (const TaskId& id : context.cluster.open_tasks()) {
-    if (context.cluster.tasks.Find(id)->lease) policies.ExpectReportsFromNow(id);
+    if (context.cluster.tasks.Find(id)->attempt) policies.ExpectReportsFromNow(id);
   }
   for (const auto& [id, experiment] : context.cluster.experiments.all()) {
     if (!IsTerminal(experiment->state)) context.touched.insert(id);
@@ -351,7 +360,7 @@ std::shared_ptr<const state::Snapshot> Controller::snapshot() const {
 bool Controller::quiet() const {
   const state::Cluster& cluster = impl_->context.cluster;
   for (const TaskId& id : cluster.open_tasks()) {
-    if (cluster.tasks.Find(id)->lease) return false;
+    if (cluster.tasks.Find(id)->attempt) return false;
   }
   return true;
 }

@@ -28,7 +28,9 @@ absl::StatusOr<Reply> TakeDamage(ControllerContext& context, const DamageInput& 
     return known;
   }
   const Task* task = context.cluster.tasks.Find(input.lease.task);
-  if (task != nullptr && task->lease && context.Holds(task->lease->worker, input.lease)) {
+  if (task == nullptr || !task->attempt) return input.id;
+  for (const Lease& lease : task->attempt->ranks) {
+    if (!context.Holds(lease.worker, input.lease)) continue;
     context.damaged_inputs[input.lease.lease] =
         absl::StrCat("checkpoint ", input.id, " is damaged");
   }
@@ -40,7 +42,8 @@ std::optional<TaskEvent> EventOfDamage(ControllerContext& context, const Process
   if (found == context.damaged_inputs.end() || input.kind != ProcessInput::Kind::kStartFailed) {
     return std::nullopt;
   }
-  return LeaseExpired{absl::StrCat("could not start: ", found->second), /*orderly=*/true};
+  return LeaseExpired{absl::StrCat("could not start: ", found->second), /*orderly=*/true,
+                      input.lease.rank};
 }
 
 }  // namespace scm::controller

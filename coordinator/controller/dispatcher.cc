@@ -73,9 +73,11 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
     const Task& task = *context_.cluster.tasks.Find(id);
     const Experiment& experiment = context_.ExperimentOf(task);
     const ResourcesSpec& wants = experiment.spec->resources;
-    if (task.lease) {
-      used[task.lease->worker].first += wants.cpus;
-      used[task.lease->worker].second.insert(task.lease->gpus.begin(), task.lease->gpus.end());
+    if (task.attempt) {
+      for (const Lease& lease : task.attempt->ranks) {
+        used[lease.worker].first += wants.cpus;
+        used[lease.worker].second.insert(lease.gpus.begin(), lease.gpus.end());
+      }
       continue;
     }
     if (task.state != State::kPending || experiment.state != State::kRunning ||
@@ -88,7 +90,7 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
                                 wants.priority,
                                 task.order,
                                 {state::GpusOf(*experiment.spec, task.kind), wants.cpus},
-                                1,
+                                state::RanksOf(*experiment.spec, task.kind),
                                 task.not_before,
                                 task.avoid,
                                 never->second.workers,
@@ -181,14 +183,26 @@ void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_ste
                  BestStepFound{BestStep(context_.cluster, *context_.cluster.runs.Find(task.run))});
 }
 
-void Dispatcher::Grant(const TaskId& id, const core::Placement& placement) {
+Json Dispatcher::RendezvousOf(const Attempt& attempt) const {
+  // Another port for each attempt: what is left of an earlier one cannot be met there.
+  constexpr int64_t kFirstPort = 20000, kPorts = 10000;
+  const Lease& first = attempt.ranks.front();
+  const int64_t number = context_.cluster.LastNumber(LeaseId::prefix);
+  return {{"host", context_.cluster.workers.Find(first.worker)->host},
+          {"port", kFirstPort + number % kPorts}};
+}
+
+void Dispatcher::Grant(const core::Grant& grant) {
+  const TaskId& id = grant.task;
   // Beyond what somebody has seen of it already: two attempts never share a name.
   if (const auto seen = context_.seen.extract(id)) context_.Apply(id, seen.mapped());
   const Task task = *context_.cluster.tasks.Find(id);
-  const absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, placement);
-  const Lease lease{context_.cluster.NewId<LeaseId>(), placement.worker, task.epoch + 1,
-                    placement.gpus, context_.now};
-  if (!context_.Transition(id, LeaseGranted{lease}).ok()) return;
+  absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, grant.ranks.front());
+  Attempt attempt{task.epoch + 1, context_.now};
+  for (const core::Placement& placement : grant.ranks) {
+    attempt.ranks.push_back({context_.cluster.NewId<LeaseId>(), placement.worker, placement.gpus});
+  }
+  if (!context_.Transition(id, LeaseGranted{attempt}).ok()) return;
   if (!spec.ok()) {
     // An attempt that never left: it counts as a retry, and says nothing about the worker.
     context_
@@ -201,10 +215,17 @@ void Dispatcher::Grant(const TaskId& id, const core::Placement& placement) {
   const Task& granted = *context_.cluster.tasks.Find(id);
   const Json& resume = MemberAt(*spec, "resume_from");
   if (!granted.run.empty()) RewindRun(granted, granted.attempts, IntegerAt(resume, "step", 0));
-  context_.Send(
-      placement.worker,
-      GrantOutput{context_.RefOf(granted), DumpJson(*spec),
-                  CommandOf(*context_.ExperimentOf(granted).spec, granted.kind), placement.gpus});
+  Json& resources = (*spec)["resources"];
+  resources["world_size"] = grant.ranks.size();
+  if (grant.ranks.size() > 1) resources["rendezvous"] = RendezvousOf(attempt);
+  for (size_t rank = 0; rank < grant.ranks.size(); ++rank) {
+    resources["rank"] = rank;
+    resources["gpus"] = grant.ranks[rank].gpus;
+    context_.Send(grant.ranks[rank].worker,
+                  GrantOutput{context_.RefOf(granted, static_cast<int64_t>(rank)), DumpJson(*spec),
+                              CommandOf(*context_.ExperimentOf(granted).spec, granted.kind),
+                              grant.ranks[rank].gpus});
+  }
 }
 
 }  // namespace scm::controller

@@ -17,13 +17,16 @@ class Dispatcher {
   // Asks the scheduler, if anything has changed or it is time to look again. Whoever asked grants
   // what may start; why the others wait is known from here on.
   std::vector<core::Grant> Decide();
-  // Gives the task to the worker: makes its SCM_SPEC, and sends it once it is committed.
-  void Grant(const TaskId& id, const core::Placement& placement);
+  // Gives every rank of the task to its worker: makes their SCM_SPECs, and sends them once they are
+  // committed.
+  void Grant(const core::Grant& grant);
 
  private:
   core::SchedulerSnapshot TakeSnapshot() const;
   absl::StatusOr<Json> SpecFor(const Task& task, int64_t attempt, const core::Placement& placement);
   absl::StatusOr<std::vector<SpecInput>> InputsFor(const Task& task);
+  // Where the ranks meet: on the host of the first.
+  Json RendezvousOf(const Attempt& attempt) const;
   void RewindRun(const Task& task, int64_t attempt, int64_t resume_step);
 
   ControllerContext& context_;

@@ -24,6 +24,7 @@ struct LeaseRef {
   TaskId task;
   int64_t attempt = 0;
   int64_t epoch = 0;
+  int64_t rank = 0;
   bool operator==(const LeaseRef&) const = default;
 };
 

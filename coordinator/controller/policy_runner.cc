@@ -59,7 +59,7 @@ policy::RunHistory PolicyRunner::FactsOf(const Run& run) const {
   if (const auto norm = run.latest.find("grad_norm"); norm != run.latest.end()) {
     history.grad_norm = norm->second;
   }
-  history.started_at = task.lease ? task.lease->granted_at : absl::InfinitePast();
+  history.started_at = task.attempt ? task.attempt->granted_at : absl::InfinitePast();
   history.last_report = LastSign(task);
   history.listening_since = ListeningSince(task.id);
   return history;
@@ -73,8 +73,9 @@ absl::Time PolicyRunner::ListeningSince(const TaskId& id) const {
 void PolicyRunner::StoodStill(absl::Duration pause) {
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
-    if (!task.lease) continue;
-    const absl::Time heard = std::max({task.lease->granted_at, LastSign(task), ListeningSince(id)});
+    if (!task.attempt) continue;
+    const absl::Time heard =
+        std::max({task.attempt->granted_at, LastSign(task), ListeningSince(id)});
     listening_since_[id] = heard + pause;
   }
 }
@@ -247,7 +248,7 @@ void PolicyRunner::JudgeTask(const TaskId& id) {
   policy::RunHistory history;
   history.run = id.str();
   history.step = task.progress;
-  history.started_at = task.lease->granted_at;
+  history.started_at = task.attempt->granted_at;
   history.last_report = LastSign(task);
   history.listening_since = ListeningSince(id);
   const policy::Verdict verdict = policy::StalledPolicy(*stalled).Evaluate(history, context_.now);

@@ -10,13 +10,14 @@ std::string ExitText(int code) {
                     : absl::StrCat("exit code ", code);
 }
 
-ProcessExited Judge(const Task& task, const ProcessInput& input) {
+ProcessExited Judge(const Json& ending, const ProcessInput& input) {
   const int exit_code = input.exit_code;
   ProcessExited exited;
-  const std::string type = StringAt(task.ending, "type");
+  exited.rank = input.lease.rank;
+  const std::string type = StringAt(ending, "type");
   if (type == "done" && exit_code == 0) {
     exited.how = ExitClass::kDone;
-    exited.summary = MemberAt(task.ending, "summary");
+    exited.summary = MemberAt(ending, "summary");
     exited.message = BoolAt(exited.summary, "stopped_early", false)
                          ? "stopped early: no further improvement"
                          : "finished";
@@ -25,16 +26,16 @@ ProcessExited Judge(const Task& task, const ProcessInput& input) {
   }
   if (type == "stopped" && exit_code == 0) {
     exited.how = ExitClass::kStopped;
-    exited.message = absl::StrCat("stopped at step ", IntegerAt(task.ending, "step", 0));
+    exited.message = absl::StrCat("stopped at step ", IntegerAt(ending, "step", 0));
     return exited;
   }
   if (type == "failed") {
-    const std::string kind = StringAt(task.ending, "kind");
+    const std::string kind = StringAt(ending, "kind");
     exited.how = kind == "bad_input"       ? ExitClass::kBadInput
                  : kind == "out_of_memory" ? ExitClass::kOutOfMemory
                  : kind == "diverged"      ? ExitClass::kDiverged
                                            : ExitClass::kInfrastructure;
-    exited.message = absl::StrCat(kind, ": ", StringAt(task.ending, "message", "no message"));
+    exited.message = absl::StrCat(kind, ": ", StringAt(ending, "message", "no message"));
     return exited;
   }
   exited.how = ExitClass::kInfrastructure;
@@ -55,20 +56,42 @@ bool IsFinalFailure(const Json& ending) {
 }  // namespace
 
 TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
+  const int64_t rank = input.lease.rank;
+  const Json& ending = rank == 0 ? task.ending : task.attempt->ranks[rank].ending;
   switch (input.kind) {
     case ProcessInput::Kind::kStarted:
       return ProcessStarted{};
     case ProcessInput::Kind::kStartFailed:
-      return StartFailed{input.message, input.retryable};
+      return StartFailed{input.message, input.retryable, /*at_worker=*/true, rank};
     case ProcessInput::Kind::kKilled:
-      if (input.free && IsFinalFailure(task.ending)) return Judge(task, input);
+      if (input.free && IsFinalFailure(ending)) return Judge(ending, input);
       // A program that obeyed its worker's stop was not lost: the worker goes down in good order.
       return LeaseExpired{absl::StrCat("ended by its worker: ", input.message),
-                          input.free || StringAt(task.ending, "type") == "stopped"};
+                          input.free || StringAt(ending, "type") == "stopped", rank};
     case ProcessInput::Kind::kExited:
-      return Judge(task, input);
+      return Judge(ending, input);
   }
   return ProcessStarted{};
+}
+
+bool IsGoodEnd(const TaskEvent& event) {
+  const auto* exited = std::get_if<ProcessExited>(&event);
+  return exited != nullptr &&
+         (exited->how == ExitClass::kDone || exited->how == ExitClass::kStopped);
+}
+
+bool OthersRun(const Task& task, int64_t rank) {
+  for (size_t other = 0; task.attempt && other < task.attempt->ranks.size(); ++other) {
+    if (static_cast<int64_t>(other) != rank && !task.attempt->ranks[other].ended) return true;
+  }
+  return false;
+}
+
+TaskEvent EndOfAttempt(const Task& task, TaskEvent last) {
+  if (!IsGoodEnd(last) || std::get<ProcessExited>(last).rank == 0) return last;
+  ProcessInput first;
+  first.kind = ProcessInput::Kind::kExited;
+  return Judge(task.ending, first);
 }
 
 }  // namespace scm::controller

@@ -30,7 +30,9 @@ bool IsNamed(int64_t before, int64_t after) {
 }  // namespace
 
 ReportHandler::Cursor ReportHandler::Begin(const ReportsInput& input) {
-  if (context_.Hears(input.worker, input.lease)) return {&input, 0, input.offset};
+  if (context_.Hears(input.worker, input.lease)) {
+    return {&input, 0, input.offset, *context_.RankOf(input.worker, input.lease)};
+  }
   context_.Send(input.worker, RevokeOutput{input.lease, "the lease is no longer valid"});
   return {};
 }
@@ -38,6 +40,10 @@ ReportHandler::Cursor ReportHandler::Begin(const ReportsInput& input) {
 std::optional<RunNews> ReportHandler::Next(Cursor& cursor) {
   if (cursor.input == nullptr) return std::nullopt;
   const TaskId& id = cursor.input->lease.task;
+  if (cursor.rank > 0) {
+    TakeOfRank(cursor);
+    return std::nullopt;
+  }
   while (cursor.next < cursor.input->lines.size()) {
     const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
     if (cursor.at > known) return std::nullopt;
@@ -57,10 +63,32 @@ std::optional<RunNews> ReportHandler::Next(Cursor& cursor) {
   return std::nullopt;
 }
 
+void ReportHandler::TakeOfRank(Cursor& cursor) {
+  const TaskId& id = cursor.input->lease.task;
+  for (; cursor.next < cursor.input->lines.size(); ++cursor.next) {
+    const core::ReportLine& line = cursor.input->lines[cursor.next];
+    const Task& task = *context_.cluster.tasks.Find(id);
+    const int64_t known = task.attempt->ranks[cursor.rank].report_offset;
+    if (cursor.at > known) return;
+    cursor.at += line.bytes;
+    if (cursor.at <= known) continue;
+    context_.Apply(id, ReportTaken{cursor.at, cursor.rank});
+    if (line.kind == core::ReportLine::Kind::kStopped ||
+        line.kind == core::ReportLine::Kind::kDone ||
+        line.kind == core::ReportLine::Kind::kFailed) {
+      context_.Apply(id, EndingReported{line.ending, cursor.rank});
+    }
+  }
+}
+
 void ReportHandler::End(const Cursor& cursor) {
   if (cursor.input == nullptr) return;
   const LeaseRef& lease = cursor.input->lease;
-  const int64_t taken = context_.cluster.tasks.Find(lease.task)->report_offset;
+  const Task& task = *context_.cluster.tasks.Find(lease.task);
+  // A line that ended the attempt took its leases with it.
+  const int64_t taken = cursor.rank > 0 && task.attempt
+                            ? task.attempt->ranks[cursor.rank].report_offset
+                            : task.report_offset;
   const bool gap = cursor.input->offset > taken;
   context_.Send(cursor.input->worker, AckOutput{lease, taken, false, /*resend=*/gap});
 }

@@ -32,6 +32,7 @@ class ReportHandler {
     const ReportsInput* input = nullptr;  // not owned; null = the lease is not held
     size_t next = 0;                      // line
     int64_t at = 0;                       // its first byte in the spool
+    int64_t rank = 0;
   };
   // Revokes a lease that is not held.
   Cursor Begin(const ReportsInput& input);
@@ -50,6 +51,8 @@ class ReportHandler {
     bool left_out = false, summary_cut = false;
   };
 
+  // Of a rank beyond the first only its last word counts.
+  void TakeOfRank(Cursor& cursor);
   std::optional<RunNews> Line(const TaskId& id, const core::ReportLine& line);
   void NoteLosses(const TaskId& id, const core::ReportLine& line);
   std::optional<RunNews> Progress(const TaskId& id, const core::ReportLine& line);

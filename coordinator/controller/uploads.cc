@@ -15,6 +15,11 @@ absl::StatusOr<Reply> TakeBlob(ControllerContext& context, const BlobInput& inpu
                      " is no longer valid: its upload is not accepted"));
   }
   const Task& task = *context.cluster.tasks.Find(input.lease.task);
+  const int64_t rank = *context.RankOf(input.worker, input.lease);
+  if (rank != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", rank, " of ", task.id.str(), " sent files: only rank 0 saves"));
+  }
   if (!input.checkpoint) {
     context.cluster.Add(ArtifactRecord{input.blob.id, task.id, task.experiment, input.name,
                                        input.blob.sha256, input.blob.path, input.lease.attempt,

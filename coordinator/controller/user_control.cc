@@ -45,7 +45,7 @@ absl::StatusOr<Reply> Shutdown(ControllerContext& context) {
   context.shutting_down = true;
   std::vector<TaskId> held;
   for (const TaskId& id : context.cluster.open_tasks()) {
-    if (context.cluster.tasks.Find(id)->lease) held.push_back(id);
+    if (context.cluster.tasks.Find(id)->attempt) held.push_back(id);
   }
   for (const TaskId& task : held) {
     context.Transition(task, StopRequested{StopReason::kDrain, "", "the coordinator shuts down"})

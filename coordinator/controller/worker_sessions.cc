@@ -17,6 +17,32 @@ bool IsLeaving(const Worker& worker) {
   return worker.state == WorkerState::kDraining && worker.standing != WorkerState::kDraining;
 }
 
+// Of the reports of a rank, the bytes that are committed.
+int64_t OffsetOf(const Task& task, int64_t rank) {
+  return rank == 0 ? task.report_offset : task.attempt->ranks[rank].report_offset;
+}
+
+// The first rank of the attempt on this worker.
+int64_t RankOn(const Task& task, const WorkerId& worker) {
+  for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
+    if (task.attempt->ranks[rank].worker == worker) return static_cast<int64_t>(rank);
+  }
+  return 0;
+}
+
+// The first of its ranks on this worker that has not ended and is not among those kept.
+std::optional<int64_t> MissingRank(const Task& task, const WorkerId& worker,
+                                   const std::vector<LeaseRef>& kept) {
+  for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
+    const Lease& lease = task.attempt->ranks[rank];
+    if (lease.worker != worker || lease.ended) continue;
+    const bool found = std::any_of(kept.begin(), kept.end(),
+                                   [&](const LeaseRef& ref) { return ref.lease == lease.id; });
+    if (!found) return static_cast<int64_t>(rank);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<WorkerId> WorkerSessions::FindOrCreate(const RegisterInput& input) {
@@ -81,7 +107,7 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
                                      absl::ToDoubleSeconds(context_.options.renew_every), kept});
   for (const LeaseRef& lease : kept) {
     const Task& task = *context_.cluster.tasks.Find(lease.task);
-    context_.Send(id, AckOutput{lease, task.report_offset, false});
+    context_.Send(id, AckOutput{lease, OffsetOf(task, lease.rank), false});
     context_.SendStop(task);
   }
   context_.ReleaseLastWorkers();
@@ -94,13 +120,13 @@ std::vector<LeaseRef> WorkerSessions::Keep(const WorkerId& id, const RegisterInp
     const LeaseRef& lease = input.live[i];
     if (!context_.Hears(id, lease, input.orphan_timeout)) continue;
     const int64_t acknowledged = i < input.acknowledged.size() ? input.acknowledged[i] : 0;
-    if (acknowledged > context_.cluster.tasks.Find(lease.task)->report_offset) {
+    if (acknowledged > OffsetOf(*context_.cluster.tasks.Find(lease.task), lease.rank)) {
       // What it reported is gone, and it cannot report it again: its files are gone here, too.
       NoteGap(context_, id, absl::StrCat("reports of ", lease.task.str()));
       continue;
     }
     kept.push_back(lease);
-    context_.lease_deadlines[lease.task] = Deadline();
+    context_.RenewLease(lease);
   }
   return kept;
 }
@@ -112,18 +138,20 @@ void WorkerSessions::TakeBack(const WorkerId& id, const std::vector<LeaseRef>& k
   };
   for (const TaskId& task : context_.cluster.HeldBy(id)) {
     const Task& held = *context_.cluster.tasks.Find(task);
-    const LeaseRef lease = context_.RefOf(held);
-    if (is_in(kept, lease)) continue;
+    const std::optional<int64_t> missing = MissingRank(held, id, kept);
+    if (!missing) continue;
+    const LeaseRef lease = context_.RefOf(held, *missing);
     const bool inherited = context_.inherited.contains(lease.lease);
     LeaseExpired end{absl::StrCat(id.str(), was_leaving ? " went down" : " no longer runs it"),
-                     was_leaving};
+                     was_leaving, *missing};
     if (held.state == State::kAssigned && context_.unsent_grants.contains(lease.lease)) {
-      end = {absl::StrCat("the coordinator restarted before ", id.str(), " was told of it"), true};
+      end = {absl::StrCat("the coordinator restarted before ", id.str(), " was told of it"), true,
+             *missing};
     } else if (is_in(input.live, lease) || is_in(input.ended, lease) ||
                (context_.store_is_behind && inherited)) {
       end = {absl::StrCat("an older state of the store was put back: what ", id.str(),
                           " did since then is done again from the last checkpoint"),
-             true};
+             true, *missing};
     }
     context_.Transition(task, end).IgnoreError();
   }
@@ -140,14 +168,14 @@ void WorkerSessions::Renew(const RenewInput& input) {
   }
   if (!input.gpus.empty()) context_.Apply(input.worker, GpusSampled{input.gpus});
   for (const LeaseState& state : input.states) {
-    if (!context_.Holds(input.worker, state.lease)) continue;
+    if (context_.RankOf(input.worker, state.lease) != 0) continue;  // rank 0 reports
     AttemptWord& word = context_.attempt_words[state.lease.task];
     word.waiting_for = LineOf(state.waiting_for, kWaitingTextLimit);
     word.trainer_silent = state.trainer_silent;
   }
   for (const LeaseRef& lease : input.leases) {
     if (context_.Hears(input.worker, lease)) {
-      context_.lease_deadlines[lease.task] = Deadline();
+      context_.RenewLease(lease);
     } else {
       context_.Send(input.worker, RevokeOutput{lease, "the lease is no longer valid"});
     }
@@ -168,9 +196,10 @@ void WorkerSessions::Goodbye(const GoodbyeInput& input) {
   if (worker == nullptr) return;
   for (const TaskId& task : context_.cluster.HeldBy(input.worker)) {
     context_
-        .Transition(task, LeaseExpired{absl::StrCat(input.worker.str(),
-                                                    " went down in good order: ", input.reason),
-                                       true})
+        .Transition(task,
+                    LeaseExpired{absl::StrCat(input.worker.str(),
+                                              " went down in good order: ", input.reason),
+                                 true, RankOn(*context_.cluster.tasks.Find(task), input.worker)})
         .IgnoreError();
   }
   context_.Apply(input.worker, WorkerGone{});
@@ -214,12 +243,14 @@ absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
 }
 
 void WorkerSessions::Expire() {
-  std::vector<TaskId> expired;
-  for (const auto& [task, deadline] : context_.lease_deadlines) {
-    if (deadline <= context_.now) expired.push_back(task);
+  std::vector<ControllerContext::LeaseTerm> expired;
+  for (const auto& [lease, term] : context_.lease_terms) {
+    if (term.deadline <= context_.now) expired.push_back(term);
   }
-  for (const TaskId& id : expired) {
-    const WorkerId worker = context_.cluster.tasks.Find(id)->lease->worker;
+  for (const auto& [id, rank, deadline] : expired) {
+    const Task& task = *context_.cluster.tasks.Find(id);
+    if (!task.attempt) continue;  // ended with another of its ranks
+    const WorkerId worker = task.attempt->ranks[rank].worker;
     // Killed before it was done with going down, as a scheduler does whose patience ends.
     const bool leaving = IsLeaving(*context_.cluster.workers.Find(worker));
     context_
@@ -228,7 +259,7 @@ void WorkerSessions::Expire() {
                                               leaving ? ", which was going down, for " : " for ",
                                               HumanDuration(context_.options.lease_ttl +
                                                             context_.options.lease_margin)),
-                                 leaving})
+                                 leaving, rank})
         .IgnoreError();
   }
   std::vector<WorkerId> lost;
@@ -249,10 +280,13 @@ void WorkerSessions::RestartTerms() {
   const absl::Duration down = context_.cluster.timeline->down();
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
-    if (!task.lease) continue;
-    context_.lease_deadlines[id] = Deadline();
-    context_.inherited.insert(task.lease->id);
-    if (task.state == State::kAssigned) context_.unsent_grants.insert(task.lease->id);
+    if (!task.attempt) continue;
+    for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
+      const LeaseId& lease = task.attempt->ranks[rank].id;
+      context_.lease_terms[lease] = {id, static_cast<int64_t>(rank), Deadline()};
+      context_.inherited.insert(lease);
+      if (task.state == State::kAssigned) context_.unsent_grants.insert(lease);
+    }
     if (down > absl::ZeroDuration()) context_.Apply(id, LeaseUnheard{down});
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
@@ -261,9 +295,9 @@ void WorkerSessions::RestartTerms() {
 }
 
 void WorkerSessions::StoodStill(absl::Duration pause) {
-  for (auto& [task, deadline] : context_.lease_deadlines) {
-    deadline += pause;
-    context_.Apply(task, LeaseUnheard{pause});
+  for (auto& [lease, term] : context_.lease_terms) {
+    term.deadline += pause;
+    if (term.rank == 0) context_.Apply(term.task, LeaseUnheard{pause});
   }
   for (auto& [worker, deadline] : context_.worker_deadlines) deadline += pause;
   if (pause < context_.options.renew_every) return;

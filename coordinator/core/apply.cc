@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/backoff.h"
 #include "common/human.h"
 #include "coordinator/core/lease_time.h"
@@ -20,11 +21,11 @@ absl::Status Refuse(const Task& task, const char* event) {
 
 // Books the lease's time and money, and gives it up.
 void ReleaseLease(Task& task, const ApplyContext& context) {
-  if (!task.lease) return;
-  const double seconds = HeldSeconds(*task.lease, context.now);
+  if (!task.attempt) return;
+  const double seconds = HeldSeconds(*task.attempt, context.now);
   task.seconds += seconds;
   task.cost += seconds * context.cost_per_second;
-  task.lease.reset();
+  task.attempt.reset();
 }
 
 void End(Task& task, State state, const std::string& reason, const ApplyContext& context) {
@@ -34,9 +35,22 @@ void End(Task& task, State state, const std::string& reason, const ApplyContext&
   if (IsTerminal(state)) task.ended_at = context.now;
 }
 
+// "w-1", "w-1, w-2": by rank, each named once.
+std::string WorkersText(const Attempt& attempt) {
+  std::vector<std::string> names;
+  for (const Lease& lease : attempt.ranks) {
+    const std::string& name = lease.worker.str();
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return absl::StrJoin(names, ", ");
+}
+
 // Back to PENDING after a failure that is worth another try, or FAILED when retries are spent.
-void RetryOrFail(Task& task, const std::string& message, const ApplyContext& context) {
-  if (task.lease) task.avoid.insert(task.lease->worker);
+void RetryOrFail(Task& task, int64_t rank, const std::string& message,
+                 const ApplyContext& context) {
+  if (task.attempt && rank < static_cast<int64_t>(task.attempt->ranks.size())) {
+    task.avoid.insert(task.attempt->ranks[rank].worker);
+  }
   // An attempt that got further is no evidence of a task that cannot work.
   task.retries_spent = task.progressed ? 1 : task.retries_spent + 1;
   if (task.retries_spent > context.max_retries) {
@@ -80,14 +94,14 @@ struct Transition {
   absl::Status operator()(const LeaseGranted& event) {
     if (task.state != State::kPending) return Refuse(task, "LeaseGranted");
     task.state = State::kAssigned;
-    task.lease = event.lease;
-    task.epoch = event.lease.epoch;
+    task.attempt = event.attempt;
+    task.epoch = event.attempt.epoch;
     ++task.attempts;
     task.progressed = false;
     task.report_offset = 0;
     task.ending = nullptr;
     task.last_report = context.now;
-    task.reason = absl::StrCat("attempt ", task.attempts, " on ", event.lease.worker.str());
+    task.reason = absl::StrCat("attempt ", task.attempts, " on ", WorkersText(event.attempt));
     return absl::OkStatus();
   }
 
@@ -108,7 +122,7 @@ struct Transition {
     if (task.state != State::kAssigned) return Refuse(task, "StartFailed");
     const std::string message = absl::StrCat("could not start: ", event.message);
     if (event.retryable) {
-      RetryOrFail(task, message, context);
+      RetryOrFail(task, event.rank, message, context);
     } else {
       End(task, State::kFailed, message, context);
     }
@@ -143,12 +157,12 @@ struct Transition {
         if (task.progressed) {
           End(task, State::kPending, event.message, context);
         } else {
-          RetryOrFail(task, event.message, context);
+          RetryOrFail(task, event.rank, event.message, context);
         }
         break;
       case ExitClass::kInfrastructure:
       case ExitClass::kDone:
-        RetryOrFail(task, event.message, context);
+        RetryOrFail(task, event.rank, event.message, context);
         break;
     }
     return absl::OkStatus();
@@ -163,7 +177,7 @@ struct Transition {
     if (event.orderly) {
       End(task, State::kPending, event.message, context);
     } else {
-      RetryOrFail(task, event.message, context);
+      RetryOrFail(task, event.rank, event.message, context);
     }
     return absl::OkStatus();
   }

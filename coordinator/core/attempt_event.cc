@@ -10,23 +10,38 @@ struct AttemptChange {
   absl::Time now;
   Task& task;
 
+  Lease* Rank(int64_t rank) const {
+    const bool there = task.attempt && rank < static_cast<int64_t>(task.attempt->ranks.size());
+    return there ? &task.attempt->ranks[rank] : nullptr;
+  }
+
   void operator()(const ReportTaken& event) const {
+    if (event.rank > 0) {
+      if (Lease* lease = Rank(event.rank)) lease->report_offset = event.offset;
+      return;
+    }
     task.report_offset = event.offset;
     task.last_report = now;
   }
-  void operator()(const EndingReported& event) const { task.ending = event.ending; }
+  void operator()(const EndingReported& event) const {
+    Lease* lease = event.rank > 0 ? Rank(event.rank) : nullptr;
+    (lease != nullptr ? lease->ending : task.ending) = event.ending;
+  }
+  void operator()(const RankEnded& event) const {
+    if (Lease* lease = Rank(event.rank)) lease->ended = true;
+  }
   void operator()(const WorkReported& event) const {
     task.progress = event.done;
     if (event.total) task.progress_total = *event.total;
   }
   void operator()(const CheckpointCommitted&) const { task.progressed = true; }
   void operator()(const LeaseHeard& event) const {
-    if (!task.lease) return;
-    const absl::Duration unheard = std::exchange(task.lease->unheard, absl::ZeroDuration());
-    task.lease->granted_at += std::max(absl::ZeroDuration(), unheard - event.at_most);
+    if (!task.attempt) return;
+    const absl::Duration unheard = std::exchange(task.attempt->unheard, absl::ZeroDuration());
+    task.attempt->granted_at += std::max(absl::ZeroDuration(), unheard - event.at_most);
   }
   void operator()(const LeaseUnheard& event) const {
-    if (task.lease) task.lease->unheard += event.time;
+    if (task.attempt) task.attempt->unheard += event.time;
   }
   void operator()(const AttemptsSeen& event) const {
     task.attempts = std::max(task.attempts, event.attempt);

@@ -16,10 +16,16 @@ namespace scm {
 // Its reports are taken up to this byte of its spool.
 struct ReportTaken {
   int64_t offset = 0;
+  int64_t rank = 0;
 };
 // `done`, `stopped` or `failed`, as reported.
 struct EndingReported {
   Json ending;
+  int64_t rank = 0;
+};
+// Its process ended as it should; the attempt ends with the last of its ranks.
+struct RankEnded {
+  int64_t rank = 0;
 };
 // How far a task without a run is, in its own unit; no total = unchanged.
 struct WorkReported {
@@ -42,8 +48,8 @@ struct AttemptsSeen {
   int64_t attempt = 0, epoch = 0;
 };
 
-using AttemptEvent = std::variant<ReportTaken, EndingReported, WorkReported, CheckpointCommitted,
-                                  LeaseHeard, LeaseUnheard, AttemptsSeen>;
+using AttemptEvent = std::variant<ReportTaken, EndingReported, RankEnded, WorkReported,
+                                  CheckpointCommitted, LeaseHeard, LeaseUnheard, AttemptsSeen>;
 
 void Apply(const AttemptEvent& event, absl::Time now, Task& task);
 

@@ -1,4 +1,4 @@
-// For how long a lease is paid for. Pure.
+// For how long an attempt's leases are paid for. Pure.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@ namespace scm::core {
 
 // Seconds from the grant to `now`, without the time in which nobody could hear of it and that its
 // worker has not confirmed since. Never negative.
-inline double HeldSeconds(const Lease& lease, absl::Time now) {
-  return std::max(0.0, absl::ToDoubleSeconds(now - lease.granted_at - lease.unheard));
+inline double HeldSeconds(const Attempt& attempt, absl::Time now) {
+  return std::max(0.0, absl::ToDoubleSeconds(now - attempt.granted_at - attempt.unheard));
 }
 
 }  // namespace scm::core

@@ -22,16 +22,26 @@
 
 namespace scm {
 
-// The right of one worker to execute one attempt until a deadline.
+// The right of one worker to execute one rank of an attempt until a deadline.
 struct Lease {
   LeaseId id;
   WorkerId worker;
-  int64_t epoch = 0;  // fencing: grows with every grant of the task, stale ones are refused
   std::vector<int> gpus;
+  bool ended = false;  // its process ended as it should; it waits for the other ranks
+  // Of ranks beyond the first, as `report_offset` and `ending` of the task are of that.
+  int64_t report_offset = 0;
+  Json ending;
+};
+
+// The attempt that a task is at: a lease for each rank, all of them or none. Rank 0 reports and
+// saves; a rank that is lost or fails ends the attempt on all.
+struct Attempt {
+  int64_t epoch = 0;  // fencing: grows with every grant of the task, stale ones are refused
   absl::Time granted_at;
   // Since the grant, time in which the coordinator was down or stood still. Whether the attempt
-  // went on meanwhile only its worker knows: zero again as soon as that speaks of the lease.
+  // went on meanwhile only its workers know: zero again as soon as one speaks of its lease.
   absl::Duration unheard = absl::ZeroDuration();
+  std::vector<Lease> ranks;  // by rank, never empty
 };
 
 struct Task {
@@ -48,10 +58,10 @@ struct Task {
   std::string rule;                       // abort rule, if one ended it
   std::string reason;                     // why it is in this state, for people
 
-  int64_t attempts = 0;       // attempts started or tried, this one included
-  int64_t retries_spent = 0;  // failures that count against retries.max
-  int64_t epoch = 0;          // of the latest lease
-  std::optional<Lease> lease;
+  int64_t attempts = 0;                          // attempts started or tried, this one included
+  int64_t retries_spent = 0;                     // failures that count against retries.max
+  int64_t epoch = 0;                             // of the latest lease
+  std::optional<Attempt> attempt;                // while it holds leases
   absl::Time not_before = absl::InfinitePast();  // back-off after a failure
   std::set<WorkerId> avoid;                      // workers on which it failed by itself
   bool progressed = false;                       // the present attempt committed a newer checkpoint

@@ -9,14 +9,16 @@
 
 namespace scm {
 
+// All ranks of an attempt at once.
 struct LeaseGranted {
-  Lease lease;
+  Attempt attempt;
 };
 struct ProcessStarted {};
 struct StartFailed {
   std::string message;
   bool retryable = true;
   bool at_worker = true;  // false: the coordinator itself could not prepare it
+  int64_t rank = 0;
 };
 // How a process ended, judged from its last report and its exit code.
 enum class ExitClass {
@@ -31,12 +33,14 @@ struct ProcessExited {
   ExitClass how = ExitClass::kInfrastructure;
   std::string message;
   Json summary;  // kDone
+  int64_t rank = 0;
 };
 // Loss of the worker or of the lease; `orderly` when nothing failed: the worker said goodbye first,
 // or a restarted coordinator cannot know that its grant ever left.
 struct LeaseExpired {
   std::string message;
   bool orderly = false;
+  int64_t rank = 0;
 };
 struct StopRequested {
   StopReason reason = StopReason::kCancel;

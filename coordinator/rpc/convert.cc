@@ -20,7 +20,7 @@ double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0
 
 controller::LeaseRef FromProto(const v1::LeaseRef& proto) {
   return {LeaseId(LineOf(proto.lease_id(), kMaxName)), TaskId(LineOf(proto.task_id(), kMaxName)),
-          proto.attempt(), proto.epoch()};
+          proto.attempt(), proto.epoch(), proto.rank()};
 }
 
 v1::LeaseRef ToProto(const controller::LeaseRef& lease) {
@@ -29,6 +29,7 @@ v1::LeaseRef ToProto(const controller::LeaseRef& lease) {
   proto.set_task_id(lease.task.str());
   proto.set_attempt(lease.attempt);
   proto.set_epoch(lease.epoch);
+  proto.set_rank(lease.rank);
   return proto;
 }
 

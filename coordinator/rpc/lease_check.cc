@@ -1,5 +1,7 @@
 #include "coordinator/rpc/lease_check.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "coordinator/state/snapshot_index.h"
 
@@ -13,10 +15,11 @@ absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const state::Snapsho
         "the session that this call belongs to has ended: register, and try again");
   }
   const auto task = snapshot.tasks->find(lease.task);
-  if (task != snapshot.tasks->end() && task->second->lease) {
-    const auto worker = snapshot.workers->find(task->second->lease->worker);
-    if (worker != snapshot.workers->end() && worker->second->key_digest.empty()) {
-      return worker->first;
+  if (task != snapshot.tasks->end() && task->second->attempt) {
+    for (const Lease& held : task->second->attempt->ranks) {
+      const auto worker = snapshot.workers->find(held.worker);
+      if (held.id != lease.lease || worker == snapshot.workers->end()) continue;
+      if (worker->second->key_digest.empty()) return worker->first;
     }
   }
   return absl::UnauthenticatedError(
@@ -30,8 +33,12 @@ absl::StatusOr<const Task*> TaskUnderLease(const state::Snapshot& snapshot, cons
     return absl::NotFoundError(absl::StrCat("there is no task ", lease.task.str()));
   }
   const Task& task = *found->second;
-  if (!task.lease || task.lease->id != lease.lease || task.lease->worker != worker ||
-      task.lease->epoch != lease.epoch || task.attempts != lease.attempt) {
+  const bool held =
+      task.attempt && task.attempt->epoch == lease.epoch && task.attempts == lease.attempt &&
+      std::any_of(task.attempt->ranks.begin(), task.attempt->ranks.end(), [&](const Lease& rank) {
+        return rank.id == lease.lease && rank.worker == worker;
+      });
+  if (!held) {
     return absl::FailedPreconditionError(
         absl::StrCat("the lease ", lease.lease.str(), " of ", lease.task.str(),
                      " is no longer valid, or not ", worker.str(), "'s"));

@@ -20,14 +20,15 @@ constexpr int64_t kMaxBytes = 64 << 20;
 
 }  // namespace
 
-std::string LogStore::PathOf(const TaskId& task, int64_t attempt) const {
-  return absl::StrCat(directory_, "/", task.str(), "/", attempt, ".log");
+std::string LogStore::PathOf(const TaskId& task, int64_t attempt, int64_t rank) const {
+  return absl::StrCat(directory_, "/", task.str(), "/", attempt,
+                      rank > 0 ? absl::StrCat(".", rank) : "", ".log");
 }
 
-absl::StatusOr<int64_t> LogStore::Append(const TaskId& task, int64_t attempt, int64_t offset,
-                                         absl::string_view data) {
+absl::StatusOr<int64_t> LogStore::Append(const TaskId& task, int64_t attempt, int64_t rank,
+                                         int64_t offset, absl::string_view data) {
   std::lock_guard lock(mutex_);
-  const std::string path = PathOf(task, attempt);
+  const std::string path = PathOf(task, attempt, rank);
   SCM_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(directory_, "/", task.str())));
   const int64_t known = FileSize(path).value_or(0);
   const int64_t end = offset + static_cast<int64_t>(data.size());
@@ -52,7 +53,8 @@ void LogStore::SetAsideBeyond(const std::function<int64_t(const TaskId&)>& attem
     for (size_t k = 0; logs.ok() && k < logs->size(); ++k) {
       int64_t attempt = 0;
       absl::string_view name = (*logs)[k];
-      if (!absl::ConsumeSuffix(&name, ".log") || !absl::SimpleAtoi(name, &attempt)) continue;
+      if (!absl::ConsumeSuffix(&name, ".log")) continue;
+      if (!absl::SimpleAtoi(name.substr(0, name.find('.')), &attempt)) continue;
       const std::string path = absl::StrCat(directory, "/", (*logs)[k]);
       if (attempt > known) std::rename(path.c_str(), absl::StrCat(path, ".aside").c_str());
     }
@@ -61,7 +63,7 @@ void LogStore::SetAsideBeyond(const std::function<int64_t(const TaskId&)>& attem
 
 std::string LogStore::Read(const TaskId& task, int64_t attempt, int64_t offset,
                            int64_t limit) const {
-  return ReadFileAt(PathOf(task, attempt), offset, limit).value_or("");
+  return ReadFileAt(PathOf(task, attempt, 0), offset, limit).value_or("");
 }
 
 }  // namespace scm::rpc

@@ -1,5 +1,6 @@
-// What trainers print, as files: logs/TASK/ATTEMPT.log. Appends are idempotent by offset, so a
-// worker that sends again after lost contact doubles nothing. Thread-safe.
+// What trainers print, as files: logs/TASK/ATTEMPT.log, of ranks beyond the first ATTEMPT.RANK.log.
+// Appends are idempotent by offset, so a worker that sends again after lost contact doubles
+// nothing. Thread-safe.
 #pragma once
 
 #include <functional>
@@ -18,9 +19,9 @@ class LogStore {
   explicit LogStore(std::string directory) : directory_(std::move(directory)) {}
 
   // Bytes kept after the append. Data below that is skipped; a gap changes nothing.
-  absl::StatusOr<int64_t> Append(const TaskId& task, int64_t attempt, int64_t offset,
+  absl::StatusOr<int64_t> Append(const TaskId& task, int64_t attempt, int64_t rank, int64_t offset,
                                  absl::string_view data);
-  // At most `limit` bytes of one attempt; empty if there are none (yet).
+  // At most `limit` bytes of one attempt's rank 0; empty if there are none (yet).
   std::string Read(const TaskId& task, int64_t attempt, int64_t offset, int64_t limit) const;
   // After an older state was put back: logs of attempts beyond `attempts_of` their task (0: there
   // is no such task) get another name, so that new attempts of these numbers begin with empty ones.
@@ -28,7 +29,7 @@ class LogStore {
   void SetAsideBeyond(const std::function<int64_t(const TaskId&)>& attempts_of);
 
  private:
-  std::string PathOf(const TaskId& task, int64_t attempt) const;
+  std::string PathOf(const TaskId& task, int64_t attempt, int64_t rank) const;
 
   const std::string directory_;
   std::mutex mutex_;

@@ -149,7 +149,7 @@ void WorkerSession::ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk
   // Not acknowledged: nothing waits for the log of an attempt that is over.
   if (!TaskUnderLease(*snapshot, worker, lease).ok()) return;
   const absl::StatusOr<int64_t> kept =
-      deps_.logs->Append(lease.task, lease.attempt, chunk.offset(), chunk.data());
+      deps_.logs->Append(lease.task, lease.attempt, lease.rank, chunk.offset(), chunk.data());
   // On a full disk nothing is acknowledged, and the worker sends it again later.
   if (kept.ok()) deps_.links->SendLogAck(link_, chunk.lease(), *kept);
 }

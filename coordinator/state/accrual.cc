@@ -32,6 +32,10 @@ int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind) {
   return kind == TaskKind::kReport ? 0 : spec.resources.gpus;
 }
 
+int64_t RanksOf(const ExperimentSpec& spec, TaskKind kind) {
+  return kind == TaskKind::kTrain ? spec.resources.ranks : 1;
+}
+
 std::vector<int> FirstGpus(const Worker& worker, int64_t count) {
   std::vector<int> gpus;
   for (const GpuRecord& gpu : worker.gpus) {
@@ -53,13 +57,22 @@ absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t g
   return RateOf(spec, &worker, any).status();
 }
 
+double AttemptCostRate(const ExperimentSpec& spec, const Snapshot& snapshot,
+                       const Attempt& attempt) {
+  double rate = 0;
+  for (const Lease& lease : attempt.ranks) {
+    const auto worker = snapshot.workers->find(lease.worker);
+    rate += LeaseCostRate(spec, worker == snapshot.workers->end() ? nullptr : worker->second.get(),
+                          lease.gpus);
+  }
+  return rate;
+}
+
 double AccruedCost(const Snapshot& snapshot, const Task& task) {
-  if (!task.lease) return task.cost;
-  const auto worker = snapshot.workers->find(task.lease->worker);
-  const double rate = LeaseCostRate(
-      *snapshot.experiments->at(task.experiment)->spec,
-      worker == snapshot.workers->end() ? nullptr : worker->second.get(), task.lease->gpus);
-  return task.cost + rate * core::HeldSeconds(*task.lease, snapshot.at);
+  if (!task.attempt) return task.cost;
+  const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
+  return task.cost + AttemptCostRate(spec, snapshot, *task.attempt) *
+                         core::HeldSeconds(*task.attempt, snapshot.at);
 }
 
 double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {

@@ -11,6 +11,9 @@ namespace scm::state {
 // GPUs that a task of this kind gets: a report needs none.
 int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind);
 
+// Ranks of an attempt of this kind: a gang trains, everything else is one process.
+int64_t RanksOf(const ExperimentSpec& spec, TaskKind kind);
+
 // The first GPUs of a worker, which stand for any of them when it is priced.
 std::vector<int> FirstGpus(const Worker& worker, int64_t count);
 
@@ -18,6 +21,10 @@ std::vector<int> FirstGpus(const Worker& worker, int64_t count);
 // budget, and where a rate is missing: such a lease is never granted (MayCost).
 double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
                      const std::vector<int>& gpus);
+
+// Of all leases of an attempt.
+double AttemptCostRate(const ExperimentSpec& spec, const Snapshot& snapshot,
+                       const Attempt& attempt);
 
 // OK, or why a lease with so many of the worker's GPUs might have no price: an unknown rate is an
 // error, not zero.

@@ -130,7 +130,7 @@ std::vector<TaskId> Cluster::HeldBy(const WorkerId& worker) const {
   std::vector<TaskId> held;
   for (const TaskId& id : *open_tasks_) {
     const Task& task = *tasks.Find(id);
-    if (task.lease && task.lease->worker == worker) held.push_back(id);
+    if (HasRankOn(task, worker)) held.push_back(id);
   }
   return held;
 }

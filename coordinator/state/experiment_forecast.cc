@@ -14,12 +14,7 @@ namespace scm::state {
 namespace {
 
 double LeasedSeconds(const Task& task, absl::Time now) {
-  return task.seconds + (task.lease ? core::HeldSeconds(*task.lease, now) : 0);
-}
-
-const Worker* WorkerOf(const Snapshot& snapshot, const Lease& lease) {
-  const auto found = snapshot.workers->find(lease.worker);
-  return found == snapshot.workers->end() ? nullptr : found->second.get();
+  return task.seconds + (task.attempt ? core::HeldSeconds(*task.attempt, now) : 0);
 }
 
 std::optional<core::Pace> ExperimentPace(const Snapshot& snapshot,
@@ -46,8 +41,9 @@ double DearestRate(const Snapshot& snapshot, const ExperimentSpec& spec, int64_t
 // Of the lease it has, else of the dearest that it could get.
 double RateOf(const Snapshot& snapshot, const Task& task) {
   const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
-  return task.lease ? LeaseCostRate(spec, WorkerOf(snapshot, *task.lease), task.lease->gpus)
-                    : DearestRate(snapshot, spec, GpusOf(spec, task.kind));
+  return task.attempt ? AttemptCostRate(spec, snapshot, *task.attempt)
+                      : static_cast<double>(RanksOf(spec, task.kind)) *
+                            DearestRate(snapshot, spec, GpusOf(spec, task.kind));
 }
 
 // How many training tasks of this experiment can run at once.

@@ -233,6 +233,16 @@ void BringUpToDate<Worker>(Json& body) {
       state == WorkerStateName(WorkerState::kLost) ? WorkerStateName(WorkerState::kReady) : state;
 }
 
+// A lease was that of the only rank.
+template <>
+void BringUpToDate<Task>(Json& body) {
+  if (!MemberAt(body, "lease").is_object() || MemberAt(body["lease"], "ranks").is_array()) return;
+  Json rank = Json::object();
+  for (const char* key : {"id", "worker", "gpus"}) rank[key] = MemberAt(body["lease"], key);
+  if (!rank["gpus"].is_array()) rank["gpus"] = Json::array();
+  body["lease"]["ranks"] = Json::array({std::move(rank)});
+}
+
 // Names and tokens stood in `latest` alone.
 template <>
 void BringUpToDate<Run>(Json& body) {

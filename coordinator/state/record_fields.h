@@ -65,8 +65,13 @@ void Describe(auto& visit, Of<Run> auto& r) {
 }
 
 void Describe(auto& visit, Of<Lease> auto& l) {
-  visit("id", l.id), visit("worker", l.worker), visit("epoch", l.epoch), visit("gpus", l.gpus);
-  visit("granted_at", l.granted_at), visit("unheard_ns", l.unheard);
+  visit("id", l.id), visit("worker", l.worker), visit("gpus", l.gpus), visit("ended", l.ended);
+  visit("report_offset", l.report_offset), visit("ending", l.ending);
+}
+
+void Describe(auto& visit, Of<Attempt> auto& a) {
+  visit("epoch", a.epoch), visit("granted_at", a.granted_at), visit("unheard_ns", a.unheard);
+  visit("ranks", a.ranks);
 }
 
 void Describe(auto& visit, Of<core::EvaluationPart> auto& p) {
@@ -79,7 +84,7 @@ void Describe(auto& visit, Of<Task> auto& t) {
   visit("kind", t.kind), visit("run", t.run), visit("order", t.order), visit("part", t.part);
   visit("state", t.state), visit("stop_reason", t.stop_reason), visit("rule", t.rule);
   visit("reason", t.reason), visit("attempts", t.attempts), visit("retries_spent", t.retries_spent);
-  visit("epoch", t.epoch), visit("lease", t.lease), visit("not_before", t.not_before);
+  visit("epoch", t.epoch), visit("lease", t.attempt), visit("not_before", t.not_before);
   visit("avoid", t.avoid), visit("progressed", t.progressed), visit("created_at", t.created_at);
   visit("started_at", t.started_at), visit("ended_at", t.ended_at), visit("seconds", t.seconds);
   visit("cost", t.cost), visit("report_offset", t.report_offset);

@@ -211,9 +211,9 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
     last = std::max(last, NumberIn(row.id));
   }
   for (const auto& [id, task] : tasks.all()) {
-    if (task->lease) {
+    for (const Lease& lease : task->attempt ? task->attempt->ranks : std::vector<Lease>()) {
       int64_t& last = counters_[LeaseId::prefix];
-      last = std::max(last, NumberIn(task->lease->id.str()));
+      last = std::max(last, NumberIn(lease.id.str()));
     }
     counters_['#'] = std::max(counters_['#'], task->order);
   }

@@ -50,7 +50,7 @@ std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const Expe
 
 std::string WaitsFor(const Snapshot& snapshot, const Task& task) {
   const auto found = snapshot.waiting_for->find(task.id);
-  return found == snapshot.waiting_for->end() || !task.lease
+  return found == snapshot.waiting_for->end() || !task.attempt
              ? ""
              : absl::StrCat("waits for ", found->second);
 }
@@ -75,6 +75,11 @@ const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& 
     }
   }
   return latest;
+}
+
+bool HasRankOn(const Task& task, const WorkerId& worker) {
+  return task.attempt && std::any_of(task.attempt->ranks.begin(), task.attempt->ranks.end(),
+                                     [&](const Lease& lease) { return lease.worker == worker; });
 }
 
 }  // namespace scm::state

@@ -29,4 +29,7 @@ std::vector<const CheckpointRecord*> CheckpointsOf(
 // The latest checkpoint of a run that is not deleted, or null.
 const CheckpointRecord* LatestCheckpoint(const Snapshot& snapshot, const RunId& run);
 
+// Whether a rank of its present attempt is on this worker.
+bool HasRankOn(const Task& task, const WorkerId& worker);
+
 }  // namespace scm::state

@@ -45,7 +45,7 @@ Json BestCheckpoint(const state::Snapshot& snapshot, const Run& run) {
 }
 
 double SecondsOf(const state::Snapshot& snapshot, const Task& task) {
-  return task.seconds + (task.lease ? core::HeldSeconds(*task.lease, snapshot.at) : 0);
+  return task.seconds + (task.attempt ? core::HeldSeconds(*task.attempt, snapshot.at) : 0);
 }
 
 absl::StatusOr<Json> RunsOf(const state::Snapshot& snapshot, const ReportRows& source,

@@ -38,7 +38,7 @@ std::string ReasonOf(const state::Snapshot& snapshot, const Task& task) {
 }
 
 Json WorkerOf(const Task& task) {
-  return task.lease ? Json(task.lease->worker.str()) : Json(nullptr);
+  return task.attempt ? Json(task.attempt->ranks[0].worker.str()) : Json(nullptr);
 }
 
 const char* CurrentStage(const Experiment& experiment) {
@@ -258,8 +258,7 @@ Json WorkersView(const state::Snapshot& snapshot) {
                       {"memory_used_bytes", gpu.memory_used}});
     }
     for (const TaskId& task : *snapshot.open_tasks) {
-      const std::optional<Lease>& lease = snapshot.tasks->at(task)->lease;
-      if (lease && lease->worker == id) tasks.push_back(task.str());
+      if (state::HasRankOn(*snapshot.tasks->at(task), id)) tasks.push_back(task.str());
     }
     list.push_back({{"id", id.str()},
                     {"instance", worker->instance},

@@ -152,7 +152,7 @@ void AddWorker(const state::Snapshot& snapshot, const Worker& worker, Json& reas
        {"certificate", nullptr}});
   for (const TaskId& id : *snapshot.open_tasks) {
     const Task& task = *snapshot.tasks->at(id);
-    if (task.lease && task.lease->worker == worker.id) AddTask(snapshot, task, reasons);
+    if (state::HasRankOn(task, worker.id)) AddTask(snapshot, task, reasons);
   }
 }
 

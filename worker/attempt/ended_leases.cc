@@ -11,7 +11,8 @@ EndedLeases::EndedLeases(std::string path) : path_(std::move(path)) {
   if (!json.ok() || !json->is_array()) return;
   for (const Json& lease : *json) {
     leases_.push_back({StringAt(lease, "lease_id"), StringAt(lease, "task_id"),
-                       IntegerAt(lease, "attempt", 0), IntegerAt(lease, "epoch", 0)});
+                       IntegerAt(lease, "attempt", 0), IntegerAt(lease, "epoch", 0),
+                       IntegerAt(lease, "rank", 0)});
   }
 }
 
@@ -23,7 +24,8 @@ void EndedLeases::Add(const LeaseRef& lease) {
     json.push_back({{"lease_id", ended.lease_id},
                     {"task_id", ended.task_id},
                     {"attempt", ended.attempt},
-                    {"epoch", ended.epoch}});
+                    {"epoch", ended.epoch},
+                    {"rank", ended.rank}});
   }
   WriteFileAtomically(path_, DumpJson(json) + "\n").IgnoreError();
 }

@@ -114,7 +114,8 @@ Json LeaseRecord(const AttemptRecord& record) {
            {{"lease_id", record.lease.lease_id},
             {"task_id", record.lease.task_id},
             {"attempt", record.lease.attempt},
-            {"epoch", record.lease.epoch}}},
+            {"epoch", record.lease.epoch},
+            {"rank", record.lease.rank}}},
           {"command", record.command},
           {"cpus", record.cpus},
           {"cores", record.cores},
@@ -126,7 +127,8 @@ AttemptRecord ReadLeaseRecord(const Json& json) {
   const Json& lease = MemberAt(json, "lease");
   AttemptRecord record;
   record.lease = {StringAt(lease, "lease_id"), StringAt(lease, "task_id"),
-                  IntegerAt(lease, "attempt", 0), IntegerAt(lease, "epoch", 0)};
+                  IntegerAt(lease, "attempt", 0), IntegerAt(lease, "epoch", 0),
+                  IntegerAt(lease, "rank", 0)};
   record.command = ListAt<std::string>(json, "command");
   record.cpus = static_cast<int>(IntegerAt(json, "cpus", 1));
   record.cores = ListAt<int>(json, "cores");

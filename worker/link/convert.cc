@@ -100,11 +100,12 @@ v1::LeaseRef ToProto(const LeaseRef& lease) {
   out.set_task_id(lease.task_id);
   out.set_attempt(lease.attempt);
   out.set_epoch(lease.epoch);
+  out.set_rank(lease.rank);
   return out;
 }
 
 LeaseRef FromProto(const v1::LeaseRef& lease) {
-  return {lease.lease_id(), lease.task_id(), lease.attempt(), lease.epoch()};
+  return {lease.lease_id(), lease.task_id(), lease.attempt(), lease.epoch(), lease.rank()};
 }
 
 v1::WorkerMessage ToProto(const WorkerMessage& message) {

@@ -16,6 +16,7 @@ struct LeaseRef {
   std::string lease_id, task_id;
   int64_t attempt = 0;
   int64_t epoch = 0;
+  int64_t rank = 0;
   bool operator==(const LeaseRef&) const = default;
 };
 

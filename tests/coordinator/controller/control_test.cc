@@ -137,7 +137,7 @@ TEST(Control, ARestartInAnyStageGoesOnWhereItWas) {
     EXPECT_EQ(before, simulation::Dump(*h.snapshot()));
     std::vector<LeaseRef> live;
     for (const auto& [id, task] : *h.snapshot()->tasks) {
-      if (task->lease) live.push_back(Harness::Ref(*task));
+      if (task->attempt) live.push_back(Harness::Ref(*task));
     }
     h.Return(w, live);
   };

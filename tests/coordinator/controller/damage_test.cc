@@ -49,8 +49,9 @@ TEST(Damage, TheNextAttemptResumesFromTheNewestIntactOne) {
   for (const int64_t next : {30, 20, 10, -1}) {
     // The worker goes down: the task waits for the next attempt, which costs nothing.
     const Task before = *h.TaskAt(task);
-    h.Give(ProcessInput{before.lease->worker, Harness::Ref(before), ProcessInput::Kind::kKilled,
-                        143, "local shutdown of the worker", true, /*free=*/true})
+    h.Give(ProcessInput{before.attempt->ranks[0].worker, Harness::Ref(before),
+                        ProcessInput::Kind::kKilled, 143, "local shutdown of the worker", true,
+                        /*free=*/true})
         .IgnoreError();
     EXPECT_EQ(h.StateOf(task), "ASSIGNED");
     EXPECT_EQ(ResumedStep(h), next);

@@ -66,18 +66,25 @@ class Harness : public WorkerLinks {
     silent_.erase(id);
     std::vector<LeaseRef> live;
     for (const auto& [task_id, task] : *snapshot()->tasks) {
-      if (task->lease && task->lease->worker == id) live.push_back(Ref(*task));
+      const size_t ranks = task->attempt ? task->attempt->ranks.size() : 0;
+      for (size_t rank = 0; rank < ranks; ++rank) {
+        const Lease& lease = task->attempt->ranks[rank];
+        if (lease.worker == id && !lease.ended) live.push_back(Ref(*task, rank));
+      }
     }
     Give(RenewInput{id, live, {}}).IgnoreError();
   }
-  static LeaseRef Ref(const Task& task) {
-    return {task.lease->id, task.id, task.attempts, task.lease->epoch};
+  static LeaseRef Ref(const Task& task, size_t rank = 0) {
+    return {task.attempt->ranks[rank].id, task.id, task.attempts, task.attempt->epoch,
+            static_cast<int64_t>(rank)};
   }
 
   // ---- trainers
-  void Report(const TaskId& id, const Json& report) {
+  void Report(const TaskId& id, const Json& report, size_t rank = 0) {
     const Task& task = *TaskAt(id);
-    Give(ReportsInput{task.lease->worker, Ref(task), task.report_offset,
+    const Lease& lease = task.attempt->ranks[rank];
+    Give(ReportsInput{lease.worker, Ref(task, rank),
+                      rank == 0 ? task.report_offset : lease.report_offset,
                       core::ReadReportLines(report.dump() + "\n")})
         .IgnoreError();
   }
@@ -91,10 +98,14 @@ class Harness : public WorkerLinks {
                 {"metrics", {{"validation_loss", JsonNumber(loss)}}}});
   }
   void Started(const TaskId& id) { Say(id, ProcessInput::Kind::kStarted, 0); }
-  void Exit(const TaskId& id, int code) { Say(id, ProcessInput::Kind::kExited, code); }
-  void Say(const TaskId& id, ProcessInput::Kind kind, int code, bool retryable = true) {
+  void Exit(const TaskId& id, int code, size_t rank = 0) {
+    Say(id, ProcessInput::Kind::kExited, code, true, rank);
+  }
+  void Say(const TaskId& id, ProcessInput::Kind kind, int code, bool retryable = true,
+           size_t rank = 0) {
     const Task& task = *TaskAt(id);
-    Give(ProcessInput{task.lease->worker, Ref(task), kind, code, "", retryable}).IgnoreError();
+    Give(ProcessInput{task.attempt->ranks[rank].worker, Ref(task, rank), kind, code, "", retryable})
+        .IgnoreError();
   }
   absl::Status Upload(const TaskId& id, int64_t step) {
     const Task& task = *TaskAt(id);
@@ -102,7 +113,8 @@ class Harness : public WorkerLinks {
         absl::StrCat(task.run.str(), "/", step), task.attempts, task.epoch, step, {}};
     auto writer = blobs.Begin(manifest);
     (*writer)->Append("data", 0, manifest.id).IgnoreError();
-    return Give(BlobInput{Ref(task), true, step, "", *(*writer)->Commit(), task.lease->worker})
+    return Give(BlobInput{Ref(task), true, step, "", *(*writer)->Commit(),
+                          task.attempt->ranks[0].worker})
         .status();
   }
   // Trains a run to its end with this final validation loss.
@@ -116,17 +128,17 @@ class Harness : public WorkerLinks {
     EXPECT_TRUE(Upload(id, end).ok());
     Finish(id);
   }
-  void Finish(const TaskId& id, Json summary = Json::object()) {
-    Report(id, {{"type", "done"}, {"summary", summary}});
-    Exit(id, 0);
+  void Finish(const TaskId& id, Json summary = Json::object(), size_t rank = 0) {
+    Report(id, {{"type", "done"}, {"summary", summary}}, rank);
+    Exit(id, 0, rank);
   }
   void Fail(const TaskId& id, const std::string& kind) {
     Report(id, {{"type", "failed"}, {"kind", kind}, {"message", "as the test wants it"}});
     Exit(id, 1);
   }
-  void Stopped(const TaskId& id) {
-    Report(id, {{"type", "stopped"}, {"step", 0}});
-    Exit(id, 0);
+  void Stopped(const TaskId& id, size_t rank = 0) {
+    Report(id, {{"type", "stopped"}, {"step", 0}}, rank);
+    Exit(id, 0, rank);
   }
 
   // ---- time

@@ -136,8 +136,8 @@ TEST(Slip, AProjectionTooFarBehindTheDateAborts) {
   EXPECT_EQ(h.StateOf(e), "RUNNING");  // nothing measured, nothing projected
   h.now += absl::Hours(5);
   for (const TaskId& task : runs) {
-    h.Renew(h.TaskAt(task)->lease ? h.TaskAt(task)->lease->worker : WorkerId("w-1"));
-    if (h.TaskAt(task)->lease) h.Progress(task, 1);
+    h.Renew(h.TaskAt(task)->attempt ? h.TaskAt(task)->attempt->ranks[0].worker : WorkerId("w-1"));
+    if (h.TaskAt(task)->attempt) h.Progress(task, 1);
   }
   h.Advance(absl::Seconds(3));
   EXPECT_EQ(h.StateOf(e), "STOPPING");

@@ -38,7 +38,7 @@ TEST(Placement, ATaskWaitsForAWorkerThatAllowsItsCommand) {
   const WorkerId allowing = AddWorker(h, "two", {"scm-report", "/x/train.py"});
   h.Advance(absl::Seconds(3));
   ASSERT_EQ(h.StateOf(task), "ASSIGNED");
-  EXPECT_EQ(h.TaskAt(task)->lease->worker, allowing);
+  EXPECT_EQ(h.TaskAt(task)->attempt->ranks[0].worker, allowing);
 }
 
 TEST(Placement, AWorkerThatDoesNotSayMayBeAsked) {

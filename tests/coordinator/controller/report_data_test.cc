@@ -33,8 +33,9 @@ void Upload(Harness& h, const TaskId& id, const std::string& name, const std::st
   committed.sha256 = Sha256Hex(content);
   committed.bytes = static_cast<int64_t>(content.size());
   committed.manifest = manifest;
-  ASSERT_TRUE(
-      h.Give(BlobInput{Harness::Ref(task), false, 0, name, committed, task.lease->worker}).ok());
+  ASSERT_TRUE(h.Give(BlobInput{Harness::Ref(task), false, 0, name, committed,
+                               task.attempt->ranks[0].worker})
+                  .ok());
 }
 
 TEST(ReportData, HoldsTheFileAndWhatTheChecksWarnedOf) {

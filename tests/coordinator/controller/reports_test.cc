@@ -22,8 +22,8 @@ class Reports : public testing::Test {
   }
   void Raw(const std::string& spool) {
     const Task& task = *h_.TaskAt(task_);
-    ASSERT_TRUE(h_.Give(ReportsInput{task.lease->worker, Harness::Ref(task), task.report_offset,
-                                     core::ReadReportLines(spool)})
+    ASSERT_TRUE(h_.Give(ReportsInput{task.attempt->ranks[0].worker, Harness::Ref(task),
+                                     task.report_offset, core::ReadReportLines(spool)})
                     .ok());
   }
   std::vector<std::string> Events(const std::string& kind) {

@@ -55,7 +55,7 @@ class Restore : public testing::Test {
     std::vector<LeaseRef> live;
     const auto snapshot = h_.snapshot();
     for (const auto& [key, task] : *snapshot->tasks) {
-      if (task->experiment == id && task->lease) live.push_back(Harness::Ref(*task));
+      if (task->experiment == id && task->attempt) live.push_back(Harness::Ref(*task));
     }
     ASSERT_FALSE(live.empty());
     h_.Return(worker_, live);

@@ -240,8 +240,8 @@ void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int6
   };
   if (controller_ == nullptr || store_full_) return answer(absl::UnavailableError("not now"));
   const auto task = last_->tasks->find(lease.task);
-  if (task == last_->tasks->end() || !task->second->lease ||
-      task->second->lease->epoch != lease.epoch) {
+  if (task == last_->tasks->end() || !task->second->attempt ||
+      task->second->attempt->epoch != lease.epoch) {
     return answer(absl::FailedPreconditionError("stale"));
   }
   checkpoint::Manifest manifest;
@@ -256,8 +256,8 @@ void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int6
   (*writer)->Append("data", 0, content).IgnoreError();
   absl::StatusOr<checkpoint::CommittedBlob> blob = (*writer)->Commit();
   if (!blob.ok()) return answer(blob.status());
-  const controller::BlobInput input{lease, checkpoint,       step,
-                                    name,  *std::move(blob), task->second->lease->worker};
+  const controller::BlobInput input{
+      lease, checkpoint, step, name, *std::move(blob), task->second->attempt->ranks[0].worker};
   if (old_messages_.size() < kMaxOldMessages) old_messages_.push_back(input);
   time_.After(Latency(), [this, life = life_, input, answer] {
     if (life != life_) return answer(absl::UnavailableError("the connection broke"));
@@ -268,8 +268,9 @@ void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int6
 bool SimCluster::IsStale(const controller::Input& input) const {
   const controller::LeaseRef& lease = *LeaseOf(input);
   const auto task = last_->tasks->find(lease.task);
-  return task == last_->tasks->end() || !task->second->lease ||
-         task->second->lease->id != lease.lease || task->second->lease->epoch != lease.epoch;
+  return task == last_->tasks->end() || !task->second->attempt ||
+         task->second->attempt->ranks[0].id != lease.lease ||
+         task->second->attempt->epoch != lease.epoch;
 }
 
 // ---- the plan

@@ -18,8 +18,8 @@ void CheckTask(const state::Snapshot* before, const state::Snapshot& after, cons
     problems.push_back(absl::StrCat(task.id.str(), " (", StateName(task.state), "): ", what));
   };
   const Experiment& experiment = *after.experiments->at(task.experiment);
-  if (IsActive(task.state) != task.lease.has_value()) bad("active and a lease are not the same");
-  if (task.lease && task.lease->epoch != task.epoch) bad("its lease has another epoch");
+  if (IsActive(task.state) != task.attempt.has_value()) bad("active and a lease are not the same");
+  if (task.attempt && task.attempt->epoch != task.epoch) bad("its lease has another epoch");
   if (task.state != State::kFailed && task.retries_spent > experiment.spec->retries.max) {
     bad("more retries than permitted");
   }
@@ -28,8 +28,8 @@ void CheckTask(const state::Snapshot* before, const state::Snapshot& after, cons
       task.state != State::kPaused) {
     bad("its experiment is paused");
   }
-  if (task.lease &&
-      static_cast<int64_t>(task.lease->gpus.size()) != state::GpusOf(*experiment.spec, task.kind)) {
+  if (task.attempt && static_cast<int64_t>(task.attempt->ranks[0].gpus.size()) !=
+                          state::GpusOf(*experiment.spec, task.kind)) {
     bad("it has not all of its GPUs");
   }
   if (before == nullptr) return;
@@ -37,7 +37,8 @@ void CheckTask(const state::Snapshot* before, const state::Snapshot& after, cons
   if (earlier == before->tasks->end()) return;
   const Task& old = *earlier->second;
   if (task.epoch < old.epoch || task.attempts < old.attempts) bad("epoch or attempts went back");
-  if (task.lease && old.lease && task.lease->id != old.lease->id && task.epoch <= old.epoch) {
+  if (task.attempt && old.attempt && task.attempt->ranks[0].id != old.attempt->ranks[0].id &&
+      task.epoch <= old.epoch) {
     bad("a new lease without a new epoch");
   }
   if (IsTerminal(old.state) && old.state != task.state) {
@@ -50,12 +51,13 @@ void CheckWorkers(const state::Snapshot& after, std::vector<std::string>& proble
   std::map<WorkerId, int64_t> cpus;
   std::set<std::pair<WorkerId, int>> gpus;
   for (const auto& [id, task] : *after.tasks) {
-    if (!task->lease) continue;
-    cpus[task->lease->worker] += after.experiments->at(task->experiment)->spec->resources.cpus;
-    for (const int gpu : task->lease->gpus) {
-      if (!gpus.emplace(task->lease->worker, gpu).second) {
-        problems.push_back(
-            absl::StrCat("GPU ", gpu, " of ", task->lease->worker.str(), " has two leases"));
+    if (!task->attempt) continue;
+    cpus[task->attempt->ranks[0].worker] +=
+        after.experiments->at(task->experiment)->spec->resources.cpus;
+    for (const int gpu : task->attempt->ranks[0].gpus) {
+      if (!gpus.emplace(task->attempt->ranks[0].worker, gpu).second) {
+        problems.push_back(absl::StrCat("GPU ", gpu, " of ", task->attempt->ranks[0].worker.str(),
+                                        " has two leases"));
       }
     }
   }

@@ -119,7 +119,7 @@ TEST(SweepMetric, WhatIsMissingAtFirstAndComesLaterIsForgiven) {
     Validate(h, trials[i], 0, {{"validation_loss", 1.0}});
     EXPECT_NE(h.RunOf(trials[i])->metric_missing, "");
     h.Restart();  // it is remembered
-    h.Return(h.TaskAt(trials[i])->lease->worker, {Harness::Ref(*h.TaskAt(trials[i]))});
+    h.Return(h.TaskAt(trials[i])->attempt->ranks[0].worker, {Harness::Ref(*h.TaskAt(trials[i]))});
     EXPECT_NE(h.RunOf(trials[i])->metric_missing, "");
     Validate(h, trials[i], 40, {{"zscore", 1.0 + static_cast<double>(i)}});
     EXPECT_EQ(h.RunOf(trials[i])->metric_missing, "");

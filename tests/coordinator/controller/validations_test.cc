@@ -22,7 +22,7 @@ void ReportValidations(Harness& h, const TaskId& id, int64_t count) {
     const Json line = {{"type", "validation"},
                        {"step", i * kEvery},
                        {"metrics", {{"validation_loss", SlowLoss(i * kEvery)}}}};
-    h.Give(ReportsInput{task.lease->worker, Harness::Ref(task), task.report_offset,
+    h.Give(ReportsInput{task.attempt->ranks[0].worker, Harness::Ref(task), task.report_offset,
                         core::ReadReportLines(DumpJson(line) + "\n")})
         .IgnoreError();
   }

@@ -17,7 +17,7 @@ class Waiting : public testing::Test {
     h.Silence(worker);  // this test renews for it
     for (absl::Duration at; at < duration; at += absl::Seconds(5)) {
       h.Advance(absl::Seconds(5));
-      if (!h.TaskAt(task)->lease) return;
+      if (!h.TaskAt(task)->attempt) return;
       const LeaseRef lease = Harness::Ref(*h.TaskAt(task));
       if (silent && grows) *silent += absl::Seconds(5);
       h.Give(RenewInput{worker, {lease}, {}, false, 0, {{lease, waiting_for, silent}}})
@@ -121,8 +121,8 @@ TEST_F(Waiting, AnEndWithItsWorkerIsFreeUnlessItWouldComeAgain) {
     if (!kind.empty()) other.Report(id, {{"type", "failed"}, {"kind", kind}, {"message", "m"}});
     const Task before = *other.TaskAt(id);
     other
-        .Give(ProcessInput{before.lease->worker, Harness::Ref(before), ProcessInput::Kind::kKilled,
-                           143, "local shutdown", true, true})
+        .Give(ProcessInput{before.attempt->ranks[0].worker, Harness::Ref(before),
+                           ProcessInput::Kind::kKilled, 143, "local shutdown", true, true})
         .IgnoreError();
     EXPECT_EQ(other.StateOf(id), state) << kind;
     EXPECT_EQ(other.TaskAt(id)->retries_spent, 0) << kind;
@@ -133,7 +133,8 @@ TEST_F(Waiting, AHangAfterDoneIsSaidAndSucceeds) {
   Begin("");
   h.Report(task, {{"type", "done"}, {"summary", Json::object()}});
   const Task before = *h.TaskAt(task);
-  h.Give(ProcessInput{before.lease->worker, Harness::Ref(before), ProcessInput::Kind::kExited, 0,
+  h.Give(ProcessInput{before.attempt->ranks[0].worker, Harness::Ref(before),
+                      ProcessInput::Kind::kExited, 0,
                       "it was ended: it had said \"done\" and did not exit", false})
       .IgnoreError();
   EXPECT_EQ(h.StateOf(task), "SUCCEEDED");

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 void FailOn(Harness& h, const WorkerId& worker, int times) {
   for (int i = 0; i < times; ++i) {
     for (const TaskId& task : h.Tasks(StageKind::kReplicate)) {
-      if (h.TaskAt(task)->lease && h.TaskAt(task)->lease->worker == worker) {
+      if (h.TaskAt(task)->attempt && h.TaskAt(task)->attempt->ranks[0].worker == worker) {
         h.Started(task);
         h.Exit(task, 137);
         break;
@@ -63,7 +63,7 @@ TEST(Workers, WhySaysWhatTheStateMeansAndWhatRunsThere) {
   h.Submit(TestFile("replicate", "retries: {max: 50}\n"));
   const TaskId task = h.Tasks(StageKind::kReplicate).front();
   h.Started(task);
-  const WorkerId holder = h.TaskAt(task)->lease->worker;
+  const WorkerId holder = h.TaskAt(task)->attempt->ranks[0].worker;
   EXPECT_THAT(WhyText(h, holder.str()), HasSubstr("READY: it takes new work\nRUNNING"));
   FailOn(h, w, 1);
   EXPECT_THAT(WhyText(h, w.str()), HasSubstr("without a newer checkpoint: 1"));
@@ -83,7 +83,7 @@ TEST(Workers, ACheckpointBreaksTheRowOfStrikes) {
   FailOn(h, w, 2);
   EXPECT_EQ(h.WorkerAt(w)->strikes, 2);
   for (const TaskId& task : h.Tasks(StageKind::kReplicate)) {
-    if (!h.TaskAt(task)->lease) continue;
+    if (!h.TaskAt(task)->attempt) continue;
     h.Started(task);
     EXPECT_TRUE(h.Upload(task, 10).ok());
     h.Exit(task, 137);
@@ -160,7 +160,7 @@ TEST(Workers, ADrainedTaskMovesWithoutSpendingARetry) {
   const WorkerId second = h.AddWorker(4);
   EXPECT_TRUE(h.Control(ControlVerb::kDrain, first.str()).ok());
   h.Stopped(task);
-  EXPECT_EQ(h.TaskAt(task)->lease->worker, second);
+  EXPECT_EQ(h.TaskAt(task)->attempt->ranks[0].worker, second);
   EXPECT_EQ(h.TaskAt(task)->retries_spent, 0);
   EXPECT_EQ(h.RunOf(task)->resumes.back().second, 10);
 }

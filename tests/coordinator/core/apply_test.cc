@@ -8,7 +8,9 @@ namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1000);
 
-Lease TestLease() { return {LeaseId("l-1"), WorkerId("w-1"), 1, {}, kNow - absl::Seconds(10)}; }
+Attempt TestAttempt() {
+  return {1, kNow - absl::Seconds(10), {}, {{LeaseId("l-1"), WorkerId("w-1")}}};
+}
 
 // A task in each state, as it really gets there.
 Task TaskIn(State state) {
@@ -16,7 +18,7 @@ Task TaskIn(State state) {
   task.id = TaskId("k-1");
   task.state = state;
   if (IsActive(state)) {
-    task.lease = TestLease();
+    task.attempt = TestAttempt();
     task.attempts = task.epoch = 1;
   }
   if (state == State::kStopping || state == State::kPaused) task.stop_reason = StopReason::kPause;
@@ -26,7 +28,7 @@ Task TaskIn(State state) {
 ApplyContext Context() { return {kNow, 2, 0.5}; }
 
 std::vector<TaskEvent> AllEvents() {
-  return {LeaseGranted{TestLease()},
+  return {LeaseGranted{TestAttempt()},
           ProcessStarted{},
           StartFailed{"no such program", true},
           ProcessExited{ExitClass::kDone, "finished", {}},
@@ -64,7 +66,7 @@ TEST(Apply, EveryStateAndEvent) {
       } else {
         ASSERT_TRUE(after.ok()) << after.status();
         EXPECT_EQ(StateName(after->state), row.to[i]);
-        EXPECT_EQ(after->lease.has_value(), IsActive(after->state));
+        EXPECT_EQ(after->attempt.has_value(), IsActive(after->state));
       }
     }
   }
@@ -109,7 +111,7 @@ TEST(Apply, ExitsByKind) {
 TEST(Apply, RetriesBackOffAndEnd) {
   Task task = TaskIn(State::kPending);
   for (int attempt = 1; attempt <= 3; ++attempt) {
-    task = *Apply(task, LeaseGranted{TestLease()}, Context());
+    task = *Apply(task, LeaseGranted{TestAttempt()}, Context());
     task = *Apply(task, ProcessStarted{}, Context());
     task = *Apply(task, ProcessExited{ExitClass::kInfrastructure, "killed", {}}, Context());
     if (attempt < 3) {
@@ -135,7 +137,7 @@ TEST(Apply, ProgressForgivesEarlierFailures) {
 TEST(Apply, ALossBeforeTheStartSpendsARetryToo) {
   Task task = TaskIn(State::kPending);
   for (int attempt = 1; attempt <= 3; ++attempt) {
-    task = *Apply(task, LeaseGranted{TestLease()}, Context());
+    task = *Apply(task, LeaseGranted{TestAttempt()}, Context());
     task = *Apply(task, LeaseExpired{"no word", false}, Context());
     EXPECT_EQ(task.retries_spent, attempt);
   }

@@ -210,18 +210,17 @@ TEST(AttemptEvents, TimeUnheardIsPaidForAsFarAsItsWorkerKnew) {
                                        std::pair{absl::Seconds(30), absl::Seconds(70)},
                                        std::pair{absl::Seconds(200), absl::ZeroDuration()}}) {
     Task task;
-    task.lease = Lease{};
-    task.lease->granted_at = kAt;
+    task.attempt = Attempt{1, kAt, {}, {Lease{}}};
     Apply(LeaseUnheard{absl::Seconds(60)}, kAt, task);
     Apply(LeaseUnheard{absl::Seconds(40)}, kAt, task);
-    EXPECT_EQ(task.lease->unheard, absl::Seconds(100));
+    EXPECT_EQ(task.attempt->unheard, absl::Seconds(100));
     Apply(LeaseHeard{at_most}, kAt, task);
-    EXPECT_EQ(task.lease->unheard, absl::ZeroDuration());
-    EXPECT_EQ(task.lease->granted_at, kAt + moved);
+    EXPECT_EQ(task.attempt->unheard, absl::ZeroDuration());
+    EXPECT_EQ(task.attempt->granted_at, kAt + moved);
   }
   Task none;  // what is said of a lease that is gone changes nothing
   Apply(LeaseHeard{}, kAt, none);
-  EXPECT_FALSE(none.lease.has_value());
+  EXPECT_FALSE(none.attempt.has_value());
 }
 
 TEST(AttemptEvents, NumbersOnlyGrow) {

@@ -76,9 +76,9 @@ std::string NameOf(const Task& task) {
 }
 
 std::vector<std::pair<std::string, TaskEvent>> DocumentEvents() {
-  Lease lease{LeaseId("l-2"), WorkerId("w-1"), 2, {}, kDocumentTime};
+  const Attempt attempt{2, kDocumentTime, {}, {{LeaseId("l-2"), WorkerId("w-1")}}};
   std::vector<std::pair<std::string, TaskEvent>> events = {
-      {"LeaseGranted", LeaseGranted{lease}},
+      {"LeaseGranted", LeaseGranted{attempt}},
       {"ProcessStarted", ProcessStarted{}},
       {"StartFailed(retryable)", StartFailed{"no room", true}},
       {"StartFailed(final)", StartFailed{"not allowed", false}},
@@ -113,7 +113,7 @@ std::vector<Task> AllTasks() {
         task.progressed = progressed;
         task.retries_spent = spent;
         if (IsActive(state))
-          task.lease = Lease{LeaseId("l-1"), WorkerId("w-1"), 1, {}, kDocumentTime};
+          task.attempt = Attempt{1, kDocumentTime, {}, {{LeaseId("l-1"), WorkerId("w-1")}}};
         tasks.push_back(task);
       }
     }
@@ -213,7 +213,7 @@ TEST(LifecycleDocument, SaysWhatApplyDoesForEveryStateAndEvent) {
     ASSERT_TRUE(after.ok()) << after.status();
     EXPECT_EQ(NameOf(*after), *predicted);
     // What follows from the state alone.
-    EXPECT_EQ(after->lease.has_value(), IsActive(after->state));
+    EXPECT_EQ(after->attempt.has_value(), IsActive(after->state));
     EXPECT_EQ(after->ended_at != absl::InfinitePast(), IsTerminal(after->state));
   }
   EXPECT_GT(allowed, 300);

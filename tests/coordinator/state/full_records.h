@@ -103,7 +103,9 @@ inline Task FullTask() {
   t.attempts = 3;
   t.retries_spent = 1;
   t.epoch = 12;
-  t.lease = Lease{LeaseId("l-8"), WorkerId("w-1"), 12, {0, 3}, At(7), absl::Milliseconds(1500)};
+  t.attempt = Attempt{12, At(7), absl::Milliseconds(1500)};
+  t.attempt->ranks.push_back({LeaseId("l-8"), WorkerId("w-1"), {0, 3}});
+  t.attempt->ranks.push_back({LeaseId("l-9"), WorkerId("w-2"), {1}, true, 70, {{"type", "done"}}});
   t.not_before = At(8);
   t.avoid = {WorkerId("w-9"), WorkerId("w-10")};
   t.progressed = true;

@@ -15,7 +15,7 @@ TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
     rpc::LogStore logs(root);
     for (const char* task : {"k-1", "k-9"}) {
       for (int64_t attempt : {1, 3}) {
-        EXPECT_EQ(logs.Append(TaskId(task), attempt, 0, "of a later state\n").value(), 17);
+        EXPECT_EQ(logs.Append(TaskId(task), attempt, 0, 0, "of a later state\n").value(), 17);
       }
     }
   }
@@ -28,7 +28,7 @@ TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
   for (const auto& [task, attempt] :
        std::vector<std::pair<const char*, int64_t>>{{"k-1", 3}, {"k-9", 1}, {"k-9", 3}}) {
     EXPECT_EQ(logs.Read(TaskId(task), attempt, 0, 100), "") << task << " " << attempt;
-    EXPECT_EQ(logs.Append(TaskId(task), attempt, 0, "new\n").value(), 4);
+    EXPECT_EQ(logs.Append(TaskId(task), attempt, 0, 0, "new\n").value(), 4);
   }
   EXPECT_EQ(ReadFile(root + "/k-9/3.log.aside").value(), "of a later state\n");
 }

@@ -16,8 +16,12 @@ struct Job {
   std::string work_dir;
   int64_t attempt = 1;
   int64_t seed = 1;
+  int64_t rank = 0;  // of a gang; rank 0 alone reports and saves
   // Faults are switched on in this attempt.
-  bool faulty() const { return script.fault_attempts == 0 || attempt <= script.fault_attempts; }
+  bool faulty() const {
+    return (script.fault_attempts == 0 || attempt <= script.fault_attempts) &&
+           (script.fault_rank < 0 || rank == script.fault_rank);
+  }
 };
 
 int Train(const Job& job, Protocol& protocol);        // train and check

@@ -30,6 +30,7 @@ absl::StatusOr<scm::fake::Job> LoadJob() {
   job.work_dir = scm::StringAt(*spec, "work_dir", ".");
   job.attempt = scm::IntegerAt(*spec, "attempt", 1);
   job.seed = scm::IntegerAt(scm::MemberAt(*spec, "run"), "seed", 1);
+  job.rank = scm::IntegerAt(scm::MemberAt(*spec, "resources"), "rank", 0);
   job.spec = *std::move(spec);
   return job;
 }

@@ -110,6 +110,7 @@ class Training {
   }
 
   void Progress(int64_t step, double loss) {
+    if (job_.rank > 0) return;
     Json report = {{"type", "progress"},
                    {"step", step},
                    {"metrics",
@@ -127,6 +128,7 @@ class Training {
   }
 
   void Validate() {
+    if (job_.rank > 0) return;
     const int64_t step = state_.step();
     const double loss = ValidationLoss(script_, learning_rate_, job_.seed, step);
     const int64_t correct = CorrectItems(script_, learning_rate_, job_.seed, step);
@@ -154,7 +156,7 @@ class Training {
   }
 
   std::optional<int> Save() {
-    if (saved_step_ == state_.step()) return std::nullopt;
+    if (saved_step_ == state_.step() || job_.rank > 0) return std::nullopt;
     const std::string directory = absl::StrCat(job_.work_dir, "/checkpoints/step-", state_.step());
     const bool lie = script_.bad_checkpoint && job_.faulty();
     const absl::Status saved =
