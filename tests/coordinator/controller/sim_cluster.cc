@@ -217,7 +217,8 @@ bool SimCluster::Receive(int64_t link, controller::Input input) {
 void SimCluster::Deliver(int64_t link, const controller::Output& output) {
   if (const auto* grant = std::get_if<controller::GrantOutput>(&output)) {
     int64_t& epoch = granted_epochs_[grant->lease.task];
-    if (grant->lease.epoch <= epoch) {
+    // The ranks of an attempt share their epoch; the first is granted first.
+    if (grant->lease.rank == 0 ? grant->lease.epoch <= epoch : grant->lease.epoch != epoch) {
       Problem(absl::StrCat("epoch ", grant->lease.epoch, " of ", grant->lease.task.str(),
                            " was granted after epoch ", epoch));
     }
@@ -269,7 +270,8 @@ bool SimCluster::IsStale(const controller::Input& input) const {
   const controller::LeaseRef& lease = *LeaseOf(input);
   const auto task = last_->tasks->find(lease.task);
   return task == last_->tasks->end() || !task->second->attempt ||
-         task->second->attempt->ranks[0].id != lease.lease ||
+         task->second->attempt->ranks.size() <= static_cast<size_t>(lease.rank) ||
+         task->second->attempt->ranks[lease.rank].id != lease.lease ||
          task->second->attempt->epoch != lease.epoch;
 }
 

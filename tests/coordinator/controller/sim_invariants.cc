@@ -28,9 +28,14 @@ void CheckTask(const state::Snapshot* before, const state::Snapshot& after, cons
       task.state != State::kPaused) {
     bad("its experiment is paused");
   }
-  if (task.attempt && static_cast<int64_t>(task.attempt->ranks[0].gpus.size()) !=
-                          state::GpusOf(*experiment.spec, task.kind)) {
-    bad("it has not all of its GPUs");
+  if (task.attempt && static_cast<int64_t>(task.attempt->ranks.size()) !=
+                          state::RanksOf(*experiment.spec, task.kind)) {
+    bad("it has not all of its ranks");
+  }
+  for (const Lease& lease : task.attempt ? task.attempt->ranks : std::vector<Lease>()) {
+    if (static_cast<int64_t>(lease.gpus.size()) != state::GpusOf(*experiment.spec, task.kind)) {
+      bad("it has not all of its GPUs");
+    }
   }
   if (before == nullptr) return;
   const auto earlier = before->tasks->find(task.id);
@@ -52,12 +57,12 @@ void CheckWorkers(const state::Snapshot& after, std::vector<std::string>& proble
   std::set<std::pair<WorkerId, int>> gpus;
   for (const auto& [id, task] : *after.tasks) {
     if (!task->attempt) continue;
-    cpus[task->attempt->ranks[0].worker] +=
-        after.experiments->at(task->experiment)->spec->resources.cpus;
-    for (const int gpu : task->attempt->ranks[0].gpus) {
-      if (!gpus.emplace(task->attempt->ranks[0].worker, gpu).second) {
-        problems.push_back(absl::StrCat("GPU ", gpu, " of ", task->attempt->ranks[0].worker.str(),
-                                        " has two leases"));
+    for (const Lease& lease : task->attempt->ranks) {
+      cpus[lease.worker] += after.experiments->at(task->experiment)->spec->resources.cpus;
+      for (const int gpu : lease.gpus) {
+        if (gpus.emplace(lease.worker, gpu).second) continue;
+        problems.push_back(
+            absl::StrCat("GPU ", gpu, " of ", lease.worker.str(), " has two leases"));
       }
     }
   }

@@ -34,6 +34,7 @@ double ValidationLoss(int64_t seed, double learning_rate, int64_t step) {
 SimTrainer::SimTrainer(const Json& spec, FaultAt fault) : spec_(spec), fault_(fault) {
   kind_ = StringAt(MemberAt(spec_, "task"), "kind");
   seed_ = IntegerAt(MemberAt(spec_, "run"), "seed", 0);
+  rank_ = IntegerAt(MemberAt(spec_, "resources"), "rank", 0);
   stop_at_ = IntegerAt(spec_, "stop_at_step", 0);
   step_ = saved_ = IntegerAt(MemberAt(spec_, "resume_from"), "step", 0);
   learning_rate_ =
@@ -42,7 +43,12 @@ SimTrainer::SimTrainer(const Json& spec, FaultAt fault) : spec_(spec), fault_(fa
   seconds_per_step_ = 1.5 + 0.3 * Philox(static_cast<uint64_t>(seed_), "speed").Uniform();
 }
 
-void SimTrainer::Write(const Json& report) { absl::StrAppend(&spool_, report.dump(), "\n"); }
+void SimTrainer::Write(const Json& report) {
+  const std::string type = StringAt(report, "type");
+  // Rank 0 alone reports and saves.
+  if (rank_ > 0 && (type == "progress" || type == "validation" || type == "checkpoint")) return;
+  absl::StrAppend(&spool_, report.dump(), "\n");
+}
 
 void SimTrainer::Validate() {
   Write({{"type", "validation"},

@@ -56,7 +56,7 @@ class SimTrainer {
   Json spec_;
   FaultAt fault_;
   std::string kind_;
-  int64_t seed_ = 0, step_ = 0, done_ = 0, saved_ = 0, stop_at_ = 0;
+  int64_t rank_ = 0, seed_ = 0, step_ = 0, done_ = 0, saved_ = 0, stop_at_ = 0;
   double learning_rate_ = 0, seconds_per_step_ = 1;
   bool started_ = false, hangs_ = false;
   std::optional<bool> stop_;  // with a checkpoint?

@@ -30,7 +30,7 @@ std::vector<uint64_t> Seeds() {
 
 struct ExperimentChoices {
   std::string search = "grid";
-  int64_t gpus = 0, cpus = 1, priority = 50, retries = 50;
+  int64_t gpus = 0, cpus = 1, priority = 50, retries = 50, ranks = 1;
   std::string stages = "check, sweep, replicate, report";
   std::string more;
 };
@@ -48,7 +48,7 @@ std::string Experiment(const std::string& name, const ExperimentChoices& choices
       "replicate: {seeds: [11, 12, 13]}\n",
       "abort: {no_convergence: {after_step: 10}, below_random: none}\n",
       "retries: {max: ", choices.retries, "}\n", "evaluation: {tasks: [a]}\nexport: {}\n",
-      "resources: {gpus: ", choices.gpus, ", cpus: ", choices.cpus,
+      "resources: {ranks: ", choices.ranks, ", gpus: ", choices.gpus, ", cpus: ", choices.cpus,
       ", priority: ", choices.priority, "}\n", choices.more);
 }
 
@@ -104,6 +104,20 @@ Scenario Harmful(uint64_t seed) {
     }
     if (rng.Below(4) == 0) choices.more += "timeline: {finish_by: 2026-09-21, max_slip_days: 0}\n";
     scenario.experiments[i] = Experiment(absl::StrCat("x", i), choices);
+  }
+  return scenario;
+}
+
+// Gangs of two and three ranks on two hosts, beside an experiment of single processes.
+Scenario Gangs(uint64_t seed) {
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.hosts = {{3, 0}, {2, 0}};
+  for (const int64_t ranks : {3, 2, 1}) {
+    ExperimentChoices choices;
+    choices.ranks = ranks;
+    choices.stages = "sweep, replicate, report";
+    scenario.experiments.push_back(Experiment(absl::StrCat("x", ranks), choices));
   }
   return scenario;
 }
@@ -183,6 +197,31 @@ TEST(Simulation, EveryExperimentEndsWhateverHappens) {
       ++sums[absl::StrCat("experiments ", StateName(e->state))];
     }
     Sum(cluster, sums);
+    if (testing::Test::HasFailure()) {
+      std::printf("first failing seed: %lu\n", seed);
+      return;
+    }
+  }
+  Print(sums);
+}
+
+TEST(Simulation, GangsComeToTheSameResultUnderHarmlessFaults) {
+  std::map<std::string, int64_t> sums;
+  for (uint64_t seed : Seeds()) {
+    if (seed > 6 && Seeds().size() > 1) break;
+    SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
+    Scenario faults = Gangs(seed);
+    faults.faults_for = absl::Minutes(12);
+    faults.fault_every = absl::Seconds(20);
+    faults.trainer_fault = 0.1;
+    faults.harmless = true;
+    SimCluster calm(Gangs(seed)), disturbed(faults);
+    calm.Run();
+    disturbed.Run();
+    ExpectSound(calm);
+    ExpectSound(disturbed);
+    EXPECT_EQ(Result(*calm.snapshot()), Result(*disturbed.snapshot()));
+    Sum(disturbed, sums);
     if (testing::Test::HasFailure()) {
       std::printf("first failing seed: %lu\n", seed);
       return;
