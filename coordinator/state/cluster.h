@@ -66,7 +66,9 @@ class Table {
   T& Mutate(const Id& id) {
     dirty_.insert(id);
     if (fresh_.insert(id).second) {
-      map_.Own()[id] = std::make_shared<T>(*map_->at(id));
+      std::shared_ptr<const T>& held = map_.Own()[id];
+      replaced_.push_back(held);
+      held = std::make_shared<T>(*held);
     }
     return const_cast<T&>(*map_->at(id));  // the copy made above, which nobody else has seen
   }
@@ -89,6 +91,7 @@ class Table {
   std::shared_ptr<const Map> Share() const { return map_.Share(); }
   std::shared_ptr<const Map> Publish() {
     fresh_.clear();
+    replaced_.clear();
     return map_.Publish();
   }
 
@@ -96,6 +99,9 @@ class Table {
   Shared<Map> map_;
   std::set<Id> dirty_;
   std::set<Id> fresh_;  // copied since the last Publish: nobody else has seen them
+  // What copies took the place of since then: whoever looked at it, or took `id` from it, may still
+  // hold it.
+  std::vector<std::shared_ptr<const T>> replaced_;
 };
 
 using WaitingReasons = std::map<TaskId, std::string>;
