@@ -4,7 +4,12 @@ BUILD := build
 JOBS ?= $(shell nproc)
 CTEST := ctest --test-dir $(BUILD) --output-on-failure
 
-.PHONY: help setup build quickstart test test-container test-parity test-chaos bench lint clean
+# Those that need no libtorch, no gRPC and no other program: what memory errors would hide in first.
+SANITIZED := common_test experiment_test statistics_test corpus_test model_test report_test core_test \
+  core_search_test policy_test state_test store_test checkpoint_test controller_test
+
+.PHONY: help setup build check quickstart test test-sanitizers test-container test-parity test-chaos \
+  bench lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -27,6 +32,13 @@ test: build  ## every test but parity and chaos
 	@scripts/setup.sh test-packages model
 	@$(CTEST) -j $(JOBS) -LE chaos
 
+test-sanitizers: setup  ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
+	@cmake -S . -B $(BUILD)/sanitized -G Ninja -DCMAKE_BUILD_TYPE=Release -DSCM_WITH_TORCH=OFF \
+	  -DSCM_SANITIZE=ON > /dev/null
+	@ninja -C $(BUILD)/sanitized -j $(JOBS) $(SANITIZED)
+	@UBSAN_OPTIONS=print_stacktrace=1 SCM_SIMULATION_SEEDS=4 ctest --test-dir $(BUILD)/sanitized \
+	  --output-on-failure -j $(JOBS) -R '^($(subst $() $(),|,$(SANITIZED)))$$'
+
 test-container: setup  ## what deploy/Dockerfile runs, in a fresh Debian of its own (as root)
 	@scripts/setup.sh container
 	@python3 tests/container/test_dockerfile.py
@@ -43,14 +55,19 @@ bench: build  ## training speed beside peft
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) train-bench
 	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
 
-lint: build  ## formatting, layers, common defects
+check: build  ## layers, formatting, every documented option, clang-tidy on what the last commit changed
 	@scripts/setup.sh lint
 	@python3 scripts/check_layers.py
 	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
-	@cmake -S . -B $(BUILD)/lint -G Ninja -DSCM_UNITY=OFF > /dev/null
-	@git ls-files '*.cc' | grep -v -e '^trainer/compute/cpu/' -e '^tests/' -e '^bench/' | \
-	  xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD)/lint --quiet \
-	    --extra-arg=-isystem$(CURDIR)/$(BUILD)/proto 2> /dev/null
+	@scripts/check_options.sh
+	@scripts/tidy.sh $(BUILD) $${SCM_BASE:-HEAD~1}
+
+lint: build  ## the same, and clang-tidy on every file
+	@scripts/setup.sh lint
+	@python3 scripts/check_layers.py
+	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
+	@scripts/check_options.sh
+	@scripts/tidy.sh $(BUILD)
 
 clean:  ## remove the build folder
 	@rm -rf $(BUILD) $(BUILD).log

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Configures with every option that CONTRIBUTING.md documents, the other way round than its default, and
+# sees that the programs which it should leave are still targets.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+
+# configure NAME "TARGETS THAT MUST BE" "TARGETS THAT MUST NOT BE" OPTION...
+configure() {
+  local name=$1 present=$2 absent=$3
+  shift 3
+  if ! cmake -S . -B "$place/$name" -G Ninja "$@" > "$place/$name.log" 2>&1; then
+    echo "cmake $* fails:" >&2
+    cat "$place/$name.log" >&2
+    exit 1
+  fi
+  local targets target
+  targets=$(ninja -C "$place/$name" -t targets all | sed -n 's#^bin/\([^:]*\):.*#\1#p')
+  for target in $present; do
+    grep -qx "$target" <<< "$targets" || { echo "cmake $* leaves out $target" >&2; exit 1; }
+  done
+  for target in $absent; do
+    ! grep -qx "$target" <<< "$targets" || { echo "cmake $* still builds $target" >&2; exit 1; }
+  done
+  echo "configures: $*"
+}
+
+programs="scmctl scm-coordinator scm-worker scm-attempt scm-report scm-modelinfo"
+torch="scm-trainer scm-evaluator"
+configure torch "$programs core_test" "$torch" -DSCM_WITH_TORCH=OFF
+configure tests "$programs $torch" core_test -DSCM_BUILD_TESTS=OFF
+configure neither "$programs" "$torch core_test" -DSCM_WITH_TORCH=OFF -DSCM_BUILD_TESTS=OFF
+configure bench "$programs $torch train-bench" "" -DSCM_BUILD_BENCH=ON
+configure unity "$programs $torch core_test" "" -DSCM_UNITY=OFF
+configure sanitize "$programs core_test" "$torch" -DSCM_WITH_TORCH=OFF -DSCM_SANITIZE=ON
+if clang=$(command -v clang++ || command -v clang++-14); then
+  configure fuzzers gguf_fuzzer "" -DSCM_WITH_TORCH=OFF -DSCM_BUILD_FUZZERS=ON "-DCMAKE_CXX_COMPILER=$clang"
+else
+  echo "not configured: SCM_BUILD_FUZZERS, which needs clang++"
+fi
