@@ -8,8 +8,6 @@ namespace scm::trainer {
 namespace {
 
 constexpr double kHuge = 1e12;
-constexpr JobKind kKinds[] = {JobKind::kCheck, JobKind::kTrain, JobKind::kEvaluate,
-                              JobKind::kExport, JobKind::kReport};
 
 void ParseData(const Fields& fields, DataSpec* data) {
   data->corpus = fields.RequiredText("corpus");
@@ -125,7 +123,7 @@ void ParseResources(const Fields& fields, JobResources* resources) {
 }
 
 void ParseSteps(const Fields& root, JobSpec* spec) {
-  const bool trains = spec->kind == JobKind::kTrain || spec->kind == JobKind::kCheck;
+  const bool trains = IsTraining(spec->kind);
   TrainingSpec& training = spec->training;
   if (trains) {
     spec->max_steps = root.RequiredInteger("max_steps", 1);
@@ -152,10 +150,9 @@ void ParseSteps(const Fields& root, JobSpec* spec) {
 
 void ParseParameters(const Fields& parameters, FieldProblems* problems, JobSpec* spec) {
   spec->model = parameters.Object("model").RequiredText("base");
-  if (spec->kind != JobKind::kExport) ParseData(parameters.Object("data"), &spec->data);
+  if (spec->kind != TaskKind::kExport) ParseData(parameters.Object("data"), &spec->data);
   // Of interest to whoever trains; with another trainer the section may hold anything.
-  const bool trains = spec->kind == JobKind::kTrain || spec->kind == JobKind::kCheck;
-  if (trains) ParseLora(parameters.Object("lora"), &spec->lora);
+  if (IsTraining(spec->kind)) ParseLora(parameters.Object("lora"), &spec->lora);
   ParseTraining(parameters.Object("training"), &spec->training);
   ParseEvaluation(parameters.Object("evaluation"), problems, &spec->evaluation);
   spec->export_.formats = parameters.Object("export").Texts("formats", {"peft", "merged"});
@@ -181,11 +178,10 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
   spec->experiment_name = root.Object("experiment").Text("name", "");
   const Fields task = root.Object("task");
   spec->task_id = task.Text("id", "");
-  const std::string kind = task.Word("kind", task.RequiredText("kind"),
-                                     {"check", "train", "evaluate", "export", "report"});
-  for (JobKind candidate : kKinds) {
-    if (kind == JobKindName(candidate)) spec->kind = candidate;
-  }
+  std::vector<std::string> kinds;
+  for (const TaskKind kind : kAllTaskKinds) kinds.push_back(TaskKindName(kind));
+  const std::string kind = task.Word("kind", task.RequiredText("kind"), kinds);
+  spec->kind = TaskKindFromName(kind).value_or(spec->kind);
   if (root.Has("run")) {
     const Fields run = root.Object("run");
     spec->run_id = run.Text("id", "");
@@ -195,22 +191,6 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
 }
 
 }  // namespace
-
-const char* JobKindName(JobKind kind) {
-  switch (kind) {
-    case JobKind::kCheck:
-      return "check";
-    case JobKind::kTrain:
-      return "train";
-    case JobKind::kEvaluate:
-      return "evaluate";
-    case JobKind::kExport:
-      return "export";
-    case JobKind::kReport:
-      return "report";
-  }
-  return "";
-}
 
 absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& what) {
   SCM_ASSIGN_OR_RETURN(const Json document, ParseJson(text, what));

@@ -43,7 +43,7 @@ constexpr char kSpec[] = R"({
 TEST(ParseJobSpec, ReadsEveryKey) {
   const auto spec = ParseJobSpec(kSpec, "spec.json");
   ASSERT_TRUE(spec.ok()) << spec.status();
-  EXPECT_EQ(spec->kind, JobKind::kTrain);
+  EXPECT_EQ(spec->kind, TaskKind::kTrain);
   EXPECT_EQ(spec->seed, 12u);
   EXPECT_EQ(spec->model, "/m");
   EXPECT_EQ(spec->data.corpus, "/c");
