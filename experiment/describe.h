@@ -5,7 +5,7 @@
 //   SectionReader (reader.h)         the user's YAML and scmctl's JSON, every error at its line
 //   JsonWriter (canonical.cc)        the canonical form, whose order is the order here
 //   KeyLister (key_list.cc)          the table in docs/experiment-file.md; what can be swept
-//   JobKeys (trainer/job_keys.h)     the sections that the built-in programs find in SCM_SPEC
+//   JobKeys (trainer/protocol/job_keys.h)  the sections that the built-in programs find in SCM_SPEC
 //
 // A visitor has Field(key, value, rule) for a value, Section(key, section, …) for a section within,
 // which may be optional, Sections(key, list) for a list of them, and Planned(name) for a key that
@@ -21,6 +21,16 @@
 #include "experiment/spec.h"
 
 namespace scm::experiment_file {
+
+// The sections that a built-in program reads as well.
+inline constexpr Key kModel = Key{"model"}.Required("Give model: {base: DIRECTORY or FILE.gguf}");
+inline constexpr Key kData = Key{"data"}.Required("Give data: {corpus: DIRECTORY}");
+inline constexpr Key kLora = Key{"lora"};
+inline constexpr Key kTraining = Key{"training"};
+inline constexpr Key kTrainerParameters =
+    Key{"parameters", "Handed to the trainer as it is"}.OrNone();
+inline constexpr Key kEvaluation = Key{"evaluation"}.OrNone();
+inline constexpr Key kExport = Key{"export"}.OrNone();
 
 template <typename Visitor>
 void Describe(Visitor& keys, ModelSpec& model) {
@@ -119,8 +129,7 @@ template <typename Visitor>
 void Describe(Visitor& keys, TrainerSpec& trainer) {
   keys.Field(Key{"command", "Any program that speaks the [trainer protocol](trainer-protocol.md)"},
              trainer.command, CommandRule{});
-  keys.Field(Key{"parameters", "Handed to the trainer as it is"}.OrNone(), trainer.parameters,
-             AnySection{});
+  keys.Field(kTrainerParameters, trainer.parameters, AnySection{});
 }
 
 // trainer.parameters of the built-in trainer.
@@ -305,16 +314,6 @@ void Describe(Visitor& keys, ExportSpec& spec) {
   keys.Planned("quantize");
 }
 
-// The two sections that are typed only if a built-in program reads them.
-template <typename Visitor>
-void DescribeModel(Visitor& keys, ExperimentSpec& spec) {
-  keys.Section(Key{"model"}.Required("Give model: {base: DIRECTORY or FILE.gguf}"), spec.model);
-}
-template <typename Visitor>
-void DescribeData(Visitor& keys, ExperimentSpec& spec) {
-  keys.Section(Key{"data"}.Required("Give data: {corpus: DIRECTORY}"), spec.data);
-}
-
 // The file. spec.trainer says whose rules hold, so a reader has to know it beforehand.
 template <typename Visitor>
 void Describe(Visitor& keys, ExperimentSpec& spec) {
@@ -326,15 +325,15 @@ void Describe(Visitor& keys, ExperimentSpec& spec) {
              stages, Words{StageNames({std::begin(kAllStages), std::end(kAllStages)})});
   spec.stages = StagesFromNames(stages);
   if (spec.trainer.built_in()) {
-    DescribeModel(keys, spec);
-    DescribeData(keys, spec);
-    keys.Section(Key{"lora"}, spec.lora);
+    keys.Section(kModel, spec.model);
+    keys.Section(kData, spec.data);
+    keys.Section(kLora, spec.lora);
   } else {
     keys.Field(Key{"model"}.OrNone(), spec.opaque_model, Anything{});
     keys.Field(Key{"data"}.OrNone(), spec.opaque_data, Anything{});
     keys.Field(Key{"lora"}.OrNone(), spec.opaque_lora, Anything{});
   }
-  keys.Section(Key{"training"}, spec.training);
+  keys.Section(kTraining, spec.training);
   keys.Section(Key{"trainer"}, spec.trainer);
   keys.Section(Key{"check"}, spec.check, spec.training);
   keys.Section(Key{"sweep"}.OrNone(), spec.sweep, spec.trainer);
@@ -344,8 +343,8 @@ void Describe(Visitor& keys, ExperimentSpec& spec) {
   keys.Section(Key{"timeline"}.OrNone(), spec.timeline);
   keys.Section(Key{"retries"}, spec.retries);
   keys.Section(Key{"resources"}, spec.resources);
-  keys.Section(Key{"evaluation"}.OrNone(), spec.evaluation);
-  keys.Section(Key{"export"}.OrNone(), spec.export_);
+  keys.Section(kEvaluation, spec.evaluation);
+  keys.Section(kExport, spec.export_);
   keys.Field(Key{"digests", "SHA-256 of the inputs, found at submission"}
                  .DefaultsTo("written by `scmctl`")
                  .OrNone(),

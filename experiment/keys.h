@@ -108,32 +108,32 @@ struct Key {
   const char* at_most_name = "";
   std::optional<bool> before = std::nullopt;  // what documents of scm meant when it did not exist
 
-  Key& Unit(const char* what) {
+  constexpr Key& Unit(const char* what) {
     unit = what;
     return *this;
   }
-  Key& Required(const char* advice) {
+  constexpr Key& Required(const char* advice) {
     missing = advice;
     return *this;
   }
-  Key& DefaultsTo(const char* words) {
+  constexpr Key& DefaultsTo(const char* words) {
     initial = words;
     return *this;
   }
-  Key& DefaultsToAtMost(const char* other, const int64_t& value) {
+  constexpr Key& DefaultsToAtMost(const char* other, const int64_t& value) {
     at_most = &value;
     at_most_name = other;
     return *this;
   }
-  Key& OrNone() {
+  constexpr Key& OrNone() {
     none = true;
     return *this;
   }
-  Key& Swept() {
+  constexpr Key& Swept() {
     swept = true;
     return *this;
   }
-  Key& OnceMeant(bool value) {
+  constexpr Key& OnceMeant(bool value) {
     before = value;
     return *this;
   }

@@ -17,9 +17,9 @@ ExperimentSpec ReadPassedThrough(const std::string& key, const Json& section, Fi
   const Reading reading{.any_key = true};
   SectionReader top(tree.get(), "", reading, found);
   if (key == "model") {
-    DescribeModel(top, scratch);
+    top.Section(kModel, scratch.model);
   } else {
-    DescribeData(top, scratch);
+    top.Section(kData, scratch.data);
   }
   return scratch;
 }
