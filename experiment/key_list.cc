@@ -3,8 +3,10 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "experiment/describe.h"
 
 namespace scm::experiment_file {
@@ -20,18 +22,19 @@ std::string ListInCode(const std::vector<std::string>& values) {
   return absl::StrCat("`[", absl::StrJoin(values, ", "), "]`");
 }
 
-std::string Counted(const Key& key, const char* otherwise, const std::string& range) {
-  return absl::StrCat(key.unit[0] == '\0' ? otherwise : key.unit, " ", range);
+// "a whole number from 1 on" of seconds: "seconds from 1 on".
+std::string TypeOf(absl::string_view expected, const char* unit) {
+  absl::ConsumePrefix(&expected, "a ");
+  if (unit[0] == '\0') return std::string(expected);
+  absl::ConsumePrefix(&expected, "whole ");
+  absl::ConsumePrefix(&expected, "number");
+  return absl::StrCat(unit, expected);
 }
-
 std::string TypeOf(const Key& key, const NumberRule& rule) {
-  return Counted(key, "number", rule.range);
+  return TypeOf(rule.expected, key.unit);
 }
-
 std::string TypeOf(const Key& key, const IntegerRule& rule) {
-  return Counted(
-      key, "whole number",
-      rule.open() ? absl::StrCat("≥ ", rule.low) : absl::StrCat(rule.low, "–", rule.high));
+  return TypeOf(Expected(rule), key.unit);
 }
 
 // The visitor. Values are those of a default-constructed spec.
@@ -108,7 +111,8 @@ class KeyLister {
   void Add(const Key& key, const std::string& type, const std::string& initial,
            ParameterType swept = ParameterType::kAny) {
     KeyRow row{section_, absl::StrCat(prefix_, key.name), type, initial, key.meaning, {}};
-    if (key.none) absl::StrAppend(&row.type, " or none");
+    if (key.none)
+      absl::StrAppend(&row.type, absl::StrContains(type, ' ') ? ", or none" : " or none");
     if (key.at_most != nullptr) {
       absl::StrAppend(&row.initial, ", or `", key.at_most_name, "` if that is less");
     }

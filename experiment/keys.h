@@ -16,21 +16,19 @@
 
 namespace scm::experiment_file {
 
-// What a number may be, and how a message and the table of keys say so.
+// What a number may be, and how messages and the table of keys say so.
 struct NumberRule {
   bool (*holds)(double);
   const char* expected;  // "a number above 0"
-  const char* range;     // "> 0"
 };
-inline constexpr NumberRule kPositive = {[](double v) { return v > 0; }, "a number above 0", "> 0"};
-inline constexpr NumberRule kNotNegative = {[](double v) { return v >= 0; }, "a number from 0 on",
-                                            "≥ 0"};
+inline constexpr NumberRule kPositive = {[](double v) { return v > 0; }, "a number above 0"};
+inline constexpr NumberRule kNotNegative = {[](double v) { return v >= 0; }, "a number from 0 on"};
 inline constexpr NumberRule kFraction = {[](double v) { return v >= 0 && v <= 1; },
-                                         "a number from 0 to 1", "0–1"};
+                                         "a number from 0 to 1"};
 inline constexpr NumberRule kOpenFraction = {[](double v) { return v > 0 && v < 1; },
-                                             "a number between 0 and 1", "above 0, below 1"};
+                                             "a number between 0 and 1"};
 inline constexpr NumberRule kBelowOne = {[](double v) { return v >= 0 && v < 1; },
-                                         "a number from 0 to below 1", "0 to below 1"};
+                                         "a number from 0 to below 1"};
 
 struct IntegerRule {
   int64_t low, high;
