@@ -1,4 +1,4 @@
-// scm-evaluator: the job kind "evaluate".
+// scm-evaluator: the task kind "evaluate".
 #include "absl/strings/str_cat.h"
 #include "evaluator/evaluate_job.h"
 #include "trainer/protocol/attempt_main.h"
@@ -7,11 +7,11 @@ namespace {
 
 absl::Status Run(const scm::trainer::JobSpec& spec, scm::trainer::Reporter* reporter,
                  scm::trainer::CommandQueue* commands, scm::Clock* clock) {
-  if (spec.kind == scm::trainer::JobKind::kEvaluate) {
+  if (spec.kind == scm::TaskKind::kEvaluate) {
     return scm::evaluator::RunEvaluateJob(spec, reporter, commands, clock);
   }
-  return absl::InvalidArgumentError(absl::StrCat("task.kind: scm-evaluator does evaluate, not ",
-                                                 scm::trainer::JobKindName(spec.kind)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("task.kind: scm-evaluator does evaluate, not ", scm::TaskKindName(spec.kind)));
 }
 
 }  // namespace

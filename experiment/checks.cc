@@ -7,7 +7,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "experiment/reader.h"
+#include "absl/strings/str_join.h"
+#include "experiment/words.h"
 
 namespace scm::experiment_file {
 namespace {
@@ -143,9 +144,26 @@ int64_t LargestSwept(const SweepSpec& sweep, const std::string& parameter) {
   return largest;
 }
 
+void CheckMetric(const SweepSpec& sweep, Findings& findings) {
+  const bool known = sweep.metric == "validation_loss" || sweep.metric == "validation_accuracy";
+  if (!known && !findings.Has("sweep.mode")) {
+    findings.WarningAt("sweep.metric",
+                       absl::StrCat("the trial with the lowest ", sweep.metric,
+                                    " wins; write mode: min to say so, or mode: max if higher is "
+                                    "better"));
+  }
+  const std::string better = BetterEnd(sweep.metric);
+  if (known && sweep.mode != better && !findings.Failed("sweep.mode") &&
+      !findings.Failed("sweep.metric")) {
+    findings.ErrorAt("sweep.mode", absl::StrCat(sweep.mode, " would pick the worst trial: ",
+                                                sweep.metric, " needs mode ", better));
+  }
+}
+
 void CheckSweep(const ExperimentSpec& spec, Findings& findings) {
   if (!spec.sweep) return;
   const SweepSpec& sweep = *spec.sweep;
+  CheckMetric(sweep, findings);
   CheckRungs(spec, findings);
   if (Has(spec.replicate.seeds, sweep.seed) && !findings.Failed("sweep.seed")) {
     findings.ErrorAt(
@@ -204,8 +222,22 @@ void CheckStageNeeds(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
+// False if they are not in order (reported).
+bool CheckOrder(const ExperimentSpec& spec, Findings& findings) {
+  std::vector<StageKind> sorted = spec.stages;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    if (spec.stages[i] > spec.stages[i - 1]) continue;
+    findings.ErrorAt("stages", absl::StrCat(StageName(spec.stages[i]), " comes before ",
+                                            StageName(spec.stages[i - 1]), ". The order is [",
+                                            absl::StrJoin(StageNames(sorted), ", "), "]"));
+    return false;
+  }
+  return true;
+}
+
 void CheckStages(const ExperimentSpec& spec, Findings& findings) {
-  if (findings.Failed("stages")) return;
+  if (findings.Failed("stages") || !CheckOrder(spec, findings)) return;
   CheckStageNeeds(spec, findings);
   const bool explicit_stages = findings.Has("stages");
   const bool trains = spec.HasStage(StageKind::kSweep) || spec.HasStage(StageKind::kReplicate);
@@ -314,6 +346,22 @@ void CheckPrimary(const EvaluationSpec& evaluation, Findings& findings) {
         baselines);
 }
 
+void CheckBaselines(const EvaluationSpec& evaluation, Findings& findings) {
+  std::set<std::string> names;
+  for (size_t i = 0; i < evaluation.baselines.size(); ++i) {
+    const BaselineSpec& baseline = evaluation.baselines[i];
+    const std::string key = absl::StrCat("evaluation.baselines[", i, "]");
+    if (!baseline.name.empty() && !names.insert(baseline.name).second) {
+      findings.ErrorAt(absl::StrCat(key, ".name"),
+                       absl::StrCat("another baseline is called ", baseline.name, " already"));
+    }
+    const bool has_model = !baseline.model.empty();
+    if (has_model == baseline.predictions.empty() || findings.Failed(key)) continue;
+    findings.ErrorAt(key, has_model ? "has a model and predictions; it can have only one"
+                                    : "needs model: PATH or predictions: FILE.jsonl");
+  }
+}
+
 void CheckEvaluation(const ExperimentSpec& spec, Findings& findings) {
   if (!spec.evaluation) return;
   const EvaluationSpec& evaluation = *spec.evaluation;
@@ -331,6 +379,7 @@ void CheckEvaluation(const ExperimentSpec& spec, Findings& findings) {
           "without evaluation.primary it is not said which task's accuracy is meant");
     }
   }
+  CheckBaselines(evaluation, findings);
   for (size_t i = 0; i < evaluation.baselines.size(); ++i) {
     const BaselineSpec& baseline = evaluation.baselines[i];
     if (baseline.name != "base" || (spec.model && baseline.model == spec.model->base)) continue;
@@ -354,6 +403,10 @@ std::vector<StageKind> DefaultStages(const ExperimentSpec& spec) {
   add_if(model && seeds && spec.export_, StageKind::kExport);
   stages.push_back(StageKind::kReport);
   return stages;
+}
+
+std::string BetterEnd(const std::string& metric) {
+  return metric == "validation_accuracy" ? "max" : "min";
 }
 
 int64_t DefaultSweepSeed(const ReplicateSpec& replicate) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "experiment/findings.h"
@@ -15,6 +16,9 @@ std::vector<StageKind> DefaultStages(const ExperimentSpec& spec);
 
 // The smallest positive integer that is no replicate seed.
 int64_t DefaultSweepSeed(const ReplicateSpec& replicate);
+
+// The end of a metric that is better: "max" for validation_accuracy, else "min".
+std::string BetterEnd(const std::string& metric);
 
 // Reports every contradiction. Keys that failed by themselves are left out, so that one mistake
 // gives one error.

@@ -35,10 +35,6 @@ class Findings {
   // Every key of the file with its line.
   std::map<std::string, int> Lines() const;
 
-  // Unknown keys are let pass from here on: in sections of which only the known ones are read.
-  void TakeAnyKey() { takes_any_key_ = true; }
-  bool takes_any_key() const { return takes_any_key_; }
-
   bool has_errors() const { return !errors_.empty(); }
   std::vector<Diagnostic> SortedErrors() const { return Sorted(errors_); }
   std::vector<Diagnostic> SortedWarnings() const { return Sorted(warnings_); }
@@ -54,7 +50,6 @@ class Findings {
   std::vector<Finding> errors_, warnings_;
   std::map<std::string, Place> places_;
   std::set<std::string> failed_;
-  bool takes_any_key_ = false;
 };
 
 }  // namespace scm::experiment_file

@@ -1,45 +1,19 @@
 #include "experiment/parameters.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "experiment/parse.h"
-#include "experiment/read.h"
 #include "experiment/read_spec.h"
+#include "experiment/reader.h"
+#include "experiment/words.h"
 
 namespace scm {
 namespace experiment_file {
 namespace {
 
-using Parameter = std::pair<std::string, ParameterType>;
-
-const std::vector<Parameter>& TrainingParameters() {
-  static const auto* const parameters = new std::vector<Parameter>{
-      {"training.learning_rate", ParameterType::kNumber},
-      {"training.schedule", ParameterType::kWord},
-      {"training.batch_size", ParameterType::kInteger},
-      {"training.gradient_accumulation", ParameterType::kInteger},
-      {"training.warmup_steps", ParameterType::kInteger},
-      {"training.weight_decay", ParameterType::kNumber},
-      {"training.max_grad_norm", ParameterType::kNumber},
-      {"training.precision", ParameterType::kWord},
-  };
-  return *parameters;
-}
-
-const std::vector<Parameter>& LoraParameters() {
-  static const auto* const parameters = new std::vector<Parameter>{
-      {"lora.r", ParameterType::kInteger},
-      {"lora.alpha", ParameterType::kNumber},
-      {"lora.dropout", ParameterType::kNumber},
-      {"lora.target_modules", ParameterType::kList},
-  };
-  return *parameters;
-}
+std::string PathOf(const KeyRow& row) { return absl::StrCat(row.section, ".", row.key); }
 
 // "lora.x.y" below "lora", with no empty part.
 bool IsBelow(const std::string& key, const std::string& section) {
@@ -69,26 +43,26 @@ std::optional<ParameterType> SweepableType(const TrainerSpec& trainer, const std
   if (!trainer.built_in() && (IsBelow(key, "lora") || IsBelow(key, "data"))) {
     return ParameterType::kAny;
   }
-  for (const auto* parameters : {&TrainingParameters(), &LoraParameters()}) {
-    for (const auto& [name, type] : *parameters) {
-      if (name == key) return type;
-    }
+  for (const KeyRow& row : AllKeys()) {
+    if (row.swept && PathOf(row) == key) return row.swept;
   }
   return std::nullopt;
 }
 
 std::string WhyNotSweepable(const TrainerSpec& trainer, const std::string& key) {
-  for (absl::string_view fixed :
-       {"max_steps", "save_steps", "eval_steps", "early_stopping", "loss_on"}) {
-    if (key == absl::StrCat("training.", fixed)) {
-      return absl::StrCat("cannot be swept: trials with another ", fixed,
-                          " could not be compared with each other");
-    }
-  }
   std::vector<std::string> known;
-  for (const auto& [name, type] : TrainingParameters()) known.push_back(name);
-  if (trainer.built_in()) {
-    for (const auto& [name, type] : LoraParameters()) known.push_back(name);
+  // `training` first: it is every trainer's.
+  for (const char* section : {"training", "lora"}) {
+    for (const KeyRow& row : AllKeys()) {
+      if (row.section != section) continue;
+      if (row.swept && (trainer.built_in() || row.section == "training")) {
+        known.push_back(PathOf(row));
+      } else if (row.section == "training" && PathOf(row) == key &&
+                 !absl::StrContains(row.key, ".")) {
+        return absl::StrCat("cannot be swept: trials with another ", row.key,
+                            " could not be compared with each other");
+      }
+    }
   }
   for (const std::string& name : known) {
     if (key == LastPart(name)) {
@@ -109,12 +83,14 @@ std::string WrongValue(const TrainerSpec& trainer, const std::string& key, const
   if (*type == ParameterType::kAny) return "";
   Findings findings;
   const NodePtr tree = TreeFromJson(Json{{LastPart(key), value}});
-  if (absl::StartsWith(key, "training.")) {
-    TrainingSpec scratch;
-    ReadTraining(Section(tree.get(), "training", findings), scratch);
+  const bool training = absl::StartsWith(key, "training.");
+  const Reading reading;
+  SectionReader reader(tree.get(), training ? "training" : "lora", reading, findings);
+  ExperimentSpec scratch;
+  if (training) {
+    Describe(reader, scratch.training);
   } else {
-    LoraSpec scratch;
-    ReadLora(Section(tree.get(), "lora", findings), scratch);
+    Describe(reader, scratch.lora);
   }
   return findings.has_errors() ? findings.SortedErrors()[0].message : "";
 }
@@ -141,7 +117,7 @@ absl::StatusOr<ExperimentSpec> ApplyParameters(const ExperimentSpec& spec, const
     }
   }
   const file::NodePtr tree = file::TreeFromJson(json);
-  ParsedExperiment parsed = file::ReadSpec(*tree, {.json_form = true, .accepted = true});
+  ParsedExperiment parsed = file::ReadSpec(*tree, {.by_scm = true, .accepted = true});
   if (!parsed.spec) {
     const Diagnostic& error = parsed.errors[0];
     return absl::InvalidArgumentError(absl::StrCat(error.key, ": ", error.message));

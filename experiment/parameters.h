@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "common/json.h"
+#include "experiment/key_list.h"
 #include "experiment/spec.h"
 
 namespace scm::experiment_file {
-
-enum class ParameterType { kNumber, kInteger, kWord, kList, kAny };
 
 // Type of a dotted key, nullopt if it cannot be swept. With a trainer of one's own anything below
 // lora, data and trainer.parameters can be, of any type; with the built-in one only what it trains

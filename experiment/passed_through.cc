@@ -3,23 +3,24 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "experiment/parse.h"
-#include "experiment/read.h"
+#include "experiment/reader.h"
 #include "experiment/tree.h"
 
 namespace scm {
 namespace experiment_file {
 namespace {
 
-using Reader = void (*)(Section& top, const std::string& base, ExperimentSpec& spec);
-
-// What `read` finds in a section that is passed through, and what is wrong with it.
-ExperimentSpec ReadPassedThrough(const char* key, const Json& section, Reader read,
-                                 Findings& found) {
+// What the built-in programs find in a section that is passed through, and what is wrong with it.
+ExperimentSpec ReadPassedThrough(const std::string& key, const Json& section, Findings& found) {
   ExperimentSpec scratch;
-  found.TakeAnyKey();
   const NodePtr tree = TreeFromJson(section.is_null() ? Json::object() : Json{{key, section}});
-  Section top(tree.get(), "", found);
-  read(top, "/", scratch);
+  const Reading reading{.any_key = true};
+  SectionReader top(tree.get(), "", reading, found);
+  if (key == "model") {
+    top.Section(kModel, scratch.model);
+  } else {
+    top.Section(kData, scratch.data);
+  }
   return scratch;
 }
 
@@ -31,11 +32,10 @@ bool UsesModel(const ExperimentSpec& spec) {
   return Evaluates(spec) || (!spec.trainer.built_in() && spec.HasStage(StageKind::kExport));
 }
 
-void CheckSection(const char* key, const Json& section, Reader read, const char* stage,
-                  Findings& findings) {
+void CheckSection(const char* key, const Json& section, const char* stage, Findings& findings) {
   if (findings.Failed(key)) return;
   Findings found;
-  ReadPassedThrough(key, section, read, found);
+  ReadPassedThrough(key, section, found);
   for (const Diagnostic& error : found.SortedErrors()) {
     findings.ErrorAt(error.key, absl::StrCat(error.message, " (the stage ", stage,
                                              " is carried out by the built-in programs, which "
@@ -60,13 +60,13 @@ void CheckPassedThrough(const ExperimentSpec& spec, Findings& findings) {
   const char* stage = Evaluates(spec) ? "evaluate" : "export";
   // Its absence is said where the stages are checked.
   if (!spec.opaque_model.is_null()) {
-    CheckSection("model", spec.opaque_model, ReadModel, stage, findings);
+    CheckSection("model", spec.opaque_model, stage, findings);
     for (const char* key : {"base", "fallback"}) {
       CheckAbsolute(absl::StrCat("model.", key), MemberAt(spec.opaque_model, key), findings);
     }
   }
   if (!Evaluates(spec)) return;
-  CheckSection("data", spec.opaque_data, ReadData, stage, findings);
+  CheckSection("data", spec.opaque_data, stage, findings);
   CheckAbsolute("data.corpus", MemberAt(spec.opaque_data, "corpus"), findings);
 }
 
@@ -76,7 +76,7 @@ std::optional<ModelSpec> ModelForBuiltIns(const ExperimentSpec& spec) {
   namespace file = experiment_file;
   if (spec.model || !file::UsesModel(spec)) return spec.model;
   file::Findings found;
-  ExperimentSpec read = file::ReadPassedThrough("model", spec.opaque_model, file::ReadModel, found);
+  ExperimentSpec read = file::ReadPassedThrough("model", spec.opaque_model, found);
   return found.has_errors() ? std::nullopt : read.model;
 }
 
@@ -84,7 +84,7 @@ std::optional<DataSpec> DataForBuiltIns(const ExperimentSpec& spec) {
   namespace file = experiment_file;
   if (spec.data || !file::Evaluates(spec)) return spec.data;
   file::Findings found;
-  ExperimentSpec read = file::ReadPassedThrough("data", spec.opaque_data, file::ReadData, found);
+  ExperimentSpec read = file::ReadPassedThrough("data", spec.opaque_data, found);
   return found.has_errors() ? std::nullopt : read.data;
 }
 

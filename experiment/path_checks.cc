@@ -9,7 +9,7 @@
 #include "common/lfs_pointer.h"
 #include "experiment/command_checks.h"
 #include "experiment/parse.h"
-#include "experiment/reader.h"
+#include "experiment/words.h"
 
 namespace scm::experiment_file {
 namespace {

@@ -12,8 +12,8 @@ struct ReadOptions {
   std::string base_directory = {};
   bool check_paths = false;
   bool need_models = true;
-  bool json_form = false;  // written by scm, so that what only scm writes is allowed
-  bool accepted = false;   // see ParseOptions
+  bool by_scm = false;    // written by scmctl, so that what only it writes is allowed
+  bool accepted = false;  // see ParseOptions
 };
 
 ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options);

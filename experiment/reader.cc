@@ -1,84 +1,30 @@
 #include "experiment/reader.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/suggest.h"
+#include "experiment/key_list.h"
 #include "experiment/scalar.h"
+#include "experiment/words.h"
 
 namespace scm::experiment_file {
 namespace {
 
-constexpr size_t kLongestWord = 64;  // nobody misspells longer ones, and edit distance is quadratic
-
-bool Contains(const std::vector<std::string>& words, const std::string& word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-std::string Expected(const IntegerRule& rule) {
-  if (rule.high == INT64_MAX || rule.high == kManySteps) {
-    return absl::StrCat("a whole number from ", rule.low, " on");
+// The section that has a key, for keys that ended up in the wrong one; "" if none has.
+std::string HomeOf(const std::string& key) {
+  for (const KeyRow& row : AllKeys()) {
+    if (row.key == key && !row.section.empty()) return row.section;
   }
-  return absl::StrCat("a whole number from ", rule.low, " to ", rule.high);
-}
-
-// The section that has a key, for keys that ended up in the wrong one. Read off the canonical form,
-// so that it cannot fall behind.
-const std::map<std::string, std::string>& Homes() {
-  static const auto* const homes = [] {
-    ExperimentSpec full;
-    full.model.emplace();
-    full.data.emplace();
-    full.sweep.emplace();
-    full.budget.emplace();
-    full.timeline.emplace();
-    full.evaluation.emplace();
-    full.export_.emplace();
-    auto* map = new std::map<std::string, std::string>;
-    const Json json = SpecToJson(full);
-    for (const auto& [section, content] : json.items()) {
-      if (!content.is_object()) continue;
-      for (const auto& [key, value] : content.items()) map->emplace(key, section);
-    }
-    return map;
-  }();
-  return *homes;
+  return "";
 }
 
 }  // namespace
 
-const NumberRule kPositive = {[](double v) { return v > 0; }, "a number above 0"};
-const NumberRule kNotNegative = {[](double v) { return v >= 0; }, "a number from 0 on"};
-const NumberRule kFraction = {[](double v) { return v >= 0 && v <= 1; }, "a number from 0 to 1"};
-const NumberRule kOpenFraction = {[](double v) { return v > 0 && v < 1; },
-                                  "a number between 0 and 1"};
-const NumberRule kBelowOne = {[](double v) { return v >= 0 && v < 1; },
-                              "a number from 0 to below 1"};
-
-std::string ListOf(const std::vector<std::string>& words) {
-  if (words.size() < 2) return absl::StrJoin(words, "");
-  return absl::StrCat(absl::StrJoin(words.begin(), words.end() - 1, ", "), " or ", words.back());
-}
-
-std::string Nearest(const std::string& word, const std::vector<std::string>& known) {
-  return word.size() > kLongestWord ? "" : Suggest(word, known);
-}
-
-std::string UnknownWord(const std::string& word, const Words& words) {
-  if (Contains(words.planned, word)) {
-    return absl::StrCat(word, " is known but not supported yet. Use ", ListOf(words.allowed));
-  }
-  const std::string shown = word.size() > kLongestWord ? "this" : absl::StrCat("\"", word, "\"");
-  const std::string nearest = Nearest(word, words.allowed);
-  if (!nearest.empty()) return absl::StrCat(shown, " is not known. Did you mean ", nearest, "?");
-  return absl::StrCat(shown, " is not known. Expected ", ListOf(words.allowed));
-}
-
-Section::Section(const Node* node, std::string path, Findings& findings)
-    : node_(node), path_(std::move(path)), findings_(findings) {
+SectionReader::SectionReader(const Node* node, std::string path, const Reading& reading,
+                             Findings& findings)
+    : node_(node), path_(std::move(path)), reading_(reading), findings_(findings) {
   if (node_ == nullptr) return;
   if (node_->kind != NodeKind::kMap) {
     const std::string what =
@@ -104,179 +50,78 @@ Section::Section(const Node* node, std::string path, Findings& findings)
   }
 }
 
-std::string Section::PathOf(const std::string& key) const {
+std::string SectionReader::PathOf(const std::string& key) const {
   return path_.empty() ? key : absl::StrCat(path_, ".", key);
 }
 
-const Entry* Section::Find(const std::string& key) {
-  if (!Contains(known_, key)) known_.push_back(key);
+const Node* SectionReader::Find(const Key& key, Presence& presence) {
+  presence = Presence::kAbsent;
+  known_.push_back(key.name);
   if (node_ == nullptr) return nullptr;
-  for (const Entry& entry : node_->entries) {
-    if (entry.key != key) continue;
-    if (entry.value->kind != NodeKind::kEmpty) return &entry;
-    findings_.Error(entry.place, PathOf(key), "has no value. Give it one, or remove the key");
+  const Node* value = ChildOf(node_, key.name);
+  const bool passed_over = passed_over_.count(key.name) > 0;
+  if (value == nullptr) {
+    if (key.missing != nullptr && !passed_over) {
+      findings_.ErrorAt(PathOf(key.name), absl::StrCat("missing. ", key.missing));
+    }
     return nullptr;
   }
+  if (value->kind == NodeKind::kEmpty) {
+    findings_.ErrorAt(PathOf(key.name), "has no value. Give it one, or remove the key");
+    return nullptr;
+  }
+  if (passed_over) return nullptr;
+  presence = key.none && IsNone(*value) ? Presence::kNone : Presence::kGiven;
+  return presence == Presence::kGiven ? value : nullptr;
+}
+
+const Node* SectionReader::Find(const Key& key) {
+  Presence presence;
+  return Find(key, presence);
+}
+
+SectionReader SectionReader::Inside(const Key& key, Presence& presence) {
+  SectionReader inside(Find(key, presence), PathOf(key.name), reading_, findings_);
+  if (presence == Presence::kGiven && !inside.present()) presence = Presence::kAbsent;
+  return inside;
+}
+
+const Node* SectionReader::ListOfSections(const Key& key) {
+  const Node* node = Find(key);
+  if (node == nullptr || node->kind == NodeKind::kList) return node;
+  Fail(key, *node, "a list like [{name: base, model: PATH}]");
   return nullptr;
 }
 
-bool Section::Wrong(const Entry& entry, const std::string& key, const std::string& expected) {
-  findings_.Error(entry.place, PathOf(key),
-                  absl::StrCat("expected ", expected, ", ", Found(*entry.value)));
-  return false;
+SectionReader SectionReader::Item(const Key& key, const Node& list, size_t index) {
+  const std::string path = absl::StrCat(PathOf(key.name), "[", index, "]");
+  findings_.NoteKey(path, list.items[index]->place);
+  return SectionReader(list.items[index].get(), path, reading_, findings_);
 }
 
-bool Section::Read(const std::string& key, double& value, const NumberRule& rule) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  const std::optional<double> number = AsNumber(*entry->value);
-  if (!number || !rule.holds(*number)) return Wrong(*entry, key, rule.expected);
-  value = *number;
-  return true;
-}
-
-bool Section::Read(const std::string& key, int64_t& value, const IntegerRule& rule) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  const std::optional<int64_t> number = AsInteger(*entry->value);
-  if (!number || *number < rule.low || *number > rule.high) {
-    return Wrong(*entry, key, Expected(rule));
-  }
-  value = *number;
-  return true;
-}
-
-bool Section::Read(const std::string& key, bool& value) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  const std::optional<bool> answer = AsBool(*entry->value);
-  if (!answer) return Wrong(*entry, key, "true or false");
-  value = *answer;
-  return true;
-}
-
-bool Section::Read(const std::string& key, std::string& value) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  const std::optional<std::string> text = AsText(*entry->value);
-  if (!text && entry->value->kind == NodeKind::kPlain) {
-    return Wrong(*entry, key, "text (in quotes, since it reads as something else)");
-  }
-  if (!text || text->empty()) return Wrong(*entry, key, "text");
-  value = *text;
-  return true;
-}
-
-bool Section::Read(const std::string& key, std::string& value, const Words& words) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  const std::optional<std::string> word = AsWordOrNumber(*entry->value);
-  if (!word) return Wrong(*entry, key, ListOf(words.allowed));
-  if (!Contains(words.allowed, *word)) {
-    findings_.Error(entry->place, PathOf(key), UnknownWord(*word, words));
-    return false;
-  }
-  value = *word;
-  return true;
-}
-
-bool Section::Read(const std::string& key, std::vector<int64_t>& values, const IntegerRule& rule) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  if (entry->value->kind != NodeKind::kList) {
-    return Wrong(*entry, key, absl::StrCat("a list like [11, 12], each ", Expected(rule)));
-  }
-  values.clear();
-  std::set<int64_t> seen;
-  bool good = true;
-  for (const NodePtr& item : entry->value->items) {
-    const std::optional<int64_t> number = AsInteger(*item);
-    if (!number || *number < rule.low || *number > rule.high) {
-      findings_.Error(item->place, PathOf(key),
-                      absl::StrCat("expected ", Expected(rule), ", ", Found(*item)));
-      good = false;
-    } else if (!seen.insert(*number).second) {
-      findings_.Error(item->place, PathOf(key), absl::StrCat(*number, " is listed twice"));
-      good = false;
-    } else {
-      values.push_back(*number);
-    }
-  }
-  return good;
-}
-
-bool Section::Read(const std::string& key, std::vector<std::string>& values, const Words& words) {
-  const Entry* entry = Find(key);
-  if (entry == nullptr) return false;
-  if (entry->value->kind != NodeKind::kList || entry->value->items.empty()) {
-    return Wrong(*entry, key, absl::StrCat("a list of ", ListOf(words.allowed)));
-  }
-  std::vector<std::string> read;
-  bool good = true;
-  for (const NodePtr& item : entry->value->items) {
-    const std::optional<std::string> word = AsWordOrNumber(*item);
-    std::string problem;
-    if (!word) {
-      problem = absl::StrCat("expected ", ListOf(words.allowed), ", ", Found(*item));
-    } else if (!Contains(words.allowed, *word)) {
-      problem = UnknownWord(*word, words);
-    } else if (Contains(read, *word)) {
-      problem = absl::StrCat(*word, " is listed twice");
-    } else {
-      read.push_back(*word);
-    }
-    if (!problem.empty()) {
-      findings_.Error(item->place, PathOf(key), std::move(problem));
-      good = false;
-    }
-  }
-  if (good) values = std::move(read);
-  return good;
-}
-
-const Node* Section::Child(const std::string& key, Presence& presence) {
-  const Entry* entry = Find(key);
-  presence = entry == nullptr        ? Presence::kAbsent
-             : IsNone(*entry->value) ? Presence::kNone
-                                     : Presence::kGiven;
-  return presence == Presence::kGiven ? entry->value.get() : nullptr;
-}
-
-const Node* Section::Child(const std::string& key) {
-  const Entry* entry = Find(key);
-  return entry == nullptr ? nullptr : entry->value.get();
-}
-
-Section Section::Sub(const std::string& key) { return Section(Child(key), PathOf(key), findings_); }
-
-Section Section::Sub(const std::string& key, Presence& presence) {
-  Section section(Child(key, presence), PathOf(key), findings_);
-  if (presence == Presence::kGiven && !section.present()) presence = Presence::kAbsent;
-  return section;
-}
-
-void Section::Planned(const std::string& key) {
-  Presence presence;
-  if (Child(key, presence) == nullptr) return;
+void SectionReader::Planned(const char* key) {
+  if (Find(Key{key}.OrNone()) == nullptr) return;
   findings_.ErrorAt(PathOf(key), "this key is known but not supported yet. Remove it");
 }
 
-void Section::Missing(const std::string& key, const std::string& what) {
-  findings_.ErrorAt(PathOf(key), absl::StrCat("missing. ", what));
+void SectionReader::PassOver(const std::string& key) { passed_over_.insert(key); }
+
+void SectionReader::Fail(const Key& key, const Node& value, const std::string& expected) {
+  findings_.ErrorAt(PathOf(key.name), absl::StrCat("expected ", expected, ", ", Found(value)));
 }
 
-void Section::Finish() {
-  if (node_ == nullptr || findings_.takes_any_key()) return;
-  std::set<std::string> reported;
+void SectionReader::Finish() {
+  if (node_ == nullptr || reading_.any_key) return;
+  std::set<std::string> reported(known_.begin(), known_.end());
   for (const Entry& entry : node_->entries) {
-    if (Contains(known_, entry.key) || !reported.insert(entry.key).second) continue;
+    if (!reported.insert(entry.key).second) continue;
     const std::string nearest = Nearest(entry.key, known_);
-    const auto home = Homes().find(entry.key);
+    const std::string home = HomeOf(entry.key);
     std::string advice;
     if (!nearest.empty()) {
       advice = absl::StrCat("Did you mean ", nearest, "?");
-    } else if (home != Homes().end() && home->second != path_) {
-      advice = absl::StrCat("It belongs in the section ", home->second);
+    } else if (!home.empty() && home != path_) {
+      advice = absl::StrCat("It belongs in the section ", home);
     } else {
       advice = absl::StrCat("Known here: ", absl::StrJoin(known_, ", "));
     }

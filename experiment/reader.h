@@ -1,36 +1,28 @@
-// Reads one section (a YAML map) of an experiment file into typed values. Every read names its key,
-// which is how the section knows the keys that exist: what nobody asked for is unknown. A read
-// whose value is wrong reports it and leaves the variable as it was.
+// Reads one section (a YAML map) of an experiment file into typed values: the visitor of
+// experiment/describe.h that knows lines. What no description asks for is unknown. A value that is
+// wrong is reported, and the variable stays as it was.
 #pragma once
 
-#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "experiment/describe.h"
 #include "experiment/findings.h"
+#include "experiment/keys.h"
 #include "experiment/tree.h"
 
 namespace scm::experiment_file {
 
-// What a number may be, and how a message says so ("a number above 0").
-struct NumberRule {
-  bool (*holds)(double);
-  const char* expected;
-};
-extern const NumberRule kPositive, kNotNegative, kFraction, kOpenFraction, kBelowOne;
-
-struct IntegerRule {
-  int64_t low, high;
-};
-inline constexpr int64_t kManySteps = 1'000'000'000;
-inline constexpr IntegerRule kCount = {1, kManySteps};
-inline constexpr IntegerRule kCountOrZero = {0, kManySteps};
-inline constexpr IntegerRule kSeed = {0, INT64_MAX};
-
-// The words a key may hold. `planned` are those that exist but are not supported yet.
-struct Words {
-  std::vector<std::string> allowed;
-  std::vector<std::string> planned = {};
+// How a file is read, the same for all of its sections.
+struct Reading {
+  std::string base_directory = "/";  // that relative paths start from
+  bool by_scm = false;               // written by scmctl: what only it writes is allowed
+  bool stored = false;               // the canonical form: a key that it lacks did not exist yet
+  bool accepted = false;             // by an earlier version, perhaps: what that took is taken
+  bool any_key = false;              // unknown keys are let pass: only some programs read this
 };
 
 enum class Presence {
@@ -39,11 +31,11 @@ enum class Presence {
   kGiven,
 };
 
-class Section {
+class SectionReader {
  public:
-  // `node` null: the section is absent and every read leaves its default. `path` is "" for the
-  // file. Both must outlive the section.
-  Section(const Node* node, std::string path, Findings& findings);
+  // `node` null: the section is absent and every value stays as it is. `path` is "" for the file.
+  // Node, reading and findings must outlive the reader.
+  SectionReader(const Node* node, std::string path, const Reading& reading, Findings& findings);
 
   bool present() const { return node_ != nullptr; }
   // The map itself, for sections whose keys the user invents. Null iff absent.
@@ -52,49 +44,75 @@ class Section {
   std::string PathOf(const std::string& key) const;
   Findings& findings() const { return findings_; }
 
-  // Each returns whether a value was read.
-  bool Read(const std::string& key, double& value, const NumberRule& rule);
-  bool Read(const std::string& key, int64_t& value, const IntegerRule& rule);
-  bool Read(const std::string& key, bool& value);
-  bool Read(const std::string& key, std::string& value);                      // any text but ""
-  bool Read(const std::string& key, std::string& value, const Words& words);  // one of these
-  // Lists, in which nothing may be doubled. The numbers may be none ([]), the words may not.
-  // Of numbers, those that are right are kept, so that they can be checked further.
-  bool Read(const std::string& key, std::vector<int64_t>& values, const IntegerRule& rule);
-  bool Read(const std::string& key, std::vector<std::string>& values, const Words& words);
+  void Field(const Key& key, double& value, const NumberRule& rule);
+  void Field(const Key& key, std::optional<double>& value, const NumberRule& rule);
+  void Field(const Key& key, std::map<std::string, double>& values, const NumberRule& rule);
+  void Field(const Key& key, int64_t& value, const IntegerRule& rule);
+  // Those that are right are kept, so that they can be checked further.
+  void Field(const Key& key, std::vector<int64_t>& values, const IntegersRule& rule);
+  void Field(const Key& key, bool& value);
+  void Field(const Key& key, std::string& value, const TextRule& rule);
+  void Field(const Key& key, std::string& value, const PathRule& rule);
+  void Field(const Key& key, std::string& value, const Words& words);
+  void Field(const Key& key, std::vector<std::string>& values, const Words& words);
+  void Field(const Key& key, std::vector<std::string>& values, const NamesRule& rule);
+  void Field(const Key& key, std::vector<std::string>& values, const CommandRule& rule);
+  void Field(const Key& key, Json& value, const AnySection& rule);
+  void Field(const Key& key, Json& value, const Anything& rule);
+  void Field(const Key& key, Json& value, const RecordedRule& rule);
+  void Field(const Key& key, SearchSpace& space, const SpaceRule& rule);
 
-  // The value behind `key`, with whether there is one. Null unless kGiven.
-  const Node* Child(const std::string& key, Presence& presence);
-  // For keys that cannot be `none`.
-  const Node* Child(const std::string& key);
-  // A sub-section, absent if the file lacks it; `none` is an error.
-  Section Sub(const std::string& key);
-  // The same for one that may be `none`: then it is absent too, and `presence` tells.
-  Section Sub(const std::string& key, Presence& presence);
-  // Reports a known key that is not supported yet, if the file has it with anything but `none`.
-  void Planned(const std::string& key);
+  template <typename S, typename... Around>
+  void Section(const Key& key, S& section, const Around&... around) {
+    Presence presence;
+    SectionReader inside = Inside(key, presence);
+    Describe(inside, section, around...);
+    inside.Finish();
+  }
+  template <typename S, typename... Around>
+  void Section(const Key& key, std::optional<S>& section, const Around&... around) {
+    Presence presence;
+    SectionReader inside = Inside(key, presence);
+    if (presence == Presence::kNone) section.reset();
+    if (presence != Presence::kGiven) return;
+    if (!section) section.emplace();
+    Describe(inside, *section, around...);
+    inside.Finish();
+  }
+  template <typename S>
+  void Sections(const Key& key, std::vector<S>& list) {
+    const Node* node = ListOfSections(key);
+    for (size_t i = 0; node != nullptr && i < node->items.size(); ++i) {
+      SectionReader item = Item(key, *node, i);
+      list.emplace_back();
+      if (!item.present()) continue;
+      Describe(item, list.back());
+      item.Finish();
+    }
+  }
+  void Planned(const char* key);
 
-  // Reports what is missing: "missing. WHAT".
-  void Missing(const std::string& key, const std::string& what);
+  // The key exists, whatever it holds: it is not read.
+  void PassOver(const std::string& key);
   // Reports the unknown keys. To be called once, when everything was read.
   void Finish();
 
  private:
-  const Entry* Find(const std::string& key);
-  bool Wrong(const Entry& entry, const std::string& key, const std::string& expected);
+  // The value behind `key`. Null unless the file has one that is not `none` where that is allowed.
+  const Node* Find(const Key& key, Presence& presence);
+  const Node* Find(const Key& key);  // the same for those that do not care
+  // The section behind `key`, absent unless `presence` is kGiven.
+  SectionReader Inside(const Key& key, Presence& presence);
+  const Node* ListOfSections(const Key& key);
+  SectionReader Item(const Key& key, const Node& list, size_t index);
+  void Fail(const Key& key, const Node& value, const std::string& expected);
 
   const Node* node_;
   std::string path_;
+  const Reading& reading_;
   Findings& findings_;
   std::vector<std::string> known_;
+  std::set<std::string> passed_over_;
 };
-
-// "linaer is not known. Did you mean linear?", or the allowed words; "nf4 is not supported yet …".
-std::string UnknownWord(const std::string& word, const Words& words);
-
-std::string ListOf(const std::vector<std::string>& words);  // "a, b or c"
-
-// The nearest of `known` to a word of sane length; "" if none is near. Bounded in cost.
-std::string Nearest(const std::string& word, const std::vector<std::string>& known);
 
 }  // namespace scm::experiment_file

@@ -29,6 +29,20 @@ std::optional<StageKind> StageFromName(const std::string& name) {
   return std::nullopt;
 }
 
+std::vector<std::string> StageNames(const std::vector<StageKind>& stages) {
+  std::vector<std::string> names;
+  for (const StageKind stage : stages) names.push_back(StageName(stage));
+  return names;
+}
+
+std::vector<StageKind> StagesFromNames(const std::vector<std::string>& names) {
+  std::vector<StageKind> stages;
+  for (const std::string& name : names) {
+    if (const std::optional<StageKind> stage = StageFromName(name)) stages.push_back(*stage);
+  }
+  return stages;
+}
+
 bool ExperimentSpec::HasStage(StageKind stage) const {
   return std::find(stages.begin(), stages.end(), stage) != stages.end();
 }

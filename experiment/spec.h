@@ -22,6 +22,9 @@ inline constexpr StageKind kAllStages[] = {StageKind::kCheck,     StageKind::kSw
 // "check", "sweep", …
 const char* StageName(StageKind stage);
 std::optional<StageKind> StageFromName(const std::string& name);
+std::vector<std::string> StageNames(const std::vector<StageKind>& stages);
+// Those that `names` name; words that are no stage are left out.
+std::vector<StageKind> StagesFromNames(const std::vector<std::string>& names);
 
 struct ModelSpec {
   std::string base;      // absolute path of a Hugging Face directory or a .gguf file
@@ -189,7 +192,7 @@ struct EvaluationSpec {
 };
 
 struct ExportSpec {
-  std::vector<std::string> formats;  // peft, merged
+  std::vector<std::string> formats = {"peft", "merged"};
 };
 
 struct ExperimentSpec {

@@ -1,13 +1,10 @@
 #include "experiment/trainer_parameters.h"
 
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "experiment/parse.h"
-#include "experiment/read.h"
-#include "experiment/scalar.h"
+#include "experiment/reader.h"
 
 namespace scm {
 namespace experiment_file {
@@ -15,24 +12,13 @@ namespace {
 
 constexpr char kSection[] = "trainer.parameters";
 
-void ReadTrainTasks(Section& section, std::vector<std::string>& tasks) {
-  const Node* node = section.Child("train_tasks");
-  if (node == nullptr) return;
-  Findings& findings = section.findings();
-  const std::string path = section.PathOf("train_tasks");
-  if (node->kind != NodeKind::kList) {
-    findings.ErrorAt(
-        path, absl::StrCat("expected a list of tasks like [legal_reasoning], ", Found(*node)));
-    return;
-  }
-  TakeTaskNames(*node, path, findings, tasks);
-}
-
-void ReadBuiltIn(Section section, TrainerParameters& parameters) {
-  section.Read("max_validation_items", parameters.max_validation_items, kCount);
-  section.Read("score_tokens", parameters.score_tokens, kCount);
-  ReadTrainTasks(section, parameters.train_tasks);
-  section.Finish();
+TrainerParameters ReadBuiltIn(const Node* node, Findings& findings) {
+  TrainerParameters parameters;
+  const Reading reading;
+  SectionReader reader(node, kSection, reading, findings);
+  Describe(reader, parameters);
+  reader.Finish();
+  return parameters;
 }
 
 // One value that the sweep would set, at the place of its range.
@@ -42,8 +28,7 @@ void CheckSwept(const std::string& key, const Json& value, Findings& findings) {
   const NodePtr tree =
       TreeFromJson(Json{{std::string(absl::StripPrefix(key, absl::StrCat(kSection, "."))), value}});
   Findings found;
-  TrainerParameters scratch;
-  ReadBuiltIn(Section(tree.get(), kSection, found), scratch);
+  ReadBuiltIn(tree.get(), found);
   if (found.has_errors()) findings.ErrorAt(place, found.SortedErrors()[0].message);
 }
 
@@ -66,13 +51,11 @@ void CheckSweptParameters(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
-void CheckBuiltInParameters(Section& top, const ExperimentSpec& spec, Findings& findings) {
+void CheckBuiltInParameters(const Node& root, const ExperimentSpec& spec, Findings& findings) {
   if (!spec.trainer.built_in() || findings.Failed("trainer")) return;
-  TrainerParameters scratch;
-  Section trainer(top.Child("trainer"), "trainer", findings);
-  const Node* parameters = trainer.Child("parameters");
+  const Node* parameters = ChildOf(ChildOf(&root, "trainer"), "parameters");
   if (parameters != nullptr && parameters->kind == NodeKind::kMap) {
-    ReadBuiltIn(Section(parameters, kSection, findings), scratch);
+    ReadBuiltIn(parameters, findings);
   }
 }
 
@@ -80,12 +63,10 @@ void CheckBuiltInParameters(Section& top, const ExperimentSpec& spec, Findings& 
 
 TrainerParameters BuiltInParameters(const ExperimentSpec& spec) {
   namespace file = experiment_file;
-  TrainerParameters parameters;
-  if (!spec.trainer.built_in()) return parameters;
+  if (!spec.trainer.built_in()) return {};
   const file::NodePtr tree = file::TreeFromJson(spec.trainer.parameters);
   file::Findings ignored;  // they were reported when the file was read
-  file::ReadBuiltIn(file::Section(tree.get(), file::kSection, ignored), parameters);
-  return parameters;
+  return file::ReadBuiltIn(tree.get(), ignored);
 }
 
 }  // namespace scm

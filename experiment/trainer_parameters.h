@@ -2,13 +2,13 @@
 #pragma once
 
 #include "experiment/findings.h"
-#include "experiment/reader.h"
 #include "experiment/spec.h"
+#include "experiment/tree.h"
 
 namespace scm::experiment_file {
 
-// Reports unknown keys and wrong values. `top` is the whole file.
-void CheckBuiltInParameters(Section& top, const ExperimentSpec& spec, Findings& findings);
+// Reports unknown keys and wrong values. `root` is the whole file.
+void CheckBuiltInParameters(const Node& root, const ExperimentSpec& spec, Findings& findings);
 // The same of those that a sweep would set.
 void CheckSweptParameters(const ExperimentSpec& spec, Findings& findings);
 

@@ -295,6 +295,14 @@ Tree Parse(absl::string_view text, bool joined) {
 
 }  // namespace
 
+const Node* ChildOf(const Node* map, absl::string_view key) {
+  if (map == nullptr) return nullptr;
+  for (const Entry& entry : map->entries) {
+    if (entry.key == key) return entry.value.get();
+  }
+  return nullptr;
+}
+
 Tree ParseTree(absl::string_view text) {
   if (std::optional<Diagnostic> error = CheckBytes(text)) return {nullptr, std::move(error)};
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);

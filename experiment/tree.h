@@ -59,6 +59,9 @@ struct Tree {
   std::optional<Diagnostic> error;  // the first thing that keeps the file from being read at all
 };
 
+// The first value behind `key` of a map; null where there is none, or where `map` is none.
+const Node* ChildOf(const Node* map, absl::string_view key);
+
 // Never throws.
 Tree ParseTree(absl::string_view text);
 

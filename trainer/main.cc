@@ -1,4 +1,4 @@
-// scm-trainer: the job kinds "check", "train" and "export".
+// scm-trainer: the task kinds "check", "train" and "export".
 #include "absl/strings/str_cat.h"
 #include "trainer/export/export_job.h"
 #include "trainer/loop/train_job.h"
@@ -9,19 +9,19 @@ namespace {
 absl::Status Run(const scm::trainer::JobSpec& spec, scm::trainer::Reporter* reporter,
                  scm::trainer::CommandQueue* commands, scm::Clock* clock) {
   switch (spec.kind) {
-    case scm::trainer::JobKind::kCheck:
-    case scm::trainer::JobKind::kTrain:
+    case scm::TaskKind::kCheck:
+    case scm::TaskKind::kTrain:
       return scm::trainer::RunTrainJob(spec, reporter, commands, clock);
-    case scm::trainer::JobKind::kExport:
+    case scm::TaskKind::kExport:
       return scm::trainer::RunExportJob(spec, reporter, commands);
-    case scm::trainer::JobKind::kEvaluate:
-    case scm::trainer::JobKind::kReport:
+    case scm::TaskKind::kEvaluate:
+    case scm::TaskKind::kReport:
       break;
   }
   return absl::InvalidArgumentError(
       absl::StrCat("task.kind: scm-trainer does check, train and "
                    "export, not ",
-                   scm::trainer::JobKindName(spec.kind)));
+                   scm::TaskKindName(spec.kind)));
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ std::vector<core::Grant> Dispatcher::Decide() {
 
 absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
   std::vector<SpecInput> inputs;
-  if (task.kind == TaskKind::kCheck || task.kind == TaskKind::kTrain) return inputs;
+  if (IsTraining(task.kind)) return inputs;
   if (task.kind == TaskKind::kReport) {
     for (const Task* evaluated : context_.cluster.TasksOf(task.experiment)) {
       const std::string id = absl::StrCat(evaluated->id.str(), "/evaluation");

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "common/ids.h"
 #include "common/json.h"
+#include "common/task_kind.h"
 #include "coordinator/core/evaluation_parts.h"
 #include "coordinator/core/search/searcher.h"
 #include "coordinator/core/state.h"

@@ -19,11 +19,6 @@ constexpr Names<State, 10> kStates = {{{State::kPending, "PENDING"},
                                        {State::kAborted, "ABORTED"},
                                        {State::kCancelled, "CANCELLED"},
                                        {State::kSkipped, "SKIPPED"}}};
-constexpr Names<TaskKind, 5> kKinds = {{{TaskKind::kCheck, "check"},
-                                        {TaskKind::kTrain, "train"},
-                                        {TaskKind::kEvaluate, "evaluate"},
-                                        {TaskKind::kExport, "export"},
-                                        {TaskKind::kReport, "report"}}};
 constexpr Names<StopReason, 6> kReasons = {{{StopReason::kRung, "rung"},
                                             {StopReason::kPause, "pause"},
                                             {StopReason::kAbort, "abort"},
@@ -55,8 +50,6 @@ std::optional<E> FromName(const Names<E, N>& names, const std::string& text) {
 
 const char* StateName(State state) { return NameOf(kStates, state); }
 std::optional<State> StateFromName(const std::string& name) { return FromName(kStates, name); }
-const char* TaskKindName(TaskKind kind) { return NameOf(kKinds, kind); }
-std::optional<TaskKind> TaskKindFromName(const std::string& name) { return FromName(kKinds, name); }
 const char* StopReasonName(StopReason reason) { return NameOf(kReasons, reason); }
 std::optional<StopReason> StopReasonFromName(const std::string& name) {
   return FromName(kReasons, name);

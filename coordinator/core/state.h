@@ -26,10 +26,6 @@ bool IsActive(State state);
 // SUCCEEDED, FAILED, ABORTED, CANCELLED or SKIPPED.
 bool IsTerminal(State state);
 
-enum class TaskKind { kCheck, kTrain, kEvaluate, kExport, kReport };
-const char* TaskKindName(TaskKind kind);  // "check"
-std::optional<TaskKind> TaskKindFromName(const std::string& name);
-
 // Why a stop was asked for; it fixes what STOPPING ends in.
 enum class StopReason {
   kRung,     // the searcher ends the trial here: SUCCEEDED

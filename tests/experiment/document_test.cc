@@ -2,10 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/files.h"
+#include "experiment/key_list.h"
 #include "tests/experiment/helpers.h"
 
 namespace scm {
@@ -183,6 +187,79 @@ TEST(Document, EveryWordThatATypeListsIsTaken) {
     }
   }
   EXPECT_GE(tried, 15);
+}
+
+using experiment_file::AllKeys;
+using experiment_file::KeyRow;
+
+// The cells of a table's row; a bar in a cell is written \\|.
+std::vector<std::string> CellsOf(const std::string& row) {
+  std::vector<std::string> cells;
+  for (absl::string_view cell : absl::StrSplit(absl::StrReplaceAll(row, {{"\\|", "\x01"}}), '|')) {
+    cells.push_back(absl::StrReplaceAll(absl::StripAsciiWhitespace(cell), {{"\x01", "|"}}));
+  }
+  return cells;
+}
+
+// Every key has the row that its description gives it. The meaning may go on behind the sentence,
+// and what is wrong besides the type is said in the last cell.
+TEST(Document, HasTheRowOfEveryDescription) {
+  const std::string document = Document();
+  for (const KeyRow& row : AllKeys()) {
+    const std::string chapter = row.section.empty() ? document : Chapter(document, row.section);
+    const size_t begin = chapter.find(absl::StrCat("\n| `", row.key, "` |"));
+    const std::string expected = absl::StrCat("| `", row.key, "` | ", row.type, " | ", row.initial,
+                                              " | ", row.meaning, " | … |");
+    ASSERT_NE(begin, std::string::npos) << row.section << " lacks " << expected;
+    const std::string line = chapter.substr(begin + 1, chapter.find('\n', begin + 1) - begin - 1);
+    const std::vector<std::string> cells = CellsOf(line);
+    ASSERT_EQ(cells.size(), 7u) << line;
+    EXPECT_EQ(cells[2], row.type) << "expected: " << expected;
+    EXPECT_EQ(cells[3], row.initial) << "expected: " << expected;
+    EXPECT_THAT(cells[4], testing::StartsWith(row.meaning)) << "expected: " << expected;
+  }
+  EXPECT_GT(AllKeys().size(), 70u);
+}
+
+TEST(Document, NamesWhatASweepCanVary) {
+  const std::string chapter = Chapter(Document(), "sweep");
+  const size_t begin = chapter.find("\nParameters: ");
+  ASSERT_NE(begin, std::string::npos);
+  std::string listed = chapter.substr(begin, chapter.find(" and anything below", begin) - begin);
+  std::vector<std::string> names;
+  for (const std::string& part : std::vector<std::string>(absl::StrSplit(listed, '`'))) {
+    if (absl::StrContains(part, '.')) names.push_back(part);
+  }
+  std::vector<std::string> swept;
+  for (const KeyRow& row : AllKeys()) {
+    if (row.swept) swept.push_back(absl::StrCat(row.section, ".", row.key));
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAreArray(swept));
+}
+
+// A key is named where it is described. Those who walk the descriptions name none, so that another
+// key is one line there, its member in spec.h and its row in the document.
+TEST(AnotherKey, IsNoChangeForWhoeverWalksTheDescriptions) {
+  const std::pair<const char*, std::set<std::string>> visitors[] = {
+      {"experiment/canonical.cc", {}},
+      {"experiment/key_list.cc", {}},
+      {"experiment/reader.cc", {}},
+      {"experiment/reader_fields.cc", {"corpus", "model"}},  // in `digests`, which no user writes
+      {"experiment/read_space.cc", {}},
+      {"experiment/parameters.cc", {}},
+      {"trainer/protocol/job_keys.cc", {}},
+      {"trainer/protocol/job_keys.h", {}},
+  };
+  for (const auto& [path, allowed] : visitors) {
+    const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(SCM_SOURCE_DIR "/", path));
+    ASSERT_TRUE(text.ok()) << text.status();
+    for (const KeyRow& row : AllKeys()) {
+      const std::string name = row.key.substr(row.key.rfind('.') + 1);
+      if (allowed.count(name) > 0) continue;
+      EXPECT_FALSE(absl::StrContains(*text, absl::StrCat("\"", name, "\"")))
+          << path << ": " << name;
+    }
+  }
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 Run with the Python of the oracle environment: python tests/parity/test_training.py --bin-dir build/bin
 """
 import json
-import math
 import os
 import pathlib
 import random
@@ -179,7 +178,7 @@ class SmallModel(Parity):
         for _ in range(STEPS):
             loss = batch_loss(model, rows)
             loss.backward()
-            norms.append(torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm or math.inf).item())
+            norms.append(torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm).item())
             rates.append(scheduler.get_last_lr()[0])
             losses.append(loss.item())
             optimizer.step()
@@ -188,7 +187,7 @@ class SmallModel(Parity):
         return model, losses, norms, rates
 
     def test_losses_agree_with_peft(self):
-        for schedule, max_grad_norm in (("linear", 1.0), ("cosine", 0.0)):
+        for schedule, max_grad_norm in (("linear", 1.0), ("cosine", 1e300)):  # 1e300: nothing is clipped
             with self.subTest(schedule=schedule):
                 reports, checkpoints = self.train(f"train-{schedule}", 1, schedule=schedule,
                                                   max_grad_norm=max_grad_norm)

@@ -118,9 +118,9 @@ absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path,
   const Fields root(json, "", &problems);
   CheckMeaning(json, root);
   LoraConfig config;
-  config.r = root.Integer("r", kDefaultRank, 1, 4096);
-  config.alpha = root.Number("lora_alpha", kDefaultAlpha, 0, 1e9);
-  config.dropout = root.Number("lora_dropout", 0, 0, 0.999);
+  config.r = root.Integer("r", kDefaultRank, experiment_file::kRank);
+  config.alpha = root.Number("lora_alpha", kDefaultAlpha, experiment_file::kNotNegative);
+  config.dropout = root.Number("lora_dropout", 0, experiment_file::kBelowOne);
   SCM_RETURN_IF_ERROR(problems.ToStatus(path));
   const auto modules = model::AdaptedModules(root.Raw("target_modules"), base);
   if (!modules.ok()) {

@@ -86,7 +86,7 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
   SCM_ASSIGN_OR_RETURN(inputs.corpus, LoadJobCorpus(spec.data, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.CheckRead(spec.data.corpus, inputs.corpus.digest));
   SCM_ASSIGN_OR_RETURN(const corpus::SplitAssignment split, SplitOf(inputs.corpus, spec.data));
-  if (spec.kind == JobKind::kCheck) {
+  if (spec.kind == TaskKind::kCheck) {
     SCM_RETURN_IF_ERROR(CheckData(spec, inputs.corpus, split, reporter, &inputs.warnings));
   }
   for (std::string& warning : ModelWarnings(*inputs.source, *tokenizer, &spec.data)) {
@@ -143,7 +143,7 @@ absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* 
   }
   SCM_ASSIGN_OR_RETURN(const TrainOutcome outcome, loop.Run());
   if (outcome.stopped) return reporter->Stopped(outcome.state.step);
-  return reporter->Done(spec.kind == JobKind::kCheck
+  return reporter->Done(spec.kind == TaskKind::kCheck
                             ? CheckSummary(inputs.corpus, inputs.warnings, outcome)
                             : TrainSummary(outcome));
 }

@@ -2,11 +2,35 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 namespace scm::trainer {
+namespace {
+
+using experiment_file::IntegerRule;
+using experiment_file::NumberRule;
+
+constexpr double kMaxExact = 9007199254740992.0;  // 2^53
+
+// As experiment files read it: 12, and 12.0 where that is exact.
+std::optional<int64_t> WholeNumber(const Json& value) {
+  if (value.is_number_unsigned()) {
+    const uint64_t number = value.get<uint64_t>();
+    if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
+    return static_cast<int64_t>(number);
+  }
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (!value.is_number_float()) return std::nullopt;
+  const double number = value.get<double>();
+  if (std::trunc(number) != number || std::fabs(number) > kMaxExact) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
+}  // namespace
 
 void FieldProblems::Add(const std::string& key, const std::string& message) {
   problems_.push_back(absl::StrCat(key, ": ", message));
@@ -36,10 +60,24 @@ void Fields::Problem(const std::string& key, const std::string& message) const {
 
 const Json& Fields::Raw(const std::string& key) const { return MemberAt(*object_, key); }
 
+bool Fields::Says(const std::string& key) const {
+  return object_->is_object() && object_->contains(key);
+}
+
 bool Fields::Has(const std::string& key) const { return !Raw(key).is_null(); }
 
 Fields Fields::Object(const std::string& key) const {
   return Fields(Raw(key), Path(key), problems_);
+}
+
+std::vector<Fields> Fields::Objects(const std::string& key) const {
+  const Json& list = Raw(key);
+  std::vector<Fields> objects;
+  if (!list.is_null() && !list.is_array()) Problem(key, "expected a list");
+  for (size_t i = 0; list.is_array() && i < list.size(); ++i) {
+    objects.emplace_back(list[i], absl::StrCat(Path(key), "[", i, "]"), problems_);
+  }
+  return objects;
 }
 
 std::string Fields::RequiredText(const std::string& key) const {
@@ -66,55 +104,38 @@ std::string Fields::Word(const std::string& key, const std::string& otherwise,
   return otherwise;
 }
 
-std::optional<int64_t> Fields::ReadInteger(const std::string& key, int64_t low,
-                                           int64_t high) const {
+int64_t Fields::RequiredInteger(const std::string& key, int64_t low) const {
+  if (!Has(key)) Problem(key, "missing; expected a whole number");
+  return Integer(key, low, low);
+}
+
+int64_t Fields::Integer(const std::string& key, int64_t otherwise, int64_t low) const {
+  return Integer(key, otherwise, IntegerRule{low, std::numeric_limits<int64_t>::max()});
+}
+
+int64_t Fields::Integer(const std::string& key, int64_t otherwise, const IntegerRule& rule) const {
   const Json& value = Raw(key);
-  const std::optional<double> number =
-      value.is_number() ? NumberFromJson(value) : std::optional<double>();
-  const bool whole =
-      number.has_value() && *number == std::floor(*number) && std::abs(*number) < 9.0e18;
-  if (!whole) {
+  if (value.is_null()) return otherwise;
+  const std::optional<int64_t> integer = WholeNumber(value);
+  if (!integer) {
     Problem(key, absl::StrCat("expected a whole number, found ", DumpJson(value)));
-    return std::nullopt;
+  } else if (rule.Holds(*integer)) {
+    return *integer;
+  } else if (rule.open() && *integer < rule.low) {
+    Problem(key, absl::StrCat("expected at least ", rule.low, ", found ", *integer));
+  } else {
+    Problem(key, absl::StrCat("expected ", rule.low, " to ", rule.high, ", found ", *integer));
   }
-  const int64_t integer =
-      value.is_number_integer() ? value.get<int64_t>() : static_cast<int64_t>(*number);
-  if (integer < low || integer > high) {
-    Problem(key, high == std::numeric_limits<int64_t>::max()
-                     ? absl::StrCat("expected at least ", low, ", found ", integer)
-                     : absl::StrCat("expected ", low, " to ", high, ", found ", integer));
-    return std::nullopt;
-  }
-  return integer;
+  return otherwise;
 }
 
-int64_t Fields::RequiredInteger(const std::string& key, int64_t low, int64_t high) const {
-  if (!Has(key)) {
-    Problem(key, "missing; expected a whole number");
-    return low;
-  }
-  return ReadInteger(key, low, high).value_or(low);
-}
-
-int64_t Fields::Integer(const std::string& key, int64_t otherwise, int64_t low,
-                        int64_t high) const {
-  if (!Has(key)) return otherwise;
-  return ReadInteger(key, low, high).value_or(otherwise);
-}
-
-double Fields::Number(const std::string& key, double otherwise, double low, double high) const {
-  if (!Has(key)) return otherwise;
+double Fields::Number(const std::string& key, double otherwise, const NumberRule& rule) const {
   const Json& value = Raw(key);
-  if (!value.is_number()) {
-    Problem(key, absl::StrCat("expected a number, found ", DumpJson(value)));
-    return otherwise;
-  }
-  const double number = value.get<double>();
-  if (!std::isfinite(number) || number < low || number > high) {
-    Problem(key, absl::StrCat("expected a number from ", low, " to ", high, ", found ", number));
-    return otherwise;
-  }
-  return number;
+  if (value.is_null()) return otherwise;
+  const double number = value.is_number() ? value.get<double>() : NAN;
+  if (std::isfinite(number) && rule.holds(number)) return number;
+  Problem(key, absl::StrCat("expected ", rule.expected, ", found ", DumpJson(value)));
+  return otherwise;
 }
 
 bool Fields::Boolean(const std::string& key, bool otherwise) const {
@@ -125,21 +146,18 @@ bool Fields::Boolean(const std::string& key, bool otherwise) const {
   return otherwise;
 }
 
-std::vector<std::string> Fields::Texts(const std::string& key,
-                                       const std::vector<std::string>& otherwise) const {
+std::optional<std::vector<std::string>> Fields::Texts(const std::string& key) const {
   const Json& value = Raw(key);
-  if (value.is_null()) return otherwise;
+  if (value.is_null()) return std::nullopt;
   std::vector<std::string> texts;
   bool good = value.is_array();
-  if (good) {
-    for (const Json& one : value) {
-      good = good && one.is_string();
-      if (one.is_string()) texts.push_back(one.get<std::string>());
-    }
+  for (size_t i = 0; good && i < value.size(); ++i) {
+    good = value[i].is_string();
+    if (good) texts.push_back(value[i].get<std::string>());
   }
   if (good) return texts;
   Problem(key, absl::StrCat("expected a list of texts, found ", DumpJson(value)));
-  return otherwise;
+  return std::nullopt;
 }
 
 }  // namespace scm::trainer

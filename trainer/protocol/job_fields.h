@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "common/json.h"
+#include "experiment/keys.h"
 
 namespace scm::trainer {
 
@@ -32,8 +32,10 @@ class Fields {
   // `object` must outlive the reader; null or missing objects read as empty ones.
   Fields(const Json& object, std::string path, FieldProblems* problems);
 
-  bool Has(const std::string& key) const;  // present and not null
+  bool Has(const std::string& key) const;   // present and not null
+  bool Says(const std::string& key) const;  // present, null included
   Fields Object(const std::string& key) const;
+  std::vector<Fields> Objects(const std::string& key) const;  // of a list
   const Json& Raw(const std::string& key) const;
 
   std::string RequiredText(const std::string& key) const;
@@ -41,21 +43,20 @@ class Fields {
   // One of `allowed`.
   std::string Word(const std::string& key, const std::string& otherwise,
                    const std::vector<std::string>& allowed) const;
-  int64_t RequiredInteger(const std::string& key, int64_t low,
-                          int64_t high = std::numeric_limits<int64_t>::max()) const;
-  int64_t Integer(const std::string& key, int64_t otherwise, int64_t low,
-                  int64_t high = std::numeric_limits<int64_t>::max()) const;
-  // A finite number in [low, high].
-  double Number(const std::string& key, double otherwise, double low, double high) const;
+  int64_t RequiredInteger(const std::string& key, int64_t low) const;  // at least `low`
+  int64_t Integer(const std::string& key, int64_t otherwise, int64_t low) const;
+  int64_t Integer(const std::string& key, int64_t otherwise,
+                  const experiment_file::IntegerRule& rule) const;
+  // Finite.
+  double Number(const std::string& key, double otherwise,
+                const experiment_file::NumberRule& rule) const;
   bool Boolean(const std::string& key, bool otherwise) const;
-  std::vector<std::string> Texts(const std::string& key,
-                                 const std::vector<std::string>& otherwise) const;
+  // nullopt if there is none, or no list of texts (a problem).
+  std::optional<std::vector<std::string>> Texts(const std::string& key) const;
   std::string Path(const std::string& key) const;  // "training.warmup_steps"
   void Problem(const std::string& key, const std::string& message) const;
 
  private:
-  std::optional<int64_t> ReadInteger(const std::string& key, int64_t low, int64_t high) const;
-
   const Json* object_;
   std::string path_;
   FieldProblems* problems_;

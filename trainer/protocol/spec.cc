@@ -3,94 +3,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "trainer/protocol/job_fields.h"
+#include "trainer/protocol/job_keys.h"
 
 namespace scm::trainer {
 namespace {
 
-constexpr double kHuge = 1e12;
-constexpr JobKind kKinds[] = {JobKind::kCheck, JobKind::kTrain, JobKind::kEvaluate,
-                              JobKind::kExport, JobKind::kReport};
-
-void ParseData(const Fields& fields, DataSpec* data) {
-  data->corpus = fields.RequiredText("corpus");
-  const Fields split = fields.Object("split");
-  data->split.train = split.Number("train", data->split.train, 0, 1);
-  data->split.validation = split.Number("validation", data->split.validation, 0, 1);
-  data->split.test = split.Number("test", data->split.test, 0, 1);
-  data->split.by = split.Word("by", data->split.by, {"document"});
-  data->split.seed = split.Integer("seed", data->split.seed, 0);
-  data->max_length = fields.Integer("max_length", data->max_length, 8, 1 << 20);
-  data->packing = fields.Boolean("packing", data->packing);
-  data->special_tokens = fields.Word("special_tokens", data->special_tokens, {"text", "parse"});
-  // A coordinator from before the key meant no end token.
-  data->end_token = fields.Boolean("end_token", false);
-}
-
-void ParseLora(const Fields& fields, LoraSpec* lora) {
-  lora->r = fields.Integer("r", lora->r, 1, 4096);
-  lora->alpha = fields.Number("alpha", lora->alpha, 0, kHuge);
-  lora->dropout = fields.Number("dropout", lora->dropout, 0, 0.999);
-  lora->target_modules = fields.Texts("target_modules", lora->target_modules);
-  if (lora->target_modules.empty()) fields.Problem("target_modules", "names no module");
-  lora->quantize_base = fields.Text("quantize_base", lora->quantize_base);
-  if (lora->quantize_base != "none") {
-    fields.Problem("quantize_base", absl::StrCat("\"", lora->quantize_base,
-                                                 "\" is not supported by this trainer; use none"));
-  }
-}
-
-void ParseEarlyStopping(const Fields& training, TrainingSpec* spec) {
-  const Json& value = training.Raw("early_stopping");
-  if (value.is_null() || value == Json("none")) {
-    spec->early_stopping = std::nullopt;
-    return;
-  }
-  const Fields fields = training.Object("early_stopping");
-  EarlyStoppingSpec rule;
-  rule.patience = fields.Integer("patience", rule.patience, 1);
-  rule.min_delta = fields.Number("min_delta", rule.min_delta, 0, kHuge);
-  spec->early_stopping = rule;
-}
-
-void ParseTraining(const Fields& fields, TrainingSpec* training) {
-  training->learning_rate = fields.Number("learning_rate", training->learning_rate, 0, kHuge);
-  training->schedule =
-      fields.Word("schedule", training->schedule, {"linear", "cosine", "constant"});
-  training->batch_size = fields.Integer("batch_size", training->batch_size, 1, 1 << 20);
-  training->gradient_accumulation =
-      fields.Integer("gradient_accumulation", training->gradient_accumulation, 1, 1 << 20);
-  training->warmup_steps = fields.Integer("warmup_steps", training->warmup_steps, 0);
-  training->loss_on = fields.Word("loss_on", training->loss_on, {"answer", "all"});
-  training->weight_decay = fields.Number("weight_decay", training->weight_decay, 0, kHuge);
-  training->max_grad_norm = fields.Number("max_grad_norm", training->max_grad_norm, 0, kHuge);
-  training->precision = fields.Word("precision", training->precision, {"bf16", "fp32"});
-  ParseEarlyStopping(fields, training);
-}
-
-void ParseEvaluation(const Fields& fields, FieldProblems* problems, EvaluationSpec* evaluation) {
-  evaluation->tasks = fields.Texts("tasks", {});
-  const Json& baselines = fields.Raw("baselines");
-  if (!baselines.is_null() && !baselines.is_array()) {
-    fields.Problem("baselines", "expected a list");
-  } else {
-    for (size_t i = 0; i < baselines.size(); ++i) {
-      const Fields one(baselines[i], absl::StrCat(fields.Path("baselines"), "[", i, "]"), problems);
-      evaluation->baselines.push_back(
-          {one.RequiredText("name"), one.Text("model", ""), one.Text("predictions", "")});
-    }
-  }
-  if (fields.Has("primary")) {
-    const Fields primary = fields.Object("primary");
-    evaluation->primary = PrimarySpec{primary.Text("task", ""), primary.Text("baseline", "")};
-  }
-}
-
-void ParseInputs(const Fields& root, FieldProblems* problems, JobSpec* spec) {
-  const Json& inputs = root.Raw("inputs");
-  if (inputs.is_null()) return;
-  if (!inputs.is_array()) return root.Problem("inputs", "expected a list");
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Fields one(inputs[i], absl::StrCat("inputs[", i, "]"), problems);
+void ParseInputs(const Fields& root, JobSpec* spec) {
+  for (const Fields& one : root.Objects("inputs")) {
     spec->inputs.push_back({one.RequiredText("kind"), one.Text("run", ""),
                             one.Integer("seed", 0, 0), one.Integer("step", 0, 0),
                             one.RequiredText("dir")});
@@ -102,13 +21,13 @@ void ParseEvaluate(const Fields& root, JobSpec* spec) {
   const Fields fields = root.Object("evaluate");
   EvaluateJob job;
   job.base = fields.Boolean("base", job.base);
-  job.baselines = fields.Texts("baselines", {});
+  job.baselines = fields.Texts("baselines").value_or(std::vector<std::string>());
   job.latency = fields.Boolean("latency", job.latency);
   spec->evaluate = std::move(job);
 }
 
 void ParseResources(const Fields& fields, JobResources* resources) {
-  resources->cpus = fields.Integer("cpus", 0, 0, 4096);
+  resources->cpus = fields.Integer("cpus", 0, 0);
   const Json& gpus = fields.Raw("gpus");
   if (gpus.is_array()) {
     for (const Json& gpu : gpus) {
@@ -125,7 +44,7 @@ void ParseResources(const Fields& fields, JobResources* resources) {
 }
 
 void ParseSteps(const Fields& root, JobSpec* spec) {
-  const bool trains = spec->kind == JobKind::kTrain || spec->kind == JobKind::kCheck;
+  const bool trains = IsTraining(spec->kind);
   TrainingSpec& training = spec->training;
   if (trains) {
     spec->max_steps = root.RequiredInteger("max_steps", 1);
@@ -150,26 +69,28 @@ void ParseSteps(const Fields& root, JobSpec* spec) {
   }
 }
 
-void ParseParameters(const Fields& parameters, FieldProblems* problems, JobSpec* spec) {
-  spec->model = parameters.Object("model").RequiredText("base");
-  if (spec->kind != JobKind::kExport) ParseData(parameters.Object("data"), &spec->data);
+// The experiment's sections, as far as a task of this kind reads them.
+void ParseParameters(const Fields& parameters, JobSpec* spec) {
+  namespace file = experiment_file;
+  JobKeys keys(parameters);
+  ModelSpec model;
+  keys.Section(file::kModel, model);
+  spec->model = model.base;
+  if (spec->kind != TaskKind::kExport) keys.Section(file::kData, spec->data);
   // Of interest to whoever trains; with another trainer the section may hold anything.
-  const bool trains = spec->kind == JobKind::kTrain || spec->kind == JobKind::kCheck;
-  if (trains) ParseLora(parameters.Object("lora"), &spec->lora);
-  ParseTraining(parameters.Object("training"), &spec->training);
-  ParseEvaluation(parameters.Object("evaluation"), problems, &spec->evaluation);
-  spec->export_.formats = parameters.Object("export").Texts("formats", {"peft", "merged"});
+  if (IsTraining(spec->kind)) keys.Section(file::kLora, spec->lora);
+  keys.Section(file::kTraining, spec->training);
+  std::optional<EvaluationSpec> evaluation;
+  keys.Section(file::kEvaluation, evaluation);
+  spec->evaluation = evaluation.value_or(EvaluationSpec{});
+  keys.Section(file::kExport, spec->export_);
   spec->recorded =
       corpus::InputRecordsFromJson(parameters.Raw("digests"), spec->model, spec->data.corpus);
   const Json& command = MemberAt(parameters.Raw("trainer"), "command");
   // Another trainer's parameters mean something else.
   if (!command.is_null() && command != Json::array({"scm-trainer"})) return;
-  const Fields own = parameters.Object("trainer").Object("parameters");
-  TrainerParameters& trainer = spec->trainer;
-  trainer.max_validation_items =
-      own.Integer("max_validation_items", trainer.max_validation_items, 1);
-  trainer.score_tokens = own.Integer("score_tokens", trainer.score_tokens, 1);
-  trainer.train_tasks = own.Texts("train_tasks", {});
+  JobKeys trainer(parameters.Object("trainer"));
+  trainer.Section(file::kTrainerParameters, spec->trainer);
 }
 
 void ParseIdentity(const Fields& root, JobSpec* spec) {
@@ -181,11 +102,10 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
   spec->experiment_name = root.Object("experiment").Text("name", "");
   const Fields task = root.Object("task");
   spec->task_id = task.Text("id", "");
-  const std::string kind = task.Word("kind", task.RequiredText("kind"),
-                                     {"check", "train", "evaluate", "export", "report"});
-  for (JobKind candidate : kKinds) {
-    if (kind == JobKindName(candidate)) spec->kind = candidate;
-  }
+  std::vector<std::string> kinds;
+  for (const TaskKind kind : kAllTaskKinds) kinds.push_back(TaskKindName(kind));
+  const std::string kind = task.Word("kind", task.RequiredText("kind"), kinds);
+  spec->kind = TaskKindFromName(kind).value_or(spec->kind);
   if (root.Has("run")) {
     const Fields run = root.Object("run");
     spec->run_id = run.Text("id", "");
@@ -196,22 +116,6 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
 
 }  // namespace
 
-const char* JobKindName(JobKind kind) {
-  switch (kind) {
-    case JobKind::kCheck:
-      return "check";
-    case JobKind::kTrain:
-      return "train";
-    case JobKind::kEvaluate:
-      return "evaluate";
-    case JobKind::kExport:
-      return "export";
-    case JobKind::kReport:
-      return "report";
-  }
-  return "";
-}
-
 absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& what) {
   SCM_ASSIGN_OR_RETURN(const Json document, ParseJson(text, what));
   FieldProblems problems;
@@ -219,9 +123,9 @@ absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& 
   JobSpec spec;
   ParseIdentity(root, &spec);
   if (!root.Has("parameters")) root.Problem("parameters", "missing; expected an object");
-  ParseParameters(root.Object("parameters"), &problems, &spec);
+  ParseParameters(root.Object("parameters"), &spec);
   ParseSteps(root, &spec);
-  ParseInputs(root, &problems, &spec);
+  ParseInputs(root, &spec);
   ParseEvaluate(root, &spec);
   spec.work_dir = root.RequiredText("work_dir");
   ParseResources(root.Object("resources"), &spec.resources);

@@ -10,14 +10,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/json.h"
+#include "common/task_kind.h"
 #include "corpus/input_check.h"
 #include "experiment/spec.h"
 
 namespace scm::trainer {
-
-enum class JobKind { kCheck, kTrain, kEvaluate, kExport, kReport };
-// "check", "train", …
-const char* JobKindName(JobKind kind);
 
 // Something an earlier task made: a checkpoint, an evaluation …
 struct JobInput {
@@ -49,7 +46,7 @@ struct JobResources {
 struct JobSpec {
   std::string experiment_id, experiment_name;
   std::string task_id;
-  JobKind kind = JobKind::kTrain;
+  TaskKind kind = TaskKind::kTrain;
   std::string run_id;  // "" = the task belongs to no run
   uint64_t seed = 1;   // the run's
   int64_t attempt = 1;

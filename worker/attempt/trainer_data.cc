@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "common/task_kind.h"
 #include "common/trainer_command.h"
 #include "corpus/input_check.h"
 #include "corpus/loader.h"
@@ -18,9 +19,9 @@ namespace {
 
 // Whether the task is carried out by another program than the built-in ones.
 bool IsOnesOwn(const Json& spec) {
-  const std::string kind = StringAt(MemberAt(spec, "task"), "kind");
+  const auto kind = TaskKindFromName(StringAt(MemberAt(spec, "task"), "kind"));
   const Json& command = MemberAt(MemberAt(MemberAt(spec, "parameters"), "trainer"), "command");
-  return (kind == "train" || kind == "check") && command.is_array() && !command.empty() &&
+  return kind && IsTraining(*kind) && command.is_array() && !command.empty() &&
          command[0].is_string() && !IsBuiltInProgram(command[0].get<std::string>());
 }
 

@@ -104,6 +104,17 @@ TEST_F(Files, AdapterComesBackAsItWasWritten) {
   EXPECT_EQ(file->config.only.size(), 4u);
 }
 
+// Whatever an experiment may train by, its adapter is read again.
+TEST_F(Files, AdaptersOfExtremeExperimentsAreRead) {
+  const std::pair<const char*, double> extremes[] = {
+      {"lora_dropout", 0.9995}, {"lora_alpha", 1e13}, {"lora_alpha", 5e-324}};
+  for (const auto& [key, value] : extremes) {
+    ChangeConfig(key, value);
+    const auto file = OpenAdapter(root() + "/adapter", model_->config());
+    EXPECT_TRUE(file.ok()) << key << " " << value << ": " << file.status();
+  }
+}
+
 TEST_F(Files, RefusesAdaptersItWouldMisread) {
   const std::pair<const char*, Json> changes[] = {{"use_dora", true},
                                                   {"use_rslora", true},

@@ -43,7 +43,7 @@ constexpr char kSpec[] = R"({
 TEST(ParseJobSpec, ReadsEveryKey) {
   const auto spec = ParseJobSpec(kSpec, "spec.json");
   ASSERT_TRUE(spec.ok()) << spec.status();
-  EXPECT_EQ(spec->kind, JobKind::kTrain);
+  EXPECT_EQ(spec->kind, TaskKind::kTrain);
   EXPECT_EQ(spec->seed, 12u);
   EXPECT_EQ(spec->model, "/m");
   EXPECT_EQ(spec->data.corpus, "/c");
@@ -73,6 +73,17 @@ TEST(ParseJobSpec, ReadsHowTextsBecomeTokens) {
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ(spec->data.special_tokens, "parse");
   EXPECT_TRUE(spec->data.end_token);
+}
+
+// What submission takes outside the sections: seeds to the last, and as many CPUs.
+TEST(ParseJobSpec, TakesEverySeedAndEveryNumberOfCpus) {
+  std::string text = kSpec;
+  text.replace(text.find("\"seed\": 12}"), 11, "\"seed\": 9223372036854775807}");
+  text.replace(text.find("\"cpus\": 2"), 9, "\"cpus\": 65536");
+  const auto spec = ParseJobSpec(text, "spec.json");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->seed, 9223372036854775807u);
+  EXPECT_EQ(spec->resources.cpus, 65536);
 }
 
 struct BadCase {

@@ -1,19 +1,15 @@
-// The sections that say which runs there are and which are stopped: sweep, replicate, abort.
+#include "experiment/read_space.h"
+
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "experiment/parameters.h"
-#include "experiment/read.h"
 #include "experiment/scalar.h"
+#include "experiment/words.h"
 
 namespace scm::experiment_file {
 namespace {
-
-constexpr int64_t kMostTrials = 10000;
-constexpr size_t kMostSeeds = 1000;
-constexpr size_t kLongestMetricName = 64;  // longer ones are not kept by the coordinator
 
 const Words& Distributions() {
   static const auto* const words =
@@ -125,114 +121,18 @@ std::optional<ParameterSpace> ReadDimension(const Dimension& dimension, const No
   return ReadRange(dimension, *type, entry.key, *entry.value);
 }
 
-void ReadSpace(Section& sweep, const TrainerSpec& trainer, SweepSpec& spec) {
-  Section section = sweep.Sub("space");
-  if (!section.present()) {
-    if (!sweep.findings().Failed("sweep.space")) {
-      sweep.Missing("space",
-                    "Say what to vary, as in space: {training.learning_rate: "
-                    "{log_uniform: [5.0e-5, 1.0e-3]}}");
-    }
-    return;
-  }
-  if (section.node()->entries.empty()) {
-    sweep.findings().ErrorAt("sweep.space", "is empty: there is nothing to search");
-  }
-  for (const Entry& entry : section.node()->entries) {
-    const Dimension dimension{trainer, sweep.findings(), entry.key, section.PathOf(entry.key),
-                              entry.place};
-    std::optional<ParameterSpace> space = ReadDimension(dimension, *entry.value);
-    if (space) spec.space.emplace_back(entry.key, *std::move(space));
-  }
-}
-
-void ReadMetric(Section& section, const TrainerSpec& trainer, SweepSpec& sweep) {
-  if (trainer.built_in()) {
-    section.Read("metric", sweep.metric, Words{{"validation_loss", "validation_accuracy"}});
-  } else {
-    section.Read("metric", sweep.metric);
-    if (sweep.metric.size() > kLongestMetricName) {
-      section.findings().ErrorAt("sweep.metric",
-                                 absl::StrCat("a metric's name has at most ", kLongestMetricName,
-                                              " characters, this one has ", sweep.metric.size()));
-    }
-  }
-  const std::string better = sweep.metric == "validation_accuracy" ? "max" : "min";
-  sweep.mode = better;
-  const bool given = section.Read("mode", sweep.mode, Words{{"min", "max"}});
-  const bool known = sweep.metric == "validation_loss" || sweep.metric == "validation_accuracy";
-  if (!given && !known && !section.findings().Failed("sweep.mode")) {
-    section.findings().WarningAt(
-        "sweep.metric", absl::StrCat("the trial with the lowest ", sweep.metric,
-                                     " wins; write mode: min to say so, or mode: max if higher is "
-                                     "better"));
-  }
-  if (known && sweep.mode != better) {
-    section.findings().ErrorAt(
-        "sweep.mode", absl::StrCat(sweep.mode, " would pick the worst trial: ", sweep.metric,
-                                   " needs mode ", better));
-  }
-}
-
 }  // namespace
 
-void ReadSweep(Section& top, const TrainerSpec& trainer, ExperimentSpec& spec) {
-  Presence presence;
-  Section section = top.Sub("sweep", presence);
-  if (presence != Presence::kGiven) return;
-  SweepSpec sweep;
-  section.Read("search", sweep.search,
-               Words{{"asha", "random", "grid"}, {"hyperband", "tpe", "bohb", "pbt", "bayesian"}});
-  ReadMetric(section, trainer, sweep);
-  section.Read("max_trials", sweep.max_trials, {1, kMostTrials});
-  section.Read("rungs", sweep.rungs, kCount);
-  section.Read("eta", sweep.eta, {2, 1000});
-  section.Read("seed", sweep.seed, kSeed);
-  ReadSpace(section, trainer, sweep);
-  section.Finish();
-  spec.sweep = std::move(sweep);
-}
-
-void ReadReplicate(Section& top, ReplicateSpec& replicate) {
-  Presence presence;
-  Section section = top.Sub("replicate", presence);
-  if (presence != Presence::kGiven) return;
-  section.Read("seeds", replicate.seeds, kSeed);
-  if (replicate.seeds.size() > kMostSeeds) {
-    section.findings().ErrorAt(
-        "replicate.seeds", absl::StrCat(replicate.seeds.size(), " seeds; at most ", kMostSeeds));
+void ReadSpace(const SectionReader& section, const TrainerSpec& trainer, SearchSpace& space) {
+  if (section.node()->entries.empty()) {
+    section.findings().ErrorAt(section.path(), "is empty: there is nothing to search");
   }
-  section.Finish();
-}
-
-void ReadAbort(Section& top, AbortSpec& abort) {
-  Section section = top.Sub("abort");
-  Presence presence;
-  Section no_convergence = section.Sub("no_convergence", presence);
-  if (presence == Presence::kNone) abort.no_convergence.reset();
-  if (presence == Presence::kGiven) {
-    no_convergence.Read("after_step", abort.no_convergence->after_step, kCount);
-    no_convergence.Read("min_loss_reduction", abort.no_convergence->min_loss_reduction,
-                        kOpenFraction);
-    no_convergence.Finish();
+  for (const Entry& entry : section.node()->entries) {
+    const Dimension dimension{trainer, section.findings(), entry.key, section.PathOf(entry.key),
+                              entry.place};
+    std::optional<ParameterSpace> range = ReadDimension(dimension, *entry.value);
+    if (range) space.emplace_back(entry.key, *std::move(range));
   }
-  Section below_random = section.Sub("below_random", presence);
-  if (presence == Presence::kNone) abort.below_random.reset();
-  if (presence == Presence::kGiven) {
-    below_random.Read("after_step", abort.below_random->after_step, kCount);
-    below_random.Read("false_abort", abort.below_random->false_abort, kOpenFraction);
-    below_random.Finish();
-  }
-  const Node* non_finite = section.Child("non_finite", presence);
-  if (presence == Presence::kNone) abort.non_finite = false;
-  if (non_finite != nullptr) section.Read("non_finite", abort.non_finite);
-  Section stalled = section.Sub("stalled", presence);
-  if (presence == Presence::kNone) abort.stalled.reset();
-  if (presence == Presence::kGiven) {
-    stalled.Read("minutes", abort.stalled->minutes, kPositive);
-    stalled.Finish();
-  }
-  section.Finish();
 }
 
 }  // namespace scm::experiment_file
