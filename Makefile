@@ -8,7 +8,7 @@ CTEST := ctest --test-dir $(BUILD) --output-on-failure
 SANITIZED := common_test experiment_test statistics_test corpus_test model_test report_test core_test \
   core_search_test policy_test state_test store_test checkpoint_test controller_test
 
-.PHONY: help setup build check quickstart test test-sanitizers test-container test-parity test-chaos \
+.PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
   bench lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,18 +55,18 @@ bench: build  ## training speed beside peft
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) train-bench
 	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
 
-check: build  ## layers, formatting, every documented option, clang-tidy on what the last commit changed
-	@scripts/setup.sh lint
+check:  ## layers, formatting, that every documented option configures
+	@scripts/setup.sh packages torch lint
 	@python3 scripts/check_layers.py
+	@python3 scripts/count_arrows.py > /dev/null
 	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 	@scripts/check_options.sh
+
+tidy: build  ## clang-tidy on what the last commit changed (or since SCM_BASE)
+	@scripts/setup.sh lint
 	@scripts/tidy.sh $(BUILD) $${SCM_BASE:-HEAD~1}
 
-lint: build  ## the same, and clang-tidy on every file
-	@scripts/setup.sh lint
-	@python3 scripts/check_layers.py
-	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
-	@scripts/check_options.sh
+lint: build check  ## the same, and clang-tidy on every file
 	@scripts/tidy.sh $(BUILD)
 
 clean:  ## remove the build folder
