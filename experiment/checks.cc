@@ -318,9 +318,10 @@ void CheckBudget(const ExperimentSpec& spec, Findings& findings) {
 
 void CheckResources(const ExperimentSpec& spec, Findings& findings) {
   if (spec.resources.ranks > 1 && spec.trainer.built_in()) {
-    findings.ErrorAt("resources.ranks",
-                     "the built-in trainer trains in one process: leave it out, or name a trainer of "
-                     "your own (trainer.command) whose ranks meet at SCM_SPEC's resources.rendezvous");
+    findings.ErrorAt(
+        "resources.ranks",
+        "the built-in trainer trains in one process: leave it out, or name a trainer of "
+        "your own (trainer.command) whose ranks meet at SCM_SPEC's resources.rendezvous");
   }
   if (spec.resources.gpus > 1 && spec.trainer.built_in()) {
     findings.WarningAt("resources.gpus", absl::StrCat("the built-in trainer uses one GPU; ",
