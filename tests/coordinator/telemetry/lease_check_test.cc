@@ -29,7 +29,7 @@ class LeaseCheckTest : public testing::Test {
       state_.cluster().workers.Insert(worker.id, worker);
       Task& task = state_.MutableTask(run);
       task.attempts = 3;
-      task.attempt = Lease{LeaseId::FromNumber(i), worker.id, 7, {}, Noon()};
+      task.attempt = Attempt{7, Noon(), {}, {{LeaseId::FromNumber(i), worker.id}}};
     }
     snapshot_ = state_.Published();
     for (int i = 0; i < 2; ++i) links_.Send(links_.Add(&streams_[i]), Registered(i + 1));
