@@ -166,10 +166,10 @@ class Cluster : public PerTable<Table> {
                 std::string kind, std::string text, Json body = Json::object());
   void AddRequest(const std::string& request, const std::string& experiment);
 
-  // The one reducer (reduce.cc): records come in through Add and change through Apply, and in no
-  // other way. What an event does is said by the core's Apply for it; the ids must exist, but for
-  // an experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and nothing changed, where
-  // the state does not allow the event.
+  // The reducer (reduce.cc): records come in through Add and change through Apply; the stages alone
+  // still write to their records. What an event does is said by the core's Apply for it; the ids
+  // must exist, but for an experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and
+  // nothing changed, where the state does not allow the event.
   template <typename Record>
   void Add(Record record) {
     static_assert(!std::is_same_v<Record, Task> && !std::is_same_v<Record, Trial>, "see below");

@@ -1,4 +1,4 @@
-// Cluster's reducer: the only place in which records change.
+// Cluster's reducer: events applied to records.
 #include <utility>
 
 #include "common/status_macros.h"
