@@ -29,32 +29,24 @@ WorkerSession::WorkerSession(ServiceDependencies dependencies, const absl::Statu
 }
 
 void WorkerSession::FinishOnce(const grpc::Status& status) {
-  {
-    std::lock_guard lock(mutex_);
-    if (finished_) return;
-    finished_ = true;
-  }
-  Finish(status);
+  std::lock_guard lock(mutex_);
+  FinishLocked(status);
+}
+
+void WorkerSession::FinishLocked(const grpc::Status& status) {
+  if (!std::exchange(finished_, true)) Finish(status);
 }
 
 void WorkerSession::Push(v1::CoordinatorMessage message) {
-  bool first = false, overflow = false, resume = false;
-  {
-    std::lock_guard lock(mutex_);
-    if (finished_) return;
-    if (message.has_registered()) {
-      resume = worker_.empty();
-      worker_ = WorkerId(message.registered().worker_id());
-    }
-    overflow = outgoing_.size() >= kMaxOutgoing;
-    if (!overflow) {
-      outgoing_.push_back(std::move(message));
-      first = outgoing_.size() == 1;
-    }
+  std::lock_guard lock(mutex_);
+  if (finished_) return;
+  if (outgoing_.size() >= kMaxOutgoing) {
+    return FinishLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the worker reads too slowly"});
   }
-  if (overflow)
-    return FinishOnce({grpc::StatusCode::RESOURCE_EXHAUSTED, "the worker reads too slowly"});
-  if (first) StartWrite(&outgoing_.front());
+  const bool resume = message.has_registered() && worker_.empty();
+  if (message.has_registered()) worker_ = WorkerId(message.registered().worker_id());
+  outgoing_.push_back(std::move(message));
+  if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
   if (resume) StartRead(&incoming_);
 }
 
@@ -63,13 +55,9 @@ void WorkerSession::Refuse(const std::string& reason) {
 }
 
 void WorkerSession::OnWriteDone(bool ok) {
-  bool more = false;
-  {
-    std::lock_guard lock(mutex_);
-    outgoing_.pop_front();
-    more = ok && !outgoing_.empty() && !finished_;
-  }
-  if (more) StartWrite(&outgoing_.front());
+  std::lock_guard lock(mutex_);
+  outgoing_.pop_front();
+  if (ok && !outgoing_.empty() && !finished_) StartWrite(&outgoing_.front());
 }
 
 void WorkerSession::OnReadDone(bool ok) {

@@ -33,10 +33,13 @@ class WorkerSession final
   // Whether this would be one more worker than are kept.
   bool TooManyWorkers(const std::string& instance) const;
   void FinishOnce(const grpc::Status& status);
+  void FinishLocked(const grpc::Status& status);  // mutex_ is held
 
   ServiceDependencies deps_;
   int64_t link_ = 0;
   v1::WorkerMessage incoming_;
+  // Held while an operation is started, too: one that started after Finish from a thread that is
+  // not in a reaction would let gRPC call OnDone twice. gRPC runs no reaction inside such a call.
   std::mutex mutex_;
   WorkerId worker_;
   bool asked_ = false;  // one registration a stream: it is one worker's for as long as it lasts

@@ -5,6 +5,9 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/files.h"
 #include "coordinator/checkpoint/local_store.h"
@@ -196,6 +199,25 @@ TEST_F(SessionBindingTest, AnInstanceIsNotTakenOverByWhoKnowsItsName) {
   owner.Await([](const auto& m) { return m.has_grant(); });
   Caller again(stub_.get(), "one", "key of one");
   EXPECT_EQ(again.AwaitRegistered().worker_id(), id);
+}
+
+// A stream that its worker leaves while the coordinator answers on it is taken down once.
+TEST_F(SessionBindingTest, StreamsThatAreLeftWhileTheyAreAnsweredEndOnce) {
+  constexpr int kThreads = 8, kStreams = 400;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([this, i] {
+      for (int k = 0; k < kStreams; ++k) {
+        const std::string name = absl::StrCat("w", i, "-", k % 4);
+        Caller caller(stub_.get(), name, "key of " + name);
+        if (k / 4 % 2 == 0) caller.AwaitRegistered();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Caller after(stub_.get(), "after", "key of after");
+  after.AwaitRegistered();
+  EXPECT_EQ(Settled()->workers->size(), kThreads * 4 + 1u);
 }
 
 TEST_F(SessionBindingTest, AStreamRegistersOnce) {
