@@ -14,16 +14,23 @@ namespace {
 
 using statistics::SeedOutcome;
 
-// The replicates that count: the fallback model's where the fallback ran.
+// The replicates that count: those of the candidate model that was tried last.
 using ReplicateRuns = std::vector<const Json*>;  // into the data, whose points are many
 
+// Of the candidate model that a run was trained on; older data tells the fallback only.
+int64_t ModelIndexOf(const Json& run) {
+  return IntegerAt(run, "model_index", BoolAt(run, "fallback", false) ? 1 : 0);
+}
+
 ReplicateRuns Replicates(const Json& data) {
-  ReplicateRuns runs, fallback;
+  ReplicateRuns runs;
   for (const Json& run : MemberAt(data, "runs")) {
-    if (StringAt(run, "stage") != "replicate") continue;
-    (BoolAt(run, "fallback", false) ? fallback : runs).push_back(&run);
+    if (StringAt(run, "stage") == "replicate") runs.push_back(&run);
   }
-  return fallback.empty() ? runs : fallback;
+  int64_t last = 0;
+  for (const Json* run : runs) last = std::max(last, ModelIndexOf(*run));
+  std::erase_if(runs, [&](const Json* run) { return ModelIndexOf(*run) != last; });
+  return runs;
 }
 
 // A run that a rule aborted counts as aborted whatever it left behind; only a run that came to its

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "coordinator/controller/stage_driver.h"
+#include "coordinator/controller/best_step.h"
 #include "coordinator/controller/store_gap.h"
 
 namespace scm::controller {

@@ -66,7 +66,7 @@ struct Controller::Impl {
       : context(std::move(options), dependencies),
         sessions(&context),
         stages(&context),
-        policies(&context, &stages),
+        policies(&context),
         reports(&context),
         dispatcher(&context) {}
 

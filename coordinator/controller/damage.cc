@@ -1,7 +1,7 @@
 #include "coordinator/controller/damage.h"
 
 #include "absl/strings/str_cat.h"
-#include "coordinator/controller/stage_driver.h"
+#include "coordinator/controller/best_step.h"
 
 namespace scm::controller {
 

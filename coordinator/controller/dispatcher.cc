@@ -6,23 +6,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/trainer_command.h"
-#include "coordinator/controller/stage_driver.h"
-#include "coordinator/controller/write_report_data.h"
+#include "coordinator/controller/best_step.h"
+#include "coordinator/controller/stages/registry.h"
 #include "coordinator/state/accrual.h"
-#include "coordinator/state/run_metrics.h"
 #include "coordinator/state/snapshot_index.h"
 
 namespace scm::controller {
 namespace {
 
-constexpr absl::Duration kLookPeriod = absl::Seconds(1);
+constexpr absl::Duration kDecisionPeriod = absl::Seconds(1);
 
-SpecInput BestCheckpointInput(const Run& run) {
-  return {"checkpoint", run.id.str(), run.seed, *run.best_step,
-          absl::StrCat(run.id.str(), "/", *run.best_step)};
-}
-
-// Workers that a kind of task must not be given to, and why.
+// Workers that the tasks of a stage must not be given to, and why.
 struct Excluded {
   std::set<WorkerId> workers;
   std::string reason;
@@ -54,9 +48,9 @@ Excluded Refusing(const state::Cluster& cluster, const std::vector<std::string>&
   return excluded;
 }
 
-Excluded ExcludedFor(const state::Cluster& cluster, const ExperimentSpec& spec, TaskKind kind) {
-  Excluded excluded = Refusing(cluster, CommandOf(spec, kind));
-  const Excluded unpriced = Unpriced(cluster, spec, state::GpusOf(spec, kind));
+Excluded ExcludedFor(const state::Cluster& cluster, const ExperimentSpec& spec, StageKind stage) {
+  Excluded excluded = Refusing(cluster, core::NeedsOf(stage).command(spec));
+  const Excluded unpriced = Unpriced(cluster, spec, core::GpusOf(spec, stage));
   excluded.workers.insert(unpriced.workers.begin(), unpriced.workers.end());
   const char* between = excluded.reason.empty() || unpriced.reason.empty() ? "" : "; elsewhere ";
   absl::StrAppend(&excluded.reason, between, unpriced.reason);
@@ -68,7 +62,7 @@ Excluded ExcludedFor(const state::Cluster& cluster, const ExperimentSpec& spec, 
 core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   core::SchedulerSnapshot snapshot;
   std::map<WorkerId, std::pair<int64_t, std::set<int>>> used;
-  std::map<std::pair<ExperimentId, TaskKind>, Excluded> excluded;
+  std::map<std::pair<ExperimentId, StageKind>, Excluded> excluded;
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     const Experiment& experiment = context_.ExperimentOf(task);
@@ -84,13 +78,13 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
         experiment.stopping) {
       continue;
     }
-    const auto [never, is_new] = excluded.try_emplace({task.experiment, task.kind});
-    if (is_new) never->second = ExcludedFor(context_.cluster, *experiment.spec, task.kind);
+    const auto [never, is_new] = excluded.try_emplace({task.experiment, task.stage});
+    if (is_new) never->second = ExcludedFor(context_.cluster, *experiment.spec, task.stage);
     snapshot.waiting.push_back({id,
                                 wants.priority,
                                 task.order,
-                                {state::GpusOf(*experiment.spec, task.kind), wants.cpus},
-                                state::RanksOf(*experiment.spec, task.kind),
+                                {core::GpusOf(*experiment.spec, task.stage), wants.cpus},
+                                core::RanksOf(*experiment.spec, task.stage),
                                 task.not_before,
                                 task.avoid,
                                 never->second.workers,
@@ -109,49 +103,20 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
 }
 
 std::vector<core::Grant> Dispatcher::Decide() {
-  if (!context_.placement_changed && context_.now < next_look_) return {};
+  if (!context_.placement_changed && context_.now < next_decision_) return {};
   context_.placement_changed = false;
-  next_look_ = context_.now + kLookPeriod;
+  next_decision_ = context_.now + kDecisionPeriod;
   context_.waiting_reasons = std::make_shared<state::WaitingReasons>();
   if (context_.shutting_down) return {};
   const core::SchedulerSnapshot snapshot = TakeSnapshot();
   if (snapshot.waiting.empty()) return {};
   core::ScheduleDecision decision = context_.dependencies.scheduler->Decide(snapshot, context_.now);
   for (const core::WaitingTask& task : snapshot.waiting) {
-    if (task.not_before > context_.now) next_look_ = std::min(next_look_, task.not_before);
+    if (task.not_before > context_.now) next_decision_ = std::min(next_decision_, task.not_before);
   }
   context_.waiting_reasons =
       std::make_shared<state::WaitingReasons>(std::move(decision.waiting_reasons));
   return std::move(decision.grants);
-}
-
-absl::StatusOr<std::vector<SpecInput>> Dispatcher::InputsFor(const Task& task) {
-  std::vector<SpecInput> inputs;
-  if (IsTraining(task.kind)) return inputs;
-  if (task.kind == TaskKind::kReport) {
-    for (const Task* evaluated : context_.cluster.TasksOf(task.experiment)) {
-      const std::string id = absl::StrCat(evaluated->id.str(), "/evaluation");
-      if (context_.cluster.artifacts.Find(id)) inputs.push_back({"evaluation", "", 0, 0, id});
-    }
-    SCM_ASSIGN_OR_RETURN(const std::string data, WriteReportData(context_, task));
-    inputs.push_back({"report_data", "", 0, 0, data});
-    return inputs;
-  }
-  std::vector<const Run*> runs =
-      state::ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
-  if (task.kind == TaskKind::kExport && runs.size() > 1) {
-    runs = {state::BestRunOf(*context_.ExperimentOf(task).spec, runs)};
-  }
-  for (const Run* run : runs) {
-    if (!task.part || task.part->run == run->id) inputs.push_back(BestCheckpointInput(*run));
-  }
-  const bool needs_one = task.kind == TaskKind::kExport || (task.part && !task.part->run.empty());
-  if (inputs.empty() && needs_one) {
-    return absl::DataLossError(absl::StrCat(
-        "no checkpoint of ", task.part ? task.part->run.str() : "any seed",
-        " is left intact: `scmctl checkpoints ls ", task.experiment.str(), "` says what happened"));
-  }
-  return inputs;
 }
 
 absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
@@ -170,9 +135,10 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
   } else {
     const auto replicates =
         state::ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
-    parts.fallback = !replicates.empty() && replicates.front()->fallback;
+    if (!replicates.empty()) parts.model_index = replicates.front()->model_index;
   }
-  SCM_ASSIGN_OR_RETURN(parts.inputs, InputsFor(task));
+  StageActions actions(&context_, task.experiment);
+  SCM_ASSIGN_OR_RETURN(parts.inputs, StageOf(task.stage).InputsOf(actions, task));
   return BuildSpec(parts);
 }
 
@@ -215,6 +181,8 @@ void Dispatcher::Grant(const core::Grant& grant) {
   const Task& granted = *context_.cluster.tasks.Find(id);
   const Json& resume = MemberAt(*spec, "resume_from");
   if (!granted.run.empty()) RewindRun(granted, granted.attempts, IntegerAt(resume, "step", 0));
+  const std::vector<std::string> command =
+      StageOf(granted.stage).needs().command(*context_.ExperimentOf(granted).spec);
   Json& resources = (*spec)["resources"];
   resources["world_size"] = grant.ranks.size();
   if (grant.ranks.size() > 1) resources["rendezvous"] = RendezvousOf(attempt);
@@ -223,8 +191,7 @@ void Dispatcher::Grant(const core::Grant& grant) {
     resources["gpus"] = grant.ranks[rank].gpus;
     context_.Send(grant.ranks[rank].worker,
                   GrantOutput{context_.RefOf(granted, static_cast<int64_t>(rank)), DumpJson(*spec),
-                              CommandOf(*context_.ExperimentOf(granted).spec, granted.kind),
-                              grant.ranks[rank].gpus});
+                              command, grant.ranks[rank].gpus});
   }
 }
 

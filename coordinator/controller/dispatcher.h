@@ -24,13 +24,12 @@ class Dispatcher {
  private:
   core::SchedulerSnapshot TakeSnapshot() const;
   absl::StatusOr<Json> SpecFor(const Task& task, int64_t attempt, const core::Placement& placement);
-  absl::StatusOr<std::vector<SpecInput>> InputsFor(const Task& task);
   // Where the ranks meet: on the host of the first.
   Json RendezvousOf(const Attempt& attempt) const;
   void RewindRun(const Task& task, int64_t attempt, int64_t resume_step);
 
   ControllerContext& context_;
-  absl::Time next_look_ = absl::InfinitePast();
+  absl::Time next_decision_ = absl::InfinitePast();
 };
 
 }  // namespace scm::controller

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
+#include "coordinator/controller/experiment_control.h"
 #include "coordinator/core/policy/budget.h"
 #include "coordinator/core/policy/non_finite.h"
 #include "coordinator/core/policy/slip.h"
@@ -31,6 +32,10 @@ policy::Validation PointOf(const ValidationRecord& record) {
   policy::Validation point{record.step, *record.loss, record.accuracy, std::nullopt};
   if (record.items || record.chance) point.counts = CountsOf(record);
   return point;
+}
+
+StopRequested StopOf(const policy::Verdict& abort) {
+  return {StopReason::kAbort, abort.rule, abort.reason, abort.censored};
 }
 
 }  // namespace
@@ -120,10 +125,10 @@ void PolicyRunner::Judge(const RunId& id) {
   if (IsTerminal(task.state)) watched_.erase(id);
   if (IsTerminal(task.state) || task.state == State::kStopping) return;
   const policy::RunHistory facts = FactsOf(run);
-  std::vector<policy::Verdict> looks;
+  std::vector<policy::Verdict> verdicts;
   const std::optional<policy::Verdict> abort =
-      policy::FirstAbort(WatchesOf(run, facts), facts, context_.now, &looks);
-  for (const policy::Verdict& verdict : looks) {
+      policy::FirstAbort(WatchesOf(run, facts), facts, context_.now, &verdicts);
+  for (const policy::Verdict& verdict : verdicts) {
     Warn(id, verdict);
     if (verdict.kind != policy::VerdictKind::kUndecided || verdict.reason.empty()) continue;
     const std::string& topic = verdict.topic.empty() ? verdict.reason : verdict.topic;
@@ -187,8 +192,7 @@ void PolicyRunner::AbortRun(const RunId& id, const policy::Verdict& verdict) {
   context_.Event(run.experiment, id.str(), "run_abort",
                  absl::StrCat(verdict.rule, ": ", verdict.reason),
                  {{"rule", verdict.rule}, {"certificate", certificate.str()}});
-  context_.Transition(run.task, StopRequested{StopReason::kAbort, verdict.rule, verdict.reason})
-      .IgnoreError();
+  context_.Transition(run.task, StopOf(verdict)).IgnoreError();
 }
 
 void PolicyRunner::CertifyDiverged(const RunId& id, const std::string& message, double rate) {
@@ -214,7 +218,7 @@ void PolicyRunner::VoidAborts(const RunId& id) {
 
 void PolicyRunner::AbortExperiment(const ExperimentId& id, const policy::Verdict& verdict) {
   Certify(*verdict.evidence, id, nullptr, 0);
-  stages_.StopExperiment(id, StopReason::kAbort, verdict.rule, verdict.reason);
+  StopExperiment(context_, id, StopOf(verdict));
 }
 
 void PolicyRunner::JudgeAll() {
@@ -222,7 +226,7 @@ void PolicyRunner::JudgeAll() {
     return IsTerminal(
         context_.cluster.tasks.Find(context_.cluster.runs.Find(entry.first)->task)->state);
   });
-  const std::set<TaskId> open = context_.cluster.open_tasks();  // looks may end some of them
+  const std::set<TaskId> open = context_.cluster.open_tasks();  // the rules may end some of them
   std::set<ExperimentId> experiments;
   for (const TaskId& id : open) {
     const Task& task = *context_.cluster.tasks.Find(id);
@@ -256,8 +260,7 @@ void PolicyRunner::JudgeTask(const TaskId& id) {
   const ExperimentId experiment = task.experiment;
   Certify(*verdict.evidence, experiment, nullptr, 0);
   context_.Apply(experiment, AbortNoted{verdict.rule}).IgnoreError();
-  context_.Transition(id, StopRequested{StopReason::kAbort, verdict.rule, verdict.reason})
-      .IgnoreError();
+  context_.Transition(id, StopOf(verdict)).IgnoreError();
 }
 
 void PolicyRunner::JudgeBudgetAndSlip(const ExperimentId& id) {

@@ -10,15 +10,13 @@
 #include <vector>
 
 #include "coordinator/controller/context.h"
-#include "coordinator/controller/stage_driver.h"
 #include "coordinator/core/policy/abort_policy.h"
 
 namespace scm::controller {
 
 class PolicyRunner {
  public:
-  PolicyRunner(ControllerContext* context, StageDriver* stages)
-      : context_(*context), stages_(*stages) {}
+  explicit PolicyRunner(ControllerContext* context) : context_(*context) {}
 
   // The rules over one run, after a validation or as time passes. Stops the run on an abort.
   void Judge(const RunId& id);
@@ -64,7 +62,6 @@ class PolicyRunner {
   void JudgeBudgetAndSlip(const ExperimentId& id);
 
   ControllerContext& context_;
-  StageDriver& stages_;
   std::map<RunId, Watched> watched_;  // runs that have not ended
   std::map<TaskId, absl::Time> listening_since_;
   std::set<std::pair<RunId, std::string>> undecided_;  // said once a run, rule and topic

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "coordinator/core/candidate_models.h"
 #include "experiment/parse.h"
 
 namespace scm::controller {
@@ -25,8 +26,9 @@ Json EvaluateJson(const std::optional<core::EvaluationPart>& part) {
   return {{"base", part->base}, {"baselines", part->baselines}, {"latency", part->latency}};
 }
 
-// The digest of the model is then that of the fallback.
-void RecordFallback(ExperimentSpec& spec) {
+// The spec names another candidate as its base, and the digest of the model is then that one's.
+void TakeModel(ExperimentSpec& spec, const std::string& model) {
+  spec.model->base = model;
   spec.digests.erase("model");
   for (const Json& input : MemberAt(spec.digests, "inputs")) {
     if (StringAt(input, "path") == spec.model->base) {
@@ -45,10 +47,8 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
   if (parameters.is_object() && !parameters.empty()) {
     SCM_ASSIGN_OR_RETURN(spec, ApplyParameters(spec, parameters));
   }
-  if (spec.model && (run != nullptr ? run->fallback : parts.fallback)) {
-    spec.model->base = spec.model->fallback;
-    RecordFallback(spec);
-  }
+  const int64_t model_index = run != nullptr ? run->model_index : parts.model_index;
+  if (spec.model && model_index > 0) TakeModel(spec, core::CandidateModel(spec, model_index));
   Json run_json, resume_json;
   if (run != nullptr) {
     run_json = {{"id", run->id.str()},
@@ -81,21 +81,6 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
         {"rank", 0},
         {"world_size", 1},
         {"rendezvous", nullptr}}}};
-}
-
-std::vector<std::string> CommandOf(const ExperimentSpec& spec, TaskKind kind) {
-  switch (kind) {
-    case TaskKind::kCheck:
-    case TaskKind::kTrain:
-      return spec.trainer.command;
-    case TaskKind::kExport:
-      return {"scm-trainer"};
-    case TaskKind::kEvaluate:
-      return {"scm-evaluator"};
-    case TaskKind::kReport:
-      return {"scm-report"};
-  }
-  return {};
 }
 
 }  // namespace scm::controller

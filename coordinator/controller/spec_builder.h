@@ -27,13 +27,10 @@ struct SpecParts {
   std::optional<std::pair<int64_t, std::string>> resume;  // step and checkpoint id
   std::vector<SpecInput> inputs;
   std::vector<int> gpus;
-  bool fallback = false;  // for tasks without a run: model.fallback is the model
+  int64_t model_index = 0;  // of the model, for tasks without a run (core::CandidateModels)
 };
 
 // INVALID_ARGUMENT only if the trial's parameters do not fit the spec, which submission rules out.
 absl::StatusOr<Json> BuildSpec(const SpecParts& parts);
-
-// argv of the program that carries out a task of this kind.
-std::vector<std::string> CommandOf(const ExperimentSpec& spec, TaskKind kind);
 
 }  // namespace scm::controller

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "coordinator/controller/advance.h"
+#include "coordinator/controller/experiment_control.h"
 #include "coordinator/controller/retention.h"
 
 namespace scm::controller {
@@ -19,7 +20,7 @@ absl::StatusOr<Reply> ControlExperiment(ControllerContext& context, StageDriver&
     return absl::NotFoundError(absl::StrCat("there is no experiment ", text));
   }
   if (verb == ControlVerb::kResume) {
-    SCM_RETURN_IF_ERROR(stages.ResumeExperiment(id));
+    SCM_RETURN_IF_ERROR(ResumeExperiment(context, id));
   } else if (IsTerminal(experiment->state)) {
     return absl::FailedPreconditionError(
         absl::StrCat(text, " has ended already: ", StateName(experiment->state)));
@@ -29,10 +30,10 @@ absl::StatusOr<Reply> ControlExperiment(ControllerContext& context, StageDriver&
           absl::StrCat(text, " is being stopped for good: ", experiment->stop_text));
     }
     if (experiment->state != State::kPaused) {
-      stages.StopExperiment(id, StopReason::kPause, "", "paused by the user");
+      StopExperiment(context, id, {StopReason::kPause, "", "paused by the user"});
     }
   } else {
-    stages.StopExperiment(id, StopReason::kCancel, "", "cancelled by the user");
+    StopExperiment(context, id, {StopReason::kCancel, "", "cancelled by the user"});
     // A paused experiment has nothing that runs; it ends at once.
   }
   AdvanceTouched(context, stages);

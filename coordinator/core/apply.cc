@@ -135,6 +135,7 @@ struct Transition {
       task.summary = event.summary;
       task.stop_reason.reset();
       task.rule.clear();
+      task.censored = false;
       End(task, State::kSucceeded, event.message, context);
       return absl::OkStatus();
     }
@@ -145,6 +146,7 @@ struct Transition {
     switch (event.how) {
       case ExitClass::kDiverged:
         task.rule = "non_finite";
+        task.censored = false;
         End(task, State::kAborted, event.message, context);
         break;
       case ExitClass::kBadInput:
@@ -192,6 +194,7 @@ struct Transition {
     if (waiting && goes_on) return Refuse(task, "StopRequested");
     task.stop_reason = event.reason;
     task.rule = event.rule;
+    task.censored = event.censored;
     task.reason = event.text;
     if (waiting) {
       FinishStop(task, context);

@@ -1,21 +1,13 @@
 #include "coordinator/core/evaluation_parts.h"
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/core/candidate_models.h"
 
 namespace scm::core {
-namespace {
 
-// A section `model` that belongs to a trainer of one's own may name its base anyway, or not.
-std::string TrainedModel(const ExperimentSpec& spec, bool fallback) {
-  if (!spec.model) return StringAt(spec.opaque_model, "base");
-  return fallback ? spec.model->fallback : spec.model->base;
-}
-
-}  // namespace
-
-std::vector<EvaluationPart> EvaluationParts(const ExperimentSpec& spec, bool fallback,
+std::vector<EvaluationPart> EvaluationParts(const ExperimentSpec& spec, int64_t model_index,
                                             const std::vector<TrainedSeed>& seeds) {
-  const std::string model = TrainedModel(spec, fallback);
+  const std::string model = CandidateModel(spec, model_index);
   EvaluationPart base;
   base.name = "base";
   base.base = base.latency = true;

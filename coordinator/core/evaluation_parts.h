@@ -27,9 +27,9 @@ struct TrainedSeed {
 
 // The base comes first and takes the baselines known by their predictions with it, which cost
 // nothing; then the seeds in their order, then the models of the other baselines. The base and the
-// first seed are timed. A baseline that is the model which was trained (`fallback`: model.fallback)
-// is the base.
-std::vector<EvaluationPart> EvaluationParts(const ExperimentSpec& spec, bool fallback,
+// first seed are timed. A baseline that is the model which was trained (of CandidateModels the one
+// with this index) is the base.
+std::vector<EvaluationPart> EvaluationParts(const ExperimentSpec& spec, int64_t model_index,
                                             const std::vector<TrainedSeed>& seeds);
 
 }  // namespace scm::core

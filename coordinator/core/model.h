@@ -57,6 +57,7 @@ struct Task {
   State state = State::kPending;
   std::optional<StopReason> stop_reason;  // set when a stop was asked for
   std::string rule;                       // abort rule, if one ended it
+  bool censored = false;                  // of that rule's verdict (policy::Verdict)
   std::string reason;                     // why it is in this state, for people
 
   int64_t attempts = 0;                          // attempts started or tried, this one included
@@ -124,7 +125,7 @@ struct Run {
   // (attempt, step it resumed from): rows of earlier attempts beyond that step are superseded.
   std::vector<std::pair<int64_t, int64_t>> resumes;
   std::optional<int64_t> best_step;  // checkpointed step that is evaluated (BestStep)
-  bool fallback = false;             // trained on model.fallback
+  int64_t model_index = 0;           // of the candidate it is trained on (CandidateModels)
 };
 
 struct Trial {

@@ -46,6 +46,7 @@ struct StopRequested {
   StopReason reason = StopReason::kCancel;
   std::string rule;  // kAbort
   std::string text;
+  bool censored = false;  // kAbort: of the rule's verdict
 };
 struct ResumeRequested {};
 

@@ -28,14 +28,6 @@ absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
 
 }  // namespace
 
-int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind) {
-  return kind == TaskKind::kReport ? 0 : spec.resources.gpus;
-}
-
-int64_t RanksOf(const ExperimentSpec& spec, TaskKind kind) {
-  return kind == TaskKind::kTrain ? spec.resources.ranks : 1;
-}
-
 std::vector<int> FirstGpus(const Worker& worker, int64_t count) {
   std::vector<int> gpus;
   for (const GpuRecord& gpu : worker.gpus) {

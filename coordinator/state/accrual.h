@@ -8,12 +8,6 @@
 
 namespace scm::state {
 
-// GPUs that a task of this kind gets: a report needs none.
-int64_t GpusOf(const ExperimentSpec& spec, TaskKind kind);
-
-// Ranks of an attempt of this kind: a gang trains, everything else is one process.
-int64_t RanksOf(const ExperimentSpec& spec, TaskKind kind);
-
 // The first GPUs of a worker, which stand for any of them when it is priced.
 std::vector<int> FirstGpus(const Worker& worker, int64_t count);
 

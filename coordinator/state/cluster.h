@@ -166,8 +166,8 @@ class Cluster : public PerTable<Table> {
                 std::string kind, std::string text, Json body = Json::object());
   void AddRequest(const std::string& request, const std::string& experiment);
 
-  // The reducer (reduce.cc): records come in through Add and change through Apply; the stages alone
-  // still write to their records. What an event does is said by the core's Apply for it; the ids
+  // The reducer (reduce.cc): records come in through Add and change through Apply, and outside of
+  // this folder in no other way. What an event does is said by the core's Apply for it; the ids
   // must exist, but for an experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and
   // nothing changed, where the state does not allow the event.
   template <typename Record>

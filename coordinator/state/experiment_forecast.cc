@@ -6,7 +6,7 @@
 
 #include "coordinator/core/forecast.h"
 #include "coordinator/core/lease_time.h"
-#include "coordinator/core/search/sampling.h"
+#include "coordinator/core/stage_needs.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/snapshot_index.h"
 
@@ -42,8 +42,8 @@ double DearestRate(const Snapshot& snapshot, const ExperimentSpec& spec, int64_t
 double RateOf(const Snapshot& snapshot, const Task& task) {
   const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
   return task.attempt ? AttemptCostRate(spec, snapshot, *task.attempt)
-                      : static_cast<double>(RanksOf(spec, task.kind)) *
-                            DearestRate(snapshot, spec, GpusOf(spec, task.kind));
+                      : static_cast<double>(core::RanksOf(spec, task.stage)) *
+                            DearestRate(snapshot, spec, core::GpusOf(spec, task.stage));
 }
 
 // How many training tasks of this experiment can run at once.
@@ -60,21 +60,8 @@ double Slots(const Snapshot& snapshot, const ExperimentSpec& spec) {
   return slots;
 }
 
-// A grid may have fewer points than max_trials.
-int64_t TrialsOf(const SweepSpec& sweep) {
-  return static_cast<int64_t>(search::SamplePoints(sweep).size());
-}
-
 double StepsLeft(const Run& run) {
   return static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step));
-}
-
-// Sweep: rung survival counted. Otherwise the steps that are left.
-core::StepsAhead StepsOf(const ExperimentSpec& spec, const Run& run) {
-  if (run.stage == StageKind::kSweep && spec.sweep && !spec.sweep->rungs.empty()) {
-    return core::TrialSteps(spec.sweep->rungs, TrialsOf(*spec.sweep), spec.sweep->eta, run.step);
-  }
-  return {StepsLeft(run), 0};
 }
 
 // Of an evaluation's items.
@@ -85,21 +72,27 @@ double ShareDone(const Task& task) {
                   static_cast<double>(task.progress) / static_cast<double>(task.progress_total));
 }
 
-// Tasks of a stage that has not begun.
-core::StageAhead UnbornStage(const ExperimentSpec& spec, StageKind kind) {
+// Of a stage that has not begun: only what is counted in steps has a speed before it runs.
+core::StageAhead UnstartedStage(const core::StageWork& work) {
+  if (work.unit != core::WorkUnit::kSteps) return {};
+  return {std::vector<core::StepsAhead>(static_cast<size_t>(work.tasks), core::AheadOf(work, 0))};
+}
+
+// Of a stage under way, of which these tasks have not ended. A model that is scored counts as the
+// steps that would take as long: `steps_per_model`, where that is known.
+core::StageAhead StartedStage(const Snapshot& snapshot, const core::StageWork& work,
+                              const std::vector<const Task*>& open,
+                              const std::optional<double>& steps_per_model) {
   core::StageAhead stage;
-  const auto add = [&stage](size_t count, core::StepsAhead steps) {
-    stage.tasks.insert(stage.tasks.end(), count, steps);
-  };
-  const double full = static_cast<double>(spec.training.max_steps);
-  if (kind == StageKind::kCheck) add(1, {static_cast<double>(spec.check.steps), 0});
-  if (kind == StageKind::kReplicate) add(spec.replicate.seeds.size(), {full, 0});
-  if (kind == StageKind::kSweep && spec.sweep) {
-    const auto& rungs = spec.sweep->rungs;
-    const int64_t trials = TrialsOf(*spec.sweep);
-    add(static_cast<size_t>(trials), rungs.empty()
-                                         ? core::StepsAhead{full, 0}
-                                         : core::TrialSteps(rungs, trials, spec.sweep->eta, 0));
+  for (const Task* task : open) {
+    if (work.unit == core::WorkUnit::kSteps && !task->run.empty()) {
+      const Run& run = *snapshot.runs->at(task->run);
+      const bool competes = work.ends.size() > 1;
+      stage.tasks.push_back(competes ? core::AheadOf(work, run.step)
+                                     : core::StepsAhead{StepsLeft(run), 0});
+    } else if (work.unit == core::WorkUnit::kModels && steps_per_model) {
+      stage.tasks.push_back({*steps_per_model * (1 - ShareDone(*task)), 0});
+    }
   }
   return stage;
 }
@@ -187,8 +180,11 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
   if (!pace || input.slots < 1) return forecast;
   input.pace = *pace;
   input.save_steps = static_cast<double>(spec.training.save_steps);
-  std::map<StageKind, core::StageAhead> open;
-  const std::optional<double> evaluation = EvaluationPace(snapshot, tasks);
+  std::optional<double> steps_per_model;
+  if (const std::optional<double> seconds = EvaluationPace(snapshot, tasks)) {
+    steps_per_model = *seconds / pace->seconds_per_step;
+  }
+  std::map<StageKind, std::vector<const Task*>> open;
   double rate = 0, accrued = 0;
   int64_t first_order = std::numeric_limits<int64_t>::max();
   for (const Task* task : tasks) {
@@ -198,18 +194,14 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
     if (IsTerminal(task->state)) continue;
     rate = std::max(rate, RateOf(snapshot, *task));
     first_order = std::min(first_order, task->order);
-    if (!task->run.empty()) {
-      open[task->stage].tasks.push_back(StepsOf(spec, *snapshot.runs->at(task->run)));
-    } else if (evaluation && task->kind == TaskKind::kEvaluate) {
-      // As the steps that would take as long.
-      const double steps = *evaluation / pace->seconds_per_step;
-      open[task->stage].tasks.push_back({steps * (1 - ShareDone(*task)), 0});
-    }
+    open[task->stage].push_back(task);
   }
   for (const StageRecord& stage : experiment.stages) {
     if (IsTerminal(stage.state)) continue;
-    input.stages.push_back(stage.state == State::kPending ? UnbornStage(spec, stage.kind)
-                                                          : open[stage.kind]);
+    const core::StageWork work = core::NeedsOf(stage.kind).work(spec);
+    input.stages.push_back(stage.state == State::kPending
+                               ? UnstartedStage(work)
+                               : StartedStage(snapshot, work, open[stage.kind], steps_per_model));
   }
   if (rate == 0)
     rate = DearestRate(snapshot, spec, spec.resources.gpus);  // between two stages nothing is open

@@ -233,9 +233,20 @@ void BringUpToDate<Worker>(Json& body) {
       state == WorkerStateName(WorkerState::kLost) ? WorkerStateName(WorkerState::kReady) : state;
 }
 
+// Without a word of the verdict: three rules judged what the run did, any other what befell it.
+void AddCensored(Json& body) {
+  if (MemberAt(body, "censored").is_boolean()) return;
+  const std::string rule = StringAt(body, "rule");
+  const bool aborted = StringAt(body, "state") == StateName(State::kAborted) ||
+                       StringAt(body, "stop_reason") == StopReasonName(StopReason::kAbort);
+  body["censored"] =
+      aborted && rule != "no_convergence" && rule != "below_random" && rule != "non_finite";
+}
+
 // A lease was that of the only rank.
 template <>
 void BringUpToDate<Task>(Json& body) {
+  AddCensored(body);
   if (!MemberAt(body, "lease").is_object() || MemberAt(body["lease"], "ranks").is_array()) return;
   Json rank = Json::object();
   for (const char* key : {"id", "worker", "gpus"}) rank[key] = MemberAt(body["lease"], key);
@@ -243,14 +254,27 @@ void BringUpToDate<Task>(Json& body) {
   body["lease"]["ranks"] = Json::array({std::move(rank)});
 }
 
-// Names and tokens stood in `latest` alone.
+// Names and tokens stood in `latest` alone, and the only other model was the fallback.
 template <>
 void BringUpToDate<Run>(Json& body) {
+  if (!MemberAt(body, "model_index").is_number()) {
+    body["model_index"] = BoolAt(body, "fallback", false) ? 1 : 0;
+  }
   const Json latest = MemberAt(body, "latest");
   if (!NumberFromJson(MemberAt(body, "tokens_total"))) {
     body["tokens_total"] = NumberAt(latest, "tokens", 0);
   }
   for (const auto& [name, value] : latest.items()) body["metric_names"].push_back(name);
+}
+
+// ---- what earlier programs read in a body, beside what this one does.
+void AddForEarlierPrograms(const auto& /*record*/, Json& /*body*/) {}
+void AddForEarlierPrograms(const Run& run, Json& body) { body["fallback"] = run.model_index > 0; }
+
+Json WriteBody(const auto& record) {
+  Json body = Writer::Value(record);
+  AddForEarlierPrograms(record, body);
+  return body;
 }
 
 template <typename Record>
@@ -263,11 +287,11 @@ absl::StatusOr<Record> ReadBody(Json body, absl::string_view table) {
 
 }  // namespace
 
-#define SCM_RECORDS(entity, name, since, Id, Record, loss)            \
-  Json ToJson(const Record& record) { return Writer::Value(record); } \
-  template <>                                                         \
-  absl::StatusOr<Record> FromJson<Record>(Json body) {                \
-    return ReadBody<Record>(std::move(body), #name);                  \
+#define SCM_RECORDS(entity, name, since, Id, Record, loss)        \
+  Json ToJson(const Record& record) { return WriteBody(record); } \
+  template <>                                                     \
+  absl::StatusOr<Record> FromJson<Record>(Json body) {            \
+    return ReadBody<Record>(std::move(body), #name);              \
   }
 #include "coordinator/store/tables.def"
 

@@ -61,7 +61,7 @@ void Describe(auto& visit, Of<Run> auto& r) {
   visit("warnings", r.warnings), visit("metric_names", r.metric_names);
   visit("names_refused", r.names_refused), visit("metric_missing", r.metric_missing);
   visit("searched_step", r.searched_step), visit("resumes", r.resumes);
-  visit("best_step", r.best_step), visit("fallback", r.fallback);
+  visit("best_step", r.best_step), visit("model_index", r.model_index);
 }
 
 void Describe(auto& visit, Of<Lease> auto& l) {
@@ -83,7 +83,8 @@ void Describe(auto& visit, Of<Task> auto& t) {
   visit("id", t.id), visit("experiment", t.experiment), visit("stage", t.stage);
   visit("kind", t.kind), visit("run", t.run), visit("order", t.order), visit("part", t.part);
   visit("state", t.state), visit("stop_reason", t.stop_reason), visit("rule", t.rule);
-  visit("reason", t.reason), visit("attempts", t.attempts), visit("retries_spent", t.retries_spent);
+  visit("censored", t.censored), visit("reason", t.reason), visit("attempts", t.attempts);
+  visit("retries_spent", t.retries_spent);
   visit("epoch", t.epoch), visit("lease", t.attempt), visit("not_before", t.not_before);
   visit("avoid", t.avoid), visit("progressed", t.progressed), visit("created_at", t.created_at);
   visit("started_at", t.started_at), visit("ended_at", t.ended_at), visit("seconds", t.seconds);

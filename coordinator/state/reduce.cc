@@ -1,4 +1,4 @@
-// Cluster's reducer: events applied to records.
+// Cluster's reducer: the only place in which events change records.
 #include <utility>
 
 #include "common/status_macros.h"

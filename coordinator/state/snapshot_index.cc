@@ -1,5 +1,7 @@
 #include "coordinator/state/snapshot_index.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -33,14 +35,14 @@ std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const Experiment
 
 std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id) {
   std::vector<const Run*> replicates, converged;
-  bool fallback = false;
+  int64_t last_model = 0;
   for (const Task* task : TasksInOrder(snapshot, id)) {
     if (task->run.empty() || task->stage != StageKind::kReplicate) continue;
     replicates.push_back(snapshot.runs->at(task->run).get());
-    fallback = fallback || replicates.back()->fallback;
+    last_model = std::max(last_model, replicates.back()->model_index);
   }
   for (const Run* run : replicates) {
-    if (run->fallback == fallback && run->best_step &&
+    if (run->model_index == last_model && run->best_step &&
         snapshot.tasks->at(run->task)->state == State::kSucceeded) {
       converged.push_back(run);
     }

@@ -16,7 +16,7 @@ ExperimentId ExperimentIdOf(const Snapshot& snapshot, absl::string_view id);
 std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const ExperimentId& id);
 
 // The runs whose adapters stand for the experiment's result: replicates that SUCCEEDED with a
-// checkpoint (of the fallback model if it was used), in order of submission.
+// checkpoint, of the last candidate model that was tried, in order of submission.
 std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id);
 
 // "waits for WHAT" of an attempt whose worker says so, else "".

@@ -57,7 +57,8 @@ absl::StatusOr<Json> RunsOf(const state::Snapshot& snapshot, const ReportRows& s
     run_json["seconds"] = SecondsOf(snapshot, *snapshot.tasks->at(run.task));
     SCM_ASSIGN_OR_RETURN(run_json["points"], PointsOf(snapshot, source, run.id));
     run_json["best_checkpoint"] = BestCheckpoint(snapshot, run);
-    run_json["fallback"] = run.fallback;
+    run_json["fallback"] = run.model_index > 0;
+    run_json["model_index"] = run.model_index;
     runs.push_back(std::move(run_json));
   }
   return runs;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -9,6 +10,7 @@
 #include "common/human.h"
 #include "common/trainer_command.h"
 #include "coordinator/core/cost.h"
+#include "coordinator/core/stage_needs.h"
 #include "scmctl/plan/attainable.h"
 #include "scmctl/plan/gpu_prices.h"
 #include "scmctl/plan/stage_steps.h"
@@ -102,15 +104,21 @@ std::optional<double> PaceOf(const ExperimentSpec& spec, const PlanInventory& in
   return pace;
 }
 
-// What one task of each kind takes; nullopt where nothing has measured it. Export and report are
-// never known before.
+// What was measured of each unit of work; nullopt where nothing was.
 struct Speeds {
   std::optional<double> step, evaluation;
 
-  std::optional<double> Task(StageKind stage, double steps) const {
-    if (stage == StageKind::kEvaluate) return evaluation;
-    if (stage == StageKind::kExport || stage == StageKind::kReport || !step) return std::nullopt;
-    return steps * *step;
+  // Seconds of one task; nullopt where its unit was never measured.
+  std::optional<double> Task(core::WorkUnit unit, double steps) const {
+    switch (unit) {
+      case core::WorkUnit::kSteps:
+        return step ? std::optional<double>(steps * *step) : std::nullopt;
+      case core::WorkUnit::kModels:
+        return evaluation;
+      case core::WorkUnit::kUnmeasured:
+        return std::nullopt;
+    }
+    return std::nullopt;
   }
 };
 
@@ -135,17 +143,18 @@ Json StagesJson(const ExperimentSpec& spec, const Speeds& speeds, const Placemen
   const size_t stages = spec.stages.size();
   std::vector<std::vector<double>> money(stages), ends(stages);
   std::vector<double> total_money, total_wall;
-  std::vector<StageWork> work;
-  const int64_t trials = SweepTrials(spec);
+  std::vector<core::StageWork> work;
+  for (const StageKind stage : spec.stages) work.push_back(core::NeedsOf(stage).work(spec));
+  std::vector<std::vector<double>> steps(stages);  // of the tasks of each stage
   for (int draw = 0; draw < kDraws; ++draw) {
     Philox rng(1, "plan", draw);
-    work = DrawWork(spec, trials, rng);
+    for (size_t s = 0; s < stages; ++s) steps[s] = DrawSteps(work[s], rng);
     double wall = 0, sum = 0;
     for (size_t s = 0; speeds.step && placement && s < stages; ++s) {
       std::vector<double> seconds;
-      for (const double steps : work[s].steps) {
+      for (const double of_task : steps[s]) {
         const double spread = std::exp(kSpeedSpread * rng.Normal());
-        seconds.push_back(speeds.Task(work[s].stage, steps).value_or(0) * spread);
+        seconds.push_back(speeds.Task(work[s].unit, of_task).value_or(0) * spread);
       }
       wall += ListSchedule(seconds, placement->slots);
       double stage_money = 0;
@@ -162,9 +171,9 @@ Json StagesJson(const ExperimentSpec& spec, const Speeds& speeds, const Placemen
   Json list = Json::array();
   for (size_t s = 0; s < stages; ++s) {
     double longest = 0;
-    for (const double steps : work[s].steps) longest = std::max(longest, steps);
-    const bool timed = known && speeds.Task(work[s].stage, 0);
-    list.push_back({{"name", StageName(work[s].stage)},
+    for (const double of_task : steps[s]) longest = std::max(longest, of_task);
+    const bool timed = known && speeds.Task(work[s].unit, 0);
+    list.push_back({{"name", StageName(spec.stages[s])},
                     {"tasks", work[s].tasks},
                     {"steps", longest > 0 ? Json(std::llround(longest)) : Json(nullptr)},
                     {"cost", timed && priced ? QuantilesJson(money[s]) : Json(nullptr)},
@@ -220,10 +229,11 @@ std::vector<RefusedProgram> RefusedPrograms(const ExperimentSpec& spec,
     if (!word.empty()) refused.push_back({key, NoWorkerAllows(word)});
   };
   need("trainer.command", spec.trainer.command);
-  if (spec.HasStage(StageKind::kEvaluate)) need("stages", {"scm-evaluator"});
-  if (spec.HasStage(StageKind::kExport) && !spec.trainer.built_in())
-    need("stages", {"scm-trainer"});
-  if (spec.HasStage(StageKind::kReport)) need("stages", {"scm-report"});
+  std::set<std::vector<std::string>> asked = {spec.trainer.command};
+  for (const StageKind stage : spec.stages) {
+    const std::vector<std::string> command = core::NeedsOf(stage).command(spec);
+    if (asked.insert(command).second) need("stages", command);
+  }
   return refused;
 }
 
@@ -260,8 +270,10 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
   } else {
     placement = Place(spec, *inventory);
     speeds = {PaceOf(spec, *inventory), EvaluationOf(spec, *inventory)};
-    const bool evaluates = std::find(spec.stages.begin(), spec.stages.end(),
-                                     StageKind::kEvaluate) != spec.stages.end();
+    const bool evaluates =
+        std::any_of(spec.stages.begin(), spec.stages.end(), [&](StageKind stage) {
+          return core::NeedsOf(stage).work(spec).unit == core::WorkUnit::kModels;
+        });
     if (!speeds.step) {
       missing.push_back("a measured speed: run the `check` stage once for cost and finish");
     } else if (evaluates && !speeds.evaluation) {
@@ -276,7 +288,7 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
   int64_t tasks = 0;
   for (const Json& stage : stages) tasks += IntegerAt(stage, "tasks", 0);
   Json rungs = Json::array();
-  for (const RungRow& row : RungTable(spec, SweepTrials(spec))) {
+  for (const RungRow& row : RungTable(spec)) {
     rungs.push_back({{"step", row.step}, {"trials", row.trials}});
   }
   const Json statistics = AttainableStatistics(spec, warnings);

@@ -1,5 +1,6 @@
 """The layer check passes on the tree, and fails on each kind of planted violation."""
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,20 @@ class Layers(unittest.TestCase):
                 pathlib.Path(root, folder).mkdir(parents=True)
                 pathlib.Path(root, folder, "planted.cc").write_text('#include "trainer/compute/cpu/gemm.h"\n')
                 self.assertIn(f"{problems} layer violations", check(root).stdout)
+
+    def test_a_stage_is_the_few_files_that_contributing_names(self):
+        text = (ROOT / "CONTRIBUTING.md").read_text()
+        paragraph = re.search(r"\*\*A stage\.\*\*(.*?)\n\n", text, re.DOTALL).group(1)
+        paragraph = paragraph[:paragraph.index("That is all")]
+        named = set(re.findall(r"`([a-z_]+/[\w/]+\.(?:h|cc))`", paragraph))
+        self.assertEqual(len(named), 5, named)
+        named |= {f"coordinator/controller/stages/report_stage.{ending}" for ending in ("h", "cc")}
+        word = re.compile(r"StageKind::kReport\b|\bReportStage\b")
+        found = {path.relative_to(ROOT).as_posix()
+                 for folder in ("common", "experiment", "corpus", "coordinator", "worker", "report", "scmctl")
+                 for path in (ROOT / folder).glob("**/*")
+                 if path.suffix in (".h", ".cc") and word.search(path.read_text())}
+        self.assertEqual(found, named)
 
     def test_no_folders_form_a_circle(self):
         done = subprocess.run([sys.executable, ROOT / "scripts" / "count_arrows.py"],

@@ -143,6 +143,25 @@ TEST(FindingsTest, TheFallbacksSeedsReplaceTheFirstOnes) {
   EXPECT_TRUE(findings->tasks[0].score.estimate.judged());
 }
 
+TEST(FindingsTest, OfSeveralCandidateModelsTheLastOneCounts) {
+  ExampleOptions options;
+  Json data = ExampleData(options);
+  const Json first = data["runs"];
+  for (const int model : {1, 2}) {
+    for (Json run : first) {
+      if (run["stage"] != "replicate") continue;
+      run["id"] = "m" + std::to_string(model) + "-" + std::to_string(run["seed"].get<int>());
+      run["fallback"] = true;
+      run["model_index"] = model;
+      data["runs"].push_back(run);
+    }
+  }
+  const auto findings = ComputeFindings(data, nullptr);
+  ASSERT_TRUE(findings.ok());
+  EXPECT_EQ(findings->seeds.size(), 5u);
+  for (const Seed& seed : findings->seeds) EXPECT_EQ(seed.run.substr(0, 3), "m2-");
+}
+
 // Counted here by hand, from the texts: the choices are shuffled, so places are not classes.
 TEST(FindingsTest, ClassesAreAnswersByNameWhereTheyComeFromAClosedList) {
   ExampleOptions options;

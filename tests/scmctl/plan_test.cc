@@ -79,6 +79,10 @@ TEST(PlanTest, TheInventorySaysWhatWorkersAllow) {
   EXPECT_FALSE(inventory.workers[1].ready);
 }
 
+int64_t SweepTrials(const ExperimentSpec& spec) {
+  return core::NeedsOf(StageKind::kSweep).work(spec).tasks;
+}
+
 std::vector<std::pair<int64_t, int64_t>> Rungs(const Json& plan) {
   std::vector<std::pair<int64_t, int64_t>> rungs;
   for (const Json& row : plan["rungs"]) {
@@ -107,6 +111,54 @@ TEST(PlanTest, TrialsAreThePointsThatTheSearcherSamples) {
                        "training.batch_size: {choice: [2, 4, 8]}}}\n"));
   EXPECT_EQ(real_grid, 9);  // 3 × 3 is the largest grid of at most 10
   EXPECT_EQ(SweepTrials(Spec("")), 0);
+}
+
+// The plan draws the work of a stage, the coordinator's forecast takes its mean, both from one
+// description: the same tasks, the same ends, the same rule at a rung. Beyond the first rung they
+// differ in one assumption: the plan's good trials stay good, the forecast's draw anew, so that
+// somewhat fewer of them get far.
+TEST(PlanTest, ThePlanDrawsWhatTheForecastExpects) {
+  const std::string learning_rate = "training.learning_rate: {log_uniform: [5.0e-5, 1.0e-3]}";
+  const std::string batch_size = "training.batch_size: {choice: [2, 4, 8]}";
+  const std::string sweeps[] = {
+      "",
+      kAsha,
+      absl::StrCat("sweep: {search: asha, max_trials: 40, rungs: [50, 100, 200, 400], eta: 2, "
+                   "seed: 1, space: {",
+                   learning_rate, "}}\n"),
+      absl::StrCat("sweep: {search: asha, max_trials: 5, rungs: [1000], eta: 3, seed: 1, space: {",
+                   learning_rate, "}}\n"),
+      absl::StrCat("sweep: {search: random, max_trials: 7, seed: 1, space: {", learning_rate,
+                   "}}\n"),
+      absl::StrCat("sweep: {search: grid, max_trials: 16, seed: 1, space: {", batch_size, "}}\n")};
+  constexpr int kRepeats = 3000;
+  for (const std::string& sweep : sweeps) {
+    ExperimentSpec spec = Spec(sweep);
+    spec.stages = {std::begin(kAllStages), std::end(kAllStages)};
+    const Json plan = MakePlan(spec, nullptr);
+    for (size_t s = 0; s < spec.stages.size(); ++s) {
+      SCOPED_TRACE(absl::StrCat(StageName(spec.stages[s]), " of ", sweep));
+      const core::StageWork work = core::NeedsOf(spec.stages[s]).work(spec);
+      EXPECT_EQ(plan["stages"][s]["tasks"], work.tasks);
+      Philox rng(1, "agreement", s);
+      double drawn = 0, past_first = 0;
+      for (int repeat = 0; repeat < kRepeats; ++repeat) {
+        const std::vector<double> steps = DrawSteps(work, rng);
+        ASSERT_EQ(static_cast<int64_t>(steps.size()), work.tasks);
+        for (const double task : steps) {
+          drawn += task / kRepeats;
+          past_first += !work.ends.empty() && task > static_cast<double>(work.ends.front());
+        }
+      }
+      const double expected = static_cast<double>(work.tasks) * core::AheadOf(work, 0).mean;
+      const bool races = work.ends.size() > 1;
+      EXPECT_GE(drawn, 0.999 * expected);
+      EXPECT_LE(drawn, (races ? 1.25 : 1.001) * expected);
+      if (!races) continue;
+      const double survivors = past_first / kRepeats / static_cast<double>(work.tasks);
+      EXPECT_NEAR(survivors, core::RungSurvival(work.tasks, work.eta), 0.01);
+    }
+  }
 }
 
 TEST(PlanTest, WithoutACoordinatorItSaysWhatItLacksAndGuessesNothing) {

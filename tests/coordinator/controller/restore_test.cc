@@ -221,5 +221,63 @@ TEST_F(Restore, AReportAsDeepAsTheProtocolAllowsIsReadAgain) {
   EXPECT_EQ(h_.StateOf(task), "SUCCEEDED");
 }
 
+// Rows of a version that knew a single fallback: it was the second candidate model. And that
+// version goes on to read the rows of this one.
+TEST_F(Restore, TheFallbackOfOlderRowsIsAnIndex) {
+  const RunId run = h_.RunOf(h_.Tasks(StageKind::kReplicate).at(0))->id;
+  const struct {
+    Json older;  // keys of the row that replace its own
+    int64_t index;
+  } rows[] = {{{{"fallback", false}}, 0},
+              {{{"fallback", true}}, 1},
+              {Json::object(), 0},
+              {{{"fallback", true}, {"model_index", 2}}, 2}};
+  int64_t step = 10;
+  for (const auto& row : rows) {
+    Json body = *ParseJson(BodyOf(store::EntityTable::kRuns, run.str()), "a row");
+    body.erase("fallback");
+    body.erase("model_index");
+    body.update(row.older);
+    Damage(store::EntityTable::kRuns, run.str(), "e-1", DumpJson(body));
+    h_.Restart();
+    EXPECT_EQ(h_.snapshot()->runs->at(run)->model_index, row.index) << row.older.dump();
+    h_.Progress(h_.Tasks(StageKind::kReplicate).at(0), ++step);  // the row is written again
+    body = *ParseJson(BodyOf(store::EntityTable::kRuns, run.str()), "a row");
+    EXPECT_EQ(body["model_index"], row.index);
+    EXPECT_EQ(body["fallback"], row.index > 0);
+  }
+}
+
+// Rows of a version that told the searcher by the rule's name.
+TEST_F(Restore, WhatAnAbortSaysOfItsRunIsKept) {
+  const TaskId task = h_.Tasks(StageKind::kReplicate).at(0);
+  const struct {
+    const char *state, *stop, *rule;
+    bool censored;  // where the row does not say
+  } rows[] = {{"ABORTED", "abort", "no_convergence", false},
+              {"ABORTED", "abort", "below_random", false},
+              {"ABORTED", "", "non_finite", false},
+              {"ABORTED", "abort", "stalled", true},
+              {"ABORTED", "abort", "budget", true},
+              {"ABORTED", "abort", "slip", true},
+              {"ABORTED", "", "", true},
+              {"SUCCEEDED", "", "", false}};
+  for (const auto& row : rows) {
+    for (const int said : {-1, 0, 1}) {
+      Json body = *ParseJson(BodyOf(store::EntityTable::kTasks, task.str()), "a row");
+      body.update({{"state", row.state},
+                   {"stop_reason", row.stop},
+                   {"rule", row.rule},
+                   {"lease", nullptr},
+                   {"censored", said == 1}});
+      if (said == -1) body.erase("censored");
+      Damage(store::EntityTable::kTasks, task.str(), "e-1", DumpJson(body));
+      h_.Restart();
+      EXPECT_EQ(h_.TaskAt(task)->censored, said == -1 ? row.censored : said == 1)
+          << row.state << " " << row.rule << " " << said;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace scm::controller

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "coordinator/state/accrual.h"
+#include "coordinator/core/stage_needs.h"
 #include "coordinator/state/persist.h"
 #include "coordinator/views/views.h"
 #include "tests/coordinator/controller/sim_trainer.h"
@@ -29,11 +29,11 @@ void CheckTask(const state::Snapshot* before, const state::Snapshot& after, cons
     bad("its experiment is paused");
   }
   if (task.attempt && static_cast<int64_t>(task.attempt->ranks.size()) !=
-                          state::RanksOf(*experiment.spec, task.kind)) {
+                          core::RanksOf(*experiment.spec, task.stage)) {
     bad("it has not all of its ranks");
   }
   for (const Lease& lease : task.attempt ? task.attempt->ranks : std::vector<Lease>()) {
-    if (static_cast<int64_t>(lease.gpus.size()) != state::GpusOf(*experiment.spec, task.kind)) {
+    if (static_cast<int64_t>(lease.gpus.size()) != core::GpusOf(*experiment.spec, task.stage)) {
       bad("it has not all of its GPUs");
     }
   }

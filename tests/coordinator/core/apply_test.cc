@@ -87,6 +87,23 @@ TEST(Apply, StoppingEndsByItsReason) {
   }
 }
 
+// What the searcher is told of a run is what the rule said of it, to the end.
+TEST(Apply, TheVerdictOfAnAbortIsKept) {
+  for (const bool censored : {false, true}) {
+    Task task = *Apply(TaskIn(State::kRunning),
+                       StopRequested{StopReason::kAbort, "rule", "text", censored}, Context());
+    EXPECT_EQ(task.censored, censored);
+    const Task aborted = *Apply(task, LeaseExpired{"no word", false}, Context());
+    EXPECT_EQ(aborted.state, State::kAborted);
+    EXPECT_EQ(aborted.censored, censored);
+    const Task done = *Apply(task, ProcessExited{ExitClass::kDone, "finished", {}}, Context());
+    EXPECT_FALSE(done.censored);  // it was overtaken
+  }
+  const Task diverged =
+      *Apply(TaskIn(State::kRunning), ProcessExited{ExitClass::kDiverged, "NaN", {}}, Context());
+  EXPECT_FALSE(diverged.censored);
+}
+
 TEST(Apply, DoneThatRacesAStopSucceeds) {
   Task task =
       *Apply(TaskIn(State::kRunning), StopRequested{StopReason::kCancel, "", "x"}, Context());

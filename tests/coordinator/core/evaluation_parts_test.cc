@@ -18,7 +18,7 @@ ExperimentSpec SpecWith(std::vector<BaselineSpec> baselines) {
 }
 
 TEST(EvaluationParts, WithoutBaselinesTheBaseAndTheSeeds) {
-  const auto parts = EvaluationParts(SpecWith({}), false, {{RunId("r-1"), 11}, {RunId("r-2"), 12}});
+  const auto parts = EvaluationParts(SpecWith({}), 0, {{RunId("r-1"), 11}, {RunId("r-2"), 12}});
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].name, "base");
   EXPECT_TRUE(parts[0].base);
@@ -30,7 +30,7 @@ TEST(EvaluationParts, WithoutBaselinesTheBaseAndTheSeeds) {
 }
 
 TEST(EvaluationParts, OfTheSeedsOnlyTheFirstIsTimed) {
-  const auto parts = EvaluationParts(SpecWith({}), false, {{RunId("r-1"), 11}, {RunId("r-2"), 12}});
+  const auto parts = EvaluationParts(SpecWith({}), 0, {{RunId("r-1"), 11}, {RunId("r-2"), 12}});
   EXPECT_TRUE(parts[0].latency);
   EXPECT_TRUE(parts[1].latency);
   EXPECT_FALSE(parts[2].latency);
@@ -41,7 +41,7 @@ TEST(EvaluationParts, EveryBaselineIsScoredOnce) {
                                         {"plain", "/m", ""},
                                         {"large", "/l", ""},
                                         {"other", "", "/q.jsonl"}});
-  const auto parts = EvaluationParts(spec, false, {{RunId("r-1"), 11}});
+  const auto parts = EvaluationParts(spec, 0, {{RunId("r-1"), 11}});
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].name, "plain");  // the base under its baseline's name
   EXPECT_THAT(parts[0].baselines, ElementsAre("gpt", "other"));
@@ -53,7 +53,7 @@ TEST(EvaluationParts, EveryBaselineIsScoredOnce) {
 
 TEST(EvaluationParts, TheModelThatWasTrainedDecidesWhichBaselineIsTheBase) {
   const ExperimentSpec spec = SpecWith({{"small", "/m", ""}, {"large", "/l", ""}});
-  const auto parts = EvaluationParts(spec, true, {{RunId("r-1"), 11}});
+  const auto parts = EvaluationParts(spec, 1, {{RunId("r-1"), 11}});
   EXPECT_EQ(parts.front().name, "large");
   EXPECT_EQ(parts.back().name, "small");
 }
@@ -62,11 +62,11 @@ TEST(EvaluationParts, TheModelOfATrainerOfOnesOwnMayNameItsBaseOrNot) {
   ExperimentSpec spec = SpecWith({{"small", "/m", ""}});
   spec.model.reset();
   spec.opaque_model = {{"base", "/m"}};
-  EXPECT_EQ(EvaluationParts(spec, false, {}).size(), 1u);
+  EXPECT_EQ(EvaluationParts(spec, 0, {}).size(), 1u);
   spec.opaque_model = {{"checkpoint", 7}};
-  EXPECT_EQ(EvaluationParts(spec, false, {}).size(), 2u);
+  EXPECT_EQ(EvaluationParts(spec, 0, {}).size(), 2u);
   spec.opaque_model = "anything";
-  EXPECT_EQ(EvaluationParts(spec, false, {}).size(), 2u);
+  EXPECT_EQ(EvaluationParts(spec, 0, {}).size(), 2u);
 }
 
 }  // namespace

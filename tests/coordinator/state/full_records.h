@@ -78,7 +78,7 @@ inline Run FullRun() {
   r.searched_step = 25;
   r.resumes = {{2, 20}, {3, 40}};
   r.best_step = 40;
-  r.fallback = true;
+  r.model_index = 1;
   return r;
 }
 
@@ -99,6 +99,7 @@ inline Task FullTask() {
   t.state = State::kRunning;
   t.stop_reason = StopReason::kDrain;
   t.rule = "slip";
+  t.censored = true;
   t.reason = "because";
   t.attempts = 3;
   t.retries_spent = 1;

@@ -1,0 +1,127 @@
+#include "coordinator/controller/stages/stage_actions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/controller/write_report_data.h"
+#include "coordinator/core/stage_needs.h"
+#include "experiment/parse.h"
+
+namespace scm::controller {
+
+void StageActions::Apply(const ExperimentEvent& event) { context_.Apply(id_, event).IgnoreError(); }
+
+void StageActions::Event(const std::string& subject, const std::string& kind,
+                         const std::string& text) {
+  context_.Event(id_, subject, kind, text);
+}
+
+Task StageActions::NewTask(StageKind stage) const {
+  Task task;
+  task.id = context_.cluster.NewId<TaskId>();
+  task.experiment = id_;
+  task.stage = stage;
+  task.kind = core::NeedsOf(stage).task;
+  task.order = context_.cluster.NextOrder();
+  task.created_at = context_.now;
+  return task;
+}
+
+void StageActions::AddTask(StageKind stage, std::optional<core::EvaluationPart> part) {
+  Task task = NewTask(stage);
+  task.part = std::move(part);
+  context_.cluster.AddTask(std::move(task));
+}
+
+RunId StageActions::AddRun(const NewRun& wanted) {
+  Task task = NewTask(wanted.stage);
+  Run run;
+  run.id = task.run = context_.cluster.NewId<RunId>();
+  run.experiment = id_;
+  run.stage = wanted.stage;
+  run.trial = wanted.trial;
+  run.task = task.id;
+  run.seed = wanted.seed;
+  run.parameters = wanted.parameters.is_object() ? wanted.parameters : Json::object();
+  const absl::StatusOr<ExperimentSpec> applied = ApplyParameters(spec(), run.parameters);
+  run.max_steps = applied.ok() ? applied->training.max_steps : spec().training.max_steps;
+  run.stop_at_step =
+      wanted.stop_at_step > 0 ? std::min(wanted.stop_at_step, run.max_steps) : run.max_steps;
+  run.model_index = wanted.model_index;
+  const RunId id = run.id;
+  context_.cluster.Add(std::move(run));
+  context_.cluster.AddTask(std::move(task));
+  return id;
+}
+
+TrialId StageActions::AddTrial(NewRun wanted) {
+  Trial trial;
+  trial.id = wanted.trial = context_.cluster.NewId<TrialId>();
+  trial.experiment = id_;
+  trial.parameters = wanted.parameters;
+  trial.run = AddRun(wanted);
+  context_.cluster.AddTrial(trial);
+  return trial.id;
+}
+
+// Here and below: a stored search may know trials which nobody else does.
+void StageActions::StopTrial(const TrialId& trial, const std::string& reason) {
+  const Trial* found = cluster().trials.Find(trial);
+  if (found == nullptr) return;
+  const TaskId task = cluster().runs.Find(found->run)->task;
+  context_.Transition(task, StopRequested{StopReason::kRung, "", reason}).IgnoreError();
+}
+
+void StageActions::NoteContinues(const TrialId& trial, const std::string& reason) {
+  const Trial* found = cluster().trials.Find(trial);
+  if (found != nullptr) Event(found->run.str(), "trial_continues", reason);
+}
+
+void StageActions::SetSearch(search::SearchState state) { Apply(SearchAdvanced{std::move(state)}); }
+
+void StageActions::NoteSearched(const RunId& run, int64_t rung) {
+  context_.Apply(run, RungTold{rung});
+}
+
+void StageActions::NoteExited(const TrialId& trial) {
+  context_.cluster.Apply(trial, TrialExitTold{});
+}
+
+void StageActions::SetWinner(const TrialId& trial) {
+  Apply(WinnerChosen{trial, cluster().trials.Find(trial)->parameters});
+}
+
+void StageActions::SetDecision(const std::string& decision, const std::string& headline) {
+  Apply(DecisionTaken{decision, headline});
+}
+
+absl::StatusOr<std::string> StageActions::WriteReportData(const Task& task) {
+  return controller::WriteReportData(context_, task);
+}
+
+void StageActions::BeginExperiment() { Apply(ExperimentStarted{}); }
+
+void StageActions::SkipStage(StageKind stage, const std::string& reason) {
+  Apply(StageSkipped{stage, reason});
+  Event(id_.str(), "stage_skipped", absl::StrCat(StageName(stage), ": ", reason));
+}
+
+void StageActions::BeginStage(StageKind stage) {
+  Apply(StageStarted{stage});
+  Event(id_.str(), "stage_started", StageName(stage));
+}
+
+void StageActions::ProlongStage(StageKind stage, const std::string& event,
+                                const std::string& reason) {
+  Apply(StageGoesOn{stage, reason});
+  Event(id_.str(), event, reason);
+}
+
+void StageActions::EndStage(StageKind stage, const StageOutcome& outcome) {
+  Apply(StageEnded{stage, outcome.state, outcome.gate, outcome.reason});
+  Event(id_.str(), "stage_ended",
+        absl::StrCat(StageName(stage), ": gate ", outcome.gate, ", ", outcome.reason));
+}
+
+}  // namespace scm::controller
