@@ -13,7 +13,7 @@ Harness::Harness() {
   context_.client = &coordinator;
   context_.clock = &clock_;
   context_.background = [](std::function<void()> work) { work(); };
-  context_.post = [this](std::function<void()> task) { loop_.Post(std::move(task)); };
+  context_.post = [this](std::function<void()> task) { loop_->Post(std::move(task)); };
   context_.work_dir = work.path();
   context_.rules = {SCM_BIN_DIR, {Binary("scm-fake-trainer"), "/bin/sh"}, "/usr/bin:/bin"};
   StartDaemon();
@@ -33,10 +33,11 @@ Harness::~Harness() {
 
 void Harness::StartDaemon() {
   coordinator.Drop();
-  while (loop_.Run(absl::ZeroDuration()) > 0) {
+  while (loop_->Run(absl::ZeroDuration()) > 0) {
   }
   daemon_.reset();
-  launcher_ = std::make_unique<PosixLauncher>(Binary("scm-attempt"));
+  launcher_ = std::make_unique<PosixLauncher>(Binary("scm-attempt"), absl::Seconds(60),
+                                              TrainerUser{}, loop_.get());
   cache_ = std::make_unique<InputCache>(work / "cache");
   slots_ = std::make_unique<Slots>(2, std::vector<int>{});
   context_.launcher = launcher_.get();
@@ -51,8 +52,8 @@ void Harness::StartDaemon() {
 }
 
 void Harness::Step() {
-  loop_.Run(absl::ZeroDuration());
-  daemon_->Tick();
+  loop_->Run(absl::ZeroDuration());
+  daemon_->Proceed();
 }
 
 bool Harness::StepUntil(const std::function<bool()>& done, const char* what) {

@@ -9,8 +9,8 @@
 #include "tests/fakes/fake_coordinator.h"
 #include "tests/worker/support.h"
 #include "worker/daemon.h"
+#include "worker/process/event_loop.h"
 #include "worker/process/posix_launcher.h"
-#include "worker/task_queue.h"
 
 namespace scm::worker {
 
@@ -56,7 +56,7 @@ class Harness {
  private:
   FastClock clock_;
   NoGpuInventory gpus_;
-  TaskQueue loop_;
+  const std::unique_ptr<EventLoop> loop_ = *EventLoop::Make();
   std::unique_ptr<PosixLauncher> launcher_;
   std::unique_ptr<InputCache> cache_;
   std::unique_ptr<Slots> slots_;

@@ -54,10 +54,12 @@ bool IsTransient(const absl::Status& status) {
 
 }  // namespace
 
-AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory)
+AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory,
+                               std::function<void()> wake)
     : context_(context),
       lease_(std::move(lease)),
       directory_(std::move(directory)),
+      wake_(std::move(wake)),
       reports_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "report_offset", 0),
                StringAt(ReadAcked(Path(attempt_files::kAcked)), "last_report")),
       log_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "log_offset", 0)),
@@ -91,49 +93,65 @@ void AttemptReports::Rewind() {
   log_.Rewind();
 }
 
-void AttemptReports::Pump() {
-  PumpLog();
-  PumpReports();
+bool AttemptReports::Pump() {
+  awaits_ack_ = false;
+  return PumpLog() && PumpReports();
 }
 
-void AttemptReports::PumpLog() {
+absl::Duration AttemptReports::Due(absl::Duration last, bool flushing) const {
+  const absl::Duration upload = next_upload_ > last ? next_upload_ : absl::InfiniteDuration();
+  return flushing ? std::min(upload, log_patience_) : upload;
+}
+
+bool AttemptReports::PumpLog() {
   const std::string path = Path(attempt_files::kLog);
-  while (log_.Allowance() > 0 && FileSize(path).value_or(0) > log_.sent()) {
+  while (FileSize(path).value_or(0) > log_.sent()) {
+    awaits_ack_ = awaits_ack_ || log_.Allowance() == 0;
+    if (log_.Allowance() == 0) return true;
     absl::StatusOr<std::string> data = ReadFileAt(path, log_.sent(), log_.Allowance());
-    if (!data.ok() || data->empty()) return;
+    if (!data.ok()) return false;
+    if (data->empty()) return true;
     const int64_t size = static_cast<int64_t>(data->size());
-    if (!context_.client->Send(LogChunk{lease_, log_.sent(), *std::move(data)})) return;
+    if (!context_.client->Send(LogChunk{lease_, log_.sent(), *std::move(data)})) return false;
     log_.OnSent(size);
   }
+  return true;
 }
 
-void AttemptReports::PumpReports() {
+bool AttemptReports::PumpReports() {
   const std::string path = Path(attempt_files::kReports);
   while (!reports_.uploading() && context_.clock->Steady() >= next_upload_ &&
          FileSize(path).value_or(0) > reports_.sent()) {
     const absl::StatusOr<std::string> data =
         ReadFileAt(path, reports_.sent(), ReportForwarder::kMaxLine + 2);
-    if (!data.ok()) return;
+    if (!data.ok()) return false;
     const ReportForwarder::Step step = reports_.Next(*data);
     switch (step.kind) {
       case ReportForwarder::Step::Kind::kNothing:
-        return;
+        awaits_ack_ = true;
+        return true;
       case ReportForwarder::Step::Kind::kViolation:
+        if (violation_.empty()) wake_();
         violation_ = step.problem;
         violation_offset_ = step.offset;
-        return;
+        return true;
       case ReportForwarder::Step::Kind::kUpload:
-        if (violation_.empty()) return BeginUpload(step);
-        return reports_.OnUploadFailed();
+        if (violation_.empty()) {
+          BeginUpload(step);
+        } else {
+          reports_.OnUploadFailed();
+        }
+        return true;
       case ReportForwarder::Step::Kind::kSend:
         if (!context_.client->Send(ReportBatch{lease_, step.offset,
                                                data->substr(0, static_cast<size_t>(step.size))})) {
-          return;
+          return false;
         }
         reports_.OnSent(step);
         break;
     }
   }
+  return true;
 }
 
 void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
@@ -160,6 +178,7 @@ void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
 
 void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
                                   const absl::StatusOr<UploadResult>& result, bool broke_protocol) {
+  wake_();
   if (result.ok()) {
     reports_.OnUploaded();
     upload_failures_ = refusals_ = 0;

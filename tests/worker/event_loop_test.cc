@@ -1,16 +1,18 @@
-#include "worker/task_queue.h"
+#include "worker/process/event_loop.h"
 
 #include <future>
 #include <stdexcept>
 
 #include "gtest/gtest.h"
+#include "worker/thread_pool.h"
 
 namespace scm::worker {
 namespace {
 
 // What throws costs itself alone: the loop and the threads go on.
-TEST(TaskQueueTest, ATaskThatThrowsEndsNothingElse) {
-  TaskQueue loop;
+TEST(EventLoopTest, ATaskThatThrowsEndsNothingElse) {
+  const std::unique_ptr<EventLoop> made = *EventLoop::Make();
+  EventLoop& loop = *made;
   int ran = 0;
   for (int i = 0; i < 3; ++i) {
     loop.Post([] { throw std::runtime_error("caf\xe9"); });
