@@ -217,14 +217,17 @@ bool AttemptReports::WaitsForRoom(const absl::Status& status) {
 }
 
 void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
+  const std::pair<int64_t, int64_t> before(reports_.acknowledged(), log_.acknowledged());
   reports_.OnAcknowledged(report_offset);
   log_.OnAcknowledged(log_offset);
+  const bool news = before != std::pair(reports_.acknowledged(), log_.acknowledged());
   const auto committed = [this] {
     return !uploaded_.empty() && uploaded_.front().line_end <= reports_.acknowledged();
   };
   // Lost or late, the record only means that bytes are sent twice; but a line that is read again
   // asks for its files again, so they stay until it cannot be.
   const bool durable = committed();
+  if (!news && !durable) return;
   const absl::Status recorded = Persist(durable);
   if (durable && !recorded.ok()) {
     if (!keeping_) {
