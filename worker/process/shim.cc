@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "worker/process/attempt_files.h"
 #include "worker/process/host_process.h"
@@ -286,7 +287,7 @@ class Shim {
 
   // Waits for the trainer's end and sees to the deadline. Returns its wait status.
   int Supervise() {
-    ShimEvents events(signals_, Path(attempt_files::kDeadline));
+    events_.emplace(signals_, Path(attempt_files::kDeadline));
     int status = 0;
     int64_t kill_at = 0;  // when SIGKILL follows; 0 = not being ended
     while (!Reap(status)) {
@@ -301,7 +302,7 @@ class Shim {
         kill(-trainer_, SIGKILL);
         kill_at = INT64_MAX;
       }
-      const int signal = events.Wait(kill_at == 0 ? deadline : kill_at);
+      const int signal = events_->Wait(kill_at == 0 ? deadline : kill_at);
       if (MeansEnd(signal)) OnToldToEnd(signal);
     }
     AwaitSpreadingSignal(status);
@@ -393,6 +394,7 @@ class Shim {
   const ShimOptions& options_;
   std::string problem_;
   sigset_t signals_;
+  std::optional<ShimEvents> events_;  // to the end, because to close it takes its time
   int spool_ = -1, log_ = -1, fifo_holder_ = -1, commands_ = -1;
   pid_t trainer_ = -1;
   uid_t uid_ = 0;  // 0 = the shim's own
