@@ -1,4 +1,5 @@
 // The daemon while time stands still: nothing is ever due, so whatever it does it was woken for.
+#include "common/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/daemon_fixture.h"
@@ -130,6 +131,26 @@ TEST_F(DaemonEventsTest, AnAcknowledgementOpensTheWindow) {
   EXPECT_TRUE(ReactUntilReported(lease, "1199\n"));
   Tell(lease);
   ASSERT_TRUE(ReactUntilEnded(lease));
+}
+
+// A time that has come while nobody could be told must not keep the loop from sleeping.
+TEST_F(DaemonTest, CutOffItSleeps) {
+  h.coordinator.acknowledge_logs = false;
+  const std::string chatter =
+      "i=0; while [ $i -lt 300 ]; do printf '%01000d\\n' $i; i=$((i+1)); done";
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1, {"/bin/sh", "-c", chatter});
+  h.StepUntil([&] { return !h.coordinator.lease(lease).log.empty(); }, "the log");
+  WaitUntil([&] { return FileExists(h.Directory(1) + "/exit.json"); }, "exit.json");
+  h.Step();
+  h.coordinator.cut_off = true;
+  h.coordinator.Drop();
+  const absl::Duration began = h.Now();
+  h.StepUntil([&] { return h.Now() > began + absl::Minutes(1); }, "a minute");
+  const absl::Duration now = h.Now();
+  h.Step();
+  EXPECT_GT(h.daemon().Due(), now);
+  h.coordinator.cut_off = false;
+  ASSERT_TRUE(h.StepUntilEnded(lease));
 }
 
 TEST_F(DaemonTest, WithoutInotifyAttemptsAreLookedAt) {

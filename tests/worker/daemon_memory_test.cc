@@ -40,6 +40,7 @@ TEST_F(DaemonTest, SaysAtEveryRegistrationWhatWasAcknowledged) {
   h.StepUntil([&] { return h.Forgotten(1); }, "the end of the first attempt");
   const LeaseRef second = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 20), 2);
   StepUntilReported(second, "\"step\":6,");
+  h.StepUntil([&] { return FileExists(h.Directory(2) + "/acked.json"); }, "an acknowledgement");
   h.StopDaemon();
   h.StartDaemon();
   h.StepUntil([&] { return h.coordinator.registrations.size() > 1; }, "another registration");

@@ -20,9 +20,10 @@ constexpr absl::Duration kRoomPatience = absl::Seconds(30);
 constexpr absl::Duration kRoomPause = absl::Seconds(2);
 // What is left of the exit grace when the worker itself has to go.
 constexpr absl::Duration kLastExitGrace = absl::Seconds(5);
-// How often is tried what nobody tells of.
+// How often that is tried again of which nobody will tell when it succeeds…
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
-constexpr absl::Duration kFlushPause = absl::Seconds(1);  // reading may have failed
+// …and what an attempt has left is looked through, where a file could not be read.
+constexpr absl::Duration kFlushPause = absl::Seconds(1);
 
 bool IsAboutRoom(const absl::Status& problem) {
   return absl::IsResourceExhausted(problem) || absl::IsOutOfRange(problem);
@@ -354,14 +355,14 @@ void Attempt::OnProcessEnded(const ExitRecord& exit) {
 }
 
 void Attempt::Report() {
-  unsent_ = true;
   if (ran_ && !started_sent_) {
     started_sent_ =
         context_.client->Send(ProcessEvent{lease_, ProcessEvent::Kind::kStarted, 0, "", false});
-    if (!started_sent_) return;
+    unsent_ = !started_sent_;
+    if (unsent_) return;
   }
   if (reports_ != nullptr) {
-    if (!reports_->Pump()) return;
+    unsent_ = !reports_->Pump();
     if (phase_ == AttemptPhase::kFlushing && reports_->Flushed()) {
       end_ =
           DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation(), going_down_});
@@ -369,8 +370,9 @@ void Attempt::Report() {
       Advance(AttemptEvent::kFlushed);
     }
   }
-  if (phase_ == AttemptPhase::kReporting && !end_sent_) end_sent_ = context_.client->Send(end_);
-  unsent_ = phase_ == AttemptPhase::kReporting && !end_sent_;
+  if (phase_ != AttemptPhase::kReporting) return;
+  if (!end_sent_) end_sent_ = context_.client->Send(end_);
+  unsent_ = !end_sent_;
 }
 
 void Attempt::Proceed(bool connected) {
@@ -396,7 +398,7 @@ absl::Duration Attempt::Due() const {
   if (HasProcess() && !killing_ && !reports_->last_report().empty()) {
     due = std::min(due, reports_->written_at() + ExitGrace());
   }
-  return std::min(due, reports_->Due(proceeded_at_, phase_ == AttemptPhase::kFlushing));
+  return std::min(due, reports_->Due(proceeded_at_));
 }
 
 void Attempt::CleanUp() {

@@ -38,7 +38,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void StopLocally(absl::Duration grace);
   // The coordinator was heard of: the process may go on for another orphan timeout.
   void RefreshDeadline();
-  // Something may have happened to it: Proceed is due. Everything above does so.
+  // Something may have happened to it: Proceed is due. The calls above see to that themselves.
   void Wake() { awake_ = true; }
   // Looks after the process, and sends what may be sent if there is a session.
   void Proceed(bool connected);

@@ -95,12 +95,16 @@ void AttemptReports::Rewind() {
 
 bool AttemptReports::Pump() {
   awaits_ack_ = false;
-  return PumpLog() && PumpReports();
+  const bool log = PumpLog();
+  return PumpReports() && log;
 }
 
-absl::Duration AttemptReports::Due(absl::Duration last, bool flushing) const {
-  const absl::Duration upload = next_upload_ > last ? next_upload_ : absl::InfiniteDuration();
-  return flushing ? std::min(upload, log_patience_) : upload;
+absl::Duration AttemptReports::Due(absl::Duration last) const {
+  absl::Duration due = absl::InfiniteDuration();
+  for (const absl::Duration time : {next_upload_, log_patience_}) {
+    if (time > last) due = std::min(due, time);
+  }
+  return due;
 }
 
 bool AttemptReports::PumpLog() {

@@ -29,9 +29,9 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   int64_t acknowledged() const { return reports_.acknowledged(); }
   // The last Pump left something that may go once the coordinator has acknowledged more.
   bool awaits_ack() const { return awaits_ack_; }
-  // When time alone makes Pump or, if everything has been written (`flushing`), Flushed do more
-  // than at `last`; Clock::Steady().
-  absl::Duration Due(absl::Duration last, bool flushing) const;
+  // When time alone gives Pump something to do, or Flushed another answer, that they had not at
+  // `last`: an upload is tried again, the wait for the log ends. Clock::Steady().
+  absl::Duration Due(absl::Duration last) const;
 
   // Every report is acknowledged (up to a violation), and all of the log was sent; for the log it
   // waits a few seconds only, since nothing depends on it. A last line without its end, left by a

@@ -34,7 +34,7 @@ absl::Duration Session::Due() const {
 
 void Session::Proceed() {
   const absl::Duration now = clock_.Steady();
-  if (state_ == State::kDialling && now - dialled_at_ > kRegisterTimeout) {
+  if (state_ == State::kDialling && now - dialled_at_ >= kRegisterTimeout) {
     dialled_at_ = now;
     client_.CloseSession(/*flush=*/false);
   }

@@ -18,7 +18,7 @@ class FileWatch {
   using Changed = std::function<void()>;
   // What is written within this time is told together: a program that writes without pause wakes
   // the loop so often and no more. The first word after a silence is told at once.
-  static constexpr absl::Duration kPace = absl::Milliseconds(50);
+  static constexpr absl::Duration kPace = absl::Milliseconds(100);
 
   // Follows files of these names. `loop` must outlive it.
   FileWatch(EventLoop& loop, std::vector<std::string> names);
