@@ -62,5 +62,15 @@ TEST_F(DaemonTest, SaysAgainWhatWasLost) {
   }
 }
 
+// Nothing follows that would show the gap.
+TEST_F(DaemonTest, SaysAgainTheLastWordThatWasLost) {
+  h.coordinator.lose_batches = 1;
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1,
+                                 {"/bin/sh", "-c", "echo '{\"type\":\"started\"}' >&3"});
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.coordinator.lose_batches, 0);
+  EXPECT_EQ(Reports(lease), "{\"type\":\"started\"}\n");
+}
+
 }  // namespace
 }  // namespace scm::worker

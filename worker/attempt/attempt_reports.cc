@@ -19,6 +19,9 @@ namespace {
 constexpr int kMaxRefusals = 4;
 // A coordinator that has no room for logs stops acknowledging them.
 constexpr absl::Duration kLogPatience = absl::Seconds(10);
+// After so long without an answer reports are said once more; once only, since whoever has no room
+// to store them still has to keep them.
+constexpr absl::Duration kAnswerPatience = absl::Seconds(30);
 constexpr size_t kProblemLimit = 500;  // of an error's text in every renewal
 
 Json ReadAcked(const std::string& path) {
@@ -89,19 +92,30 @@ std::string AttemptReports::WaitingFor() const {
 }
 
 void AttemptReports::Rewind() {
+  said_again_ = false;
+  unanswered_since_ = absl::InfiniteDuration();
   reports_.Rewind();
   log_.Rewind();
 }
 
 bool AttemptReports::Pump() {
   awaits_ack_ = false;
+  SayAgainWhatIsUnanswered();
   const bool log = PumpLog();
   return PumpReports() && log;
 }
 
+void AttemptReports::SayAgainWhatIsUnanswered() {
+  if (said_again_ || context_.clock->Steady() < unanswered_since_ + kAnswerPatience) return;
+  said_again_ = true;
+  reports_.Rewind();
+}
+
 absl::Duration AttemptReports::Due(absl::Duration last) const {
   absl::Duration due = absl::InfiniteDuration();
-  for (const absl::Duration time : {next_upload_, log_patience_}) {
+  const absl::Duration again =
+      said_again_ ? absl::InfiniteDuration() : unanswered_since_ + kAnswerPatience;
+  for (const absl::Duration time : {next_upload_, log_patience_, again}) {
     if (time > last) due = std::min(due, time);
   }
   return due;
@@ -152,6 +166,7 @@ bool AttemptReports::PumpReports() {
           return false;
         }
         reports_.OnSent(step);
+        unanswered_since_ = std::min(unanswered_since_, context_.clock->Steady());
         break;
     }
   }
@@ -224,6 +239,11 @@ void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
   const std::pair<int64_t, int64_t> before(reports_.acknowledged(), log_.acknowledged());
   reports_.OnAcknowledged(report_offset);
   log_.OnAcknowledged(log_offset);
+  if (reports_.acknowledged() > before.first) {
+    said_again_ = false;
+    unanswered_since_ = reports_.acknowledged() < reports_.sent() ? context_.clock->Steady()
+                                                                  : absl::InfiniteDuration();
+  }
   const bool news = before != std::pair(reports_.acknowledged(), log_.acknowledged());
   const auto committed = [this] {
     return !uploaded_.empty() && uploaded_.front().line_end <= reports_.acknowledged();

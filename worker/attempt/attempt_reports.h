@@ -30,7 +30,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   // The last Pump left something that may go once the coordinator has acknowledged more.
   bool awaits_ack() const { return awaits_ack_; }
   // When time alone gives Pump something to do, or Flushed another answer, that they had not at
-  // `last`: an upload is tried again, the wait for the log ends. Clock::Steady().
+  // `last`: an upload is tried again, the wait for an acknowledgement or for the log ends.
+  // Clock::Steady().
   absl::Duration Due(absl::Duration last) const;
 
   // Every report is acknowledged (up to a violation), and all of the log was sent; for the log it
@@ -59,6 +60,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
     bool checkpoint;
   };
 
+  // Nobody asks for a batch that was lost while nothing follows it.
+  void SayAgainWhatIsUnanswered();
   bool PumpLog();
   bool PumpReports();
   void BeginUpload(const ReportForwarder::Step& step);
@@ -75,6 +78,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   const std::string directory_;
   const std::function<void()> wake_;
   bool awaits_ack_ = false;
+  absl::Duration unanswered_since_ = absl::InfiniteDuration();  // Clock::Steady()
+  bool said_again_ = false;  // since the coordinator has acknowledged anything new
   ReportForwarder reports_;
   LogForwarder log_;
   std::deque<Uploaded> uploaded_;  // whose report lines are not acknowledged yet, in file order
