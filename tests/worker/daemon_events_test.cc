@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/daemon_fixture.h"
+#include "worker/attempt/report_forwarder.h"
 
 namespace scm::worker {
 namespace {
@@ -123,12 +124,22 @@ TEST_F(DaemonEventsTest, WhoWaitsForCoresStartsWhenTheyAreFree) {
   EXPECT_EQ(h.End(second).exit_code, 0);
 }
 
-// While the coordinator takes nothing more, lines collect; its word sets them going again.
+// While the coordinator acknowledges nothing, lines collect; its word sets them going again.
 TEST_F(DaemonEventsTest, AnAcknowledgementOpensTheWindow) {
-  const std::string lines =
-      "i=0; while [ $i -lt 1200 ]; do printf '%01000d\\n' $i >&3; i=$((i+1)); done; read go";
-  const LeaseRef lease = GrantShell(lines);
-  EXPECT_TRUE(ReactUntilReported(lease, "1199\n"));
+  constexpr int64_t kBytes = 2000 * 1001;
+  h.coordinator.acknowledge = false;
+  const LeaseRef lease = GrantShell(
+      "i=0; while [ $i -lt 2000 ]; do printf '%01000d\\n' $i >&3; i=$((i+1)); done; read go; "
+      "echo chatter; read go");
+  const auto reported = [&] { return static_cast<int64_t>(Seen(lease).reports.size()); };
+  ASSERT_TRUE(h.ReactUntil([&] { return reported() > 0; }, "the first lines"));
+  WaitUntil([&] { return *FileSize(h.Directory(1) + "/report.jsonl") == kBytes; }, "all lines");
+  ASSERT_TRUE(h.ReactUntil([&] { return reported() >= ReportForwarder::kMaxUnacknowledged; },
+                           "a full window"));
+  ASSERT_LT(reported(), kBytes);
+  h.coordinator.acknowledge = true;
+  Tell(lease);  // to write into its log, which is acknowledged together with the reports
+  EXPECT_TRUE(h.ReactUntil([&] { return reported() == kBytes; }, "the rest"));
   Tell(lease);
   ASSERT_TRUE(ReactUntilEnded(lease));
 }
