@@ -37,7 +37,7 @@ ALLOWED = {
                               "coordinator/rpc", "coordinator/telemetry"},
     "model": {"common", "model"},
     "worker/link": {"common", "worker", "worker/link", "scm"},
-    "worker/process": {"common", "worker/process"},
+    "worker/process": {"common", "worker", "worker/process"},
     "worker/host": {"common", "worker/link", "worker/host"},
     "worker/attempt": {"common", "corpus", "worker", "worker/attempt", "worker/link", "worker/process",
                        "worker/host"},

@@ -206,13 +206,36 @@ void Daemon::LookAtWallClock() {
   jumped_ += jump;
 }
 
-void Daemon::Tick() {
+void Daemon::ProceedWithAttempts() {
+  if (releases_ != context_.slots->releases()) {
+    releases_ = context_.slots->releases();
+    for (const auto& [id, attempt] : attempts_) {
+      if (attempt->WaitsForSlots()) attempt->Wake();
+    }
+  }
+  const absl::Duration now = context_.clock->Steady();
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->Due() <= now) attempt->Proceed(session_.registered());
+  }
+}
+
+void Daemon::Proceed() {
   LookAtWallClock();
-  session_.Tick();
+  session_.Proceed();
   if (session_.registered() && context_.clock->Steady() >= next_renew_) Renew();
-  for (const auto& [id, attempt] : attempts_) attempt->Tick(session_.registered());
+  ProceedWithAttempts();
   ForgetEnded();
   if (shutting_down_) GoOnShuttingDown();
+}
+
+absl::Duration Daemon::Due() const {
+  absl::Duration due = session_.Due();
+  if (session_.registered()) due = std::min(due, next_renew_);
+  if (releases_ != context_.slots->releases()) due = absl::ZeroDuration();
+  for (const auto& [id, attempt] : attempts_) due = std::min(due, attempt->Due());
+  if (!shutting_down_) return due;
+  const bool stopping = !goodbye_sent_ && context_.clock->Steady() < stop_deadline_;
+  return std::min(due, stopping ? stop_deadline_ : flush_deadline_);
 }
 
 void Daemon::Shutdown(const std::string& reason) {

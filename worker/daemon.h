@@ -1,5 +1,5 @@
 // The worker: takes leases from the coordinator, runs their attempts, finds them again after a
-// restart. Single-threaded: everything happens in Tick and in tasks posted to its loop.
+// restart. Single-threaded: everything happens in Proceed and in what its loop runs.
 #pragma once
 
 #include <map>
@@ -29,10 +29,12 @@ class Daemon {
   // `context` (its `post` must lead to this daemon's loop) and `gpus` outlive the daemon.
   Daemon(Options options, const WorkerContext& context, GpuInventory& gpus);
 
-  // Takes up what an earlier daemon left in the work directory. Once, before the first Tick.
+  // Takes up what an earlier daemon left in the work directory. Once, before the first Proceed.
   absl::Status Restore();
-  // Follows processes, sends, renews. About ten times a second.
-  void Tick();
+  // Follows processes, sends, renews: whatever is due. After each round of the loop.
+  void Proceed();
+  // When there is something to do even if nothing happens; Clock::Steady().
+  absl::Duration Due() const;
   // Stops every attempt with a checkpoint, says goodbye; then finished() becomes true. What cannot
   // be told the coordinator stays on disk for the next start.
   void Shutdown(const std::string& reason);
@@ -49,6 +51,7 @@ class Daemon {
   std::vector<LeaseRef> LiveLeases() const;
   void Renew();
   void SampleGpus();
+  void ProceedWithAttempts();
   void ForgetEnded();
   // Says on its log, and the coordinator with the next renewal, that the wall clock was set.
   void LookAtWallClock();
@@ -62,6 +65,7 @@ class Daemon {
   absl::Duration renew_period_ = absl::Seconds(5);
   absl::Duration next_renew_ = absl::ZeroDuration();  // Clock::Steady()
   EndedLeases ended_;
+  int64_t releases_ = 0;  // of slots, when those who wait for them were last told
   JumpWatch wall_clock_;
   absl::Duration jumped_ = absl::ZeroDuration();  // not yet told
   std::vector<GpuSample> gpu_samples_;

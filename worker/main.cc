@@ -2,10 +2,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -18,15 +18,15 @@
 #include "worker/link/grpc_client.h"
 #include "worker/log.h"
 #include "worker/options.h"
+#include "worker/process/event_loop.h"
 #include "worker/process/posix_launcher.h"
 #include "worker/process/trainer_user.h"
-#include "worker/task_queue.h"
+#include "worker/thread_pool.h"
 
 namespace scm::worker {
 namespace {
 
 constexpr int kTransferThreads = 3;
-constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 int Complain(const absl::Status& status) {
   std::fprintf(stderr, "scm-worker: %s\n", TextOf(status.message()).c_str());
@@ -98,9 +98,11 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
       MakeGrpcClient({options.coordinator, options.token_file, options.tls_ca});
   if (!client.ok()) return Complain(client.status());
 
-  TaskQueue loop;
+  const absl::StatusOr<std::unique_ptr<EventLoop>> made = EventLoop::Make();
+  if (!made.ok()) return Complain(made.status());
+  EventLoop& loop = **made;
   ThreadPool pool(kTransferThreads);
-  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", options.shutdown_grace, user);
+  PosixLauncher launcher(ProgramDirectory() + "/scm-attempt", options.shutdown_grace, user, &loop);
   InputCache cache(options.work_dir + "/cache");
   Slots slots(options.cpus, options.cores);
   const std::unique_ptr<GpuInventory> gpus = MakeGpuInventory(options.nvml);
@@ -129,28 +131,24 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
   WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
                          visible.size(), " GPUs, coordinator ", options.coordinator));
 
-  bool leave_now = false;
-  const auto wait = [&signals, &loop, &daemon, &leave_now] {
-    int signal = 0, interrupts = 0;
-    while (sigwait(&signals, &signal) == 0 && signal != SIGUSR1) {
-      interrupts += signal == SIGINT;
-      // Only a person types Ctrl-C twice; schedulers repeat SIGTERM, and mean the same by it. The
-      // trainers' shims keep the grace that was set.
-      loop.Post([&daemon, &leave_now, signal, leave = interrupts > 1] {
-        leave_now = leave;
-        daemon.Shutdown(signal == SIGINT   ? "interrupted"
-                        : signal == SIGHUP ? "hung up"
-                                           : "terminated");
-      });
+  int interrupts = 0;
+  const int told = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  const absl::Status heard = loop.Watch(told, [told, &daemon, &interrupts] {
+    signalfd_siginfo signal;
+    while (read(told, &signal, sizeof signal) == sizeof signal) {
+      interrupts += signal.ssi_signo == SIGINT;
+      daemon.Shutdown(signal.ssi_signo == SIGINT   ? "interrupted"
+                      : signal.ssi_signo == SIGHUP ? "hung up"
+                                                   : "terminated");
     }
-  };
-  std::thread waiter([&wait] { Guarded("waiting for signals", wait).IgnoreError(); });
-  while (!daemon.finished() && !leave_now) {
-    loop.Run(kTick);
-    daemon.Tick();
+  });
+  if (!heard.ok()) return Complain(heard);
+  // Only a person types Ctrl-C twice; schedulers repeat SIGTERM, and mean the same by it. The
+  // trainers' shims keep the grace that was set.
+  while (!daemon.finished() && interrupts < 2) {
+    daemon.Proceed();
+    loop.Run(daemon.Due() - RealClock().Steady());
   }
-  pthread_kill(waiter.native_handle(), SIGUSR1);
-  waiter.join();
   // Everything that runs on other threads ends before what it uses.
   (*client)->CancelTransfers();
   pool.Stop();
@@ -173,10 +171,10 @@ int main(int argc, char** argv) {
       code = parsed.exit_code;
       return;
     }
-    // Before any thread exists, so that only the waiter ever sees these.
+    // Before any thread exists, so that only the loop ever sees these.
     sigset_t signals;
     sigemptyset(&signals);
-    for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+    for (int signal : {SIGTERM, SIGINT}) sigaddset(&signals, signal);
     // Unless it was started by nohup: whoever closes its terminal wants it to end in good order,
     // too.
     struct sigaction hang_up;

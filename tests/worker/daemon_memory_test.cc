@@ -40,6 +40,7 @@ TEST_F(DaemonTest, SaysAtEveryRegistrationWhatWasAcknowledged) {
   h.StepUntil([&] { return h.Forgotten(1); }, "the end of the first attempt");
   const LeaseRef second = h.Grant(FakeSpec({{"step_ms", 5}}, 100000, 20), 2);
   StepUntilReported(second, "\"step\":6,");
+  h.StepUntil([&] { return FileExists(h.Directory(2) + "/acked.json"); }, "an acknowledgement");
   h.StopDaemon();
   h.StartDaemon();
   h.StepUntil([&] { return h.coordinator.registrations.size() > 1; }, "another registration");
@@ -59,6 +60,16 @@ TEST_F(DaemonTest, SaysAgainWhatWasLost) {
   for (const char* part : {"\"started\"", "\"step\":1,", "\"step\":12,", "\"done\""}) {
     EXPECT_NE(Reports(lease).find(part), std::string::npos) << part;
   }
+}
+
+// Nothing follows that would show the gap.
+TEST_F(DaemonTest, SaysAgainTheLastWordThatWasLost) {
+  h.coordinator.lose_batches = 1;
+  const LeaseRef lease = h.Grant(FakeSpec(Json::object(), 5), 1,
+                                 {"/bin/sh", "-c", "echo '{\"type\":\"started\"}' >&3"});
+  ASSERT_TRUE(h.StepUntilEnded(lease));
+  EXPECT_EQ(h.coordinator.lose_batches, 0);
+  EXPECT_EQ(Reports(lease), "{\"type\":\"started\"}\n");
 }
 
 }  // namespace

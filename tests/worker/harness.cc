@@ -1,6 +1,9 @@
 #include "tests/worker/harness.h"
 
 #include <signal.h>
+#include <sys/resource.h>
+
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
@@ -9,11 +12,29 @@
 
 namespace scm::worker {
 
-Harness::Harness() {
+namespace {
+
+// While it lives, this process gets no new descriptor.
+class NoMoreDescriptors {
+ public:
+  NoMoreDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoMoreDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+}  // namespace
+
+Harness::Harness(bool time_stands_still) : clock_(time_stands_still) {
   context_.client = &coordinator;
   context_.clock = &clock_;
   context_.background = [](std::function<void()> work) { work(); };
-  context_.post = [this](std::function<void()> task) { loop_.Post(std::move(task)); };
+  context_.post = [this](std::function<void()> task) { loop_->Post(std::move(task)); };
   context_.work_dir = work.path();
   context_.rules = {SCM_BIN_DIR, {Binary("scm-fake-trainer"), "/bin/sh"}, "/usr/bin:/bin"};
   StartDaemon();
@@ -33,10 +54,14 @@ Harness::~Harness() {
 
 void Harness::StartDaemon() {
   coordinator.Drop();
-  while (loop_.Run(absl::ZeroDuration()) > 0) {
+  while (loop_->Run(absl::ZeroDuration()) > 0) {
   }
   daemon_.reset();
-  launcher_ = std::make_unique<PosixLauncher>(Binary("scm-attempt"));
+  std::optional<NoMoreDescriptors> none;
+  if (refuse_inotify) none.emplace();
+  launcher_ = std::make_unique<PosixLauncher>(Binary("scm-attempt"), absl::Seconds(60),
+                                              TrainerUser{}, loop_.get());
+  none.reset();
   cache_ = std::make_unique<InputCache>(work / "cache");
   slots_ = std::make_unique<Slots>(2, std::vector<int>{});
   context_.launcher = launcher_.get();
@@ -51,8 +76,8 @@ void Harness::StartDaemon() {
 }
 
 void Harness::Step() {
-  loop_.Run(absl::ZeroDuration());
-  daemon_->Tick();
+  loop_->Run(absl::ZeroDuration());
+  daemon_->Proceed();
 }
 
 bool Harness::StepUntil(const std::function<bool()>& done, const char* what) {
@@ -62,6 +87,20 @@ bool Harness::StepUntil(const std::function<bool()>& done, const char* what) {
         return done();
       },
       what);
+}
+
+bool Harness::ReactUntil(const std::function<bool()>& done, const char* what) {
+  const absl::Duration hang = RealClock().Steady() + absl::Minutes(2);
+  while (true) {
+    daemon_->Proceed();
+    if (done()) return true;
+    const bool due = daemon_->Due() <= clock_.Steady();
+    loop_->Run(due ? absl::ZeroDuration() : hang - RealClock().Steady());
+    if (RealClock().Steady() > hang) {
+      ADD_FAILURE() << "nothing tells of: " << what;
+      return false;
+    }
+  }
 }
 
 LeaseRef Harness::Grant(Json spec, int64_t attempt, std::vector<std::string> command) {

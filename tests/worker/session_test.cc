@@ -48,7 +48,7 @@ class SessionTest : public testing::Test {
     const absl::Duration start = clock_.steady;
     while (client_.dials == dials && clock_.steady - start < absl::Minutes(5)) {
       clock_.steady += absl::Milliseconds(10);
-      session_.Tick();
+      session_.Proceed();
     }
     return clock_.steady - start;
   }
@@ -61,7 +61,7 @@ class SessionTest : public testing::Test {
 };
 
 TEST_F(SessionTest, RegistersAndDelivers) {
-  session_.Tick();
+  session_.Proceed();
   EXPECT_EQ(client_.dials, 1);
   EXPECT_FALSE(session_.registered());
   client_.sink(Drain{"too early"});  // before Registered: not for this session
@@ -69,12 +69,12 @@ TEST_F(SessionTest, RegistersAndDelivers) {
   EXPECT_TRUE(session_.registered());
   client_.sink(Drain{"now"});
   EXPECT_EQ(messages_.size(), 2u);
-  session_.Tick();
+  session_.Proceed();
   EXPECT_EQ(client_.dials, 1);
 }
 
 TEST_F(SessionTest, BacksOffWithJitterAndStaysQuick) {
-  session_.Tick();
+  session_.Proceed();
   std::vector<absl::Duration> waits;
   for (int i = 0; i < 12; ++i) {
     Fail(absl::UnavailableError("down"));
@@ -92,22 +92,22 @@ TEST_F(SessionTest, BacksOffWithJitterAndStaysQuick) {
 }
 
 TEST_F(SessionTest, ARefusedTokenIsNotTriedOften) {
-  session_.Tick();
+  session_.Proceed();
   Fail(absl::UnauthenticatedError("wrong token"));
   EXPECT_GE(UntilNextDial(), absl::Seconds(15));
 }
 
 TEST_F(SessionTest, BreaksOffWhenNobodyAnswers) {
-  session_.Tick();
+  session_.Proceed();
   clock_.steady += absl::Seconds(31);
-  session_.Tick();
+  session_.Proceed();
   EXPECT_EQ(client_.breaks, 1);
   UntilNextDial();
   EXPECT_EQ(client_.dials, 2);
 }
 
 TEST_F(SessionTest, MessagesOfAnOldSessionAreDropped) {
-  session_.Tick();
+  session_.Proceed();
   const CoordinatorClient::Sink old = client_.sink;
   Fail(absl::UnavailableError("down"));
   UntilNextDial();
@@ -125,7 +125,7 @@ TEST(SessionLifeTest, WhatStillWaitsAfterItsEndIsDropped) {
       Session::Hooks{[] { return Register{}; },
                      [&delivered](const CoordinatorMessage&) { ++delivered; },
                      [&loop](std::function<void()> task) { loop.push_back(std::move(task)); }});
-  session->Tick();
+  session->Proceed();
   client.sink(Registered{"w-1", 30, 5, "v", {}});
   for (const auto& task : loop) task();
   loop.clear();
@@ -139,7 +139,7 @@ TEST(SessionLifeTest, WhatStillWaitsAfterItsEndIsDropped) {
 }
 
 TEST_F(SessionTest, CloseIsForGood) {
-  session_.Tick();
+  session_.Proceed();
   client_.sink(Registered{"w-1", 30, 5, "v", {}});
   EXPECT_FALSE(session_.closed());
   session_.Close();

@@ -20,6 +20,10 @@ constexpr absl::Duration kRoomPatience = absl::Seconds(30);
 constexpr absl::Duration kRoomPause = absl::Seconds(2);
 // What is left of the exit grace when the worker itself has to go.
 constexpr absl::Duration kLastExitGrace = absl::Seconds(5);
+// How often that is tried again of which nobody will tell when it succeeds…
+constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+// …and what an attempt has left is looked through, where a file could not be read.
+constexpr absl::Duration kFlushPause = absl::Seconds(1);
 
 bool IsAboutRoom(const absl::Status& problem) {
   return absl::IsResourceExhausted(problem) || absl::IsOutOfRange(problem);
@@ -91,6 +95,7 @@ void Attempt::Prepare() {
 
 void Attempt::OnPrepared(const absl::Status& status, std::vector<std::string> inputs) {
   preparing_ = false;
+  Wake();
   inputs_.insert(inputs_.end(), inputs.begin(), inputs.end());  // an earlier try pinned some, too
   if (phase_ != AttemptPhase::kPreparing) return;               // stopped or lost meanwhile
   if (status.ok()) {
@@ -136,10 +141,11 @@ void Attempt::GoOnPreparing() {
 void Attempt::TryLaunch() {
   // An attempt that is being killed may still hold what the coordinator counts as free.
   const std::optional<std::vector<int>> cores = context_.slots->Take(lease_.lease_id, cpus_, gpus_);
+  waits_for_slots_ = !cores;
   if (!cores) return;
   const absl::Status started = Launch(*cores);
   if (started.ok()) {
-    reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_);
+    FollowReports();
     return Advance(AttemptEvent::kLaunched);
   }
   context_.slots->Release(lease_.lease_id);
@@ -157,6 +163,16 @@ absl::Status Attempt::Launch(const std::vector<int>& cores) {
   return status.ok() ? context_.launcher->Start(launch_) : status;
 }
 
+void Attempt::FollowReports() {
+  reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_, WakeIfThere());
+}
+
+std::function<void()> Attempt::WakeIfThere() {
+  return [self = weak_from_this()] {
+    if (const auto attempt = self.lock()) attempt->Wake();
+  };
+}
+
 void Attempt::Reattach(const Json& json) {
   const AttemptRecord record = ReadLeaseRecord(json);
   cpus_ = record.cpus;
@@ -165,12 +181,13 @@ void Attempt::Reattach(const Json& json) {
   for (const std::string& input : inputs_) context_.cache->Pin(input);
   context_.slots->Adopt(lease_.lease_id, cpus_, record.cores, gpus_);
   stop_ = ReadStop(Path(attempt_files::kStop));
-  reports_ = std::make_shared<AttemptReports>(context_, lease_, directory_);
+  FollowReports();
   phase_ = AttemptPhase::kStarting;
   PollProcess();
 }
 
 void Attempt::OnCommand(const std::string& line) {
+  Wake();
   const absl::StatusOr<Json> command = ParseJson(line, "command");
   if (!command.ok()) return WorkerLog(absl::StrCat(Name(), ": ", command.status().message()));
   if (StringAt(*command, "cmd") == "stop") {
@@ -181,6 +198,7 @@ void Attempt::OnCommand(const std::string& line) {
 }
 
 void Attempt::StopLocally(absl::Duration grace) {
+  Wake();
   going_down_ = true;
   if (stop_) return LimitTo(grace);
   const Json line = {{"cmd", "stop"},
@@ -236,9 +254,14 @@ void Attempt::SendPendingLines() {
 
 void Attempt::OnAck(const Ack& ack) {
   if (!IsLive()) return;
-  if (reports_ != nullptr) reports_->OnAck(ack.report_offset, ack.log_offset);
-  if (reports_ != nullptr && ack.resend) reports_->Rewind();
+  if (reports_ != nullptr) {
+    // While it runs, acknowledgements must not set the pace at which its lines are collected.
+    if (phase_ != AttemptPhase::kRunning || reports_->awaits_ack() || ack.resend) Wake();
+    reports_->OnAck(ack.report_offset, ack.log_offset);
+    if (ack.resend) reports_->Rewind();
+  }
   if (!ack.done) return;
+  Wake();
   Advance(AttemptEvent::kEndCommitted);
   if (phase_ == AttemptPhase::kDiscarding) {
     context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
@@ -247,6 +270,7 @@ void Attempt::OnAck(const Ack& ack) {
 
 void Attempt::OnLeaseLost(const std::string& reason) {
   if (!IsLive()) return;
+  Wake();
   WorkerLog(absl::StrCat(Name(), ": its lease is gone: ", reason));
   Advance(AttemptEvent::kLeaseLost);
   if (phase_ != AttemptPhase::kDiscarding) return;
@@ -255,6 +279,7 @@ void Attempt::OnLeaseLost(const std::string& reason) {
 }
 
 void Attempt::OnSession() {
+  Wake();
   started_sent_ = end_sent_ = false;
   if (reports_ != nullptr) reports_->Rewind();
 }
@@ -267,6 +292,8 @@ void Attempt::RefreshDeadline() {
 }
 
 void Attempt::PollProcess() {
+  // First, so that no change falls between the two.
+  if (!watched_) watched_ = context_.launcher->Watch(directory_, WakeIfThere());
   const ProcessState state = context_.launcher->Poll(directory_);
   if (state.phase == ProcessState::Phase::kEnded) return OnProcessEnded(state.exit);
   if (state.phase == ProcessState::Phase::kRunning) {
@@ -287,11 +314,14 @@ void Attempt::Kill(const std::string& why) {
   context_.launcher->SetDeadline(directory_, absl::ZeroDuration()).IgnoreError();
 }
 
+absl::Duration Attempt::ExitGrace() const {
+  return going_down_ ? std::min(kLastExitGrace, context_.exit_grace) : context_.exit_grace;
+}
+
 // What matters is said; a thread or child that hangs must not hold what the attempt holds.
 void Attempt::EndAfterLastWord() {
   if (reports_->last_report().empty()) return;
-  const absl::Duration grace =
-      going_down_ ? std::min(kLastExitGrace, context_.exit_grace) : context_.exit_grace;
+  const absl::Duration grace = ExitGrace();
   if (reports_->Silence() < grace) return;
   Kill(absl::StrCat("still there ", HumanDuration(grace), " after it said \"",
                     reports_->last_report(), "\""));
@@ -305,9 +335,10 @@ std::string Attempt::WaitingFor() const {
   return prepared_ ? "cores or GPUs that an attempt before it still holds" : "its inputs";
 }
 
-LeaseState Attempt::State() const {
+LeaseState Attempt::State() {
   LeaseState state{lease_, WaitingFor(), std::nullopt};
   if (phase_ == AttemptPhase::kRunning) {
+    reports_->Watch();
     state.trainer_silent_seconds = absl::ToDoubleSeconds(reports_->Silence());
   } else if (phase_ == AttemptPhase::kFlushing || phase_ == AttemptPhase::kReporting) {
     state.trainer_silent_seconds = 0;  // it has nothing more to say; what it said is on its way
@@ -317,6 +348,7 @@ LeaseState Attempt::State() const {
 
 void Attempt::OnProcessEnded(const ExitRecord& exit) {
   ran_ = exit.ran;
+  context_.launcher->Unwatch(directory_);
   context_.slots->Release(lease_.lease_id);
   Advance(AttemptEvent::kProcessEnded);
   exit_ = exit;
@@ -326,10 +358,11 @@ void Attempt::Report() {
   if (ran_ && !started_sent_) {
     started_sent_ =
         context_.client->Send(ProcessEvent{lease_, ProcessEvent::Kind::kStarted, 0, "", false});
-    if (!started_sent_) return;
+    unsent_ = !started_sent_;
+    if (unsent_) return;
   }
   if (reports_ != nullptr) {
-    reports_->Pump();
+    unsent_ = !reports_->Pump();
     if (phase_ == AttemptPhase::kFlushing && reports_->Flushed()) {
       end_ =
           DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation(), going_down_});
@@ -337,16 +370,39 @@ void Attempt::Report() {
       Advance(AttemptEvent::kFlushed);
     }
   }
-  if (phase_ == AttemptPhase::kReporting && !end_sent_) end_sent_ = context_.client->Send(end_);
+  if (phase_ != AttemptPhase::kReporting) return;
+  if (!end_sent_) end_sent_ = context_.client->Send(end_);
+  unsent_ = !end_sent_;
 }
 
-void Attempt::Tick(bool connected) {
+void Attempt::Proceed(bool connected) {
+  awake_ = unsent_ = false;
+  proceeded_at_ = context_.clock->Steady();
   if (phase_ == AttemptPhase::kPreparing) GoOnPreparing();
   if (HasProcess()) PollProcess();
   if (connected && IsLive() && phase_ != AttemptPhase::kPreparing) Report();
 }
 
+bool Attempt::MustRetry() const {
+  return (HasProcess() && (!watched_ || !lines_.empty())) || unsent_;
+}
+
+absl::Duration Attempt::Due() const {
+  if (awake_) return absl::ZeroDuration();
+  if (phase_ == AttemptPhase::kPreparing) {
+    return preparing_ || waits_for_slots_ ? absl::InfiniteDuration() : next_try_;
+  }
+  absl::Duration due = MustRetry() ? proceeded_at_ + kRetryPause : absl::InfiniteDuration();
+  if (reports_ == nullptr || !IsLive()) return due;
+  if (phase_ == AttemptPhase::kFlushing) due = std::min(due, proceeded_at_ + kFlushPause);
+  if (HasProcess() && !killing_ && !reports_->last_report().empty()) {
+    due = std::min(due, reports_->written_at() + ExitGrace());
+  }
+  return std::min(due, reports_->Due(proceeded_at_));
+}
+
 void Attempt::CleanUp() {
+  context_.launcher->Unwatch(directory_);
   context_.slots->Release(lease_.lease_id);
   for (const std::string& input : inputs_) context_.cache->Unpin(input);
   inputs_.clear();

@@ -38,11 +38,16 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void StopLocally(absl::Duration grace);
   // The coordinator was heard of: the process may go on for another orphan timeout.
   void RefreshDeadline();
+  // Something may have happened to it: Proceed is due. The calls above see to that themselves.
+  void Wake() { awake_ = true; }
   // Looks after the process, and sends what may be sent if there is a session.
-  void Tick(bool connected);
+  void Proceed(bool connected);
+  // When Proceed is due, Clock::Steady(): long ago if it is awake, InfiniteDuration() if nothing
+  // but a call can bring something new.
+  absl::Duration Due() const;
 
   // For a renewal.
-  LeaseState State() const;
+  LeaseState State();
   const LeaseRef& lease() const { return lease_; }
   AttemptPhase phase() const { return phase_; }
   const std::string& directory() const { return directory_; }
@@ -53,6 +58,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     return phase_ != AttemptPhase::kDiscarding && phase_ != AttemptPhase::kGone;
   }
   bool HasProcess() const;
+  // Waits for what another attempt of this worker holds.
+  bool WaitsForSlots() const { return phase_ == AttemptPhase::kPreparing && waits_for_slots_; }
   // May be cleaned up and forgotten.
   bool IsForgettable() const { return phase_ == AttemptPhase::kGone && !preparing_; }
   // Gives back cores, inputs and the directory.
@@ -67,6 +74,10 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void GoOnPreparing();
   void TryLaunch();
   absl::Status Launch(const std::vector<int>& cores);
+  // Its reports are collected from now on.
+  void FollowReports();
+  // For those who may outlive it.
+  std::function<void()> WakeIfThere();
   void PollProcess();
   void OnProcessEnded(const ExitRecord& exit);
   void Stop(StopInfo stop, const std::string& line);
@@ -74,9 +85,12 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void LimitTo(absl::Duration grace);
   void Kill(const std::string& why);
   void EndAfterLastWord();
+  absl::Duration ExitGrace() const;
   std::string WaitingFor() const;
   void SendPendingLines();
   void Report();
+  // Something was left undone, and nobody will tell when it can be done.
+  bool MustRetry() const;
   void EndWithoutProcess(AttemptEvent event, ProcessEvent end);
   void Advance(AttemptEvent event);
   std::string Path(const char* name) const { return directory_ + "/" + name; }
@@ -92,7 +106,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
   // While preparing.
   bool preparing_ = false;  // a background thread works in the directory
-  bool prepared_ = false;
+  bool prepared_ = false, waits_for_slots_ = false;
   Json spec_;
   absl::Duration next_try_ = absl::ZeroDuration();  // Clock::Steady(), after a full disk…
   absl::Duration room_patience_ = absl::InfiniteDuration();  // …and when the wait for room ends
@@ -108,8 +122,12 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   bool killing_ = false;     // a violation, or one that stays after its last word, is being ended
   bool going_down_ = false;  // StopLocally was called
   bool ran_ = false, started_sent_ = false, end_sent_ = false;
-  ExitRecord exit_;   // from kFlushing on
-  ProcessEvent end_;  // from kReporting on
+  bool awake_ = true;
+  bool watched_ = false;  // the launcher wakes it when something happens to the process
+  bool unsent_ = false;   // the client took no more
+  absl::Duration proceeded_at_ = absl::ZeroDuration();  // Clock::Steady()
+  ExitRecord exit_;                                     // from kFlushing on
+  ProcessEvent end_;                                    // from kReporting on
 };
 
 }  // namespace scm::worker

@@ -19,6 +19,9 @@ namespace {
 constexpr int kMaxRefusals = 4;
 // A coordinator that has no room for logs stops acknowledging them.
 constexpr absl::Duration kLogPatience = absl::Seconds(10);
+// After so long without an answer reports are said once more; once only, since whoever has no room
+// to store them still has to keep them.
+constexpr absl::Duration kAnswerPatience = absl::Seconds(30);
 constexpr size_t kProblemLimit = 500;  // of an error's text in every renewal
 
 Json ReadAcked(const std::string& path) {
@@ -54,10 +57,12 @@ bool IsTransient(const absl::Status& status) {
 
 }  // namespace
 
-AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory)
+AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory,
+                               std::function<void()> wake)
     : context_(context),
       lease_(std::move(lease)),
       directory_(std::move(directory)),
+      wake_(std::move(wake)),
       reports_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "report_offset", 0),
                StringAt(ReadAcked(Path(attempt_files::kAcked)), "last_report")),
       log_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "log_offset", 0)),
@@ -87,53 +92,85 @@ std::string AttemptReports::WaitingFor() const {
 }
 
 void AttemptReports::Rewind() {
+  said_again_ = false;
+  unanswered_since_ = absl::InfiniteDuration();
   reports_.Rewind();
   log_.Rewind();
 }
 
-void AttemptReports::Pump() {
-  PumpLog();
-  PumpReports();
+bool AttemptReports::Pump() {
+  awaits_ack_ = false;
+  SayAgainWhatIsUnanswered();
+  const bool log = PumpLog();
+  return PumpReports() && log;
 }
 
-void AttemptReports::PumpLog() {
+void AttemptReports::SayAgainWhatIsUnanswered() {
+  if (said_again_ || context_.clock->Steady() < unanswered_since_ + kAnswerPatience) return;
+  said_again_ = true;
+  reports_.Rewind();
+}
+
+absl::Duration AttemptReports::Due(absl::Duration last) const {
+  absl::Duration due = absl::InfiniteDuration();
+  const absl::Duration again =
+      said_again_ ? absl::InfiniteDuration() : unanswered_since_ + kAnswerPatience;
+  for (const absl::Duration time : {next_upload_, log_patience_, again}) {
+    if (time > last) due = std::min(due, time);
+  }
+  return due;
+}
+
+bool AttemptReports::PumpLog() {
   const std::string path = Path(attempt_files::kLog);
-  while (log_.Allowance() > 0 && FileSize(path).value_or(0) > log_.sent()) {
+  while (FileSize(path).value_or(0) > log_.sent()) {
+    awaits_ack_ = awaits_ack_ || log_.Allowance() == 0;
+    if (log_.Allowance() == 0) return true;
     absl::StatusOr<std::string> data = ReadFileAt(path, log_.sent(), log_.Allowance());
-    if (!data.ok() || data->empty()) return;
+    if (!data.ok()) return false;
+    if (data->empty()) return true;
     const int64_t size = static_cast<int64_t>(data->size());
-    if (!context_.client->Send(LogChunk{lease_, log_.sent(), *std::move(data)})) return;
+    if (!context_.client->Send(LogChunk{lease_, log_.sent(), *std::move(data)})) return false;
     log_.OnSent(size);
   }
+  return true;
 }
 
-void AttemptReports::PumpReports() {
+bool AttemptReports::PumpReports() {
   const std::string path = Path(attempt_files::kReports);
   while (!reports_.uploading() && context_.clock->Steady() >= next_upload_ &&
          FileSize(path).value_or(0) > reports_.sent()) {
     const absl::StatusOr<std::string> data =
         ReadFileAt(path, reports_.sent(), ReportForwarder::kMaxLine + 2);
-    if (!data.ok()) return;
+    if (!data.ok()) return false;
     const ReportForwarder::Step step = reports_.Next(*data);
     switch (step.kind) {
       case ReportForwarder::Step::Kind::kNothing:
-        return;
+        awaits_ack_ = true;
+        return true;
       case ReportForwarder::Step::Kind::kViolation:
+        if (violation_.empty()) wake_();
         violation_ = step.problem;
         violation_offset_ = step.offset;
-        return;
+        return true;
       case ReportForwarder::Step::Kind::kUpload:
-        if (violation_.empty()) return BeginUpload(step);
-        return reports_.OnUploadFailed();
+        if (violation_.empty()) {
+          BeginUpload(step);
+        } else {
+          reports_.OnUploadFailed();
+        }
+        return true;
       case ReportForwarder::Step::Kind::kSend:
         if (!context_.client->Send(ReportBatch{lease_, step.offset,
                                                data->substr(0, static_cast<size_t>(step.size))})) {
-          return;
+          return false;
         }
         reports_.OnSent(step);
+        unanswered_since_ = std::min(unanswered_since_, context_.clock->Steady());
         break;
     }
   }
+  return true;
 }
 
 void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
@@ -160,6 +197,7 @@ void AttemptReports::BeginUpload(const ReportForwarder::Step& step) {
 
 void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
                                   const absl::StatusOr<UploadResult>& result, bool broke_protocol) {
+  wake_();
   if (result.ok()) {
     reports_.OnUploaded();
     upload_failures_ = refusals_ = 0;
@@ -198,14 +236,22 @@ bool AttemptReports::WaitsForRoom(const absl::Status& status) {
 }
 
 void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
+  const std::pair<int64_t, int64_t> before(reports_.acknowledged(), log_.acknowledged());
   reports_.OnAcknowledged(report_offset);
   log_.OnAcknowledged(log_offset);
+  if (reports_.acknowledged() > before.first) {
+    said_again_ = false;
+    unanswered_since_ = reports_.acknowledged() < reports_.sent() ? context_.clock->Steady()
+                                                                  : absl::InfiniteDuration();
+  }
+  const bool news = before != std::pair(reports_.acknowledged(), log_.acknowledged());
   const auto committed = [this] {
     return !uploaded_.empty() && uploaded_.front().line_end <= reports_.acknowledged();
   };
   // Lost or late, the record only means that bytes are sent twice; but a line that is read again
   // asks for its files again, so they stay until it cannot be.
   const bool durable = committed();
+  if (!news && !durable) return;
   const absl::Status recorded = Persist(durable);
   if (durable && !recorded.ok()) {
     if (!keeping_) {

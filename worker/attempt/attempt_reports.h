@@ -16,14 +16,23 @@ namespace scm::worker {
 class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
  public:
   // Offsets are taken from acked.json if the directory has one. `context` must outlive this.
-  AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory);
+  // `wake`: called on the loop when an upload has ended, so that Pump is called.
+  AttemptReports(const WorkerContext& context, LeaseRef lease, std::string directory,
+                 std::function<void()> wake);
 
   // A new session: unacknowledged bytes are sent again.
   void Rewind();
-  // Sends what may be sent and begins the next upload. Only with a session.
-  void Pump();
+  // Sends what may be sent and begins the next upload. Only with a session. False: some of it could
+  // not be read, or the client took no more.
+  bool Pump();
   void OnAck(int64_t report_offset, int64_t log_offset);
   int64_t acknowledged() const { return reports_.acknowledged(); }
+  // The last Pump left something that may go once the coordinator has acknowledged more.
+  bool awaits_ack() const { return awaits_ack_; }
+  // When time alone gives Pump something to do, or Flushed another answer, that they had not at
+  // `last`: an upload is tried again, the wait for an acknowledgement or for the log ends.
+  // Clock::Steady().
+  absl::Duration Due(absl::Duration last) const;
 
   // Every report is acknowledged (up to a violation), and all of the log was sent; for the log it
   // waits a few seconds only, since nothing depends on it. A last line without its end, left by a
@@ -33,6 +42,8 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   void Watch();
   // Time since a look found that it had.
   absl::Duration Silence() const;
+  // When that look was, Clock::Steady().
+  absl::Duration written_at() const { return written_at_; }
   // What the reports wait for, for people; "" = nothing in particular.
   std::string WaitingFor() const;
   // The run ends for good, and nobody needs its files: they are offered once more, without waiting
@@ -49,8 +60,10 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
     bool checkpoint;
   };
 
-  void PumpLog();
-  void PumpReports();
+  // Nobody asks for a batch that was lost while nothing follows it.
+  void SayAgainWhatIsUnanswered();
+  bool PumpLog();
+  bool PumpReports();
   void BeginUpload(const ReportForwarder::Step& step);
   void OnUploadDone(const ReportForwarder::Step& step, const std::string& path,
                     const absl::StatusOr<UploadResult>& result, bool broke_protocol);
@@ -63,6 +76,10 @@ class AttemptReports : public std::enable_shared_from_this<AttemptReports> {
   const WorkerContext& context_;
   const LeaseRef lease_;
   const std::string directory_;
+  const std::function<void()> wake_;
+  bool awaits_ack_ = false;
+  absl::Duration unanswered_since_ = absl::InfiniteDuration();  // Clock::Steady()
+  bool said_again_ = false;  // since the coordinator has acknowledged anything new
   ReportForwarder reports_;
   LogForwarder log_;
   std::deque<Uploaded> uploaded_;  // whose report lines are not acknowledged yet, in file order

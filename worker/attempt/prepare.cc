@@ -105,8 +105,9 @@ absl::Status PrepareDirectory(const std::string& directory, const std::string& d
     }
   }
   SCM_RETURN_IF_ERROR(HandOverData(directory, digest_cache, spec));
-  return WriteFileDurably(absl::StrCat(directory, "/", attempt_files::kSpec),
-                          DumpJson(spec, 2) + "\n");
+  // Only the attempt itself reads it, and that does not live through a power failure.
+  return WriteFileAtomically(absl::StrCat(directory, "/", attempt_files::kSpec),
+                             DumpJson(spec, 2) + "\n");
 }
 
 Json LeaseRecord(const AttemptRecord& record) {

@@ -103,7 +103,7 @@ absl::Status HandOverData(const std::string& directory, const std::string& diges
     return absl::OkStatus();
   }
   const std::string path = absl::StrCat(directory, "/", attempt_files::kSplit);
-  SCM_RETURN_IF_ERROR(WriteFileDurably(path, DumpJson(*split) + "\n"));
+  SCM_RETURN_IF_ERROR(WriteFileAtomically(path, DumpJson(*split) + "\n"));
   spec["split_file"] = path;
   return absl::OkStatus();
 }

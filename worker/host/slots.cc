@@ -39,6 +39,8 @@ void Slots::Adopt(const std::string& holder, int cpus, const std::vector<int>& c
   shares_[holder] = {cpus, cores, gpus};
 }
 
-void Slots::Release(const std::string& holder) { shares_.erase(holder); }
+void Slots::Release(const std::string& holder) {
+  releases_ += static_cast<int64_t>(shares_.erase(holder));
+}
 
 }  // namespace scm::worker

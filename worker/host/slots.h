@@ -2,6 +2,7 @@
 // each other down many times over, so concurrent attempts never share a core. Pure; one thread.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -26,6 +27,8 @@ class Slots {
              const std::vector<int>& gpus);
   void Release(const std::string& holder);
   int count() const { return count_; }
+  // How often something was released: who waits may try again when this has grown.
+  int64_t releases() const { return releases_; }
 
  private:
   struct Share {
@@ -34,6 +37,7 @@ class Slots {
   };
   int count_;
   bool pin_;
+  int64_t releases_ = 0;
   std::vector<int> cores_;
   std::map<std::string, Share> shares_;
 };

@@ -27,9 +27,14 @@ bool IsRefusal(const absl::Status& status) {
 Session::Session(CoordinatorClient& client, Clock& clock, uint64_t seed, Hooks hooks)
     : client_(client), clock_(clock), hooks_(std::move(hooks)), jitter_(seed, "session jitter") {}
 
-void Session::Tick() {
+absl::Duration Session::Due() const {
+  if (state_ == State::kDialling) return dialled_at_ + kRegisterTimeout;
+  return closing_ || state_ == State::kRegistered ? absl::InfiniteDuration() : next_dial_;
+}
+
+void Session::Proceed() {
   const absl::Duration now = clock_.Steady();
-  if (state_ == State::kDialling && now - dialled_at_ > kRegisterTimeout) {
+  if (state_ == State::kDialling && now - dialled_at_ >= kRegisterTimeout) {
     dialled_at_ = now;
     client_.CloseSession(/*flush=*/false);
   }

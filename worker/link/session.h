@@ -26,8 +26,10 @@ class Session {
   // the session is destroyed, or what of it still waits in the loop then, is dropped.
   Session(CoordinatorClient& client, Clock& clock, uint64_t seed, Hooks hooks);
 
-  // Dials when it is time to. To be called often.
-  void Tick();
+  // Dials when it is time to. To be called when that is due.
+  void Proceed();
+  // Clock::Steady(); InfiniteDuration() while only a message can bring something new.
+  absl::Duration Due() const;
   bool registered() const { return state_ == State::kRegistered; }
   // Ends the session, after what is queued was written, and dials no more.
   void Close();

@@ -44,9 +44,12 @@ int64_t BootNanoseconds() {
 }
 
 std::string BootId() {
-  std::string id = ReadSmallFile("/proc/sys/kernel/random/boot_id");
-  while (!id.empty() && id.back() == '\n') id.pop_back();
-  return id;
+  static const std::string* const boot = [] {
+    auto* id = new std::string(ReadSmallFile("/proc/sys/kernel/random/boot_id"));
+    while (!id->empty() && id->back() == '\n') id->pop_back();
+    return id;
+  }();
+  return *boot;
 }
 
 int64_t ProcessStartTime(pid_t pid, bool zombies) {

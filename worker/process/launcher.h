@@ -2,6 +2,7 @@
 // same calls serve one that was started a moment ago and one found after a restart of the daemon.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,11 @@ class ProcessLauncher {
   virtual absl::Status Start(const LaunchRequest& request) = 0;
   // Where the attempt stands. kEnded is final and says that no process of it is left.
   virtual ProcessState Poll(const std::string& directory) = 0;
+  // Calls `changed` on the daemon's loop when Poll may say something new, or the trainer has
+  // written, until Unwatch. May be called again. False: something can go untold, or still can;
+  // then Poll is to be asked from time to time.
+  virtual bool Watch(const std::string& directory, std::function<void()> changed) = 0;
+  virtual void Unwatch(const std::string& directory) = 0;
   // Writes one line to the trainer's stdin. UNAVAILABLE: not now (not started, or its pipe is
   // full).
   virtual absl::Status SendLine(const std::string& directory, const std::string& line) = 0;

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/file.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -83,6 +82,11 @@ std::vector<char*> Pointers(const std::vector<std::string>& words) {
   return pointers;
 }
 
+// Who wrote pid.json.
+ProcessIdentity ShimOf(const Json& pid) {
+  return {static_cast<pid_t>(IntegerAt(pid, "pid", 0)), IntegerAt(pid, "start_time", -1)};
+}
+
 // Ends what a killed shim left behind. The session's number is the shim's pid; it cannot have been
 // reused as long as one of its members lives, unless the pid itself belongs to someone else now.
 void KillSession(const ProcessIdentity& shim) {
@@ -130,30 +134,28 @@ absl::Status PosixLauncher::Start(const LaunchRequest& request) {
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", shim_));
-  children_[request.directory] = pid;
+  shims_->AddChild(request.directory, pid);
   return absl::OkStatus();
-}
-
-bool PosixLauncher::ChildLives(const std::string& directory) {
-  for (auto child = children_.begin(); child != children_.end();) {
-    int status;
-    const bool lives = waitpid(child->second, &status, WNOHANG) == 0;
-    child = lives ? std::next(child) : children_.erase(child);
-  }
-  return children_.count(directory) != 0;
 }
 
 ProcessState PosixLauncher::Poll(const std::string& directory) {
   // Liveness first: a shim that lives now may write exit.json later, one that is dead cannot.
-  const bool child_lives = ChildLives(directory);
+  const bool child_lives = shims_->ChildLives(directory);
   const std::optional<Json> pid = ReadJson(Path(directory, attempt_files::kPid));
   return pid ? PollByPid(directory, *pid, child_lives) : PollWithoutPid(directory, child_lives);
 }
 
+bool PosixLauncher::Watch(const std::string& directory, std::function<void()> changed) {
+  const std::optional<Json> pid = ReadJson(Path(directory, attempt_files::kPid));
+  const bool this_boot = pid && StringAt(*pid, "boot_id") == BootId();
+  return shims_->Watch(directory, this_boot ? ShimOf(*pid) : ProcessIdentity{}, std::move(changed));
+}
+
+void PosixLauncher::Unwatch(const std::string& directory) { shims_->Unwatch(directory); }
+
 ProcessState PosixLauncher::PollByPid(const std::string& directory, const Json& pid,
                                       bool child_lives) {
-  const ProcessIdentity shim{static_cast<pid_t>(IntegerAt(pid, "pid", 0)),
-                             IntegerAt(pid, "start_time", -1)};
+  const ProcessIdentity shim = ShimOf(pid);
   const bool this_boot = StringAt(pid, "boot_id") == BootId();
   const bool lives = child_lives || (this_boot && IsAlive(shim));
   if (const std::optional<ProcessState> ended = ReadExit(directory)) return *ended;

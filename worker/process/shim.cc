@@ -17,16 +17,19 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "worker/process/attempt_files.h"
 #include "worker/process/host_process.h"
+#include "worker/process/shim_events.h"
 
 namespace scm::worker {
 namespace {
 
-constexpr int kPollMilliseconds = 200;  // how late a changed deadline file may be noticed
-constexpr int kReportFd = 3;            // SCM_REPORT_FD in the trainer
-constexpr int kReapRounds = 100;        // × 50 ms for what a dead trainer left behind
+constexpr int kReportFd = 3;  // SCM_REPORT_FD in the trainer
+// How long what a dead trainer left behind is killed, and how often if none of it ends.
+constexpr int64_t kReapNanoseconds = 5'000'000'000;
+constexpr int kReapPauseMilliseconds = 50;
 // A signal sent to a whole job reaches its processes one after the other.
 constexpr int kSignalSpreadMilliseconds = 500;
 
@@ -263,6 +266,11 @@ class Shim {
     return trainer_ended;
   }
 
+  static bool HasChildren() {
+    siginfo_t child;
+    return waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0;
+  }
+
   // Deadlines do not follow the wall clock, but the times of day in the trainer's log do: who reads
   // them must know when it was set.
   void LookAtWallClock(int64_t boot) {
@@ -279,6 +287,7 @@ class Shim {
 
   // Waits for the trainer's end and sees to the deadline. Returns its wait status.
   int Supervise() {
+    events_.emplace(signals_, Path(attempt_files::kDeadline));
     int status = 0;
     int64_t kill_at = 0;  // when SIGKILL follows; 0 = not being ended
     while (!Reap(status)) {
@@ -293,7 +302,7 @@ class Shim {
         kill(-trainer_, SIGKILL);
         kill_at = INT64_MAX;
       }
-      const int signal = NextSignal(kPollMilliseconds);
+      const int signal = events_->Wait(kill_at == 0 ? deadline : kill_at);
       if (MeansEnd(signal)) OnToldToEnd(signal);
     }
     AwaitSpreadingSignal(status);
@@ -343,13 +352,13 @@ class Shim {
   // came to us as the nearest subreaper.
   void EndGroup() {
     kill(-trainer_, SIGKILL);
-    for (int round = 0; round < kReapRounds; ++round) {
+    const int64_t patience = BootNanoseconds() + kReapNanoseconds;
+    while (BootNanoseconds() < patience) {
       int ignored;
       Reap(ignored);
-      const std::vector<pid_t> left = ChildrenOf(getpid());
-      if (left.empty()) return;
-      for (pid_t pid : left) kill(pid, SIGKILL);
-      SleepMilliseconds(round < 10 ? 5 : 50);
+      if (!HasChildren()) return;  // mostly; to look through /proc costs more than all the rest
+      for (pid_t pid : ChildrenOf(getpid())) kill(pid, SIGKILL);
+      NextSignal(kReapPauseMilliseconds);
     }
     fprintf(stderr, "scm-attempt: some processes of the trainer cannot be killed\n");
   }
@@ -385,6 +394,7 @@ class Shim {
   const ShimOptions& options_;
   std::string problem_;
   sigset_t signals_;
+  std::optional<ShimEvents> events_;  // to the end, because to close it takes its time
   int spool_ = -1, log_ = -1, fifo_holder_ = -1, commands_ = -1;
   pid_t trainer_ = -1;
   uid_t uid_ = 0;  // 0 = the shim's own
