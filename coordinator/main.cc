@@ -21,8 +21,10 @@
 #include "coordinator/controller/controller_loop.h"
 #include "coordinator/core/priority_scheduler.h"
 #include "coordinator/options.h"
+#include "coordinator/rpc/answers.h"
 #include "coordinator/rpc/server.h"
 #include "coordinator/store/sqlite_store.h"
+#include "coordinator/telemetry/api.h"
 #include "coordinator/telemetry/exposition.h"
 #include "coordinator/telemetry/http_server.h"
 #include "coordinator/telemetry/metrics.h"
@@ -143,23 +145,26 @@ absl::Status Serve(const CoordinatorOptions& options, const sigset_t& signals) {
     return task == tasks->end() ? 0 : task->second->attempts;
   });
   rpc::RpcMetrics rpc_metrics;
-  SCM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<rpc::RpcServer> rpc,
-      rpc::StartRpcServer(server_options, {&loop, checkpoints.get(), &logs, &links, &rpc_metrics,
-                                           kVersion, free_bytes, kMinFreeBytes}));
+  const rpc::ServiceDependencies services{
+      &loop, checkpoints.get(), &logs, &links, &rpc_metrics, kVersion, free_bytes, kMinFreeBytes};
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<rpc::RpcServer> rpc,
+                       rpc::StartRpcServer(server_options, services));
   const telemetry::CoordinatorMetrics metrics({[&loop] { return loop.snapshot(); },
                                                [&rpc_metrics] { return rpc_metrics.Read(); },
                                                [&loop] { return loop.Now(); }});
+  const telemetry::Api api{rpc::Answers(services), rpc::TokenCheck(server_options.user_token)};
   SCM_ASSIGN_OR_RETURN(
       const std::unique_ptr<telemetry::HttpServer> http,
-      telemetry::StartHttpServer(options.metrics_listen,
-                                 {[&metrics] { return telemetry::Exposition(metrics.Collect()); },
-                                  [&loop, &rpc]() -> std::string {
-                                    if (loop.store_full()) {
-                                      return "the disk is full: free some space";
-                                    }
-                                    return rpc->Trouble();
-                                  }}));
+      telemetry::StartHttpServer(
+          options.metrics_listen,
+          {[&metrics] { return telemetry::Exposition(metrics.Collect()); },
+           [&loop, &rpc]() -> std::string {
+             if (loop.store_full()) {
+               return "the disk is full: free some space";
+             }
+             return rpc->Trouble();
+           },
+           [&api](const telemetry::HttpRequest& request) { return api.Answer(request); }}));
   SCM_RETURN_IF_ERROR(WriteAddresses(options, rpc->port(), http->port()));
   std::printf("scm-coordinator %s serves port %d, metrics on port %d, data in %s\n", kVersion,
               rpc->port(), http->port(), options.data_dir.c_str());

@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "common/files.h"
 #include "common/grpc_environment.h"
 #include "common/guard.h"
@@ -85,22 +86,43 @@ class GrpcClient final : public Client {
 
   const std::string& address() const override { return address_; }
 
-  absl::StatusOr<v1::QueryReply> QueryPage(v1::QueryRequest::What what, const std::string& id,
-                                           int64_t after) override {
-    v1::QueryRequest request;
-    request.set_what(what);
-    request.set_id(id);
-    request.set_after(after);
-    v1::QueryReply reply;
-    grpc::ClientContext context;
-    Prepare(context, /*deadline=*/true);
-    SCM_RETURN_IF_ERROR(Word(stub_->Query(&context, request, &reply)));
-    return reply;
+  absl::StatusOr<Page> QueryPage(Topic topic, const std::string& id, int64_t after) override {
+    using Stub = v1::ExperimentService::Stub;
+    v1::Question question;
+    question.set_id(id);
+    question.set_after(after);
+    switch (topic) {
+      case Topic::kExperiments:
+        return Ask(&Stub::GetExperiments, question);
+      case Topic::kStatus:
+        return Ask(&Stub::GetStatus, question);
+      case Topic::kRuns:
+        return Ask(&Stub::GetRuns, question);
+      case Topic::kMetrics:
+        return Ask(&Stub::GetMetrics, question);
+      case Topic::kEvents:
+        return Ask(&Stub::GetEvents, question);
+      case Topic::kReasons:
+        return Ask(&Stub::GetReasons, question);
+      case Topic::kCheckpoints:
+        return Ask(&Stub::GetCheckpoints, question);
+      case Topic::kArtifacts:
+        return Ask(&Stub::GetArtifacts, question);
+      case Topic::kWorkers:
+        return Ask(&Stub::GetWorkers, question);
+      case Topic::kInventory:
+        return Ask(&Stub::GetInventory, question);
+      case Topic::kReportData:
+        return Ask(&Stub::GetReportData, question);
+      case Topic::kHealth:
+        return Ask(&Stub::GetHealth, question);
+    }
+    return absl::InternalError("unknown topic");
   }
 
-  absl::StatusOr<Json> Query(v1::QueryRequest::What what, const std::string& id) override {
-    SCM_ASSIGN_OR_RETURN(const v1::QueryReply reply, QueryPage(what, id, 0));
-    return ParseJson(reply.json(), "the coordinator's answer");
+  absl::StatusOr<Json> Query(Topic topic, const std::string& id) override {
+    SCM_ASSIGN_OR_RETURN(Page page, QueryPage(topic, id, 0));
+    return std::move(page.json);
   }
 
   absl::StatusOr<std::string> Submit(const v1::SubmitRequest& request) override {
@@ -139,13 +161,12 @@ class GrpcClient final : public Client {
       {
         const InterruptWatcher watcher(options_.interrupted, context);
         const auto stream = stub_->Watch(&context, request);
-        v1::QueryReply reply;
-        while (stream->Read(&reply)) {
+        v1::StatusAnswer status_now;
+        while (stream->Read(&status_now)) {
           lost = 0;
-          request.set_id(reply.resolved());  // a newer experiment of the name must not take over
-          SCM_ASSIGN_OR_RETURN(const Json json,
-                               ParseJson(reply.json(), "the coordinator's answer"));
-          show(json);
+          // A newer experiment of the name must not take over.
+          request.set_id(status_now.resolved());
+          show(answers::ToJson(status_now));
           if (Interrupted()) break;
         }
         if (Interrupted()) context.TryCancel();
@@ -224,14 +245,8 @@ class GrpcClient final : public Client {
     Prepare(context, /*deadline=*/false);
     const auto stream = stub_->Verify(&context, request);
     v1::VerifyReply reply;
-    absl::Status status;
-    while (stream->Read(&reply)) {
-      const absl::StatusOr<Json> row = ParseJson(reply.json(), "the coordinator's answer");
-      if (row.ok()) show(*row);
-      status.Update(row.status());
-    }
-    SCM_RETURN_IF_ERROR(Word(stream->Finish()));
-    return status;
+    while (stream->Read(&reply)) show(answers::ToJson(reply.checkpoint()));
+    return Word(stream->Finish());
   }
 
   absl::StatusOr<std::string> CoordinatorVersion() override {
@@ -244,6 +259,27 @@ class GrpcClient final : public Client {
   }
 
  private:
+  template <typename Answer>
+  absl::StatusOr<Page> Ask(grpc::Status (v1::ExperimentService::Stub::*call)(grpc::ClientContext*,
+                                                                             const v1::Question&,
+                                                                             Answer*),
+                           const v1::Question& question) {
+    Answer answer;
+    grpc::ClientContext context;
+    Prepare(context, /*deadline=*/true);
+    SCM_RETURN_IF_ERROR(Word((stub_.get()->*call)(&context, question, &answer)));
+    Page page;
+    if constexpr (std::is_same_v<Answer, v1::ReportDataAnswer>) {
+      SCM_ASSIGN_OR_RETURN(page.json,
+                           ParseJson(answer.report_data_json(), "the coordinator's answer"));
+    } else {
+      page.json = answers::ToJson(answer);
+    }
+    if constexpr (requires { answer.next(); }) page.next = answer.next();
+    if constexpr (requires { answer.resolved(); }) page.resolved = answer.resolved();
+    return page;
+  }
+
   // One stream of a download. What went wrong on this side is left in received_.
   grpc::Status Receive(const std::string& id, Receiver& receiver, bool& ask_again,
                        int64_t& pieces) {

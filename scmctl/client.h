@@ -23,13 +23,35 @@ struct ClientOptions {
   std::function<bool()> interrupted;  // ends Watch and Logs soon, with CANCELLED; may be empty
 };
 
+// What can be asked (proto/scm/v1/experiment.proto).
+enum class Topic {
+  kExperiments,
+  kStatus,
+  kRuns,
+  kMetrics,
+  kEvents,
+  kReasons,
+  kCheckpoints,
+  kArtifacts,
+  kWorkers,
+  kInventory,
+  kReportData,
+  kHealth,
+};
+
+// An answer, or a page of one.
+struct Page {
+  Json json;             // as `-o json` prints it
+  int64_t next = 0;      // metrics, events: ask again behind this row; 0 = that was all
+  std::string resolved;  // the id that was taken, where a name was given
+};
+
 class Client {
  public:
   virtual ~Client() = default;
   // UNAVAILABLE when nobody answers; the message says how to start a coordinator.
-  virtual absl::StatusOr<Json> Query(v1::QueryRequest::What what, const std::string& id) = 0;
-  virtual absl::StatusOr<v1::QueryReply> QueryPage(v1::QueryRequest::What what,
-                                                   const std::string& id, int64_t after) = 0;
+  virtual absl::StatusOr<Json> Query(Topic topic, const std::string& id) = 0;
+  virtual absl::StatusOr<Page> QueryPage(Topic topic, const std::string& id, int64_t after) = 0;
   virtual absl::StatusOr<std::string> Submit(const v1::SubmitRequest& request) = 0;
   virtual absl::StatusOr<Json> Control(v1::ControlRequest::Verb verb, const std::string& id,
                                        bool preview) = 0;

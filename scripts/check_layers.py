@@ -18,22 +18,23 @@ ALLOWED = {
     "statistics": {"common", "statistics"},
     "corpus": {"common", "corpus"},
     "report": {"common", "experiment", "statistics", "report"},
+    "answers": {"common", "answers", "scm"},
     "coordinator/core": {"common", "experiment", "statistics", "coordinator/core"},
     "coordinator/store": {"common", "coordinator/store"},
     "coordinator/checkpoint": {"common", "coordinator/checkpoint"},
     "coordinator/state": {"common", "experiment", "coordinator/core", "coordinator/store",
                           "coordinator/state"},
-    "coordinator/views": {"common", "experiment", "coordinator/core", "coordinator/store",
-                          "coordinator/state", "coordinator/views"},
+    "coordinator/views": {"common", "experiment", "answers", "coordinator/core", "coordinator/store",
+                          "coordinator/state", "coordinator/views", "scm"},
     "coordinator/controller": {"common", "experiment", "coordinator/core", "coordinator/store",
                                "coordinator/checkpoint", "coordinator/state", "coordinator/views",
                                "coordinator/controller", "coordinator/controller/stages"},
     "coordinator/controller/stages": {"common", "experiment", "coordinator/core", "coordinator/state",
                                       "coordinator/controller", "coordinator/controller/stages"},
-    "coordinator/rpc": {"common", "coordinator/controller", "coordinator/core", "coordinator/state",
+    "coordinator/rpc": {"common", "answers", "coordinator/controller", "coordinator/core", "coordinator/state",
                         "coordinator/views", "coordinator/store", "coordinator/checkpoint",
                         "coordinator/rpc", "scm"},
-    "coordinator/telemetry": {"common", "coordinator/core", "coordinator/state", "coordinator/views",
+    "coordinator/telemetry": {"common", "answers", "coordinator/core", "coordinator/state", "coordinator/views",
                               "coordinator/rpc", "coordinator/telemetry"},
     "model": {"common", "model"},
     "worker/link": {"common", "worker", "worker/link", "scm"},
@@ -54,10 +55,13 @@ ALLOWED = {
     "evaluator": {"common", "corpus", "model", "trainer/compute", "trainer/protocol", "trainer/data",
                   "trainer/loop", "evaluator"},
     "scmctl/render": {"common", "scmctl/render"},
-    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "model",
+    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "model", "answers",
                "trainer/data", "scmctl", "scmctl/render", "scm"},
 }
 PURE = ("coordinator/core", "statistics")
+# They know the messages of answers, and nothing of the network that carries them.
+MESSAGES_ONLY = ("answers", "coordinator/views")
+NETWORK = re.compile(r"grpc|worker\.pb\.h|experiment\.pb\.h")
 IMPURE = re.compile(
     r"\.pb\.h|grpc|sqlite3|<thread>|<mutex>|<condition_variable>|<future>|<atomic>|<chrono>|<fstream>|"
     r"absl/time/clock\.h|absl/synchronization|common/clock\.h|common/files\.h|absl::Now\(")
@@ -91,6 +95,8 @@ def problems_of(root: pathlib.Path, path: pathlib.Path):
         if folder.startswith(PURE) and IMPURE.search(line) and not line.lstrip().startswith("//"):
             yield f"{name}:{number}: {folder} is pure, but has: {line.strip()}"
         match = INCLUDE.match(line)
+        if folder in MESSAGES_ONLY and line.startswith("#include") and NETWORK.search(line):
+            yield f"{name}:{number}: {folder} knows the messages of answers only: {line.strip()}"
         if not match:
             continue
         target = folder_of(match.group(1)) or match.group(1).split("/")[0]

@@ -113,6 +113,11 @@ void ControllerLoop::CheckStoreWhenDue() {
   controller_->CheckStore(Read(), options_.check_allowed);
 }
 
+void ControllerLoop::OnPublish(std::function<void()> published) {
+  const std::lock_guard lock(listener_mutex_);
+  published_ = std::move(published);
+}
+
 bool ControllerLoop::store_full() const {
   std::lock_guard lock(mutex_);
   return store_full_ || no_room_;
@@ -146,6 +151,10 @@ void ControllerLoop::Run() {
     const absl::Status status =
         Guarded("the controller", [&] { return Round(std::move(inputs), std::move(reads), full); });
     if (!status.ok() && !absl::IsResourceExhausted(status)) options_.on_fatal(status);
+    {
+      const std::lock_guard listener_lock(listener_mutex_);
+      if (published_) published_();
+    }
     lock.lock();
     store_full_ = !status.ok();
     no_room_ = no_room;

@@ -46,6 +46,9 @@ class ControllerLoop {
   // What is known about the store, looked through again if that is longer ago than a minute.
   absl::StatusOr<state::StoreHealth> CheckStore();
   std::shared_ptr<const state::Snapshot> snapshot() const { return controller_->snapshot(); }
+  // Called on the controller's thread whenever a new state may have been published; must not wait.
+  // Null ends it: once this returned, the earlier one is not called any more.
+  void OnPublish(std::function<void()> published);
   // The coordinator's own time, between two commits too.
   absl::Time Now() const { return snapshot()->timeline->At(clock_->Steady()); }
   bool store_full() const;
@@ -76,6 +79,8 @@ class ControllerLoop {
   bool stopping_ = false;
   bool store_full_ = false;  // the last commit found no room
   bool no_room_ = false;
+  std::mutex listener_mutex_;
+  std::function<void()> published_;
   absl::Duration next_check_;  // on the steady clock; the loop's thread only
   std::thread thread_;
 };

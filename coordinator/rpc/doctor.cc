@@ -16,12 +16,14 @@ constexpr std::chrono::seconds kBlobTime(5);
 // Room that a few checkpoints may take within the hour.
 constexpr int64_t kLittleRoom = int64_t{1} << 30;
 
-Json Check(const char* name, const char* state, const std::string& text,
-           const std::string& advice = "") {
-  return {{"check", name},
-          {"state", state},
-          {"text", text},
-          {"advice", advice.empty() ? Json(nullptr) : Json(advice)}};
+v1::HealthCheck Check(const char* name, const char* state, const std::string& text,
+                      const std::string& advice = "") {
+  v1::HealthCheck check;
+  check.set_check(name);
+  check.set_state(state);
+  check.set_text(text);
+  if (!advice.empty()) check.set_advice(advice);
+  return check;
 }
 
 std::string Listed(std::vector<std::string> names) {
@@ -31,7 +33,7 @@ std::string Listed(std::vector<std::string> names) {
                       all > kNamed ? absl::StrCat("; and ", all - kNamed, " more") : "");
 }
 
-Json CheckStoreBytes(const state::Snapshot& snapshot, const state::StoreHealth& health) {
+v1::HealthCheck CheckStoreBytes(const state::Snapshot& snapshot, const state::StoreHealth& health) {
   const std::string at =
       absl::StrCat("looked through at ", Rfc3339(snapshot.timeline->Stamp(health.checked_at)));
   if (!health.check.problems.empty()) {
@@ -48,7 +50,7 @@ Json CheckStoreBytes(const state::Snapshot& snapshot, const state::StoreHealth& 
   return Check("store", "ok", at);
 }
 
-Json CheckRows(const state::StoreHealth& health) {
+v1::HealthCheck CheckRows(const state::StoreHealth& health) {
   if (health.set_aside.empty()) return Check("rows", "ok", "every stored row could be read");
   std::vector<std::string> names;
   for (const state::SetAsideRow& row : health.set_aside) {
@@ -87,7 +89,7 @@ void LookFor(const Map& rows, checkpoint::CheckpointStore& store,
   }
 }
 
-Json CheckBlobs(const state::Snapshot& snapshot, checkpoint::CheckpointStore& store) {
+v1::HealthCheck CheckBlobs(const state::Snapshot& snapshot, checkpoint::CheckpointStore& store) {
   BlobLook look;
   const auto end = std::chrono::steady_clock::now() + kBlobTime;
   LookFor(*snapshot.checkpoints, store, end, look);
@@ -103,7 +105,8 @@ Json CheckBlobs(const state::Snapshot& snapshot, checkpoint::CheckpointStore& st
                "or restart the coordinator, which then uses earlier checkpoints");
 }
 
-Json CheckDisk(const ServiceDependencies& dependencies, const state::Snapshot& snapshot) {
+v1::HealthCheck CheckDisk(const ServiceDependencies& dependencies,
+                          const state::Snapshot& snapshot) {
   const absl::StatusOr<int64_t> free = dependencies.free_bytes();
   if (!free.ok()) {
     return Check("disk", "warning", absl::StrCat("free room unknown: ", free.status().message()),
@@ -118,7 +121,7 @@ Json CheckDisk(const ServiceDependencies& dependencies, const state::Snapshot& s
   return *free < kLittleRoom ? Check("disk", "warning", text, advice) : Check("disk", "ok", text);
 }
 
-Json CheckWorkers(const state::Snapshot& snapshot) {
+v1::HealthCheck CheckWorkers(const state::Snapshot& snapshot) {
   std::map<std::string, std::vector<std::string>> by_state;
   for (const auto& [id, worker] : *snapshot.workers) {
     by_state[WorkerStateName(worker->state)].push_back(
@@ -146,17 +149,17 @@ Json CheckWorkers(const state::Snapshot& snapshot) {
 
 }  // namespace
 
-Json DoctorView(const state::Snapshot& snapshot, const state::StoreHealth& health,
-                const ServiceDependencies& dependencies) {
-  Json checks = Json::array();
-  checks.push_back(CheckStoreBytes(snapshot, health));
-  checks.push_back(CheckRows(health));
-  checks.push_back(CheckBlobs(snapshot, *dependencies.checkpoints));
-  checks.push_back(CheckDisk(dependencies, snapshot));
-  checks.push_back(CheckWorkers(snapshot));
-  return {{"now", Rfc3339(snapshot.timeline->Stamp(snapshot.at))},
-          {"version", dependencies.version},
-          {"checks", checks}};
+v1::HealthAnswer DoctorView(const state::Snapshot& snapshot, const state::StoreHealth& health,
+                            const ServiceDependencies& dependencies) {
+  v1::HealthAnswer answer;
+  answer.set_now(Rfc3339(snapshot.timeline->Stamp(snapshot.at)));
+  answer.set_version(dependencies.version);
+  *answer.add_checks() = CheckStoreBytes(snapshot, health);
+  *answer.add_checks() = CheckRows(health);
+  *answer.add_checks() = CheckBlobs(snapshot, *dependencies.checkpoints);
+  *answer.add_checks() = CheckDisk(dependencies, snapshot);
+  *answer.add_checks() = CheckWorkers(snapshot);
+  return answer;
 }
 
 }  // namespace scm::rpc

@@ -9,18 +9,15 @@
 #include "common/guard.h"
 #include "common/status_macros.h"
 #include "common/text.h"
-#include "coordinator/rpc/doctor.h"
 #include "coordinator/rpc/status.h"
 #include "coordinator/state/snapshot_index.h"
-#include "coordinator/views/report_data.h"
 #include "coordinator/views/views.h"
 
 namespace scm::rpc {
 namespace {
 
 constexpr char kExperimentService[] = "scm.v1.ExperimentService";
-constexpr std::chrono::milliseconds kWatchPeriod(500);
-constexpr int64_t kPage = 5000;
+constexpr std::chrono::milliseconds kLogPeriod(500);
 constexpr int64_t kLogChunk = 256 << 10;
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxSource = 1 << 20;  // as an experiment file (experiment/tree.h)
@@ -110,116 +107,87 @@ absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& requ
   return absl::OkStatus();
 }
 
-namespace {
-
-// Each page is a turn of its own on the controller's thread, and the rest is done on this one.
-views::ReportRows PagesOf(controller::ControllerLoop& loop) {
-  return {
-      [&loop](const std::string& run, int64_t after, int64_t limit) {
-        absl::StatusOr<std::vector<store::StoredMetric>> rows =
-            absl::UnavailableError("shutting down");
-        loop.Read([&](store::StateStore& store) { rows = store.ReadMetrics(run, after, limit); });
-        return rows;
-      },
-      [&loop](const std::string& experiment, int64_t after, int64_t limit) {
-        absl::StatusOr<std::vector<store::EventRow>> rows = absl::UnavailableError("shutting down");
-        loop.Read(
-            [&](store::StateStore& store) { rows = store.ReadEvents(experiment, after, limit); });
-        return rows;
-      }};
-}
-
-}  // namespace
-
-absl::Status ExperimentServiceImpl::AnswerPage(const v1::QueryRequest& request,
-                                               const state::Snapshot& snapshot,
-                                               v1::QueryReply& reply) {
-  const int64_t limit = request.limit() > 0 ? std::min(request.limit(), kPage) : kPage;
-  if (request.what() == v1::QueryRequest::METRICS) {
-    if (!snapshot.runs->contains(RunId(reply.resolved()))) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(reply.resolved(), " is no run; `scmctl runs` lists the runs"));
-    }
-    absl::StatusOr<std::vector<store::StoredMetric>> rows;
-    SCM_RETURN_IF_ERROR(deps_.loop->Read([&](store::StateStore& store) {
-      rows = store.ReadMetrics(reply.resolved(), request.after(), limit);
-    }));
-    SCM_RETURN_IF_ERROR(rows.status());
-    reply.set_json(DumpJson(views::MetricsView(snapshot, RunId(reply.resolved()), *rows)));
-    if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().row);
+template <typename Answer>
+grpc::Status ExperimentServiceImpl::Reply(
+    const char* method, grpc::ServerContext& context, const v1::Question& question,
+    absl::StatusOr<Answer> (Answers::*ask)(const v1::Question&) const, Answer& answer) {
+  const MeasuredCall call(deps_.metrics, kExperimentService, method);
+  if (absl::Status s = Admit(deps_, token_, context); !s.ok()) return call.End(ToGrpc(s));
+  return call.End(ToGrpc(Guarded(method, [&]() -> absl::Status {
+    SCM_ASSIGN_OR_RETURN(answer, (answers_.*ask)(question));
     return absl::OkStatus();
-  }
-  const views::EventFilter filter = views::EventsAbout(snapshot, reply.resolved());
-  absl::StatusOr<std::vector<store::EventRow>> rows;
-  SCM_RETURN_IF_ERROR(deps_.loop->Read([&](store::StateStore& store) {
-    rows = store.ReadEvents(filter.experiment, request.after(), limit);
-  }));
-  SCM_RETURN_IF_ERROR(rows.status());
-  // A page of what was read may hold little or nothing of what was asked for.
-  if (static_cast<int64_t>(rows->size()) == limit) reply.set_next(rows->back().sequence);
-  reply.set_json(DumpJson(views::EventsView(*rows, filter)));
-  return absl::OkStatus();
+  })));
 }
 
-absl::Status ExperimentServiceImpl::Answer(const v1::QueryRequest& request, v1::QueryReply& reply) {
-  const auto snapshot = deps_.loop->snapshot();
-  if (!request.id().empty()) {
-    SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(), views::ResolveId(*snapshot, request.id()));
-  }
-  const std::string& id = reply.resolved();
-  absl::StatusOr<Json> json = Json::object();
-  switch (request.what()) {
-    case v1::QueryRequest::LIST:
-      json = views::ListView(*snapshot);
-      break;
-    case v1::QueryRequest::STATUS:
-      json = views::StatusView(*snapshot, id);
-      break;
-    case v1::QueryRequest::RUNS:
-      json = views::RunsView(*snapshot, id);
-      break;
-    case v1::QueryRequest::METRICS:
-    case v1::QueryRequest::EVENTS:
-      return AnswerPage(request, *snapshot, reply);
-    case v1::QueryRequest::WHY:
-      json = views::WhyView(*snapshot, id);
-      break;
-    case v1::QueryRequest::CHECKPOINTS:
-      json = views::CheckpointsView(*snapshot, id);
-      break;
-    case v1::QueryRequest::WORKERS:
-      json = views::WorkersView(*snapshot);
-      break;
-    case v1::QueryRequest::REPORT:
-      json = views::ReportView(*snapshot, id);
-      break;
-    case v1::QueryRequest::REPORT_DATA:
-      json = views::MakeReportData(*snapshot, PagesOf(*deps_.loop),
-                                   state::ExperimentIdOf(*snapshot, id), deps_.version);
-      break;
-    case v1::QueryRequest::RESOLVE:
-      break;
-    case v1::QueryRequest::INVENTORY:
-      json = views::InventoryView(*snapshot);
-      break;
-    case v1::QueryRequest::DOCTOR: {
-      SCM_ASSIGN_OR_RETURN(const state::StoreHealth health, deps_.loop->CheckStore());
-      json = DoctorView(*snapshot, health, deps_);
-      break;
-    }
-    default:
-      return absl::InvalidArgumentError("unknown query");
-  }
-  SCM_RETURN_IF_ERROR(json.status());
-  reply.set_json(DumpJson(*json));
-  return absl::OkStatus();
+grpc::Status ExperimentServiceImpl::GetExperiments(grpc::ServerContext* context,
+                                                   const v1::Question* question,
+                                                   v1::ExperimentsAnswer* answer) {
+  return Reply("GetExperiments", *context, *question, &Answers::Experiments, *answer);
 }
 
-grpc::Status ExperimentServiceImpl::Query(grpc::ServerContext* context,
-                                          const v1::QueryRequest* request, v1::QueryReply* reply) {
-  const MeasuredCall call(deps_.metrics, kExperimentService, "Query");
-  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
-  return call.End(ToGrpc(Guarded("Query", [&] { return Answer(*request, *reply); })));
+grpc::Status ExperimentServiceImpl::GetStatus(grpc::ServerContext* context,
+                                              const v1::Question* question,
+                                              v1::StatusAnswer* answer) {
+  return Reply("GetStatus", *context, *question, &Answers::Status, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetRuns(grpc::ServerContext* context,
+                                            const v1::Question* question, v1::RunsAnswer* answer) {
+  return Reply("GetRuns", *context, *question, &Answers::Runs, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetMetrics(grpc::ServerContext* context,
+                                               const v1::Question* question,
+                                               v1::MetricsAnswer* answer) {
+  return Reply("GetMetrics", *context, *question, &Answers::Metrics, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetEvents(grpc::ServerContext* context,
+                                              const v1::Question* question,
+                                              v1::EventsAnswer* answer) {
+  return Reply("GetEvents", *context, *question, &Answers::Events, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetReasons(grpc::ServerContext* context,
+                                               const v1::Question* question,
+                                               v1::WhyAnswer* answer) {
+  return Reply("GetReasons", *context, *question, &Answers::Reasons, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetCheckpoints(grpc::ServerContext* context,
+                                                   const v1::Question* question,
+                                                   v1::CheckpointsAnswer* answer) {
+  return Reply("GetCheckpoints", *context, *question, &Answers::Checkpoints, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetArtifacts(grpc::ServerContext* context,
+                                                 const v1::Question* question,
+                                                 v1::ArtifactsAnswer* answer) {
+  return Reply("GetArtifacts", *context, *question, &Answers::Artifacts, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetWorkers(grpc::ServerContext* context,
+                                               const v1::Question* question,
+                                               v1::WorkersAnswer* answer) {
+  return Reply("GetWorkers", *context, *question, &Answers::Workers, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetInventory(grpc::ServerContext* context,
+                                                 const v1::Question* question,
+                                                 v1::InventoryAnswer* answer) {
+  return Reply("GetInventory", *context, *question, &Answers::Inventory, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetReportData(grpc::ServerContext* context,
+                                                  const v1::Question* question,
+                                                  v1::ReportDataAnswer* answer) {
+  return Reply("GetReportData", *context, *question, &Answers::ReportData, *answer);
+}
+
+grpc::Status ExperimentServiceImpl::GetHealth(grpc::ServerContext* context,
+                                              const v1::Question* question,
+                                              v1::HealthAnswer* answer) {
+  return Reply("GetHealth", *context, *question, &Answers::Health, *answer);
 }
 
 grpc::Status ExperimentServiceImpl::Control(grpc::ServerContext* context,
@@ -242,37 +210,36 @@ absl::Status ExperimentServiceImpl::TakeControl(const v1::ControlRequest& reques
   return absl::OkStatus();
 }
 
-absl::Status ExperimentServiceImpl::StreamStatus(grpc::ServerContext& context,
-                                                 const std::string& id,
-                                                 grpc::ServerWriter<v1::QueryReply>& writer) {
-  SCM_ASSIGN_OR_RETURN(const std::string resolved, views::ResolveId(*deps_.loop->snapshot(), id));
-  std::string last;
-  while (!context.IsCancelled()) {
-    const auto snapshot = deps_.loop->snapshot();
-    const ExperimentId experiment = state::ExperimentIdOf(*snapshot, resolved);
-    SCM_ASSIGN_OR_RETURN(const Json status, views::StatusView(*snapshot, experiment.str()));
-    v1::QueryReply reply;
-    reply.set_json(DumpJson(status));
-    reply.set_resolved(experiment.str());
-    if (reply.json() != last) {
-      last = reply.json();
-      if (!writer.Write(reply)) return absl::CancelledError("the watcher is gone");
-    }
-    if (IsTerminal(snapshot->experiments->at(experiment)->state)) return absl::OkStatus();
-    std::this_thread::sleep_for(kWatchPeriod);
+absl::StatusOr<ExperimentId> ExperimentServiceImpl::WatchedBy(const grpc::ByteBuffer& request) {
+  v1::WatchRequest asked;
+  grpc::ByteBuffer bytes = request;
+  if (!grpc::SerializationTraits<v1::WatchRequest>::Deserialize(&bytes, &asked).ok()) {
+    return absl::InvalidArgumentError("this is no WatchRequest");
   }
-  return absl::CancelledError("the watcher is gone");
+  const auto snapshot = deps_.loop->snapshot();
+  SCM_ASSIGN_OR_RETURN(const std::string id, views::ResolveId(*snapshot, asked.id()));
+  const ExperimentId experiment = state::ExperimentIdOf(*snapshot, id);
+  if (!snapshot->experiments->contains(experiment)) {
+    return absl::NotFoundError(absl::StrCat("there is no experiment ", id));
+  }
+  return experiment;
 }
 
-grpc::Status ExperimentServiceImpl::Watch(grpc::ServerContext* context,
-                                          const v1::WatchRequest* request,
-                                          grpc::ServerWriter<v1::QueryReply>* writer) {
-  const MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
-  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) return call.End(ToGrpc(s));
-  const auto ticket = TakePlace(deps_, StreamKind::kWatch, HostOfPeer(context->peer()));
-  if (!ticket.ok()) return call.End(ToGrpc(ticket.status()));
-  return call.End(
-      ToGrpc(Guarded("Watch", [&] { return StreamStatus(*context, request->id(), *writer); })));
+WatchHub::Reactor* ExperimentServiceImpl::Watch(grpc::CallbackServerContext* context,
+                                                const grpc::ByteBuffer* request) {
+  MeasuredCall call(deps_.metrics, kExperimentService, "Watch");
+  if (absl::Status s = Admit(deps_, token_, *context); !s.ok()) {
+    return WatchHub::Refuse(call, ToGrpc(s));
+  }
+  auto ticket = TakePlace(deps_, StreamKind::kWatch, HostOfPeer(context->peer()));
+  if (!ticket.ok()) return WatchHub::Refuse(call, ToGrpc(ticket.status()));
+  ExperimentId experiment;
+  const absl::Status found = Guarded("Watch", [&]() -> absl::Status {
+    SCM_ASSIGN_OR_RETURN(experiment, WatchedBy(*request));
+    return absl::OkStatus();
+  });
+  if (!found.ok()) return WatchHub::Refuse(call, ToGrpc(found));
+  return watches_.Open(experiment, *std::move(ticket), call);
 }
 
 absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
@@ -287,7 +254,8 @@ absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
     bool ended = true;
     for (const Task* task : TasksOf(*snapshot, id)) {
       ended = ended && IsTerminal(task->state);
-      for (int64_t attempt = 1; attempt <= task->attempts; ++attempt) {
+      // By the files: how many attempts a damaged row claims must not be how long this takes.
+      for (const int64_t attempt : deps_.logs->AttemptsOf(task->id)) {
         int64_t& offset = sent[{task->id.str(), attempt}];
         for (std::string data;
              !(data = deps_.logs->Read(task->id, attempt, offset, kLogChunk)).empty();) {
@@ -307,7 +275,7 @@ absl::Status ExperimentServiceImpl::StreamLogs(grpc::ServerContext& context,
       writer.Write(reply);
       return absl::OkStatus();
     }
-    std::this_thread::sleep_for(kWatchPeriod);
+    std::this_thread::sleep_for(kLogPeriod);
   }
   return absl::CancelledError("the reader is gone");
 }

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
+#include <set>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +19,14 @@ namespace {
 
 // One attempt cannot fill the disk with its output; the rest is dropped with a note.
 constexpr int64_t kMaxBytes = 64 << 20;
+
+// The attempt that a file of a task's directory is a log of, whichever its rank, or nothing.
+std::optional<int64_t> AttemptOf(absl::string_view name) {
+  int64_t attempt = 0;
+  if (!absl::ConsumeSuffix(&name, ".log")) return std::nullopt;
+  if (!absl::SimpleAtoi(name.substr(0, name.find('.')), &attempt)) return std::nullopt;
+  return attempt;
+}
 
 }  // namespace
 
@@ -51,14 +61,22 @@ void LogStore::SetAsideBeyond(const std::function<int64_t(const TaskId&)>& attem
     const int64_t known = attempts_of(TaskId((*tasks)[i]));
     const absl::StatusOr<std::vector<std::string>> logs = ListDirectory(directory);
     for (size_t k = 0; logs.ok() && k < logs->size(); ++k) {
-      int64_t attempt = 0;
-      absl::string_view name = (*logs)[k];
-      if (!absl::ConsumeSuffix(&name, ".log")) continue;
-      if (!absl::SimpleAtoi(name.substr(0, name.find('.')), &attempt)) continue;
+      const std::optional<int64_t> attempt = AttemptOf((*logs)[k]);
+      if (!attempt) continue;
       const std::string path = absl::StrCat(directory, "/", (*logs)[k]);
-      if (attempt > known) std::rename(path.c_str(), absl::StrCat(path, ".aside").c_str());
+      if (*attempt > known) std::rename(path.c_str(), absl::StrCat(path, ".aside").c_str());
     }
   }
+}
+
+std::vector<int64_t> LogStore::AttemptsOf(const TaskId& task) const {
+  std::set<int64_t> attempts;
+  const absl::StatusOr<std::vector<std::string>> logs =
+      ListDirectory(absl::StrCat(directory_, "/", task.str()));
+  for (size_t i = 0; logs.ok() && i < logs->size(); ++i) {
+    if (const auto attempt = AttemptOf((*logs)[i])) attempts.insert(*attempt);
+  }
+  return {attempts.begin(), attempts.end()};
 }
 
 std::string LogStore::Read(const TaskId& task, int64_t attempt, int64_t offset,

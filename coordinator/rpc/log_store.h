@@ -23,6 +23,8 @@ class LogStore {
                                  absl::string_view data);
   // At most `limit` bytes of one attempt's rank 0; empty if there are none (yet).
   std::string Read(const TaskId& task, int64_t attempt, int64_t offset, int64_t limit) const;
+  // The attempts of a task that left a log, in order.
+  std::vector<int64_t> AttemptsOf(const TaskId& task) const;
   // After an older state was put back: logs of attempts beyond `attempts_of` their task (0: there
   // is no such task) get another name, so that new attempts of these numbers begin with empty ones.
   // Once, before the first Append.

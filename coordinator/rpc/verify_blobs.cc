@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "common/status_macros.h"
 #include "coordinator/rpc/experiment_service.h"
 #include "coordinator/state/snapshot_index.h"
@@ -46,13 +47,17 @@ absl::StatusOr<std::vector<CheckpointRecord>> CheckpointsOfIds(const state::Snap
   return found;
 }
 
-Json VerifiedJson(const CheckpointRecord& record, const absl::Status& verified) {
-  return {{"id", record.id},
-          {"run", record.run.str()},
-          {"step", record.step},
-          {"bytes", record.bytes},
-          {"intact", verified.ok()},
-          {"problem", verified.ok() ? Json(nullptr) : Json(std::string(verified.message()))}};
+v1::VerifyReply ReplyOf(const CheckpointRecord& record, const absl::Status& verified) {
+  v1::VerifyReply reply;
+  v1::VerifiedCheckpoint& row = *reply.mutable_checkpoint();
+  row.set_id(record.id);
+  row.set_run(record.run.str());
+  row.set_step(record.step);
+  row.set_bytes(record.bytes);
+  row.set_intact(verified.ok());
+  if (!verified.ok()) row.set_problem(std::string(verified.message()));
+  answers::RepairTexts(reply);
+  return reply;
 }
 
 // Errors after which a second look is worth its time: damage, or files that cannot be read.
@@ -98,9 +103,7 @@ absl::Status ExperimentServiceImpl::StreamVerified(grpc::ServerContext& context,
                          (present->second->deleted && present->second->damage.empty());
     if (!verified.ok() && removed) continue;  // by `checkpoints gc`, in between
     if (!verified.ok() && !absl::IsDataLoss(verified)) return verified;
-    v1::VerifyReply reply;
-    reply.set_json(DumpJson(VerifiedJson(record, verified)));
-    if (!writer.Write(reply)) return absl::CancelledError("the reader is gone");
+    if (!writer.Write(ReplyOf(record, verified))) return absl::CancelledError("the reader is gone");
   }
   return absl::OkStatus();
 }

@@ -1,19 +1,33 @@
-// /metrics, /healthz and /readyz over HTTP, for this machine only. Owns its threads.
+// /metrics, /healthz, /readyz and /api/ over HTTP, for this machine only. Owns its threads.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace scm::telemetry {
+
+struct HttpRequest {
+  std::string method, path, query;  // path decoded, query not
+  std::string host, authorization;  // of the headers; "" = none
+};
+struct HttpReply {
+  int code = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // beside those of every reply
+};
 
 // Called on the server's threads, several at once.
 struct HttpHandlers {
   std::function<std::string()> metrics;  // text exposition format
   // "" = ready; else why not, answered with 503.
   std::function<std::string()> not_ready;
+  // Everything below /api/, JSON; may stay empty, and then there is nothing.
+  std::function<HttpReply(const HttpRequest&)> api = nullptr;
 };
 
 class HttpServer {

@@ -2,6 +2,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/state/snapshot_index.h"
+#include "coordinator/views/message_parts.h"
 #include "coordinator/views/views.h"
 
 namespace scm::views {
@@ -23,40 +24,49 @@ std::vector<const ArtifactRecord*> ArtifactsOf(const state::Snapshot& snapshot,
 
 }  // namespace
 
-Json ArtifactNames(const state::Snapshot& snapshot, const ExperimentId& id) {
-  Json list = Json::array();
+std::vector<v1::ArtifactListing> ArtifactNames(const state::Snapshot& snapshot,
+                                               const ExperimentId& id) {
+  std::vector<v1::ArtifactListing> list;
   for (const ArtifactRecord* a : ArtifactsOf(snapshot, id)) {
-    list.push_back({{"id", a->id},
-                    {"name", a->name},
-                    {"task", a->task.str()},
-                    {"kind", TaskKindName(snapshot.tasks->at(a->task)->kind)},
-                    {"bytes", a->bytes}});
+    v1::ArtifactListing& one = list.emplace_back();
+    one.set_id(a->id);
+    one.set_name(a->name);
+    one.set_task(a->task.str());
+    one.set_kind(TaskKindName(snapshot.tasks->at(a->task)->kind));
+    one.set_bytes(a->bytes);
   }
   return list;
 }
 
-absl::StatusOr<Json> ReportView(const state::Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<v1::ArtifactsAnswer> ReportView(const state::Snapshot& snapshot,
+                                               absl::string_view id) {
   const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
   if (!snapshot.experiments->contains(experiment)) {
     return absl::NotFoundError(absl::StrCat("there is no experiment ", id));
   }
-  Json artifacts = ArtifactNames(snapshot, experiment), adapters = Json::array();
-  for (Json& artifact : artifacts) {
-    const ArtifactRecord& a = *snapshot.artifacts->at(StringAt(artifact, "id"));
-    artifact["sha256"] = a.sha256;
-    artifact["path"] = a.path;
-    artifact["files"] = a.files;
+  v1::ArtifactsAnswer answer;
+  answer.set_experiment(experiment.str());
+  for (const ArtifactRecord* a : ArtifactsOf(snapshot, experiment)) {
+    v1::Artifact& one = *answer.add_artifacts();
+    one.set_id(a->id);
+    one.set_name(a->name);
+    one.set_task(a->task.str());
+    one.set_kind(TaskKindName(snapshot.tasks->at(a->task)->kind));
+    one.set_bytes(a->bytes);
+    one.set_sha256(a->sha256);
+    one.set_path(a->path);
+    for (const Json& file : a->files) *one.add_files() = FileOf(file);
   }
   for (const Run* run : state::ConvergedReplicates(snapshot, experiment)) {
     const std::string checkpoint = absl::StrCat(run->id.str(), "/", *run->best_step);
     const auto record = snapshot.checkpoints->find(checkpoint);
-    adapters.push_back(
-        {{"run", run->id.str()},
-         {"seed", run->seed},
-         {"checkpoint", checkpoint},
-         {"bytes", record == snapshot.checkpoints->end() ? 0 : record->second->bytes}});
+    v1::Adapter& adapter = *answer.add_adapters();
+    adapter.set_run(run->id.str());
+    adapter.set_seed(run->seed);
+    adapter.set_checkpoint(checkpoint);
+    adapter.set_bytes(record == snapshot.checkpoints->end() ? 0 : record->second->bytes);
   }
-  return Json{{"experiment", experiment.str()}, {"artifacts", artifacts}, {"adapters", adapters}};
+  return answer;
 }
 
 }  // namespace scm::views

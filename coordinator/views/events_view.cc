@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/views.h"
 
@@ -47,20 +48,21 @@ EventFilter EventsAbout(const state::Snapshot& snapshot, absl::string_view id) {
   return filter;
 }
 
-Json EventsView(const std::vector<store::EventRow>& rows, const EventFilter& filter) {
-  Json events = Json::array();
+v1::EventsAnswer EventsView(const std::vector<store::EventRow>& rows, const EventFilter& filter) {
+  v1::EventsAnswer answer;
   for (const store::EventRow& row : rows) {
     if (!IsAbout(row, filter)) continue;
     const absl::StatusOr<Json> body = ParseJson(row.body, "event");
-    events.push_back({{"sequence", row.sequence},
-                      {"at", row.at},
-                      {"experiment", TextOrNull(row.experiment)},
-                      {"subject", row.subject},
-                      {"kind", row.kind},
-                      {"text", row.text},
-                      {"body", body.ok() ? *body : Json::object()}});
+    v1::Event& event = *answer.add_events();
+    event.set_sequence(row.sequence);
+    event.set_at(row.at);
+    if (!row.experiment.empty()) event.set_experiment(row.experiment);
+    event.set_subject(row.subject);
+    event.set_kind(row.kind);
+    event.set_text(row.text);
+    *event.mutable_body() = answers::ValueOf(body.ok() ? *body : Json::object());
   }
-  return {{"events", events}};
+  return answer;
 }
 
 }  // namespace scm::views

@@ -1,29 +1,31 @@
-#include <map>
+#include <algorithm>
 
 #include "coordinator/views/views.h"
 
 namespace scm::views {
 
 // A row of attempt a at step x is shown unless a later attempt resumed from a step before x.
-Json MetricsView(const state::Snapshot& snapshot, const RunId& run,
-                 const std::vector<store::StoredMetric>& rows) {
-  Json points = Json::array();
+bool IsShown(const Run& run, const store::StoredMetric& row) {
+  return std::none_of(run.resumes.begin(), run.resumes.end(), [&](const auto& resume) {
+    const auto& [attempt, step] = resume;
+    return attempt > row.metric.attempt && (row.metric.step > step || step == 0);
+  });
+}
+
+v1::MetricsAnswer MetricsView(const state::Snapshot& snapshot, const RunId& run,
+                              const std::vector<store::StoredMetric>& rows) {
+  v1::MetricsAnswer answer;
+  answer.set_run(run.str());
   const auto found = snapshot.runs->find(run);
   for (const store::StoredMetric& row : rows) {
-    bool superseded = false;
-    if (found != snapshot.runs->end()) {
-      for (const auto& [attempt, step] : found->second->resumes) {
-        superseded =
-            superseded || (attempt > row.metric.attempt && (row.metric.step > step || step == 0));
-      }
-    }
-    if (superseded) continue;
-    points.push_back({{"attempt", row.metric.attempt},
-                      {"step", row.metric.step},
-                      {"name", row.metric.name},
-                      {"value", JsonNumber(row.metric.value)}});
+    if (found != snapshot.runs->end() && !IsShown(*found->second, row)) continue;
+    v1::MetricPoint& point = *answer.add_points();
+    point.set_attempt(row.metric.attempt);
+    point.set_step(row.metric.step);
+    point.set_name(row.metric.name);
+    point.set_value(row.metric.value);
   }
-  return {{"run", run.str()}, {"points", points}};
+  return answer;
 }
 
 }  // namespace scm::views

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "common/digest.h"
 #include "common/human.h"
 #include "common/status_macros.h"
@@ -26,9 +27,13 @@ absl::StatusOr<Json> PointsOf(const state::Snapshot& snapshot, const ReportRows&
                          source.metrics(run.str(), after, kPage));
     if (rows.empty()) break;
     after = rows.back().row;
-    Json page =
-        MetricsView(snapshot, run, rows);  // named: a loop over its part would not keep it alive
-    for (Json& point : page["points"]) points.push_back(std::move(point));
+    for (const store::StoredMetric& row : rows) {
+      if (!IsShown(*snapshot.runs->at(run), row)) continue;
+      points.push_back({{"attempt", row.metric.attempt},
+                        {"step", row.metric.step},
+                        {"name", row.metric.name},
+                        {"value", JsonNumber(row.metric.value)}});
+    }
   }
   std::stable_sort(points.begin(), points.end(), [](const Json& a, const Json& b) {
     return IntegerAt(a, "step", 0) < IntegerAt(b, "step", 0);
@@ -50,10 +55,11 @@ double SecondsOf(const state::Snapshot& snapshot, const Task& task) {
 
 absl::StatusOr<Json> RunsOf(const state::Snapshot& snapshot, const ReportRows& source,
                             const ExperimentId& id) {
-  SCM_ASSIGN_OR_RETURN(const Json view, RunsView(snapshot, id.str()));
+  SCM_ASSIGN_OR_RETURN(const v1::RunsAnswer view, RunsView(snapshot, id.str()));
   Json runs = Json::array();
-  for (Json run_json : view["runs"]) {
-    const Run& run = *snapshot.runs->at(RunId(StringAt(run_json, "id")));
+  for (const v1::Run& message : view.runs()) {
+    Json run_json = answers::ToJson(message);
+    const Run& run = *snapshot.runs->at(RunId(message.id()));
     run_json["seconds"] = SecondsOf(snapshot, *snapshot.tasks->at(run.task));
     SCM_ASSIGN_OR_RETURN(run_json["points"], PointsOf(snapshot, source, run.id));
     run_json["best_checkpoint"] = BestCheckpoint(snapshot, run);
@@ -125,6 +131,10 @@ absl::StatusOr<Json> MakeReportData(const state::Snapshot& snapshot, const Repor
   const bool ended = experiment.ended_at != absl::InfinitePast();
   SCM_ASSIGN_OR_RETURN(const Json runs, RunsOf(snapshot, rows, id));
   SCM_ASSIGN_OR_RETURN(const Json events, EventsOf(rows, id));
+  Json artifacts = Json::array();
+  for (const v1::ArtifactListing& artifact : ArtifactNames(snapshot, id)) {
+    artifacts.push_back(answers::ToJson(artifact));
+  }
   return Json{{"version", 1},
               {"experiment",
                {{"id", id.str()},
@@ -145,7 +155,7 @@ absl::StatusOr<Json> MakeReportData(const state::Snapshot& snapshot, const Repor
               {"data_check", DataCheckPart(snapshot, id)},
               {"warnings", WarningsPart(snapshot, experiment)},
               {"export", ExportPart(snapshot, id)},
-              {"artifacts", ArtifactNames(snapshot, id)},
+              {"artifacts", artifacts},
               {"certificates", certificates},
               {"events", events}};
 }

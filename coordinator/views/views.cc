@@ -3,27 +3,18 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "common/human.h"
+#include "answers/message_json.h"
 #include "common/suggest.h"
 #include "common/text.h"
-#include "coordinator/core/lease_time.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/experiment_forecast.h"
 #include "coordinator/state/snapshot_index.h"
+#include "coordinator/views/message_parts.h"
 
 namespace scm::views {
 namespace {
 
 constexpr size_t kLongestId = 200;  // "k-9/" and an artifact's name are shorter by far
-
-// As a time of day.
-Json TimeOrNull(const state::Snapshot& snapshot, absl::Time time) {
-  return TextOrNull(Rfc3339(snapshot.timeline->Stamp(time)));
-}
-
-Json NumberOrNull(const std::optional<double>& value) {
-  return value ? JsonNumber(*value) : Json(nullptr);
-}
 
 std::string ReasonOf(const state::Snapshot& snapshot, const Task& task) {
   if (task.state == State::kPending) {
@@ -37,12 +28,13 @@ std::string ReasonOf(const state::Snapshot& snapshot, const Task& task) {
   return absl::StrCat(task.reason, task.reason.empty() || waits.empty() ? "" : "; ", waits);
 }
 
-Json WorkerOf(const Task& task) {
-  return task.attempt ? Json(task.attempt->ranks[0].worker.str()) : Json(nullptr);
+std::string WorkerOf(const Task& task) {
+  return task.attempt ? task.attempt->ranks[0].worker.str() : "";
 }
 
-const char* CurrentStage(const Experiment& experiment) {
-  const char* name = nullptr;
+// The latest that has begun, or "".
+std::string CurrentStage(const Experiment& experiment) {
+  std::string name;
   for (const StageRecord& stage : experiment.stages) {
     if (stage.state != State::kPending && stage.state != State::kSkipped) {
       name = StageName(stage.kind);
@@ -51,60 +43,132 @@ const char* CurrentStage(const Experiment& experiment) {
   return name;
 }
 
-Json RunJson(const state::Snapshot& snapshot, const Run& run) {
+v1::Run RunMessage(const state::Snapshot& snapshot, const Run& run) {
   const Task& task = *snapshot.tasks->at(run.task);
-  const bool priced = snapshot.experiments->at(run.experiment)->spec->budget.has_value();
-  Json latest = Json::object();
-  for (const auto& [name, value] : run.latest) latest[name] = JsonNumber(value);
-  std::optional<double> chance;  // the latest that was reported
-  for (size_t i = run.validations.size(); i > 0 && !chance; --i) {
-    chance = run.validations[i - 1].chance;
+  v1::Run out;
+  out.set_id(run.id.str());
+  out.set_experiment(run.experiment.str());
+  out.set_stage(StageName(run.stage));
+  SetKnown(out, &v1::Run::mutable_trial, run.trial.str());
+  out.set_task(run.task.str());
+  out.set_seed(run.seed);
+  out.set_state(StateName(task.state));
+  SetKnown(out, &v1::Run::mutable_reason, ReasonOf(snapshot, task));
+  SetKnown(out, &v1::Run::mutable_rule, task.rule);
+  out.set_step(run.step);
+  out.set_max_steps(run.max_steps);
+  out.set_stop_at_step(run.stop_at_step);
+  out.set_attempts(task.attempts);
+  SetKnown(out, &v1::Run::mutable_worker, WorkerOf(task));
+  *out.mutable_parameters() = answers::ObjectOf(run.parameters);
+  if (run.best_step) out.set_best_step(*run.best_step);
+  for (const auto& [name, value] : run.latest) (*out.mutable_latest())[name] = value;
+  // The latest that was reported.
+  for (size_t i = run.validations.size(); i > 0 && !out.has_chance(); --i) {
+    if (const auto& chance = run.validations[i - 1].chance) out.set_chance(*chance);
   }
-  Json warnings = Json::array();
-  for (const RunWarning& warning : run.warnings) warnings.push_back(warning.text);
-  return {{"id", run.id.str()},
-          {"experiment", run.experiment.str()},
-          {"stage", StageName(run.stage)},
-          {"trial", TextOrNull(run.trial.str())},
-          {"task", run.task.str()},
-          {"seed", run.seed},
-          {"state", StateName(task.state)},
-          {"reason", TextOrNull(ReasonOf(snapshot, task))},
-          {"rule", TextOrNull(task.rule)},
-          {"step", run.step},
-          {"max_steps", run.max_steps},
-          {"stop_at_step", run.stop_at_step},
-          {"attempts", task.attempts},
-          {"worker", WorkerOf(task)},
-          {"parameters", run.parameters},
-          {"best_step", run.best_step ? Json(*run.best_step) : Json(nullptr)},
-          {"latest", latest},
-          {"chance", NumberOrNull(chance)},
-          {"warnings", warnings},
-          {"cost", priced ? Json(state::AccruedCost(snapshot, task)) : Json(nullptr)}};
+  for (const RunWarning& warning : run.warnings) out.add_warnings(warning.text);
+  if (snapshot.experiments->at(run.experiment)->spec->budget) {
+    out.set_cost(state::AccruedCost(snapshot, task));
+  }
+  return out;
 }
 
-Json TaskJson(const state::Snapshot& snapshot, const Task& task) {
-  return {{"id", task.id.str()},
-          {"kind", TaskKindName(task.kind)},
-          {"stage", StageName(task.stage)},
-          {"run", TextOrNull(task.run.str())},
-          {"scores", task.part ? Json(task.part->name) : Json(nullptr)},
-          {"state", StateName(task.state)},
-          {"attempts", task.attempts},
-          {"worker", WorkerOf(task)},
-          {"reason", TextOrNull(ReasonOf(snapshot, task))},
-          {"progress", task.progress},
-          {"progress_total", task.progress_total > 0 ? Json(task.progress_total) : Json(nullptr)}};
+v1::Task TaskMessage(const state::Snapshot& snapshot, const Task& task) {
+  v1::Task out;
+  out.set_id(task.id.str());
+  out.set_kind(TaskKindName(task.kind));
+  out.set_stage(StageName(task.stage));
+  SetKnown(out, &v1::Task::mutable_run, task.run.str());
+  if (task.part) out.set_scores(task.part->name);
+  out.set_state(StateName(task.state));
+  out.set_attempts(task.attempts);
+  SetKnown(out, &v1::Task::mutable_worker, WorkerOf(task));
+  SetKnown(out, &v1::Task::mutable_reason, ReasonOf(snapshot, task));
+  out.set_progress(task.progress);
+  if (task.progress_total > 0) out.set_progress_total(task.progress_total);
+  return out;
 }
 
-Json StageJson(const state::Snapshot& snapshot, const StageRecord& stage) {
-  return {{"name", StageName(stage.kind)},
-          {"state", StateName(stage.state)},
-          {"gate", TextOrNull(stage.gate)},
-          {"reason", TextOrNull(stage.reason)},
-          {"started_at", TimeOrNull(snapshot, stage.started_at)},
-          {"ended_at", TimeOrNull(snapshot, stage.ended_at)}};
+v1::Stage StageMessage(const state::Snapshot& snapshot, const StageRecord& stage) {
+  v1::Stage out;
+  out.set_name(StageName(stage.kind));
+  out.set_state(StateName(stage.state));
+  SetKnown(out, &v1::Stage::mutable_gate, stage.gate);
+  SetKnown(out, &v1::Stage::mutable_reason, stage.reason);
+  SetKnown(out, &v1::Stage::mutable_started_at, StampOf(snapshot, stage.started_at));
+  SetKnown(out, &v1::Stage::mutable_ended_at, StampOf(snapshot, stage.ended_at));
+  return out;
+}
+
+v1::Experiment ExperimentMessage(const state::Snapshot& snapshot, const Experiment& e) {
+  using Out = v1::Experiment;
+  Out out;
+  out.set_id(e.id.str());
+  out.set_name(e.name);
+  out.set_state(StateName(e.state));
+  SetKnown(out, &Out::mutable_stage, CurrentStage(e));
+  SetKnown(out, &Out::mutable_decision, e.decision);
+  SetKnown(out, &Out::mutable_reason, e.reason);
+  SetKnown(out, &Out::mutable_headline, e.headline);
+  if (const auto& budget = e.spec->budget) {
+    out.set_cost(state::AccruedCost(snapshot, e.id));
+    out.set_currency(budget->currency);
+    out.set_budget(budget->limit);
+  }
+  SetKnown(out, &Out::mutable_submitted_at, StampOf(snapshot, e.submitted_at));
+  SetKnown(out, &Out::mutable_ended_at, StampOf(snapshot, e.ended_at));
+  SetKnown(out, &Out::mutable_now, StampOf(snapshot, snapshot.at));
+  const state::ExperimentForecast forecast = state::ForecastExperiment(snapshot, e.id);
+  if (forecast.finish_p50) {
+    SetKnown(out, &Out::mutable_eta, StampOf(snapshot, *forecast.finish_p50));
+  }
+  if (forecast.finish_p90) {
+    SetKnown(out, &Out::mutable_eta_p90, StampOf(snapshot, *forecast.finish_p90));
+  }
+  SetKnown(out, &Out::mutable_last_abort_rule, e.last_abort_rule);
+  SetKnown(out, &Out::mutable_last_abort_at, StampOf(snapshot, e.last_abort));
+  return out;
+}
+
+v1::Checkpoint CheckpointMessage(const CheckpointRecord& c) {
+  v1::Checkpoint out;
+  out.set_id(c.id);
+  out.set_run(c.run.str());
+  out.set_attempt(c.attempt);
+  out.set_step(c.step);
+  out.set_state(c.deleted ? "DELETED" : "COMPLETE");
+  out.set_bytes(c.bytes);
+  out.set_sha256(c.sha256);
+  out.set_path(c.path);
+  SetKnown(out, &v1::Checkpoint::mutable_damage, c.damage);
+  for (const Json& file : c.files) *out.add_files() = FileOf(file);
+  return out;
+}
+
+v1::Worker WorkerMessage(const state::Snapshot& snapshot, const Worker& worker) {
+  v1::Worker out;
+  out.set_id(worker.id.str());
+  out.set_instance(worker.instance);
+  out.set_host(worker.host);
+  out.set_state(WorkerStateName(worker.state));
+  for (const GpuRecord& gpu : worker.gpus) {
+    v1::WorkerGpu& added = *out.add_gpus();
+    added.set_index(gpu.index);
+    added.set_model(gpu.model);
+    SetKnown(added, &v1::WorkerGpu::mutable_product, gpu.product);
+    added.set_memory_bytes(gpu.memory_bytes);
+    added.set_utilization_ratio(gpu.utilization);
+    added.set_memory_used_bytes(gpu.memory_used);
+  }
+  out.set_cpus(worker.cpus);
+  for (const std::string& trainer : worker.trainers) out.add_trainers(trainer);
+  out.set_version(worker.version);
+  SetKnown(out, &v1::Worker::mutable_last_seen, StampOf(snapshot, worker.last_seen));
+  for (const TaskId& task : *snapshot.open_tasks) {
+    if (state::HasRankOn(*snapshot.tasks->at(task), worker.id)) out.add_tasks(task.str());
+  }
+  return out;
 }
 
 absl::Status NotFound(const char* what, absl::string_view id) {
@@ -112,8 +176,6 @@ absl::Status NotFound(const char* what, absl::string_view id) {
 }
 
 }  // namespace
-
-Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 absl::StatusOr<std::string> ResolveId(const state::Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
@@ -143,65 +205,44 @@ absl::StatusOr<std::string> ResolveId(const state::Snapshot& snapshot, absl::str
                                               : absl::StrCat(". Did you mean ", near, "?")));
 }
 
-Json ListView(const state::Snapshot& snapshot) {
-  Json list = Json::array();
+v1::ExperimentsAnswer ListView(const state::Snapshot& snapshot) {
+  v1::ExperimentsAnswer answer;
   for (const auto& [id, e] : *snapshot.experiments) {
-    const char* stage = CurrentStage(*e);
-    list.push_back({{"id", id.str()},
-                    {"name", e->name},
-                    {"state", StateName(e->state)},
-                    {"stage", stage ? Json(stage) : Json(nullptr)},
-                    {"decision", TextOrNull(e->decision)},
-                    {"submitted_at", TimeOrNull(snapshot, e->submitted_at)}});
+    v1::ExperimentListing& one = *answer.add_experiments();
+    one.set_id(id.str());
+    one.set_name(e->name);
+    one.set_state(StateName(e->state));
+    SetKnown(one, &v1::ExperimentListing::mutable_stage, CurrentStage(*e));
+    SetKnown(one, &v1::ExperimentListing::mutable_decision, e->decision);
+    SetKnown(one, &v1::ExperimentListing::mutable_submitted_at, StampOf(snapshot, e->submitted_at));
   }
-  return {{"experiments", list}};
+  return answer;
 }
 
-absl::StatusOr<Json> StatusView(const state::Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<v1::StatusAnswer> StatusView(const state::Snapshot& snapshot, absl::string_view id) {
   const auto found = snapshot.experiments->find(state::ExperimentIdOf(snapshot, id));
   if (found == snapshot.experiments->end()) return NotFound("experiment", id);
   const Experiment& e = *found->second;
-  const bool priced = e.spec->budget.has_value();
-  const char* stage = CurrentStage(e);
-  const state::ExperimentForecast forecast = state::ForecastExperiment(snapshot, e.id);
-  Json stages = Json::array(), runs = Json::array(), tasks = Json::array();
-  for (const StageRecord& record : e.stages) stages.push_back(StageJson(snapshot, record));
+  v1::StatusAnswer answer;
+  *answer.mutable_experiment() = ExperimentMessage(snapshot, e);
+  for (const StageRecord& stage : e.stages) *answer.add_stages() = StageMessage(snapshot, stage);
   for (const Task* task : state::TasksInOrder(snapshot, e.id)) {
-    tasks.push_back(TaskJson(snapshot, *task));
-    if (!task->run.empty()) runs.push_back(RunJson(snapshot, *snapshot.runs->at(task->run)));
+    *answer.add_tasks() = TaskMessage(snapshot, *task);
+    if (task->run.empty()) continue;
+    *answer.add_runs() = RunMessage(snapshot, *snapshot.runs->at(task->run));
   }
-  return Json{
-      {"experiment",
-       {{"id", e.id.str()},
-        {"name", e.name},
-        {"state", StateName(e.state)},
-        {"stage", stage ? Json(stage) : Json(nullptr)},
-        {"decision", TextOrNull(e.decision)},
-        {"reason", TextOrNull(e.reason)},
-        {"headline", TextOrNull(e.headline)},
-        {"cost", priced ? Json(state::AccruedCost(snapshot, e.id)) : Json(nullptr)},
-        {"currency", priced ? Json(e.spec->budget->currency) : Json(nullptr)},
-        {"budget", priced ? Json(e.spec->budget->limit) : Json(nullptr)},
-        {"submitted_at", TimeOrNull(snapshot, e.submitted_at)},
-        {"ended_at", TimeOrNull(snapshot, e.ended_at)},
-        {"now", TimeOrNull(snapshot, snapshot.at)},
-        {"eta", forecast.finish_p50 ? TimeOrNull(snapshot, *forecast.finish_p50) : Json(nullptr)},
-        {"eta_p90",
-         forecast.finish_p90 ? TimeOrNull(snapshot, *forecast.finish_p90) : Json(nullptr)},
-        {"last_abort_rule", TextOrNull(e.last_abort_rule)},
-        {"last_abort_at", TimeOrNull(snapshot, e.last_abort)}}},
-      {"stages", stages},
-      {"runs", runs},
-      {"tasks", tasks},
-      {"artifacts", ArtifactNames(snapshot, e.id)}};
+  for (v1::ArtifactListing& artifact : ArtifactNames(snapshot, e.id)) {
+    *answer.add_artifacts() = std::move(artifact);
+  }
+  return answer;
 }
 
-absl::StatusOr<Json> RunsView(const state::Snapshot& snapshot, absl::string_view id) {
-  Json runs = Json::array();
+absl::StatusOr<v1::RunsAnswer> RunsView(const state::Snapshot& snapshot, absl::string_view id) {
+  v1::RunsAnswer answer;
   const auto single = snapshot.runs->find(RunId(std::string(id)));
   if (single != snapshot.runs->end()) {
-    runs.push_back(RunJson(snapshot, *single->second));
-    return Json{{"runs", runs}};
+    *answer.add_runs() = RunMessage(snapshot, *single->second);
+    return answer;
   }
   const bool trial = snapshot.trials->contains(TrialId(std::string(id)));
   const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
@@ -209,13 +250,13 @@ absl::StatusOr<Json> RunsView(const state::Snapshot& snapshot, absl::string_view
   for (const Task* task : state::TasksInOrder(snapshot, experiment)) {
     if (task->run.empty()) continue;
     const Run& run = *snapshot.runs->at(task->run);
-    if (!trial || run.trial.str() == id) runs.push_back(RunJson(snapshot, run));
+    if (!trial || run.trial.str() == id) *answer.add_runs() = RunMessage(snapshot, run);
   }
-  return Json{{"runs", runs}};
+  return answer;
 }
 
-absl::StatusOr<Json> CheckpointsView(const state::Snapshot& snapshot, absl::string_view id) {
-  Json list = Json::array();
+absl::StatusOr<v1::CheckpointsAnswer> CheckpointsView(const state::Snapshot& snapshot,
+                                                      absl::string_view id) {
   const std::string text(id);
   const bool run = snapshot.runs->contains(RunId(text));
   const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
@@ -230,73 +271,46 @@ absl::StatusOr<Json> CheckpointsView(const state::Snapshot& snapshot, absl::stri
   std::sort(found.begin(), found.end(), [](const auto* a, const auto* b) {
     return std::pair(a->run, a->step) < std::pair(b->run, b->step);
   });
-  for (const CheckpointRecord* c : found) {
-    list.push_back({{"id", c->id},
-                    {"run", c->run.str()},
-                    {"attempt", c->attempt},
-                    {"step", c->step},
-                    {"state", c->deleted ? "DELETED" : "COMPLETE"},
-                    {"bytes", c->bytes},
-                    {"sha256", c->sha256},
-                    {"path", c->path},
-                    {"damage", TextOrNull(c->damage)},
-                    {"files", c->files}});
-  }
-  return Json{{"checkpoints", list}};
+  v1::CheckpointsAnswer answer;
+  for (const CheckpointRecord* c : found) *answer.add_checkpoints() = CheckpointMessage(*c);
+  return answer;
 }
 
-Json WorkersView(const state::Snapshot& snapshot) {
-  Json list = Json::array();
+v1::WorkersAnswer WorkersView(const state::Snapshot& snapshot) {
+  v1::WorkersAnswer answer;
   for (const auto& [id, worker] : *snapshot.workers) {
-    Json gpus = Json::array(), tasks = Json::array();
-    for (const GpuRecord& gpu : worker->gpus) {
-      gpus.push_back({{"index", gpu.index},
-                      {"model", gpu.model},
-                      {"product", TextOrNull(gpu.product)},
-                      {"memory_bytes", gpu.memory_bytes},
-                      {"utilization_ratio", gpu.utilization},
-                      {"memory_used_bytes", gpu.memory_used}});
-    }
-    for (const TaskId& task : *snapshot.open_tasks) {
-      if (state::HasRankOn(*snapshot.tasks->at(task), id)) tasks.push_back(task.str());
-    }
-    list.push_back({{"id", id.str()},
-                    {"instance", worker->instance},
-                    {"host", worker->host},
-                    {"state", WorkerStateName(worker->state)},
-                    {"gpus", gpus},
-                    {"cpus", worker->cpus},
-                    {"trainers", worker->trainers},
-                    {"version", worker->version},
-                    {"last_seen", TimeOrNull(snapshot, worker->last_seen)},
-                    {"tasks", tasks}});
+    *answer.add_workers() = WorkerMessage(snapshot, *worker);
   }
-  return {{"workers", list}};
+  return answer;
 }
 
-Json InventoryView(const state::Snapshot& snapshot) {
-  Json measured = Json::array(), evaluated = Json::array();
+v1::InventoryAnswer InventoryView(const state::Snapshot& snapshot) {
+  v1::InventoryAnswer answer;
+  for (const auto& [id, worker] : *snapshot.workers) {
+    *answer.add_workers() = WorkerMessage(snapshot, *worker);
+  }
   for (const auto& [id, e] : *snapshot.experiments) {
-    if (const auto seconds = state::SecondsPerEvaluation(snapshot, id); seconds && e->spec->model) {
-      evaluated.push_back({{"model", e->spec->model->base}, {"seconds", *seconds}});
+    const auto& model = e->spec->model;
+    if (const auto seconds = state::SecondsPerEvaluation(snapshot, id); seconds && model) {
+      v1::MeasuredEvaluation& evaluated = *answer.add_evaluated();
+      evaluated.set_model(model->base);
+      evaluated.set_seconds(*seconds);
     }
     for (const Task* task : state::TasksInOrder(snapshot, id)) {
       if (task->run.empty()) continue;
       const Run& run = *snapshot.runs->at(task->run);
       const auto pace = run.step > 0 ? state::SecondsPerStep(snapshot, run) : std::nullopt;
       if (!pace) continue;
-      measured.push_back({{"experiment", e->name},
-                          {"model", e->spec->model ? Json(e->spec->model->base) : Json(nullptr)},
-                          {"batch_size", e->spec->training.batch_size},
-                          {"gpus", e->spec->resources.gpus},
-                          {"cpus", e->spec->resources.cpus},
-                          {"seconds_per_step", *pace}});
+      v1::MeasuredStep& measured = *answer.add_measured();
+      measured.set_experiment(e->name);
+      if (model) measured.set_model(model->base);
+      measured.set_batch_size(e->spec->training.batch_size);
+      measured.set_gpus(e->spec->resources.gpus);
+      measured.set_cpus(e->spec->resources.cpus);
+      measured.set_seconds_per_step(*pace);
     }
   }
-  Json view = WorkersView(snapshot);
-  view["measured"] = measured;
-  view["evaluated"] = evaluated;
-  return view;
+  return answer;
 }
 
 }  // namespace scm::views

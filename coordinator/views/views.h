@@ -1,5 +1,5 @@
-// The JSON shapes of the command contract (docs/json.md), made from an immutable snapshot. Pure and
-// thread-safe; one function a shape.
+// Answers to the user's questions (proto/scm/v1/answers.proto), made from an immutable snapshot.
+// Pure and thread-safe; one function a question. An optional field is set where its value is known.
 #pragma once
 
 #include <set>
@@ -8,36 +8,39 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/json.h"
 #include "coordinator/state/cluster.h"
 #include "coordinator/store/state_store.h"
+#include "scm/v1/answers.pb.h"
 
 namespace scm::views {
-
-// A text that is not known is null, never "".
-Json TextOrNull(const std::string& text);
 
 // What an id or a name stands for: itself if it exists, else the latest experiment of that name.
 // NOT_FOUND suggests near names.
 absl::StatusOr<std::string> ResolveId(const state::Snapshot& snapshot, absl::string_view id);
 
-Json ListView(const state::Snapshot& snapshot);
-absl::StatusOr<Json> StatusView(const state::Snapshot& snapshot, absl::string_view id);
+v1::ExperimentsAnswer ListView(const state::Snapshot& snapshot);
+absl::StatusOr<v1::StatusAnswer> StatusView(const state::Snapshot& snapshot, absl::string_view id);
 // Of an experiment, stage is not filtered; of a run or trial, only that.
-absl::StatusOr<Json> RunsView(const state::Snapshot& snapshot, absl::string_view id);
-absl::StatusOr<Json> WhyView(const state::Snapshot& snapshot, absl::string_view id);
-absl::StatusOr<Json> CheckpointsView(const state::Snapshot& snapshot, absl::string_view run);
-Json WorkersView(const state::Snapshot& snapshot);
+absl::StatusOr<v1::RunsAnswer> RunsView(const state::Snapshot& snapshot, absl::string_view id);
+absl::StatusOr<v1::WhyAnswer> WhyView(const state::Snapshot& snapshot, absl::string_view id);
+absl::StatusOr<v1::CheckpointsAnswer> CheckpointsView(const state::Snapshot& snapshot,
+                                                      absl::string_view run);
+v1::WorkersAnswer WorkersView(const state::Snapshot& snapshot);
 // Free and total slots, measured seconds a step by (experiment name, model, resources), and seconds
 // that the evaluation of one model took.
-Json InventoryView(const state::Snapshot& snapshot);
-// [{"id","name","task","kind","bytes"}] in order of the tasks.
-Json ArtifactNames(const state::Snapshot& snapshot, const ExperimentId& id);
+v1::InventoryAnswer InventoryView(const state::Snapshot& snapshot);
+// In order of the tasks.
+std::vector<v1::ArtifactListing> ArtifactNames(const state::Snapshot& snapshot,
+                                               const ExperimentId& id);
 // The artifacts with their files, and the adapters of the seeds by checkpoint.
-absl::StatusOr<Json> ReportView(const state::Snapshot& snapshot, absl::string_view id);
-// Points that are shown: rows of an attempt beyond the step from which a later one resumed are not.
-Json MetricsView(const state::Snapshot& snapshot, const RunId& run,
-                 const std::vector<store::StoredMetric>& rows);
+absl::StatusOr<v1::ArtifactsAnswer> ReportView(const state::Snapshot& snapshot,
+                                               absl::string_view id);
+// Whether a row is shown: those of an attempt beyond the step from which a later one resumed are
+// not.
+bool IsShown(const Run& run, const store::StoredMetric& row);
+// Points that are shown.
+v1::MetricsAnswer MetricsView(const state::Snapshot& snapshot, const RunId& run,
+                              const std::vector<store::StoredMetric>& rows);
 // Which events are about an id: those of its experiment ("" = every one) with one of these subjects
 // (none = all). A run and its task are told of under either name, a trial under those of its run.
 struct EventFilter {
@@ -45,6 +48,7 @@ struct EventFilter {
   std::set<std::string> subjects;
 };
 EventFilter EventsAbout(const state::Snapshot& snapshot, absl::string_view id);
-Json EventsView(const std::vector<store::EventRow>& rows, const EventFilter& filter = {});
+v1::EventsAnswer EventsView(const std::vector<store::EventRow>& rows,
+                            const EventFilter& filter = {});
 
 }  // namespace scm::views

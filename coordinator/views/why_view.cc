@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "common/human.h"
 #include "coordinator/state/snapshot_index.h"
+#include "coordinator/views/message_parts.h"
 #include "coordinator/views/views.h"
 
 namespace scm::views {
@@ -16,18 +18,30 @@ const CertificateRecord* CertificateOf(const state::Snapshot& snapshot, const Ru
   return found;
 }
 
-Json CertificateReason(const CertificateRecord& certificate) {
-  return {
-      {"at", MemberAt(certificate.body, "at")},
-      {"subject", certificate.run.empty() ? certificate.experiment.str() : certificate.run.str()},
-      {"rule", MemberAt(certificate.body, "rule")},
-      {"verdict", MemberAt(certificate.body, "verdict")},
-      {"text", MemberAt(certificate.body, "reason")},
-      {"certificate", certificate.body}};
+// `at` "" = unknown; `rule` "" = none.
+v1::Reason ReasonOf(const std::string& at, const std::string& subject, const std::string& rule,
+                    const std::string& verdict, const std::string& text) {
+  v1::Reason reason;
+  SetKnown(reason, &v1::Reason::mutable_at, at);
+  reason.set_subject(subject);
+  SetKnown(reason, &v1::Reason::mutable_rule, rule);
+  reason.set_verdict(verdict);
+  reason.set_text(text);
+  return reason;
+}
+
+v1::Reason CertificateReason(const CertificateRecord& certificate) {
+  const Json& body = certificate.body;
+  v1::Reason reason =
+      ReasonOf(StringAt(body, "at"),
+               certificate.run.empty() ? certificate.experiment.str() : certificate.run.str(),
+               StringAt(body, "rule"), StringAt(body, "verdict"), StringAt(body, "reason"));
+  *reason.mutable_certificate() = answers::ObjectOf(body);
+  return reason;
 }
 
 // Why a task is in its state: the waiting reason of a pending one, else what its last change said.
-Json TaskReason(const state::Snapshot& snapshot, const Task& task) {
+v1::Reason TaskReason(const state::Snapshot& snapshot, const Task& task) {
   std::string text = task.reason;
   if (task.state == State::kPending) {
     const auto waiting = snapshot.waiting_reasons->find(task.id);
@@ -42,71 +56,56 @@ Json TaskReason(const state::Snapshot& snapshot, const Task& task) {
     if (!missing.empty()) absl::StrAppend(&text, text.empty() ? "" : "; ", missing);
   }
   const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
-  return {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
-          {"subject", task.run.empty() ? task.id.str() : task.run.str()},
-          {"rule", TextOrNull(task.rule)},
-          {"verdict", StateName(task.state)},
-          {"text", absl::StrCat(StateName(task.state), text.empty() ? "" : ": ", text)},
-          {"certificate", nullptr}};
+  return ReasonOf(StampOf(snapshot, at), task.run.empty() ? task.id.str() : task.run.str(),
+                  task.rule, StateName(task.state),
+                  absl::StrCat(StateName(task.state), text.empty() ? "" : ": ", text));
 }
 
 // What was seen of a run and stopped nothing.
-void AddWarnings(const state::Snapshot& snapshot, const Task& task, Json& reasons) {
+void AddWarnings(const state::Snapshot& snapshot, const Task& task, v1::WhyAnswer& answer) {
   const auto run = snapshot.runs->find(task.run);
   if (run == snapshot.runs->end()) return;
   for (const RunWarning& warning : run->second->warnings) {
-    reasons.push_back({{"at", nullptr},
-                       {"subject", task.run.str()},
-                       {"rule", warning.rule},
-                       {"verdict", "warning"},
-                       {"text", warning.text},
-                       {"certificate", nullptr}});
+    *answer.add_reasons() = ReasonOf("", task.run.str(), warning.rule, "warning", warning.text);
   }
 }
 
-void AddTask(const state::Snapshot& snapshot, const Task& task, Json& reasons) {
+void AddTask(const state::Snapshot& snapshot, const Task& task, v1::WhyAnswer& answer) {
   // A run that finished before its abort reached it has a certificate, but not one that explains
   // it.
   const bool ended_by_rule = task.state == State::kAborted || task.state == State::kStopping;
   const CertificateRecord* certificate =
       ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
-  reasons.push_back(certificate != nullptr ? CertificateReason(*certificate)
-                                           : TaskReason(snapshot, task));
-  AddWarnings(snapshot, task, reasons);
+  *answer.add_reasons() =
+      certificate != nullptr ? CertificateReason(*certificate) : TaskReason(snapshot, task);
+  AddWarnings(snapshot, task, answer);
 }
 
 // The experiment's own reason, its stages' gates, its certificates, and every task that did not
 // simply succeed.
-void AddExperiment(const state::Snapshot& snapshot, const Experiment& experiment, Json& reasons) {
+void AddExperiment(const state::Snapshot& snapshot, const Experiment& experiment,
+                   v1::WhyAnswer& answer) {
   const absl::Time at =
       experiment.ended_at == absl::InfinitePast() ? snapshot.at : experiment.ended_at;
-  reasons.push_back(
-      {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(at)))},
-       {"subject", experiment.id.str()},
-       {"rule", TextOrNull(experiment.stop_rule)},
-       {"verdict", StateName(experiment.state)},
-       {"text", absl::StrCat(StateName(experiment.state), experiment.reason.empty() ? "" : ": ",
-                             experiment.reason)},
-       {"certificate", nullptr}});
+  *answer.add_reasons() = ReasonOf(
+      StampOf(snapshot, at), experiment.id.str(), experiment.stop_rule, StateName(experiment.state),
+      absl::StrCat(StateName(experiment.state), experiment.reason.empty() ? "" : ": ",
+                   experiment.reason));
   for (const auto& [id, certificate] : *snapshot.certificates) {
     if (certificate->experiment == experiment.id && certificate->run.empty()) {
-      reasons.push_back(CertificateReason(*certificate));
+      *answer.add_reasons() = CertificateReason(*certificate);
     }
   }
   for (const StageRecord& stage : experiment.stages) {
     if (stage.gate.empty()) continue;
-    reasons.push_back({{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(stage.ended_at)))},
-                       {"subject", StageName(stage.kind)},
-                       {"rule", "gate"},
-                       {"verdict", stage.gate},
-                       {"text", stage.reason},
-                       {"certificate", nullptr}});
+    *answer.add_reasons() = ReasonOf(StampOf(snapshot, stage.ended_at), StageName(stage.kind),
+                                     "gate", stage.gate, stage.reason);
   }
   for (const Task* task : state::TasksInOrder(snapshot, experiment.id)) {
     if (task->state != State::kSucceeded || task->stop_reason) {
-      AddTask(snapshot, *task, reasons);
+      AddTask(snapshot, *task, answer);
     } else {
-      AddWarnings(snapshot, *task, reasons);
+      AddWarnings(snapshot, *task, answer);
     }
   }
 }
@@ -142,53 +141,46 @@ std::string WorkerText(const state::Snapshot& snapshot, const Worker& worker) {
   return "";
 }
 
-void AddWorker(const state::Snapshot& snapshot, const Worker& worker, Json& reasons) {
-  reasons.push_back(
-      {{"at", TextOrNull(Rfc3339(snapshot.timeline->Stamp(worker.last_seen)))},
-       {"subject", worker.id.str()},
-       {"rule", nullptr},
-       {"verdict", WorkerStateName(worker.state)},
-       {"text", absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(snapshot, worker))},
-       {"certificate", nullptr}});
+void AddWorker(const state::Snapshot& snapshot, const Worker& worker, v1::WhyAnswer& answer) {
+  *answer.add_reasons() = ReasonOf(
+      StampOf(snapshot, worker.last_seen), worker.id.str(), "", WorkerStateName(worker.state),
+      absl::StrCat(WorkerStateName(worker.state), ": ", WorkerText(snapshot, worker)));
   for (const TaskId& id : *snapshot.open_tasks) {
     const Task& task = *snapshot.tasks->at(id);
-    if (state::HasRankOn(task, worker.id)) AddTask(snapshot, task, reasons);
+    if (state::HasRankOn(task, worker.id)) AddTask(snapshot, task, answer);
   }
 }
 
 }  // namespace
 
-absl::StatusOr<Json> WhyView(const state::Snapshot& snapshot, absl::string_view id) {
+absl::StatusOr<v1::WhyAnswer> WhyView(const state::Snapshot& snapshot, absl::string_view id) {
   const std::string text(id);
-  Json reasons = Json::array();
+  v1::WhyAnswer answer;
+  answer.set_id(text);
   if (const auto e = snapshot.experiments->find(ExperimentId(text));
       e != snapshot.experiments->end()) {
-    AddExperiment(snapshot, *e->second, reasons);
+    AddExperiment(snapshot, *e->second, answer);
   } else if (const auto r = snapshot.runs->find(RunId(text)); r != snapshot.runs->end()) {
-    AddTask(snapshot, *snapshot.tasks->at(r->second->task), reasons);
+    AddTask(snapshot, *snapshot.tasks->at(r->second->task), answer);
   } else if (const auto t = snapshot.trials->find(TrialId(text)); t != snapshot.trials->end()) {
-    AddTask(snapshot, *snapshot.tasks->at(snapshot.runs->at(t->second->run)->task), reasons);
+    AddTask(snapshot, *snapshot.tasks->at(snapshot.runs->at(t->second->run)->task), answer);
   } else if (const auto k = snapshot.tasks->find(TaskId(text)); k != snapshot.tasks->end()) {
-    AddTask(snapshot, *k->second, reasons);
+    AddTask(snapshot, *k->second, answer);
   } else if (const auto c = snapshot.certificates->find(CertificateId(text));
              c != snapshot.certificates->end()) {
-    reasons.push_back(CertificateReason(*c->second));
+    *answer.add_reasons() = CertificateReason(*c->second);
   } else if (const auto w = snapshot.workers->find(WorkerId(text)); w != snapshot.workers->end()) {
-    AddWorker(snapshot, *w->second, reasons);
+    AddWorker(snapshot, *w->second, answer);
   } else if (const auto b = snapshot.checkpoints->find(text); b != snapshot.checkpoints->end()) {
-    reasons.push_back(
-        {{"at", nullptr},
-         {"subject", text},
-         {"rule", nullptr},
-         {"verdict", b->second->deleted ? "DELETED" : "COMPLETE"},
-         {"text", absl::StrCat("checkpoint of ", b->second->run.str(), " at step ", b->second->step,
-                               ", attempt ", b->second->attempt,
-                               b->second->damage.empty() ? "" : "; damaged: ", b->second->damage)},
-         {"certificate", nullptr}});
+    *answer.add_reasons() =
+        ReasonOf("", text, "", b->second->deleted ? "DELETED" : "COMPLETE",
+                 absl::StrCat("checkpoint of ", b->second->run.str(), " at step ", b->second->step,
+                              ", attempt ", b->second->attempt,
+                              b->second->damage.empty() ? "" : "; damaged: ", b->second->damage));
   } else {
     return absl::NotFoundError(absl::StrCat("nothing has the id \"", text, "\""));
   }
-  return Json{{"id", text}, {"reasons", reasons}};
+  return answer;
 }
 
 }  // namespace scm::views

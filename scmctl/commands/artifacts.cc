@@ -14,7 +14,7 @@ namespace {
 
 int ListArtifacts(const App& app, const std::string& id) {
   return WithClient(app, [&](Client& client) {
-    const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::REPORT, id);
+    const absl::StatusOr<Json> answer = client.Query(Topic::kArtifacts, id);
     if (!answer.ok()) return Fail(answer.status());
     std::fputs(app.json() ? absl::StrCat(DumpJson(*answer, 2), "\n").c_str()
                           : RenderArtifacts(*answer, app.terminal).c_str(),
@@ -33,7 +33,7 @@ absl::StatusOr<Json> FindArtifact(Client& client, const std::string& text) {
         "ID` lists them"));
   }
   const std::string id = text.substr(0, slash), name = text.substr(slash + 1);
-  absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::REPORT, id);
+  absl::StatusOr<Json> answer = client.Query(Topic::kArtifacts, id);
   if (!answer.ok()) return answer;
   std::vector<Json> found;
   std::vector<std::string> ids;

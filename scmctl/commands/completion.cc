@@ -42,11 +42,11 @@ int PrintIds(const App& app, const std::string& kind) {
     for (const Json& one : list) std::printf("%s\n", StringAt(one, key).c_str());
   };
   if (kind == "worker") {
-    const auto workers = (*client)->Query(v1::QueryRequest::WORKERS, "");
+    const auto workers = (*client)->Query(Topic::kWorkers, "");
     if (workers.ok()) print(MemberAt(*workers, "workers"), "id");
     return kExitOk;
   }
-  const auto answer = (*client)->Query(v1::QueryRequest::LIST, "");
+  const auto answer = (*client)->Query(Topic::kExperiments, "");
   if (!answer.ok()) return kExitOk;
   const Json& experiments = MemberAt(*answer, "experiments");
   if (kind == "any") {
@@ -56,11 +56,11 @@ int PrintIds(const App& app, const std::string& kind) {
   const size_t from = experiments.size() - std::min(experiments.size(), kExperimentsAsked);
   for (size_t i = from; i < experiments.size(); ++i) {
     if (kind == "artifact") {
-      const auto made = (*client)->Query(v1::QueryRequest::REPORT, StringAt(experiments[i], "id"));
+      const auto made = (*client)->Query(Topic::kArtifacts, StringAt(experiments[i], "id"));
       if (made.ok()) print(MemberAt(*made, "artifacts"), "id");
       continue;
     }
-    const auto runs = (*client)->Query(v1::QueryRequest::RUNS, StringAt(experiments[i], "id"));
+    const auto runs = (*client)->Query(Topic::kRuns, StringAt(experiments[i], "id"));
     if (runs.ok()) print(MemberAt(*runs, "runs"), "id");
   }
   return kExitOk;

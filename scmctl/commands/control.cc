@@ -38,7 +38,7 @@ void AddControl(CLI::App& root, App& app, const char* name, const char* help, co
 
 int ListCheckpoints(const App& app, const std::string& id) {
   return WithClient(app, [&](Client& client) {
-    const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::CHECKPOINTS, id);
+    const absl::StatusOr<Json> answer = client.Query(Topic::kCheckpoints, id);
     return PrintControl(app, answer,
                         answer.ok() ? RenderCheckpoints(CleanTexts(*answer), app.terminal) : "");
   });
@@ -127,7 +127,7 @@ void AddWorkers(CLI::App& root, App& app) {
   group->footer("Example:\n  scmctl workers ls");
   AddVerb(*group, app, "ls", "List workers", "scmctl workers ls", [&app] {
     return WithClient(app, [&](Client& client) {
-      const absl::StatusOr<Json> answer = client.Query(v1::QueryRequest::WORKERS, "");
+      const absl::StatusOr<Json> answer = client.Query(Topic::kWorkers, "");
       return PrintControl(app, answer,
                           answer.ok() ? RenderWorkers(CleanTexts(*answer), app.terminal) : "");
     });

@@ -41,8 +41,8 @@ Json CheckClock(const std::string& coordinator_now, absl::Time now) {
 Json Answer(const App& app) {
   Json checks = Json::array();
   const auto client = Connect(app.client);
-  const absl::StatusOr<Json> seen = client.ok() ? (*client)->Query(v1::QueryRequest::DOCTOR, "")
-                                                : absl::StatusOr<Json>(client.status());
+  const absl::StatusOr<Json> seen =
+      client.ok() ? (*client)->Query(Topic::kHealth, "") : absl::StatusOr<Json>(client.status());
   if (!seen.ok()) {
     checks.push_back(Check("coordinator", "problem", std::string(seen.status().message()),
                            "`scmctl local status` says what runs on this machine"));

@@ -83,7 +83,7 @@ int PrintDiagnostics(const std::string& file, const ParsedExperiment& parsed,
 std::optional<PlanInventory> Inventory(const App& app) {
   const auto client = Connect(app.client);
   if (!client.ok()) return std::nullopt;
-  const absl::StatusOr<Json> answer = (*client)->Query(v1::QueryRequest::INVENTORY, "");
+  const absl::StatusOr<Json> answer = (*client)->Query(Topic::kInventory, "");
   return answer.ok() ? std::optional(InventoryFromJson(*answer)) : std::nullopt;
 }
 

@@ -30,35 +30,32 @@ void NoteResolved(const std::string& asked, const std::string& resolved) {
   }
 }
 
-absl::StatusOr<Json> Ask(Client& client, v1::QueryRequest::What what, const std::string& id) {
-  const absl::StatusOr<v1::QueryReply> reply = client.QueryPage(what, id, 0);
-  if (!reply.ok()) return reply.status();
-  NoteResolved(id, reply->resolved());
-  return ParseJson(reply->json(), "the coordinator's answer");
+absl::StatusOr<Json> Ask(Client& client, Topic topic, const std::string& id) {
+  absl::StatusOr<Page> page = client.QueryPage(topic, id, 0);
+  if (!page.ok()) return page.status();
+  NoteResolved(id, page->resolved);
+  return std::move(page->json);
 }
 
 // Every page of metrics or events as one answer.
-absl::StatusOr<Json> AskAll(Client& client, v1::QueryRequest::What what, const std::string& id,
-                            const char* list) {
+absl::StatusOr<Json> AskAll(Client& client, Topic topic, const std::string& id, const char* list) {
   Json all;
   for (int64_t after = 0;;) {
-    const absl::StatusOr<v1::QueryReply> reply = client.QueryPage(what, id, after);
-    if (!reply.ok()) return reply.status();
-    absl::StatusOr<Json> page = ParseJson(reply->json(), "the coordinator's answer");
-    if (!page.ok()) return page;
+    absl::StatusOr<Page> page = client.QueryPage(topic, id, after);
+    if (!page.ok()) return page.status();
     if (all.is_null()) {
-      all = *std::move(page);
+      all = std::move(page->json);
     } else {
-      for (Json& row : (*page)[list]) all[list].push_back(std::move(row));
+      for (Json& row : page->json[list]) all[list].push_back(std::move(row));
     }
-    after = reply->next();
+    after = page->next;
     if (after == 0) return all;
   }
 }
 
 int Status(const App& app, const std::string& id) {
   return WithClient(app, [&](Client& client) {
-    const absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::STATUS, id);
+    const absl::StatusOr<Json> answer = Ask(client, Topic::kStatus, id);
     const int printed = PrintAnswer(
         app, answer, [&](const Json& json) { return RenderStatus(json, app.terminal); });
     return printed != kExitOk ? printed : ExitCodeOf(*answer);
@@ -90,7 +87,7 @@ std::string RenderVerified(const Json& verified) {
 
 int Why(const App& app, const std::string& id, bool verify) {
   return WithClient(app, [&](Client& client) {
-    absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::WHY, id);
+    absl::StatusOr<Json> answer = Ask(client, Topic::kReasons, id);
     bool reproduced = true;
     if (answer.ok() && verify) {
       const absl::StatusOr<Json> verified = Verify(*answer);
@@ -108,14 +105,14 @@ int Why(const App& app, const std::string& id, bool verify) {
 
 int List(const App& app) {
   return WithClient(app, [&](Client& client) {
-    return PrintAnswer(app, client.Query(v1::QueryRequest::LIST, ""),
+    return PrintAnswer(app, client.Query(Topic::kExperiments, ""),
                        [&](const Json& json) { return RenderList(json, app.terminal); });
   });
 }
 
 int Runs(const App& app, const std::string& id, const std::string& sort, bool reverse) {
   return WithClient(app, [&](Client& client) {
-    absl::StatusOr<Json> answer = Ask(client, v1::QueryRequest::RUNS, id);
+    absl::StatusOr<Json> answer = Ask(client, Topic::kRuns, id);
     if (answer.ok() && !sort.empty()) {
       if (absl::Status s = SortRuns(*answer, sort, reverse); !s.ok()) return Fail(s);
     }
@@ -124,10 +121,10 @@ int Runs(const App& app, const std::string& id, const std::string& sort, bool re
   });
 }
 
-int Paged(const App& app, v1::QueryRequest::What what, const std::string& id, const char* list,
+int Paged(const App& app, Topic topic, const std::string& id, const char* list,
           std::string (*render)(const Json&, const Terminal&)) {
   return WithClient(app, [&](Client& client) {
-    return PrintAnswer(app, AskAll(client, what, id, list),
+    return PrintAnswer(app, AskAll(client, topic, id, list),
                        [&](const Json& json) { return render(json, app.terminal); });
   });
 }
@@ -150,12 +147,12 @@ void AddQueryCommands(CLI::App& root, App& app) {
   runs->add_option("--sort", sort, "Order by a metric, a parameter or a key, smallest first");
   runs->add_flag("--reverse", reverse, "Largest first");
   AddVerb(root, app, "metrics", "Print the metric points of a run", "scmctl metrics r-7 -o json",
-          [&app] { return Paged(app, v1::QueryRequest::METRICS, id, "points", RenderMetrics); })
+          [&app] { return Paged(app, Topic::kMetrics, id, "points", RenderMetrics); })
       ->add_option("RUN", id, "Run id")
       ->required();
   AddVerb(root, app, "events", "Everything that happened to an experiment, run, task or worker",
           "scmctl events r-7",
-          [&app] { return Paged(app, v1::QueryRequest::EVENTS, id, "events", RenderEvents); })
+          [&app] { return Paged(app, Topic::kEvents, id, "events", RenderEvents); })
       ->add_option("ID", id, "Any id, or an experiment's name (default: everything)");
   CLI::App* why = AddVerb(root, app, "why", "Why something is in the state it is in",
                           "scmctl why r-7 --verify", [&app] { return Why(app, id, verify); });

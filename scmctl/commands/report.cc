@@ -13,7 +13,7 @@ Json PathOrNull(bool there, const std::string& path) { return there ? Json(path)
 
 int Report(const App& app, const std::string& id, const ReportOptions& options) {
   return WithClient(app, [&](Client& client) {
-    const absl::StatusOr<Json> status = client.Query(v1::QueryRequest::STATUS, id);
+    const absl::StatusOr<Json> status = client.Query(Topic::kStatus, id);
     if (!status.ok()) return Fail(status.status());
     const Json& experiment = MemberAt(*status, "experiment");
     const absl::StatusOr<ReportFiles> files = FetchReport(client, experiment, options);

@@ -51,7 +51,7 @@ absl::StatusOr<Json> FetchEvaluation(Client& client, const Json& artifacts,
 
 absl::Status RenderNow(Client& client, const std::string& id, const Json& artifacts,
                        const std::string& directory, const ReportOptions& options) {
-  SCM_ASSIGN_OR_RETURN(const Json data, client.Query(v1::QueryRequest::REPORT_DATA, id));
+  SCM_ASSIGN_OR_RETURN(const Json data, client.Query(Topic::kReportData, id));
   SCM_ASSIGN_OR_RETURN(const Json evaluation,
                        FetchEvaluation(client, artifacts, directory + "/parts", options));
   SCM_ASSIGN_OR_RETURN(const report::RenderedReport report,
@@ -89,7 +89,7 @@ absl::StatusOr<ReportFiles> FetchReport(Client& client, const Json& experiment,
   files.directory = AbsolutePath(
       options.directory.empty() ? absl::StrCat("runs/", name, "-", id) : options.directory,
       std::filesystem::current_path().string());
-  SCM_ASSIGN_OR_RETURN(const Json artifacts, client.Query(v1::QueryRequest::REPORT, id));
+  SCM_ASSIGN_OR_RETURN(const Json artifacts, client.Query(Topic::kArtifacts, id));
   SCM_RETURN_IF_ERROR(MakeDirectories(files.directory));
   const std::vector<Json> reports = ArtifactsNamed(artifacts, "report");
   files.interim = reports.empty();

@@ -144,7 +144,7 @@ int FollowExperiment(const App& app, Client& client, const std::string& id, bool
     std::printf("%s\n", DumpJson(last, 2).c_str());
     return ExitCodeOf(last);
   }
-  const absl::StatusOr<Json> why = client.Query(v1::QueryRequest::WHY, resolved);
+  const absl::StatusOr<Json> why = client.Query(Topic::kReasons, resolved);
   std::printf(
       "\n%s",
       RenderOutcome(CleanTexts(last), CleanTexts(why.value_or(Json())), app.terminal).c_str());

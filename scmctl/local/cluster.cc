@@ -159,7 +159,7 @@ absl::Status StartWorker(const LocalHome& home, int number, const Setup& setup) 
 // Waits until no attempt is leased any more, after SHUTDOWN asked every one to checkpoint and stop.
 void WaitForQuiet(Client& client) {
   for (absl::Duration waited; waited < kQuietPatience; waited += kPoll) {
-    const absl::StatusOr<Json> workers = client.Query(v1::QueryRequest::WORKERS, "");
+    const absl::StatusOr<Json> workers = client.Query(Topic::kWorkers, "");
     if (!workers.ok()) return;
     bool busy = false;
     for (const Json& worker : MemberAt(*workers, "workers")) {

@@ -56,7 +56,7 @@ absl::StatusOr<std::unique_ptr<Client>> ConnectLocally() {
 
 absl::StatusOr<std::map<int, Json>> RegisteredWorkers(const LocalHome& home) {
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, ConnectLocally());
-  SCM_ASSIGN_OR_RETURN(const Json answer, client->Query(v1::QueryRequest::WORKERS, ""));
+  SCM_ASSIGN_OR_RETURN(const Json answer, client->Query(Topic::kWorkers, ""));
   std::map<int, Json> registered;
   for (int number = 1; number <= KnownWorkers(home); ++number) {
     const auto instance = ReadFile(home.worker_dir(number) + "/instance");

@@ -42,9 +42,9 @@ class OtherCoordinator final : public v1::ExperimentService::Service {
   }
   // One status, then nothing until the client goes.
   grpc::Status Watch(grpc::ServerContext* context, const v1::WatchRequest*,
-                     grpc::ServerWriter<v1::QueryReply>* writer) override {
-    v1::QueryReply reply;
-    reply.set_json("{\"experiment\": {\"id\": \"e-1\"}}");
+                     grpc::ServerWriter<v1::StatusAnswer>* writer) override {
+    v1::StatusAnswer reply;
+    reply.mutable_experiment()->set_id("e-1");
     reply.set_resolved("e-1");
     writer->Write(reply);
     while (!context->IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -70,7 +70,7 @@ TEST(ClientTest, AnOlderCoordinatorIsNamed) {
   ASSERT_TRUE(version.ok()) << version.status();
   EXPECT_THAT(VersionNote("0.1.0", *version), HasSubstr("the coordinator (0.0.1) is older"));
   // And so is one that does not know a call.
-  const auto answer = client->Query(v1::QueryRequest::LIST, "");
+  const auto answer = client->Query(Topic::kExperiments, "");
   EXPECT_THAT(std::string(answer.status().message()), HasSubstr("older than this scmctl"));
 }
 
@@ -91,7 +91,7 @@ TEST(ClientTest, NobodyAtTheAddressSaysHowToStartOneAndIsLostContact) {
     OtherCoordinator coordinator;
     address = coordinator.address();
   }
-  const auto answer = ClientOf(address)->Query(v1::QueryRequest::LIST, "");
+  const auto answer = ClientOf(address)->Query(Topic::kExperiments, "");
   EXPECT_THAT(std::string(answer.status().message()), HasSubstr("scmctl local up"));
   EXPECT_EQ(ExitCodeOf(answer.status()), kExitLostContact);
 }

@@ -122,7 +122,7 @@ TEST(Control, ARunThatFinishedBeforeItsAbortCarriesNoRule) {
   const Json& body = h.snapshot()->certificates->begin()->second->body;
   EXPECT_EQ(body["overtaken"], true);
   EXPECT_EQ(body["saved"]["money"], 0);
-  const Json why = *views::WhyView(*h.snapshot(), h.TaskAt(task)->run.str());
+  const Json why = answers::ToJson(*views::WhyView(*h.snapshot(), h.TaskAt(task)->run.str()));
   EXPECT_EQ(why["reasons"][0]["verdict"], "SUCCEEDED");
 }
 

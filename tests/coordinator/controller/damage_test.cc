@@ -70,12 +70,11 @@ TEST(Damage, TheNextAttemptResumesFromTheNewestIntactOne) {
   EXPECT_EQ(h.RunOf(task)->best_step, std::nullopt);
   // Kept over a restart, and shown.
   h.Restart();
-  const Json shown = *views::CheckpointsView(*h.snapshot(), run);
+  const Json shown = answers::ToJson(*views::CheckpointsView(*h.snapshot(), run));
   EXPECT_EQ(shown["checkpoints"][0]["state"], "DELETED");
   EXPECT_EQ(shown["checkpoints"][0]["damage"], "a file is damaged");
-  EXPECT_THAT(
-      (*views::WhyView(*h.snapshot(), run + "/20"))["reasons"][0]["text"].get<std::string>(),
-      HasSubstr("damaged: a file is damaged"));
+  EXPECT_THAT(views::WhyView(*h.snapshot(), run + "/20")->reasons(0).text(),
+              HasSubstr("damaged: a file is damaged"));
 }
 
 TEST(Damage, AFailedStartOfAnotherKindCounts) {

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 std::vector<std::string> Subjects(const state::Snapshot& snapshot, const std::string& id,
                                   const std::vector<store::EventRow>& rows) {
   std::vector<std::string> subjects;
-  const Json view = views::EventsView(rows, views::EventsAbout(snapshot, id));
+  const Json view = answers::ToJson(views::EventsView(rows, views::EventsAbout(snapshot, id)));
   for (const Json& event : MemberAt(view, "events")) subjects.push_back(StringAt(event, "subject"));
   return subjects;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "coordinator/controller/controller.h"
 #include "coordinator/core/priority_scheduler.h"
 #include "coordinator/store/memory_store.h"

@@ -151,8 +151,8 @@ TEST(Artifacts, OfAnotherExperimentAreNotListed) {
     h.Started(tasks.at(i));
     Upload(h, tasks.at(i), absl::StrCat("note-", i), dir.path(), "note", "x");
   }
-  const Json mine = *views::StatusView(*h.snapshot(), first.str());
-  const Json other = *views::ReportView(*h.snapshot(), second.str());
+  const Json mine = answers::ToJson(*views::StatusView(*h.snapshot(), first.str()));
+  const Json other = answers::ToJson(*views::ReportView(*h.snapshot(), second.str()));
   EXPECT_THAT(mine["artifacts"], SizeIs(3));
   ASSERT_THAT(other["artifacts"], SizeIs(1));
   EXPECT_EQ(StringAt(other["artifacts"][0], "name"), "note-3");

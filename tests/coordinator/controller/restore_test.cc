@@ -146,7 +146,7 @@ TEST_F(Restore, ARowOfAnExperimentCostsThatExperimentAlone) {
     EXPECT_THAT(health->set_aside[0].reason, HasSubstr(c.reason));
     EXPECT_EQ(h_.StateOf(ids_[0]), "FAILED");
     EXPECT_THAT(h_.At(ids_[0])->reason, HasSubstr("set aside: "));
-    EXPECT_THAT(views::RunsView(*h_.snapshot(), "e-1").value()["runs"], SizeIs(0));
+    EXPECT_THAT(views::RunsView(*h_.snapshot(), "e-1").value().runs(), SizeIs(0));
     EXPECT_EQ(h_.StateOf(ids_[1]), "RUNNING");
     EXPECT_THAT(h_.snapshot()->open_tasks, testing::Pointee(SizeIs(3)));
     AnswersEverything();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/core/stage_needs.h"
 #include "coordinator/state/persist.h"
+#include "answers/message_json.h"
 #include "coordinator/views/views.h"
 #include "tests/coordinator/controller/sim_trainer.h"
 
@@ -176,7 +177,7 @@ std::vector<std::string> CheckMetrics(const state::Snapshot& snapshot, store::St
     std::map<std::pair<std::string, int64_t>, int> seen;
     int64_t last = 0;
     const auto rows = store.ReadMetrics(id.str(), 0, 1'000'000);
-    const Json view = views::MetricsView(snapshot, id, *rows);
+    const Json view = answers::ToJson(views::MetricsView(snapshot, id, *rows));
     for (const Json& point : view["points"]) {
       const std::string name = StringAt(point, "name");
       const int64_t step = IntegerAt(point, "step", -1);

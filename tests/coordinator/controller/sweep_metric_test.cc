@@ -98,7 +98,7 @@ TEST(SweepMetric, AMisspeltNameIsSaidAtTheFirstValidationOnceAndAtTheGate) {
     for (const TaskId& trial : h.Tasks(StageKind::kSweep)) {
       h.Started(trial);
       Validate(h, trial, 0, metrics);
-      EXPECT_THAT(views::WhyView(*h.snapshot(), trial.str())->dump(),
+      EXPECT_THAT(answers::ToJson(*views::WhyView(*h.snapshot(), trial.str())).dump(),
                   HasSubstr("Did you mean zscore?"));
       Validate(h, trial, 40, metrics);
       h.Finish(trial);

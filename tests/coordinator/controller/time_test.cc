@@ -46,7 +46,7 @@ TEST(WallClock, TimesOfDayFollowIt) {
   h.Advance(absl::Seconds(10));
   h.wall_ahead += absl::Hours(1);
   h.Advance(absl::Seconds(10));
-  const Json status = *views::StatusView(*h.snapshot(), "e-1");
+  const Json status = answers::ToJson(*views::StatusView(*h.snapshot(), "e-1"));
   EXPECT_EQ(status["experiment"]["now"], "2026-09-21T15:13:40.000Z");
   EXPECT_EQ(status["experiment"]["submitted_at"], "2026-09-21T14:13:20.000Z");
   EXPECT_EQ(h.LastEvent("clock_jumped").at, "2026-09-21T15:13:31.000Z");

@@ -182,11 +182,11 @@ TEST(Validations, ALossSpikeIsSaidOnceAndStopsNothing) {
   EXPECT_EQ(StringAt(*ParseJson(events[0].body, ""), "warning"), "loss_spike");
   EXPECT_NE(events[0].text.find("1e+195 at step 13 and was 3 before training"), std::string::npos)
       << events[0].text;
-  const Json why = views::WhyView(*h.snapshot(), run).value();
+  const Json why = answers::ToJson(views::WhyView(*h.snapshot(), run).value());
   ASSERT_EQ(why["reasons"].size(), 2u);
   EXPECT_EQ(why["reasons"][1]["verdict"], "warning");
   EXPECT_EQ(why["reasons"][1]["text"], events[0].text);
-  EXPECT_EQ(views::RunsView(*h.snapshot(), run).value()["runs"][0]["warnings"][0], events[0].text);
+  EXPECT_EQ(views::RunsView(*h.snapshot(), run).value().runs(0).warnings(0), events[0].text);
 }
 
 // Counts that are no counts leave the rule undecided, whatever a trainer writes.

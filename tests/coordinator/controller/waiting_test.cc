@@ -44,10 +44,10 @@ TEST_F(Waiting, ATrainerThatWritesIsNotStalledWhateverArrives) {
   Begin(kStalled);
   Go(absl::Minutes(30), "the upload of checkpoint 10 (1.0 MB of 3.0 GB sent)", absl::Seconds(1));
   EXPECT_EQ(h.StateOf(task), "RUNNING");
-  const Json runs = *views::RunsView(*h.snapshot(), h.TaskAt(task)->run.str());
+  const Json runs = answers::ToJson(*views::RunsView(*h.snapshot(), h.TaskAt(task)->run.str()));
   EXPECT_THAT(runs["runs"][0]["reason"].get<std::string>(),
               HasSubstr("waits for the upload of checkpoint 10 (1.0 MB of 3.0 GB sent)"));
-  const Json why = *views::WhyView(*h.snapshot(), task.str());
+  const Json why = answers::ToJson(*views::WhyView(*h.snapshot(), task.str()));
   EXPECT_THAT(why["reasons"][0]["text"].get<std::string>(),
               HasSubstr("RUNNING: waits for the upload of checkpoint 10"));
   // The trainer falls silent, too.

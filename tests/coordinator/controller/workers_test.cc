@@ -50,7 +50,7 @@ TEST(Workers, TheLastOneLeavesQuarantineWhenTheOtherIsLost) {
 // The text of `why` for an id, its reasons one a line.
 std::string WhyText(Harness& h, const std::string& id) {
   std::string text;
-  const Json why = *views::WhyView(*h.snapshot(), id);
+  const Json why = answers::ToJson(*views::WhyView(*h.snapshot(), id));
   for (const Json& reason : why.at("reasons")) {
     absl::StrAppend(&text, reason.at("text").get<std::string>(), "\n");
   }

@@ -134,15 +134,36 @@ class BorderFuzz : public testing::Test {
     coordinator_.user().Submit(Context(60).get(), request, &reply);
     return reply.experiment_id();
   }
-  grpc::Status Query(int what, const std::string& id, v1::QueryReply* reply, int64_t after = 0,
-                     int64_t limit = 0) {
-    v1::QueryRequest request;
-    request.set_what(static_cast<v1::QueryRequest::What>(what));
-    request.set_id(id);
-    request.set_after(after);
-    request.set_limit(limit);
-    return coordinator_.user().Query(Context(60).get(), request, reply);
+  // One of the questions that can be asked.
+  grpc::Status Ask(size_t which, const std::string& id, int64_t after = 0, int64_t limit = 0) {
+    v1::Question question;
+    question.set_id(id);
+    question.set_after(after);
+    question.set_limit(limit);
+    return kQuestions[which](coordinator_.user(), question);
   }
+  template <typename Answer>
+  using Call = grpc::Status (v1::ExperimentService::Stub::*)(grpc::ClientContext*,
+                                                             const v1::Question&, Answer*);
+  template <typename Answer, Call<Answer> call>
+  static grpc::Status AskFor(v1::ExperimentService::Stub& user, const v1::Question& question) {
+    Answer answer;
+    return (user.*call)(Context(60).get(), question, &answer);
+  }
+  using Stub = v1::ExperimentService::Stub;
+  using AnyQuestion = grpc::Status (*)(Stub&, const v1::Question&);
+  static constexpr AnyQuestion kQuestions[] = {AskFor<v1::ExperimentsAnswer, &Stub::GetExperiments>,
+                                               AskFor<v1::StatusAnswer, &Stub::GetStatus>,
+                                               AskFor<v1::RunsAnswer, &Stub::GetRuns>,
+                                               AskFor<v1::MetricsAnswer, &Stub::GetMetrics>,
+                                               AskFor<v1::EventsAnswer, &Stub::GetEvents>,
+                                               AskFor<v1::WhyAnswer, &Stub::GetReasons>,
+                                               AskFor<v1::CheckpointsAnswer, &Stub::GetCheckpoints>,
+                                               AskFor<v1::ArtifactsAnswer, &Stub::GetArtifacts>,
+                                               AskFor<v1::WorkersAnswer, &Stub::GetWorkers>,
+                                               AskFor<v1::InventoryAnswer, &Stub::GetInventory>,
+                                               AskFor<v1::ReportDataAnswer, &Stub::GetReportData>,
+                                               AskFor<v1::HealthAnswer, &Stub::GetHealth>};
 
   // ---- what is thrown at it
   void HostileReports();
@@ -333,9 +354,7 @@ void BorderFuzz::HostileSubmission() {
 }
 
 void BorderFuzz::HostileQuestion() {
-  v1::QueryReply reply;
-  Query(static_cast<int>(rng_.Below(16)), AnyId(), &reply, HostileInteger(rng_),
-        HostileInteger(rng_));
+  Ask(rng_.Below(std::size(kQuestions)), AnyId(), HostileInteger(rng_), HostileInteger(rng_));
   if (rng_.Below(4) != 0) return;
   v1::ControlRequest control;
   // All but SHUTDOWN, after which nothing would go on by design; and none that stops the others.
@@ -350,6 +369,17 @@ void BorderFuzz::HostileQuestion() {
 
 void BorderFuzz::HostileStreams() {
   const auto context = Context(60);
+  if (rng_.Below(3) == 0) {
+    v1::WatchRequest request;
+    request.set_id(AnyId());
+    const auto reader = coordinator_.user().Watch(context.get(), request);
+    v1::StatusAnswer status;
+    // Goes after none, one or two states, in the middle of whatever is being written.
+    for (uint64_t states = rng_.Below(3); states > 0 && reader->Read(&status);) --states;
+    context->TryCancel();
+    reader->Finish();
+    return;
+  }
   if (rng_.Below(2) == 0) {
     v1::LogsRequest request;
     request.set_id(AnyId());
@@ -378,12 +408,13 @@ void BorderFuzz::HostileBytes() {
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request =
-        MutatedBytes(Pick({"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
-                           "GET /readyz HTTP/1.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                           "POST /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"},
-                          rng_),
-                     rng_);
+    const std::string request = MutatedBytes(
+        Pick({"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+              "GET /api/v1/runs/r-1/metrics?after=1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+              "GET /readyz HTTP/1.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+              "POST /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"},
+             rng_),
+        rng_);
     const ssize_t sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
     if (sent > 0) shutdown(fd, SHUT_WR);
   }
@@ -444,13 +475,14 @@ void BorderFuzz::HostileRows() {
 void BorderFuzz::ItLives() {
   ASSERT_EQ(coordinator_.HowItEnded(), "") << "after " << blow_ << "\n" << coordinator_.Log();
   ASSERT_TRUE(honest_.Step()) << "after " << blow_;
-  v1::QueryReply reply;
-  const grpc::Status status = Query(v1::QueryRequest::STATUS, "e-1", &reply);
+  v1::Question question;
+  question.set_id("e-1");
+  v1::StatusAnswer answer;
+  const grpc::Status status = coordinator_.user().GetStatus(Context(60).get(), question, &answer);
   ASSERT_TRUE(status.ok()) << status.error_message() << " after " << blow_;
-  const auto json = ParseJson(reply.json(), "status");
-  ASSERT_TRUE(json.ok()) << json.status();
-  EXPECT_EQ(StringAt(MemberAt(*json, "experiment"), "state"), "RUNNING");
-  ASSERT_EQ(IntegerAt(MemberAt(*json, "runs")[0], "step", 0), honest_.step());
+  EXPECT_EQ(answer.experiment().state(), "RUNNING");
+  ASSERT_EQ(answer.runs_size(), 1);
+  ASSERT_EQ(answer.runs(0).step(), honest_.step());
 }
 
 TEST_F(BorderFuzz, ItLivesComesUpAgainAndOthersGoOn) {
@@ -482,9 +514,8 @@ TEST_F(BorderFuzz, ItLivesComesUpAgainAndOthersGoOn) {
     if (HasFatalFailure()) return;
     ASSERT_EQ(coordinator_.Start(), "") << "after " << blow_ << "\n" << coordinator_.Log();
     ASSERT_TRUE(honest_.Join()) << "after " << blow_;
-    for (int what = v1::QueryRequest::LIST; what <= v1::QueryRequest::DOCTOR; ++what) {
-      v1::QueryReply reply;
-      const grpc::Status status = Query(what, "e-2", &reply);
+    for (size_t what = 0; what < std::size(kQuestions); ++what) {
+      const grpc::Status status = Ask(what, "e-2");
       EXPECT_NE(status.error_code(), grpc::StatusCode::INTERNAL)
           << what << status.error_message() << " after " << blow_;
     }
@@ -493,10 +524,11 @@ TEST_F(BorderFuzz, ItLivesComesUpAgainAndOthersGoOn) {
   }
   EXPECT_GT(reports_taken_, 20) << "too few lines came past the lease to say anything";
   // What the store could not read was set aside, not lost; nothing of this program failed.
-  v1::QueryReply reply;
-  ASSERT_TRUE(Query(v1::QueryRequest::EVENTS, "", &reply).ok());
-  EXPECT_EQ(reply.json().find("internal_fault"), std::string::npos)
-      << reply.json().substr(reply.json().find("internal_fault") - 200, 600);
+  v1::EventsAnswer events;
+  ASSERT_TRUE(coordinator_.user().GetEvents(Context(60).get(), v1::Question(), &events).ok());
+  for (const v1::Event& event : events.events()) {
+    EXPECT_NE(event.kind(), "internal_fault") << event.DebugString();
+  }
 }
 
 }  // namespace

@@ -50,13 +50,17 @@ std::string CoordinatorProcess::Start() {
   unlink(address.c_str());
   const std::string program = absl::StrCat(SCM_BIN_DIR, "/scm-coordinator");
   const std::string data = directory_ + "/data", log = directory_ + "/log";
+  std::vector<std::string> words = {program, "--data-dir", data, "--lease-ttl-seconds", "300"};
+  words.insert(words.end(), more_.begin(), more_.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   pid_ = fork();
   if (pid_ == 0) {
     const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
-    execl(program.c_str(), program.c_str(), "--data-dir", data.c_str(), "--lease-ttl-seconds",
-          "300", nullptr);
+    execv(program.c_str(), argv.data());
     _exit(127);
   }
   Json found;

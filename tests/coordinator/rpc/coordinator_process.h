@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "scm/v1/experiment.grpc.pb.h"
 #include "scm/v1/worker.grpc.pb.h"
@@ -13,7 +15,8 @@ namespace scm::rpc {
 class CoordinatorProcess {
  public:
   // `more`: further arguments.
-  explicit CoordinatorProcess(std::string directory) : directory_(std::move(directory)) {}
+  explicit CoordinatorProcess(std::string directory, std::vector<std::string> more = {})
+      : directory_(std::move(directory)), more_(std::move(more)) {}
   ~CoordinatorProcess() { Kill(); }
 
   // Starts it and waits until it serves; "" or what went wrong.
@@ -34,6 +37,7 @@ class CoordinatorProcess {
 
  private:
   const std::string directory_;
+  const std::vector<std::string> more_;
   pid_t pid_ = -1;
   int rpc_port_ = 0, http_port_ = 0;
   std::unique_ptr<v1::ExperimentService::Stub> user_;

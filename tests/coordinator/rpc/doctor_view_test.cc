@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "answers/message_json.h"
 #include "coordinator/rpc/doctor.h"
 #include "tests/fakes/memory_blobs.h"
 
@@ -24,7 +25,9 @@ class Doctor : public testing::Test {
     worker.state = state;
     return worker;
   }
-  Json Look() { return DoctorView(cluster_.Publish(absl::UnixEpoch()), health_, dependencies_); }
+  Json Look() {
+    return answers::ToJson(DoctorView(cluster_.Publish(absl::UnixEpoch()), health_, dependencies_));
+  }
   // "STATE: TEXT" of one check.
   std::string Said(const std::string& name) {
     const Json view = Look();

@@ -30,6 +30,8 @@ TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
     EXPECT_EQ(logs.Read(TaskId(task), attempt, 0, 100), "") << task << " " << attempt;
     EXPECT_EQ(logs.Append(TaskId(task), attempt, 0, 0, "new\n").value(), 4);
   }
+  EXPECT_EQ(logs.AttemptsOf(TaskId("k-1")), (std::vector<int64_t>{1, 3}));
+  EXPECT_TRUE(logs.AttemptsOf(TaskId("k-2")).empty());
   EXPECT_EQ(ReadFile(root + "/k-9/3.log.aside").value(), "of a later state\n");
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/files.h"
 #include "coordinator/core/priority_scheduler.h"
 #include "coordinator/store/memory_store.h"
 #include "scm/v1/experiment.grpc.pb.h"
@@ -101,12 +102,12 @@ TEST_F(ServerTest, WatchesOfOneHostAreBounded) {
   ASSERT_TRUE(Submit(Submission(), &id).ok());
   struct Watching {
     grpc::ClientContext context;
-    std::unique_ptr<grpc::ClientReader<v1::QueryReply>> stream;
+    std::unique_ptr<grpc::ClientReader<v1::StatusAnswer>> stream;
   };
   std::vector<std::unique_ptr<Watching>> open;
   v1::WatchRequest request;
   request.set_id(id);
-  v1::QueryReply reply;
+  v1::StatusAnswer reply;
   for (int i = 0; i < 65; ++i) {
     open.push_back(std::make_unique<Watching>());
     Identify(open.back()->context);
@@ -122,6 +123,100 @@ TEST_F(ServerTest, WatchesOfOneHostAreBounded) {
     watching->context.TryCancel();
     EXPECT_EQ(watching->stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
+}
+
+// The threads of this process.
+size_t Threads() { return ListDirectory("/proc/self/task").value().size(); }
+
+TEST_F(ServerTest, WatchersTakeNoThreads) {
+  std::string id;
+  ASSERT_TRUE(Submit(Submission(), &id).ok());
+  v1::WatchRequest request;
+  request.set_id(id);
+  v1::StatusAnswer state;
+  struct Watching {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::StatusAnswer>> stream;
+  };
+  std::vector<std::unique_ptr<Watching>> open;
+  size_t before = 0;
+  for (int i = 0; i < 60; ++i) {
+    open.push_back(std::make_unique<Watching>());
+    Identify(open.back()->context);
+    open.back()->stream = stub_->Watch(&open.back()->context, request);
+    ASSERT_TRUE(open.back()->stream->Read(&state)) << i;
+    EXPECT_EQ(state.resolved(), id);
+    if (i == 4) before = Threads();
+  }
+  // Each of the others would have had its own.
+  EXPECT_LT(Threads(), before + 20);
+  for (auto& watching : open) {
+    watching->context.TryCancel();
+    watching->stream->Finish();
+  }
+}
+
+// Those who read nothing hold nobody up, and the last state ends a stream by itself.
+TEST_F(ServerTest, AWatchShowsTheEndWhateverOthersDo) {
+  std::string id;
+  ASSERT_TRUE(Submit(Submission(), &id).ok());
+  v1::WatchRequest request;
+  request.set_id("t");
+  grpc::ClientContext idle_context, context;
+  Identify(idle_context);
+  Identify(context);
+  const auto idle = stub_->Watch(&idle_context, request);
+  const auto stream = stub_->Watch(&context, request);
+  v1::StatusAnswer state;
+  ASSERT_TRUE(stream->Read(&state));
+  EXPECT_EQ(state.experiment().state(), "RUNNING");
+  // Time goes on, and so do the states.
+  const std::string first = state.experiment().now();
+  ASSERT_TRUE(stream->Read(&state));
+  EXPECT_GT(state.experiment().now(), first);
+  v1::ControlRequest cancel;
+  cancel.set_verb(v1::ControlRequest::CANCEL);
+  cancel.set_id(id);
+  v1::ControlReply cancelled;
+  grpc::ClientContext control_context;
+  Identify(control_context);
+  ASSERT_TRUE(stub_->Control(&control_context, cancel, &cancelled).ok());
+  std::string last;
+  while (stream->Read(&state)) last = state.experiment().state();
+  EXPECT_EQ(last, "CANCELLED");
+  EXPECT_TRUE(stream->Finish().ok());
+  // Who did not read finds the end, without all that was in between.
+  int states = 0;
+  while (idle->Read(&state)) ++states;
+  EXPECT_EQ(state.experiment().state(), "CANCELLED");
+  EXPECT_GE(states, 1);
+  EXPECT_TRUE(idle->Finish().ok());
+  // One that has ended already is shown once.
+  grpc::ClientContext late_context;
+  Identify(late_context);
+  const auto late = stub_->Watch(&late_context, request);
+  ASSERT_TRUE(late->Read(&state));
+  EXPECT_FALSE(late->Read(&state));
+  EXPECT_TRUE(late->Finish().ok());
+}
+
+TEST_F(ServerTest, AWatchOfNothingIsRefused) {
+  for (const auto& [id, code] : std::vector<std::pair<std::string, grpc::StatusCode>>{
+           {"nothing", grpc::StatusCode::NOT_FOUND}, {"", grpc::StatusCode::NOT_FOUND}}) {
+    grpc::ClientContext context;
+    Identify(context);
+    v1::WatchRequest request;
+    request.set_id(id);
+    v1::StatusAnswer state;
+    const auto stream = stub_->Watch(&context, request);
+    EXPECT_FALSE(stream->Read(&state));
+    EXPECT_EQ(stream->Finish().error_code(), code) << id;
+  }
+  grpc::ClientContext unknown;
+  v1::StatusAnswer state;
+  const auto stream = stub_->Watch(&unknown, v1::WatchRequest());
+  EXPECT_FALSE(stream->Read(&state));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(ServerTest, ARoutableAddressNeedsTlsAndTokens) {
