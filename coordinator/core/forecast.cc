@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace scm::core {
 namespace {
@@ -48,10 +49,43 @@ Sum Chain(const StageAhead& stage, double slots) {
     ++open;
   }
   if (open == 0) return all;
-  const double rounds = std::ceil(open / slots);
+  const double at_once = std::max(1.0, std::floor(slots / stage.ranks));
+  const double rounds = std::ceil(open / at_once);
   const double share = std::max(rounds / open, longest.mean / all.steps);
   return {all.steps * share, all.squares * share, all.variance * share};
 }
+
+// How many came to a rung so far: the distribution of a sum of independent yes and no, without the
+// ends that hold nothing.
+class Arrivals {
+ public:
+  void Add(double probability) {
+    counts_.push_back(0);
+    for (size_t k = counts_.size() - 1; k > 0; --k) {
+      counts_[k] += probability * (counts_[k - 1] - counts_[k]);
+    }
+    counts_[0] *= 1 - probability;
+    while (counts_.size() > 1 && counts_.back() < kNothing) counts_.pop_back();
+    const auto first =
+        std::find_if(counts_.begin(), counts_.end(), [](double p) { return p >= kNothing; });
+    least_ += first - counts_.begin();
+    counts_.erase(counts_.begin(), first);
+  }
+  // Of how many one may be among the best, with the one that comes now.
+  double MeanKept(int64_t eta) const {
+    double mean = 0;
+    for (size_t k = 0; k < counts_.size(); ++k) {
+      const int64_t came = least_ + static_cast<int64_t>(k) + 1;
+      mean += counts_[k] * static_cast<double>(std::max<int64_t>(came / eta, 1));
+    }
+    return mean;
+  }
+
+ private:
+  static constexpr double kNothing = 1e-15;
+  int64_t least_ = 0;
+  std::vector<double> counts_ = {1.0};  // probability of least_, least_ + 1, …
+};
 
 }  // namespace
 
@@ -73,30 +107,37 @@ std::optional<Pace> PaceOf(const std::vector<MeasuredRun>& runs) {
   return Pace{seconds / steps, std::sqrt(variance), count};
 }
 
-double RungSurvival(int64_t trials, int64_t eta) {
-  if (trials < 1) return 1;
-  double survivors = 0;
-  for (int64_t j = 1; j <= trials; ++j) {
-    survivors += static_cast<double>(std::max<int64_t>(j / std::max<int64_t>(eta, 1), 1)) /
-                 static_cast<double>(j);
+std::vector<double> RungReach(size_t rungs, int64_t trials, int64_t eta) {
+  const auto n = static_cast<size_t>(std::max<int64_t>(trials, 1));
+  std::vector<double> reach;
+  std::vector<double> here(n, 1.0);  // probability that the j-th trial comes to this rung
+  for (size_t r = 0; r < rungs; ++r) {
+    double sum = 0;
+    for (const double p : here) sum += p;
+    reach.push_back(sum / static_cast<double>(n));
+    Arrivals before;
+    for (size_t j = 0; j < n; ++j) {
+      const double kept = before.MeanKept(std::max<int64_t>(eta, 1));
+      before.Add(here[j]);
+      here[j] = std::min(here[j], kept / static_cast<double>(j + 1));
+    }
   }
-  return survivors / static_cast<double>(trials);
+  return reach;
 }
 
-StepsAhead TrialSteps(const std::vector<int64_t>& rungs, int64_t trials, int64_t eta,
-                      int64_t step) {
-  double alive = 1, mean = 0, square = 0, reached = static_cast<double>(trials);
-  for (size_t r = 0; r < rungs.size(); ++r) {
-    const bool last = r + 1 == rungs.size();
-    const double survival =
-        last ? 0 : RungSurvival(static_cast<int64_t>(std::lround(reached)), eta);
-    reached = std::max(1.0, reached * survival);
-    if (rungs[r] <= step) continue;  // behind it: it went on from there
-    const double ahead = static_cast<double>(rungs[r] - step);
-    const double ends = alive * (1 - survival);
-    mean += ends * ahead;
-    square += ends * ahead * ahead;
-    alive *= survival;
+StepsToEnds::StepsToEnds(std::vector<int64_t> ends, std::vector<double> reach)
+    : ends_(std::move(ends)), reach_(std::move(reach)) {}
+
+StepsAhead StepsToEnds::Beyond(int64_t step) const {
+  double mean = 0, square = 0, alive = 0;
+  for (size_t r = 0; r < ends_.size(); ++r) {
+    if (ends_[r] <= step) continue;  // behind it: it went on from there
+    if (alive == 0) alive = reach_[r];
+    const double next = r + 1 < ends_.size() ? reach_[r + 1] : 0;
+    const double share = (reach_[r] - next) / alive;
+    const auto ahead = static_cast<double>(ends_[r] - step);
+    mean += share * ahead;
+    square += share * ahead * ahead;
   }
   return {mean, std::max(0.0, square - mean * mean)};
 }
@@ -105,7 +146,9 @@ Forecast MakeForecast(const ForecastInput& input) {
   const double slots = std::max(1.0, input.slots);
   Sum work, chain;
   for (const StageAhead& stage : input.stages) {
-    for (const StepsAhead& task : stage.tasks) work.Add(task);
+    for (const StepsAhead& task : stage.tasks) {
+      work.Add({task.mean * stage.ranks, task.variance * stage.ranks * stage.ranks});
+    }
     const Sum longest = Chain(stage, slots);
     chain.steps += longest.steps;
     chain.squares += longest.squares;

@@ -9,9 +9,8 @@
 //    retries are in the mean already.
 //  * retries: failures so far, plus half a failure, over the leased time give a Poisson rate; each
 //    costs up to `save_steps` steps again, uniformly.
-//  * rung survival: under stopping ASHA with trials in exchangeable order, the j-th arrival at a
-//  rung
-//    goes on with probability max(⌊j/η⌋, 1)/j, independently of the others.
+//  * rung survival: trials arrive in exchangeable order, and one that is good at one rung is so at
+//    the next (see RungReach).
 // P50 is the mean, P90 the mean plus 1.2816 standard deviations (normal approximation). Export and
 // report are not counted, evaluation from its first items on: no speed of theirs is known before.
 #pragma once
@@ -40,27 +39,43 @@ struct Pace {
 // nullopt where no run has measured anything.
 std::optional<Pace> PaceOf(const std::vector<MeasuredRun>& runs);
 
-// Probability that one of `trials` that reach a rung goes on from it, on average.
-double RungSurvival(int64_t trials, int64_t eta);
-// Steps from `step` on of one of `trials` trials, under stopping ASHA with these rungs (ascending;
-// the last is where every trial ends). With a single rung: the plain difference.
-StepsAhead TrialSteps(const std::vector<int64_t>& rungs, int64_t trials, int64_t eta, int64_t step);
+// The share of `trials` trials that reach each of `rungs` rungs under stopping ASHA; the first
+// is 1. A trial's quality is drawn once, and its arrival goes on from a rung where it is among the
+// best max(⌊n/η⌋, 1) of the n that came so far: as `scmctl plan` draws it, whose mean this is. Of
+// the n the Poisson binomial distribution is followed; a rank among all that came before is
+// uniform.
+std::vector<double> RungReach(size_t rungs, int64_t trials, int64_t eta);
+
+// The tasks of a stage whose `ends` (steps, ascending) a task reaches in these shares; computed
+// once a stage, asked for each task.
+class StepsToEnds {
+ public:
+  // One share for each end.
+  StepsToEnds(std::vector<int64_t> ends, std::vector<double> reach);
+  // Steps of a task beyond `step`, which it has reached.
+  StepsAhead Beyond(int64_t step) const;
+
+ private:
+  std::vector<int64_t> ends_;
+  std::vector<double> reach_;
+};
 
 // Tasks that may run side by side; the next stage waits for all of them.
 struct StageAhead {
   std::vector<StepsAhead> tasks;
+  double ranks = 1;  // slots that each of them takes at once
 };
 
 struct ForecastInput {
   Pace pace;
-  double slots = 1;  // tasks at once
+  double slots = 1;  // ranks at once
   double failures = 0, leased_seconds = 0;
   double save_steps = 0;
   std::vector<StageAhead> stages;  // in order
 };
 struct Forecast {
-  double work_p50 = 0,
-         work_p90 = 0;  // leased seconds of all tasks together: what money is paid for
+  // Leased seconds of all ranks of all tasks together: what money is paid for.
+  double work_p50 = 0, work_p90 = 0;
   double wall_p50 = 0, wall_p90 = 0;  // seconds until the last one ends
 };
 Forecast MakeForecast(const ForecastInput& input);

@@ -69,8 +69,9 @@ int64_t GpusOf(const ExperimentSpec& spec, StageKind stage) {
   return NeedsOf(stage).holds_gpus ? spec.resources.gpus : 0;
 }
 
-StepsAhead AheadOf(const StageWork& work, int64_t step) {
-  return TrialSteps(work.ends, work.tasks, work.eta, step);
+StepsToEnds StepsOf(const StageWork& work) {
+  return {work.ends, work.eta > 0 ? RungReach(work.ends.size(), work.tasks, work.eta)
+                                  : std::vector<double>(work.ends.size(), 1.0)};
 }
 
 }  // namespace scm::core

@@ -29,8 +29,8 @@ struct StageWork {
   int64_t eta = 0;  // of a sweep; 0: no task competes with another
 };
 
-// Steps beyond `step` of one of its tasks; none where the work is not counted in steps.
-StepsAhead AheadOf(const StageWork& work, int64_t step);
+// How far each of its tasks goes; nowhere where the work is not counted in steps.
+StepsToEnds StepsOf(const StageWork& work);
 
 struct StageNeeds {
   StageKind stage;

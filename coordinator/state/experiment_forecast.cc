@@ -38,15 +38,20 @@ double DearestRate(const Snapshot& snapshot, const ExperimentSpec& spec, int64_t
   return dearest;
 }
 
-// Of the lease it has, else of the dearest that it could get.
+double RanksOf(const Snapshot& snapshot, const Task& task) {
+  return static_cast<double>(
+      core::RanksOf(*snapshot.experiments->at(task.experiment)->spec, task.stage));
+}
+
+// Of the leases it has, else of the dearest that it could get; all ranks together.
 double RateOf(const Snapshot& snapshot, const Task& task) {
   const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
   return task.attempt ? AttemptCostRate(spec, snapshot, *task.attempt)
-                      : static_cast<double>(core::RanksOf(spec, task.stage)) *
+                      : RanksOf(snapshot, task) *
                             DearestRate(snapshot, spec, core::GpusOf(spec, task.stage));
 }
 
-// How many training tasks of this experiment can run at once.
+// How many ranks of this experiment's training tasks can run at once.
 double Slots(const Snapshot& snapshot, const ExperimentSpec& spec) {
   double slots = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
@@ -73,28 +78,29 @@ double ShareDone(const Task& task) {
 }
 
 // Of a stage that has not begun: only what is counted in steps has a speed before it runs.
-core::StageAhead UnstartedStage(const core::StageWork& work) {
+std::vector<core::StepsAhead> UnstartedStage(const core::StageWork& work) {
   if (work.unit != core::WorkUnit::kSteps) return {};
-  return {std::vector<core::StepsAhead>(static_cast<size_t>(work.tasks), core::AheadOf(work, 0))};
+  return std::vector<core::StepsAhead>(static_cast<size_t>(work.tasks),
+                                       core::StepsOf(work).Beyond(0));
 }
 
 // Of a stage under way, of which these tasks have not ended. A model that is scored counts as the
 // steps that would take as long: `steps_per_model`, where that is known.
-core::StageAhead StartedStage(const Snapshot& snapshot, const core::StageWork& work,
-                              const std::vector<const Task*>& open,
-                              const std::optional<double>& steps_per_model) {
-  core::StageAhead stage;
+std::vector<core::StepsAhead> StartedStage(const Snapshot& snapshot, const core::StageWork& work,
+                                           const std::vector<const Task*>& open,
+                                           const std::optional<double>& steps_per_model) {
+  std::vector<core::StepsAhead> ahead;
+  const core::StepsToEnds steps = core::StepsOf(work);
   for (const Task* task : open) {
     if (work.unit == core::WorkUnit::kSteps && !task->run.empty()) {
       const Run& run = *snapshot.runs->at(task->run);
       const bool competes = work.ends.size() > 1;
-      stage.tasks.push_back(competes ? core::AheadOf(work, run.step)
-                                     : core::StepsAhead{StepsLeft(run), 0});
+      ahead.push_back(competes ? steps.Beyond(run.step) : core::StepsAhead{StepsLeft(run), 0});
     } else if (work.unit == core::WorkUnit::kModels && steps_per_model) {
-      stage.tasks.push_back({*steps_per_model * (1 - ShareDone(*task)), 0});
+      ahead.push_back({*steps_per_model * (1 - ShareDone(*task)), 0});
     }
   }
-  return stage;
+  return ahead;
 }
 
 // Of the run's own attempts; nullopt before its first step.
@@ -127,7 +133,7 @@ double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t fi
       if (is_new) found->second = ExperimentSecondsPerStep(snapshot, task->experiment);
       pace = found->second;
     }
-    seconds += pace.value_or(0) * StepsLeft(run);
+    seconds += pace.value_or(0) * StepsLeft(run) * RanksOf(snapshot, *task);
   }
   return seconds;
 }
@@ -185,23 +191,24 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
     steps_per_model = *seconds / pace->seconds_per_step;
   }
   std::map<StageKind, std::vector<const Task*>> open;
-  double rate = 0, accrued = 0;
+  double rate = 0, accrued = 0;  // of a rank
   int64_t first_order = std::numeric_limits<int64_t>::max();
   for (const Task* task : tasks) {
     accrued += AccruedCost(snapshot, *task);
     input.leased_seconds += LeasedSeconds(*task, snapshot.at);
     input.failures += static_cast<double>(std::max<int64_t>(0, task->attempts - 1));
     if (IsTerminal(task->state)) continue;
-    rate = std::max(rate, RateOf(snapshot, *task));
+    rate = std::max(rate, RateOf(snapshot, *task) / RanksOf(snapshot, *task));
     first_order = std::min(first_order, task->order);
     open[task->stage].push_back(task);
   }
   for (const StageRecord& stage : experiment.stages) {
     if (IsTerminal(stage.state)) continue;
     const core::StageWork work = core::NeedsOf(stage.kind).work(spec);
-    input.stages.push_back(stage.state == State::kPending
-                               ? UnstartedStage(work)
-                               : StartedStage(snapshot, work, open[stage.kind], steps_per_model));
+    input.stages.push_back({stage.state == State::kPending
+                                ? UnstartedStage(work)
+                                : StartedStage(snapshot, work, open[stage.kind], steps_per_model),
+                            static_cast<double>(core::RanksOf(spec, stage.kind))});
   }
   if (rate == 0)
     rate = DearestRate(snapshot, spec, spec.resources.gpus);  // between two stages nothing is open

@@ -37,12 +37,23 @@ Json QuantilesJson(const std::vector<double>& draws) {
   return {{"p50", q.p50}, {"p90", q.p90}};
 }
 
-// Tasks that can run at once, and money an hour of one of them; nullopt without a price.
+// Ranks that can run at once, and money an hour of one of them; nullopt without a price.
 struct Placement {
-  int64_t slots = 0;
+  int64_t places = 0;
   std::optional<double> hourly;
   std::vector<std::string> failures;
+
+  // Tasks that can run at once. A task takes a place for each of its ranks, on whichever workers.
+  int64_t Slots(int64_t ranks) const { return places / std::max<int64_t>(1, ranks); }
 };
+
+// "2 CPU slots", "1 GPU and 2 CPU slots": what one rank holds.
+std::string NeedsText(const ResourcesSpec& wants) {
+  const std::string slots = absl::StrCat(wants.cpus, wants.cpus == 1 ? " CPU slot" : " CPU slots");
+  return wants.gpus == 0
+             ? slots
+             : absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU and " : " GPUs and ", slots);
+}
 
 Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
   Placement placement;
@@ -60,7 +71,7 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
     ++willing;
     int64_t fit = worker.cpus / std::max<int64_t>(1, wants.cpus);
     if (wants.gpus > 0) fit = std::min(fit, static_cast<int64_t>(worker.gpus.size()) / wants.gpus);
-    placement.slots += fit;
+    placement.places += fit;
     if (fit == 0 || !spec.budget) continue;
     core::HeldResources held{{}, wants.cpus};
     held.gpus.assign(worker.gpus.begin(), worker.gpus.begin() + wants.gpus);
@@ -69,24 +80,24 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
   }
   for (RefusedProgram& program : RefusedPrograms(spec, inventory)) {
     placement.failures.push_back(std::move(program.message));
-    placement.slots = 0;
+    placement.places = 0;
   }
-  if (placement.slots > 0 || !placement.failures.empty()) return placement;
+  if (!placement.failures.empty() || placement.Slots(wants.ranks) > 0) return placement;
+  const std::string needs = NeedsText(wants);
   if (willing == 0 && ready > 0) {
     placement.failures.push_back(absl::StrCat(refused, " (one that does is not ready)"));
-    return placement;
+  } else if (ready == 0) {
+    placement.failures.push_back(absl::StrCat("needs ", needs,
+                                              " on one worker, and no worker is ready: `scmctl "
+                                              "workers ls` lists them"));
+  } else if (placement.places == 0) {
+    placement.failures.push_back(
+        absl::StrCat("needs ", needs, " on one worker: none of ", ready, " has that much"));
+  } else {
+    placement.failures.push_back(absl::StrCat("needs ", wants.ranks, " ranks of ", needs,
+                                              " at once: the ready workers have room for ",
+                                              placement.places));
   }
-  const std::string slots = absl::StrCat(wants.cpus, wants.cpus == 1 ? " CPU slot" : " CPU slots");
-  const std::string needs =
-      wants.gpus == 0
-          ? slots
-          : absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU and " : " GPUs and ", slots);
-  placement.failures.push_back(
-      ready == 0
-          ? absl::StrCat("needs ", needs,
-                         " on one worker, and no worker is ready: `scmctl workers "
-                         "ls` lists them")
-          : absl::StrCat("needs ", needs, " on one worker: none of ", ready, " has that much"));
   return placement;
 }
 
@@ -156,9 +167,11 @@ Json StagesJson(const ExperimentSpec& spec, const Speeds& speeds, const Placemen
         const double spread = std::exp(kSpeedSpread * rng.Normal());
         seconds.push_back(speeds.Task(work[s].unit, of_task).value_or(0) * spread);
       }
-      wall += ListSchedule(seconds, placement->slots);
+      const int64_t ranks = core::RanksOf(spec, spec.stages[s]);
+      wall += ListSchedule(seconds, placement->Slots(ranks));
+      const double rate = static_cast<double>(ranks) * placement->hourly.value_or(0) / 3600;
       double stage_money = 0;
-      for (const double one : seconds) stage_money += one * placement->hourly.value_or(0) / 3600;
+      for (const double one : seconds) stage_money += one * rate;
       money[s].push_back(stage_money);
       ends[s].push_back(wall);
       sum += stage_money;
@@ -282,7 +295,8 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
           "finish leave it out");
     }
   }
-  const bool placed = placement && placement->slots > 0;
+  const int64_t slots = placement ? placement->Slots(spec.resources.ranks) : 0;
+  const bool placed = slots > 0;
   Json cost, finish;
   const Json stages = StagesJson(spec, speeds, placed ? &*placement : nullptr, &cost, &finish);
   int64_t tasks = 0;
@@ -305,7 +319,7 @@ Json MakePlan(const ExperimentSpec& spec, const PlanInventory* inventory) {
                                   : cost},
           {"finish", finish.is_null() ? Json{{"p50", nullptr}, {"p90", nullptr}} : finish},
           {"unplaceable", placement ? Json(placement->failures) : Json(nullptr)},
-          {"slots", placement ? Json(placement->slots) : Json(nullptr)},
+          {"slots", placement ? Json(slots) : Json(nullptr)},
           {"gpu_prices", gpu_prices},
           {"statistics", statistics},
           {"warnings", warnings},

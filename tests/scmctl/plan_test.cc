@@ -114,9 +114,7 @@ TEST(PlanTest, TrialsAreThePointsThatTheSearcherSamples) {
 }
 
 // The plan draws the work of a stage, the coordinator's forecast takes its mean, both from one
-// description: the same tasks, the same ends, the same rule at a rung. Beyond the first rung they
-// differ in one assumption: the plan's good trials stay good, the forecast's draw anew, so that
-// somewhat fewer of them get far.
+// description: the same tasks, the same ends, the same rule at a rung, the same trials.
 TEST(PlanTest, ThePlanDrawsWhatTheForecastExpects) {
   const std::string learning_rate = "training.learning_rate: {log_uniform: [5.0e-5, 1.0e-3]}";
   const std::string batch_size = "training.batch_size: {choice: [2, 4, 8]}";
@@ -150,13 +148,12 @@ TEST(PlanTest, ThePlanDrawsWhatTheForecastExpects) {
           past_first += !work.ends.empty() && task > static_cast<double>(work.ends.front());
         }
       }
-      const double expected = static_cast<double>(work.tasks) * core::AheadOf(work, 0).mean;
+      const double expected = static_cast<double>(work.tasks) * core::StepsOf(work).Beyond(0).mean;
       const bool races = work.ends.size() > 1;
-      EXPECT_GE(drawn, 0.999 * expected);
-      EXPECT_LE(drawn, (races ? 1.25 : 1.001) * expected);
+      EXPECT_NEAR(drawn, expected, (races ? 0.015 : 0.001) * expected);
       if (!races) continue;
       const double survivors = past_first / kRepeats / static_cast<double>(work.tasks);
-      EXPECT_NEAR(survivors, core::RungSurvival(work.tasks, work.eta), 0.01);
+      EXPECT_NEAR(survivors, core::RungReach(2, work.tasks, work.eta)[1], 0.01);
     }
   }
 }
@@ -209,6 +206,18 @@ TEST(PlanTest, WhatNoWorkerHasIsUnplaceable) {
   const Json plan = MakePlan(Spec("", "resources: {gpus: 8, cpus: 1}\n"), &inventory);
   ASSERT_EQ(plan["unplaceable"].size(), 1u);
   EXPECT_THAT(plan["unplaceable"][0].get<std::string>(), HasSubstr("8 GPUs"));
+}
+
+TEST(PlanTest, ATaskOfSeveralRanksTakesAPlaceForEach) {
+  const PlanInventory six = Inventory(6), one = Inventory(1);
+  const Json solo = MakePlan(Spec("", kMoney), &six);
+  const Json gang = MakePlan(Spec("", absl::StrCat(kMoney, "resources: {ranks: 2}\n")), &six);
+  EXPECT_EQ(gang["slots"], IntegerAt(solo, "slots", 0) / 2);
+  EXPECT_NEAR(NumberAt(gang["cost"], "p50", 0), 2 * NumberAt(solo["cost"], "p50", 0), 1e-9);
+  const Json none = MakePlan(Spec("", "resources: {ranks: 9}\n"), &one);
+  ASSERT_EQ(none["unplaceable"].size(), 1u);
+  EXPECT_THAT(none["unplaceable"][0].get<std::string>(),
+              testing::MatchesRegex("needs 9 ranks of 1 CPU slot at once: .* room for [0-9]+"));
 }
 
 TEST(PlanTest, CostAboveTheBudgetIsWarnedOf) {

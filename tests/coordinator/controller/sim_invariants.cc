@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "answers/message_json.h"
 #include "coordinator/core/stage_needs.h"
 #include "coordinator/state/persist.h"
-#include "answers/message_json.h"
 #include "coordinator/views/views.h"
 #include "tests/coordinator/controller/sim_trainer.h"
 

@@ -28,13 +28,13 @@ TEST(Pace, IsTimeOverStepsAndItsSpreadIsShrunk) {
 }
 
 TEST(Rungs, SurvivalIsThatOfStoppingAshaInRandomOrder) {
-  EXPECT_DOUBLE_EQ(RungSurvival(1, 3), 1);
+  EXPECT_DOUBLE_EQ(RungReach(2, 1, 3)[1], 1);
   // eta 2: of 4 arrivals the j-th goes on with 1, 1/2, 1/3, 2/4.
-  EXPECT_DOUBLE_EQ(RungSurvival(4, 2), (1 + 0.5 + 1.0 / 3 + 0.5) / 4);
-  EXPECT_THAT(RungSurvival(10000, 3), DoubleNear(1.0 / 3, 0.001));
+  EXPECT_DOUBLE_EQ(RungReach(2, 4, 2)[1], (1 + 0.5 + 1.0 / 3 + 0.5) / 4);
+  EXPECT_THAT(RungReach(2, 10000, 3)[1], DoubleNear(1.0 / 3, 0.001));
 }
 
-// The same rule played: trials in random order, each judged when it arrives.
+// The same rule played: trials in random order, each as good as it is, judged when it arrives.
 TEST(Rungs, StepsAgreeWithASimulation) {
   const std::vector<int64_t> rungs = {10, 30, 100};
   const int64_t trials = 12, eta = 3;
@@ -44,8 +44,8 @@ TEST(Rungs, StepsAgreeWithASimulation) {
     Philox rng(1, "asha", static_cast<uint64_t>(repeat));
     std::vector<std::vector<double>> seen(rungs.size());
     for (int64_t trial = 0; trial < trials; ++trial) {
+      const double value = rng.Uniform();
       for (size_t r = 0; r < rungs.size(); ++r) {
-        const double value = rng.Uniform();
         const int64_t better = std::count_if(seen[r].begin(), seen[r].end(),
                                              [&](double other) { return other < value; });
         seen[r].push_back(value);
@@ -58,15 +58,16 @@ TEST(Rungs, StepsAgreeWithASimulation) {
       }
     }
   }
-  const StepsAhead ahead = TrialSteps(rungs, trials, eta, 0);
-  EXPECT_THAT(ahead.mean, DoubleNear(sum / repeats / trials, 0.05 * ahead.mean));
+  const StepsAhead ahead = StepsToEnds(rungs, RungReach(rungs.size(), trials, eta)).Beyond(0);
+  EXPECT_THAT(ahead.mean, DoubleNear(sum / repeats / trials, 0.01 * ahead.mean));
   EXPECT_GT(ahead.variance, 0);
 }
 
 TEST(Rungs, ATrialBehindARungHasOnlyTheRestAhead) {
-  EXPECT_DOUBLE_EQ(TrialSteps({10, 30}, 4, 2, 10).mean, 20);
-  EXPECT_DOUBLE_EQ(TrialSteps({10, 30}, 4, 2, 10).variance, 0);
-  EXPECT_DOUBLE_EQ(TrialSteps({40}, 4, 2, 0).mean, 40);
+  const StepsToEnds raced({10, 30}, RungReach(2, 4, 2));
+  EXPECT_DOUBLE_EQ(raced.Beyond(10).mean, 20);
+  EXPECT_DOUBLE_EQ(raced.Beyond(10).variance, 0);
+  EXPECT_DOUBLE_EQ(StepsToEnds({40}, RungReach(1, 4, 2)).Beyond(0).mean, 40);
 }
 
 ForecastInput Input() {
@@ -76,6 +77,15 @@ ForecastInput Input() {
   input.leased_seconds = 1000;
   input.save_steps = 10;
   return input;
+}
+
+TEST(Forecast, ATaskTakesASlotForEachOfItsRanks) {
+  ForecastInput input = Input();
+  input.stages.push_back({{{100, 0}, {100, 0}, {100, 0}}, /*ranks=*/2});  // one at a time
+  input.stages.push_back({{{50, 0}, {50, 0}}});                           // both at once
+  const Forecast forecast = MakeForecast(input);
+  EXPECT_DOUBLE_EQ(forecast.work_p50, 2 * (3 * 100 * 2 + 2 * 50));
+  EXPECT_DOUBLE_EQ(forecast.wall_p50, 2 * (300 + 50));
 }
 
 TEST(Forecast, StagesFollowEachOtherAndTasksComeInWholeRounds) {

@@ -90,7 +90,7 @@ TEST(StageNeeds, OnlyAshaEndsTrialsAtRungs) {
 
 TEST(StageNeeds, StepsAheadAreTheRestOfATask) {
   const auto ahead = [](StageKind stage, int64_t step) {
-    return AheadOf(NeedsOf(stage).work(Spec()), step);
+    return StepsOf(NeedsOf(stage).work(Spec())).Beyond(step);
   };
   EXPECT_EQ(ahead(StageKind::kReplicate, 0).mean, 400);
   EXPECT_EQ(ahead(StageKind::kReplicate, 150).mean, 250);
