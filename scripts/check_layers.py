@@ -2,8 +2,8 @@
 """Dependencies point down only. Fails, naming file and line, where a folder includes what it must not,
 or where the pure core uses proto, gRPC, SQL, threads or wall time; and where JSON is read or written by
 nlohmann's own functions, which throw, instead of common/json.h. Also where a namespace has two types of
-one name (two programs may agree on that by luck, one may not), and where anyone but the compute room
-includes the CPU kernels.
+one name (two programs may agree on that by luck, one may not), and where a header
+that is reserved for one room (CPU kernels, write access to tables) is included elsewhere.
 
     scripts/check_layers.py [ROOT]
 """
@@ -71,7 +71,12 @@ MAY_THROW = "common/json.cc"
 # Folders of the project that belong to no layer.
 OTHER_CODE = ("bench", "samples")
 # The kernels behind trainer/compute/kernels.h: who else uses them chooses an instruction set by hand.
-KERNELS, MAY_USE_KERNELS = "trainer/compute/cpu/", re.compile(r"trainer/compute/")
+# Header (or folder of headers) → who alone may include it, and what that is called.
+RESERVED = (
+    ("trainer/compute/cpu/", re.compile(r"trainer/compute/"), "the compute room"),
+    ("coordinator/state/table_writer.h", re.compile(r"(coordinator/state|tests/coordinator)/"),
+     "the reducer's room (and tests)"),
+)
 # A namespace opened or closed, or a type defined, at the start of a line, as clang-format leaves them.
 SCOPE = re.compile(r"^(?:namespace (?P<open>[\w:]*) ?\{|(?P<close>\}  // namespace)"
                    r"|(?:class|struct|enum class|enum) (?:\[\[\w+\]\] )?(?P<type>\w+)(?: final)?(?: :.*)?(?: \{.*)?$)")
@@ -139,12 +144,13 @@ def types_twice(root: pathlib.Path, paths):
                 yield f"{name}:{number}: {namespace} has a type {kind} already: {known}"
 
 
-def kernels_outside(root: pathlib.Path, path: pathlib.Path):
+def reserved_includes(root: pathlib.Path, path: pathlib.Path):
     name = path.relative_to(root).as_posix()
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         match = INCLUDE.match(line)
-        if match and match.group(1).startswith(KERNELS) and not MAY_USE_KERNELS.match(name):
-            yield f"{name}:{number}: only the compute room includes {match.group(1)}"
+        for header, allowed, room in RESERVED:
+            if match and match.group(1).startswith(header) and not allowed.match(name):
+                yield f"{name}:{number}: only {room} includes {match.group(1)}"
 
 
 def main() -> int:
@@ -161,7 +167,7 @@ def main() -> int:
     everything = list(dict.fromkeys(everything))
     found.extend(types_twice(root, everything))
     for path in everything:
-        found.extend(kernels_outside(root, path))
+        found.extend(reserved_includes(root, path))
     for folder in OTHER_CODE:
         for path in sorted((root / folder).glob("**/*.cc")):
             found.extend(throwing_json(root, path))

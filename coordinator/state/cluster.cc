@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "coordinator/state/persist.h"
+#include "coordinator/state/table_writer.h"
 
 namespace scm::state {
 namespace {
@@ -35,7 +36,7 @@ void AddValidations(Table<RunId, Run>& runs, store::WriteBatch& batch) {
     for (size_t i = chunks.size(); i < held; ++i) {
       batch.removals.emplace_back(store::EntityTable::kValidations, ChunkId(id, i));
     }
-    runs.Mutate(id).validations.MarkSaved();
+    TableWriter::Mutate(runs, id).validations.MarkSaved();
   }
 }
 
@@ -107,17 +108,17 @@ Snapshot Cluster::View(absl::Time now) const {
   return Collect(*this, now, [](const auto& part) { return part.Share(); });
 }
 
-Task& Cluster::AddTask(Task task) {
+void Cluster::AddTask(Task task) {
   const TaskId id = task.id;
   tasks_of_.Own()[task.experiment].push_back(id);
   if (!IsTerminal(task.state)) open_tasks_.Own().insert(id);
-  return tasks.Insert(id, std::move(task));
+  tasks.Insert(id, std::move(task));
 }
 
-Trial& Cluster::AddTrial(Trial trial) {
+void Cluster::AddTrial(Trial trial) {
   const TrialId id = trial.id;
   trials_of_[trial.experiment].push_back(id);
-  return trials.Insert(id, std::move(trial));
+  trials.Insert(id, std::move(trial));
 }
 
 void Cluster::SetTask(Task task) {

@@ -62,6 +62,22 @@ class Table {
     const auto it = map_->find(id);
     return it == map_->end() ? nullptr : it->second.get();
   }
+  const Map& all() const { return *map_; }
+  // What changed since the last ClearDirty.
+  const std::set<Id>& dirty() const { return dirty_; }
+  void ClearDirty() { dirty_.clear(); }
+  std::shared_ptr<const Map> Share() const { return map_.Share(); }
+  std::shared_ptr<const Map> Publish() {
+    fresh_.clear();
+    replaced_.clear();
+    return map_.Publish();
+  }
+
+ private:
+  // Records change through events alone (Cluster::Apply): nobody else writes to a table.
+  friend class Cluster;
+  friend class TableWriter;
+
   // A private copy to change; it takes the record's place at once. `id` must exist.
   T& Mutate(const Id& id) {
     dirty_.insert(id);
@@ -84,18 +100,7 @@ class Table {
     dirty_.erase(id);
     fresh_.erase(id);
   }
-  const Map& all() const { return *map_; }
-  // What changed since the last ClearDirty.
-  const std::set<Id>& dirty() const { return dirty_; }
-  void ClearDirty() { dirty_.clear(); }
-  std::shared_ptr<const Map> Share() const { return map_.Share(); }
-  std::shared_ptr<const Map> Publish() {
-    fresh_.clear();
-    replaced_.clear();
-    return map_.Publish();
-  }
 
- private:
   Shared<Map> map_;
   std::set<Id> dirty_;
   std::set<Id> fresh_;  // copied since the last Publish: nobody else has seen them
@@ -167,9 +172,9 @@ class Cluster : public PerTable<Table> {
   void AddRequest(const std::string& request, const std::string& experiment);
 
   // The reducer (reduce.cc): records come in through Add and change through Apply, and outside of
-  // this folder in no other way. What an event does is said by the core's Apply for it; the ids
-  // must exist, but for an experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and
-  // nothing changed, where the state does not allow the event.
+  // this folder in no other way (TableWriter). What an event does is said by the core's Apply for
+  // it; the ids must exist, but for an experiment's and a TaskEvent's (NOT_FOUND).
+  // FAILED_PRECONDITION, and nothing changed, where the state does not allow the event.
   template <typename Record>
   void Add(Record record) {
     static_assert(!std::is_same_v<Record, Task> && !std::is_same_v<Record, Trial>, "see below");
@@ -192,8 +197,8 @@ class Cluster : public PerTable<Table> {
   void Apply(const CertificateId& id, const CertificateEvent& event);
   // Tasks and trials come in through these, so that no look has to pass over those of experiments
   // that ended long ago.
-  Task& AddTask(Task task);
-  Trial& AddTrial(Trial trial);
+  void AddTask(Task task);
+  void AddTrial(Trial trial);
   // After a transition.
   void SetTask(Task task);
   // Not terminal; in id order.

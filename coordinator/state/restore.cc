@@ -9,6 +9,7 @@
 #include "coordinator/state/cluster.h"
 #include "coordinator/state/persist.h"
 #include "coordinator/state/references.h"
+#include "coordinator/state/table_writer.h"
 
 namespace scm::state {
 namespace {
@@ -33,7 +34,7 @@ absl::Status RestoreRow(const store::EntityRow& row, Table<Id, T>& table) {
     return absl::DataLossError(absl::StrCat("its body belongs to \"", LineOf(experiment, 100),
                                             "\", not to \"", row.experiment, "\""));
   }
-  table.Insert(Id(row.id), std::move(record));
+  TableWriter::Insert(table, Id(row.id), std::move(record));
   return absl::OkStatus();
 }
 
@@ -41,7 +42,7 @@ absl::Status RestoreValidations(const store::EntityRow& row, Table<RunId, Run>& 
   const RunId id(row.id.substr(0, row.id.find('/')));
   if (runs.Find(id) == nullptr) return absl::DataLossError("its run is not there");
   SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(row.body, "its body", kRowLimits));
-  Run& run = runs.Mutate(id);
+  Run& run = TableWriter::Mutate(runs, id);
   SCM_RETURN_IF_ERROR(ReadValidations(json, run));
   run.validations.MarkSaved();
   return absl::OkStatus();
@@ -81,7 +82,7 @@ void ForgetIf(Table<Id, T>& table, const Predicate& is_out) {
   for (const auto& [id, record] : table.all()) {
     if (is_out(*record)) out.push_back(id);
   }
-  for (const Id& id : out) table.Forget(id);
+  for (const Id& id : out) TableWriter::Forget(table, id);
 }
 
 // The experiment alone stays, and says why.
@@ -98,7 +99,7 @@ void Strip(const ExperimentId& id, const std::string& reason, Cluster& cluster) 
       },
       cluster);
   if (cluster.experiments.Find(id) == nullptr) return;
-  Experiment& experiment = cluster.experiments.Mutate(id);
+  Experiment& experiment = TableWriter::Mutate(cluster.experiments, id);
   const std::string text = absl::StrCat("set aside: ", reason,
                                         "; its rows are kept in the store as they are "
                                         "(`scmctl doctor` lists them)");
@@ -179,7 +180,7 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
     aside.push_back(
         {store::EntityTableName(row.table), LineOf(row.id, 100), row.experiment, reason});
     if (row.table == store::EntityTable::kExperiments) {
-      experiments.Insert(ExperimentId(row.id), Placeholder(row));
+      TableWriter::Insert(experiments, ExperimentId(row.id), Placeholder(row));
     }
     if (LossOf(row.table) == Loss::kExperiment) {
       broken.try_emplace(ExperimentId(row.experiment),
@@ -228,7 +229,7 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
   for (const auto& [id, run] : runs.all()) {
     if (run->validations.saved_chunks() < run->validations.chunks().size()) moving.push_back(id);
   }
-  for (const RunId& id : moving) runs.Mutate(id);
+  for (const RunId& id : moving) TableWriter::Mutate(runs, id);
   return aside;
 }
 

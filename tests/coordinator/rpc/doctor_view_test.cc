@@ -3,6 +3,7 @@
 
 #include "answers/message_json.h"
 #include "coordinator/rpc/doctor.h"
+#include "coordinator/state/table_writer.h"
 #include "tests/fakes/memory_blobs.h"
 
 namespace scm::rpc {
@@ -17,7 +18,7 @@ class Doctor : public testing::Test {
     dependencies_.version = "1.2.3";
     dependencies_.min_free_bytes = 100;
     dependencies_.free_bytes = [this] { return free_; };
-    cluster_.workers.Insert(WorkerId("w-1"), WorkerOf(WorkerState::kReady));
+    state::TableWriter::Insert(cluster_.workers, WorkerId("w-1"), WorkerOf(WorkerState::kReady));
   }
   static Worker WorkerOf(WorkerState state) {
     Worker worker;
@@ -74,14 +75,15 @@ TEST_F(Doctor, CheckpointsAgainstTheirRows) {
   CheckpointRecord record;
   record.id = "r-1/10";
   record.sha256 = blob.sha256;
-  cluster_.checkpoints.Insert(record.id, record);
+  state::TableWriter::Insert(cluster_.checkpoints, record.id, record);
   EXPECT_THAT(Said("checkpoints"), HasSubstr("ok: 1 checkpoints and artifacts"));
-  cluster_.checkpoints.Mutate(record.id).sha256 = "another";
+  state::TableWriter::Mutate(cluster_.checkpoints, record.id).sha256 = "another";
   EXPECT_THAT(Said("checkpoints"), HasSubstr("problem: not as committed: r-1/10: its manifest"));
   record.id = "r-1/20";
-  cluster_.checkpoints.Insert(record.id, record);
+  state::TableWriter::Insert(cluster_.checkpoints, record.id, record);
   EXPECT_THAT(Said("checkpoints"), HasSubstr("r-1/20: no blob"));
-  for (const char* id : {"r-1/10", "r-1/20"}) cluster_.checkpoints.Mutate(id).deleted = true;
+  for (const char* id : {"r-1/10", "r-1/20"})
+    state::TableWriter::Mutate(cluster_.checkpoints, id).deleted = true;
   EXPECT_THAT(Said("checkpoints"), HasSubstr("ok: 0 checkpoints"));
 }
 
@@ -96,13 +98,13 @@ TEST_F(Doctor, TheDisk) {
 
 TEST_F(Doctor, Workers) {
   EXPECT_EQ(Said("workers"), "ok: 1 READY");
-  cluster_.workers.Insert(WorkerId("w-2"), WorkerOf(WorkerState::kLost));
+  state::TableWriter::Insert(cluster_.workers, WorkerId("w-2"), WorkerOf(WorkerState::kLost));
   EXPECT_EQ(Said("workers"), "warning: 1 LOST (w-2 on host), 1 READY");
-  cluster_.workers.Mutate(WorkerId("w-1")).state = WorkerState::kQuarantined;
+  state::TableWriter::Mutate(cluster_.workers, WorkerId("w-1")).state = WorkerState::kQuarantined;
   EXPECT_EQ(Said("workers"),
             "problem: 1 LOST (w-2 on host), 1 QUARANTINED (w-1 on host): nothing new can run");
-  cluster_.workers.Forget(WorkerId("w-1"));
-  cluster_.workers.Forget(WorkerId("w-2"));
+  state::TableWriter::Forget(cluster_.workers, WorkerId("w-1"));
+  state::TableWriter::Forget(cluster_.workers, WorkerId("w-2"));
   EXPECT_EQ(Said("workers"), "problem: none has registered: nothing can run");
 }
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/state/cluster.h"
+#include "coordinator/state/table_writer.h"
 #include "coordinator/store/memory_store.h"
 #include "coordinator/store/sqlite_store.h"
 #include "tests/coordinator/state/record_walks.h"
@@ -72,7 +73,7 @@ void EveryFieldSurvives(store::StateStore& store) {
         Fill fill;
         Describe(fill, record);
         const Id id(record.id);
-        table.Insert(id, std::move(record));
+        state::TableWriter::Insert(table, id, std::move(record));
       },
       before);
   const std::unique_ptr<Cluster> after = Restarted(before, store);

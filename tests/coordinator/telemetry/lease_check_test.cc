@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/state/table_writer.h"
 #include "tests/coordinator/telemetry/snapshots.h"
 
 namespace scm::telemetry {
@@ -26,7 +27,7 @@ class LeaseCheckTest : public testing::Test {
       Worker worker;
       worker.id = WorkerId::FromNumber(i);
       worker.key_digest = i == 1 ? "digest" : "";
-      state_.cluster().workers.Insert(worker.id, worker);
+      state::TableWriter::Insert(state_.cluster().workers, worker.id, worker);
       Task& task = state_.MutableTask(run);
       task.attempts = 3;
       task.attempt = Attempt{7, Noon(), {}, {{LeaseId::FromNumber(i), worker.id}}};
@@ -105,11 +106,11 @@ TEST_F(LeaseCheckTest, FilesOfOtherExperimentsAreNotRead) {
   ArtifactRecord artifact;
   artifact.id = "k-5/evaluation";
   artifact.experiment = other;
-  state_.cluster().artifacts.Insert(artifact.id, artifact);
+  state::TableWriter::Insert(state_.cluster().artifacts, artifact.id, artifact);
   CheckpointRecord checkpoint;
   checkpoint.id = "r-1/20";
   checkpoint.run = RunId("r-1");
-  state_.cluster().checkpoints.Insert(checkpoint.id, checkpoint);
+  state::TableWriter::Insert(state_.cluster().checkpoints, checkpoint.id, checkpoint);
   const auto snapshot = state_.Published();
   const Task& task = *snapshot->tasks->at(TaskId("k-1"));
   EXPECT_TRUE(rpc::MayRead(*snapshot, task, "r-1/20").ok());

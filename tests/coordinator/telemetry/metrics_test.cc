@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "coordinator/state/table_writer.h"
 #include "coordinator/telemetry/exposition.h"
 #include "tests/coordinator/telemetry/snapshots.h"
 
@@ -137,7 +138,7 @@ TEST(Metrics, TheLatestCheckpointCountsAndADeletedOneDoesNot) {
     checkpoint.step = step;
     checkpoint.committed_at = Noon() - absl::Seconds(200 - step);
     checkpoint.deleted = step == 140;
-    state.cluster().checkpoints.Insert(checkpoint.id, checkpoint);
+    state::TableWriter::Insert(state.cluster().checkpoints, checkpoint.id, checkpoint);
   }
   const std::string text = Scrape(state.Published());
   const std::string labels = "{experiment=\"e-1\",run=\"r-1\",seed=\"11\"} ";
@@ -153,7 +154,7 @@ TEST(Metrics, WorkersTasksAndGpus) {
   worker.id = WorkerId("w-1");
   worker.state = WorkerState::kReady;
   worker.gpus = {{.index = 1, .model = "H200", .utilization = 0.5, .memory_used = 4096}};
-  state.cluster().workers.Insert(worker.id, worker);
+  state::TableWriter::Insert(state.cluster().workers, worker.id, worker);
   const std::string text = Scrape(state.Published());
   EXPECT_THAT(text, HasSubstr("scm_workers{state=\"READY\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("scm_workers{state=\"LOST\"} 0\n"));

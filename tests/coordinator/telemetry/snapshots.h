@@ -5,6 +5,7 @@
 #include <string>
 
 #include "coordinator/state/cluster.h"
+#include "coordinator/state/table_writer.h"
 
 namespace scm::telemetry {
 
@@ -22,7 +23,7 @@ class StateMaker {
     experiment.state = State::kRunning;
     experiment.spec = std::make_shared<ExperimentSpec>();
     const ExperimentId id = experiment.id;
-    cluster_.experiments.Insert(id, std::move(experiment));
+    state::TableWriter::Insert(cluster_.experiments, id, std::move(experiment));
     return id;
   }
   RunId AddRun(State state, absl::Time ended_at = absl::InfinitePast(), std::string rule = "") {
@@ -42,12 +43,16 @@ class StateMaker {
     task.run = run.id;
     const RunId id = run.id;
     cluster_.AddTask(std::move(task));
-    cluster_.runs.Insert(id, std::move(run));
+    state::TableWriter::Insert(cluster_.runs, id, std::move(run));
     return id;
   }
-  Run& MutableRun(const RunId& id) { return cluster_.runs.Mutate(id); }
-  Task& MutableTask(const RunId& id) { return cluster_.tasks.Mutate(cluster_.runs.Find(id)->task); }
-  Experiment& MutableExperiment(const ExperimentId& id) { return cluster_.experiments.Mutate(id); }
+  Run& MutableRun(const RunId& id) { return state::TableWriter::Mutate(cluster_.runs, id); }
+  Task& MutableTask(const RunId& id) {
+    return state::TableWriter::Mutate(cluster_.tasks, cluster_.runs.Find(id)->task);
+  }
+  Experiment& MutableExperiment(const ExperimentId& id) {
+    return state::TableWriter::Mutate(cluster_.experiments, id);
+  }
   state::Cluster& cluster() { return cluster_; }
 
   std::shared_ptr<const state::Snapshot> Published(absl::Time at = Noon()) {
