@@ -16,7 +16,7 @@ namespace {
 // Longer than the coarsest clock of a file system in use (2 s on FAT).
 constexpr std::time_t kTooYoung = 3;
 
-absl::StatusOr<struct stat> Look(const std::string& path) {
+absl::StatusOr<struct stat> StatOf(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0) return info;
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path));
@@ -60,7 +60,7 @@ void FileDigests::Remember(const std::string& path, const Known& known) {
 }
 
 absl::StatusOr<FileDigest> FileDigests::Of(const std::string& path) {
-  const absl::StatusOr<struct stat> before = Look(path);
+  const absl::StatusOr<struct stat> before = StatOf(path);
   if (!before.ok()) return before.status();
   const std::string key = KeyOf(*before);
   LoadKnown(path);
@@ -70,7 +70,7 @@ absl::StatusOr<FileDigest> FileDigests::Of(const std::string& path) {
   const absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
   if (!sha256.ok()) return sha256.status();
   bytes_read_ += before->st_size;
-  const absl::StatusOr<struct stat> after = Look(path);
+  const absl::StatusOr<struct stat> after = StatOf(path);
   if (!after.ok()) return after.status();
   if (KeyOf(*after) != key) {
     return absl::FailedPreconditionError(absl::StrCat(path, " changed while it was read"));

@@ -13,7 +13,7 @@ class JumpWatch {
   static constexpr absl::Duration kSmallest = absl::Seconds(1);
 
   // By how much the wall clock was set since the last look, forward being positive; mostly zero.
-  absl::Duration Look(absl::Time wall, absl::Duration steady) {
+  absl::Duration Observe(absl::Time wall, absl::Duration steady) {
     const absl::Time began = wall - steady;
     const absl::Duration jump = began - began_.value_or(began);
     if (began_ && absl::AbsDuration(jump) < kSmallest) return absl::ZeroDuration();

@@ -17,7 +17,7 @@ struct Step {
   bool valid;
 };
 
-Step Look(absl::string_view text, size_t at) {
+Step DecodeAt(absl::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(at);
   if (lead < 0x80) return {1, true};
@@ -50,7 +50,7 @@ size_t FirstInvalidUtf8(absl::string_view text) {
         continue;
       }
     }
-    const Step step = Look(text, at);
+    const Step step = DecodeAt(text, at);
     if (!step.valid) return at;
     at += step.bytes;
   }
@@ -61,7 +61,7 @@ std::string ReplaceInvalidUtf8(absl::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
-    const Step step = Look(text, at);
+    const Step step = DecodeAt(text, at);
     if (step.valid) {
       out.append(text.data() + at, step.bytes);
     } else {

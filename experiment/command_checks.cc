@@ -18,7 +18,7 @@ constexpr char kElf[] =
 
 enum class OnDisk { kMissing, kFile, kOther };
 
-OnDisk Look(const std::string& path, bool* executable) {
+OnDisk KindOnDisk(const std::string& path, bool* executable) {
   struct stat info;
   *executable = false;
   if (stat(path.c_str(), &info) != 0) return OnDisk::kMissing;
@@ -34,7 +34,7 @@ void NotHere(const std::string& path, Findings& findings) {
 
 void CheckProgram(const std::string& path, Findings& findings) {
   bool executable;
-  switch (Look(path, &executable)) {
+  switch (KindOnDisk(path, &executable)) {
     case OnDisk::kMissing:
       return NotHere(path, findings);
     case OnDisk::kOther:
@@ -73,7 +73,7 @@ void CheckScript(const std::string& interpreter, const std::vector<std::string>&
                            "Write [", interpreter, ", ", AbsolutePath(word, base), "]"));
   }
   bool executable;
-  const OnDisk found = Look(word, &executable);
+  const OnDisk found = KindOnDisk(word, &executable);
   if (found == OnDisk::kMissing) return NotHere(word, findings);
   if (found == OnDisk::kOther) {
     findings.ErrorAt(kKey, absl::StrCat(word, " is no file, so ", interpreter, " cannot run it"));
@@ -96,7 +96,7 @@ void CheckCommand(const TrainerSpec& trainer, const std::string& base, Findings&
   findings.ErrorAt(
       kKey, absl::StrCat(word, " is neither scm-trainer nor an interpreter that workers know (",
                          InterpreterList(), "). ",
-                         Look(beside, &executable) == OnDisk::kFile
+                         KindOnDisk(beside, &executable) == OnDisk::kFile
                              ? absl::StrCat("Write ./", word, " for the file beside this one")
                              : "Give the program's absolute path"));
 }

@@ -91,7 +91,7 @@ absl::Status Receiver::ReadManifest() {
         absl::StrCat(directory_, " holds another download (its manifest.json differs): choose ",
                      "another directory with --out, or move it away"));
   }
-  for (const auto& [path, file] : expected_) SCM_RETURN_IF_ERROR(Look(path, file));
+  for (const auto& [path, file] : expected_) SCM_RETURN_IF_ERROR(CheckReceived(path, file));
   known_manifest_ = manifest_;
   Tell();
   for (const auto& [path, bytes] : has_) {
@@ -101,7 +101,7 @@ absl::Status Receiver::ReadManifest() {
 }
 
 // What is there of one file: all of it, a part, something else, or nothing.
-absl::Status Receiver::Look(const std::string& path, const Expected& file) {
+absl::Status Receiver::CheckReceived(const std::string& path, const Expected& file) {
   const std::string name = Final(path);
   has_[path] = 0;
   if (FileExists(name)) {

@@ -54,7 +54,7 @@ class Receiver {
   };
 
   absl::Status ReadManifest();
-  absl::Status Look(const std::string& path, const Expected& file);
+  absl::Status CheckReceived(const std::string& path, const Expected& file);
   absl::Status Open(const std::string& path, int64_t offset);
   absl::Status Close();
   absl::Status Complete(const std::string& path);

@@ -199,8 +199,8 @@ void Daemon::ForgetEnded() {
   }
 }
 
-void Daemon::LookAtWallClock() {
-  const absl::Duration jump = wall_clock_.Look(context_.clock->Now(), context_.clock->Steady());
+void Daemon::NoticeWallClockJump() {
+  const absl::Duration jump = wall_clock_.Observe(context_.clock->Now(), context_.clock->Steady());
   if (jump == absl::ZeroDuration()) return;
   WorkerLog(ClockJumpText(jump));
   jumped_ += jump;
@@ -220,7 +220,7 @@ void Daemon::ProceedWithAttempts() {
 }
 
 void Daemon::Proceed() {
-  LookAtWallClock();
+  NoticeWallClockJump();
   session_.Proceed();
   if (session_.registered() && context_.clock->Steady() >= next_renew_) Renew();
   ProceedWithAttempts();

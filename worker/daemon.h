@@ -54,7 +54,7 @@ class Daemon {
   void ProceedWithAttempts();
   void ForgetEnded();
   // Says on its log, and the coordinator with the next renewal, that the wall clock was set.
-  void LookAtWallClock();
+  void NoticeWallClockJump();
   void GoOnShuttingDown();
 
   Options options_;

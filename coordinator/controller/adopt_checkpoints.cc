@@ -59,9 +59,9 @@ CheckpointRecord RecordOf(const checkpoint::CommittedBlob& blob, const RunId& ru
           committed_at};
 }
 
-absl::StatusOr<std::vector<UnknownBlob>> LookAtUnknownBlobs(const state::Cluster& cluster,
-                                                            checkpoint::CheckpointStore& store,
-                                                            const std::set<std::string>& known) {
+absl::StatusOr<std::vector<UnknownBlob>> ReadUnknownBlobs(const state::Cluster& cluster,
+                                                          checkpoint::CheckpointStore& store,
+                                                          const std::set<std::string>& known) {
   SCM_ASSIGN_OR_RETURN(const std::vector<checkpoint::CommittedBlob> unknown, store.Unknown(known));
   std::vector<UnknownBlob> looked_at;
   for (const checkpoint::CommittedBlob& blob : unknown) {

@@ -17,9 +17,9 @@ namespace scm::controller {
 // attempt whose rows are all here is adopted: the coordinator ended between the two. One that is
 // newer than what the store knows (an older state was put back) is set aside: its run has no rows
 // that lead to it.
-absl::StatusOr<std::vector<UnknownBlob>> LookAtUnknownBlobs(const state::Cluster& cluster,
-                                                            checkpoint::CheckpointStore& store,
-                                                            const std::set<std::string>& known);
+absl::StatusOr<std::vector<UnknownBlob>> ReadUnknownBlobs(const state::Cluster& cluster,
+                                                          checkpoint::CheckpointStore& store,
+                                                          const std::set<std::string>& known);
 
 // What follows for the records.
 void TakeUnknownBlobs(ControllerContext& context, const std::vector<UnknownBlob>& blobs);

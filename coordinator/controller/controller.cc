@@ -274,8 +274,7 @@ absl::Status Controller::Recover(const state::ClockReading& reading, const std::
   std::set<std::string> known = KnownBlobs(cluster, *stored);
   for (const auto& [id, checkpoint] : cluster.checkpoints.all()) known.insert(id);
   BlobsInput blobs;
-  SCM_ASSIGN_OR_RETURN(blobs.unknown,
-                       LookAtUnknownBlobs(cluster, *dependencies_.checkpoints, known));
+  SCM_ASSIGN_OR_RETURN(blobs.unknown, ReadUnknownBlobs(cluster, *dependencies_.checkpoints, known));
   known = KnownBlobs(cluster, *stored);
   for (const UnknownBlob& found : blobs.unknown) {
     if (found.fate == BlobFate::kAdopted) known.insert(found.blob.id);

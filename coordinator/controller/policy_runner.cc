@@ -23,7 +23,7 @@ int64_t CountOf(const std::optional<double>& reported) {
   return count >= 0 && count < 9e15 ? static_cast<int64_t>(count) : -1;
 }
 
-policy::ValidationCounts CountsOf(const ValidationRecord& record) {
+ValidationCounts CountsOf(const ValidationRecord& record) {
   return {CountOf(record.correct), CountOf(record.items), record.chance.value_or(0),
           record.deff.value_or(1)};
 }
@@ -210,7 +210,7 @@ void PolicyRunner::VoidAborts(const RunId& id) {
     if (certificate->run == id) found.push_back(key);
   }
   for (const CertificateId& key : found) {
-    context_.cluster.Apply(key, AbortOvertaken{});
+    context_.cluster.Apply(key, AbortSuperseded{});
     context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "abort_overtaken",
                    "the run finished before its abort reached it: it counts as SUCCEEDED");
   }

@@ -21,8 +21,8 @@ struct CheckpointRemoved {};
 using CheckpointEvent = std::variant<CheckpointGivenUp, CheckpointRemoved>;
 
 // The run finished before its abort reached it: the abort saved nothing.
-struct AbortOvertaken {};
-using CertificateEvent = std::variant<AbortOvertaken>;
+struct AbortSuperseded {};
+using CertificateEvent = std::variant<AbortSuperseded>;
 
 void Apply(const TrialEvent& event, Trial& trial);
 void Apply(const CheckpointEvent& event, CheckpointRecord& checkpoint);

@@ -116,7 +116,7 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(const std::string& addre
     sockets.wanted_.push_back(other);
   }
   freeaddrinfo(found);
-  if (absl::Status status = sockets.Listen(); !status.ok()) return status;
+  if (absl::Status status = sockets.BindAll(); !status.ok()) return status;
   return sockets;
 }
 
@@ -129,7 +129,7 @@ ListeningSockets& ListeningSockets::operator=(ListeningSockets&& other) noexcept
   return *this;
 }
 
-absl::Status ListeningSockets::Listen() {
+absl::Status ListeningSockets::BindAll() {
   int error = EADDRNOTAVAIL;
   for (sockaddr_storage& address : wanted_) {
     const bool asked_for = PortOf(address) != 0;
@@ -168,7 +168,7 @@ void ListeningSockets::Close() {
 
 absl::Status ListeningSockets::Reopen() {
   Close();
-  return Listen();
+  return BindAll();
 }
 
 }  // namespace scm::rpc

@@ -30,7 +30,7 @@ class ListeningSockets {
 
  private:
   ListeningSockets() = default;
-  absl::Status Listen();
+  absl::Status BindAll();
   void Close();
 
   std::string address_;  // for messages

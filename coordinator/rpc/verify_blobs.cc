@@ -65,7 +65,7 @@ bool MayBeDamage(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsUnknown(status);
 }
 
-absl::Status Look(const ServiceDependencies& deps, const std::string& id) {
+absl::Status VerifyOnce(const ServiceDependencies& deps, const std::string& id) {
   SCM_RETURN_IF_ERROR(deps.checkpoints->Verify(id));
   const auto snapshot = deps.loop->snapshot();
   const auto record = snapshot->checkpoints->find(id);
@@ -80,9 +80,9 @@ absl::Status Look(const ServiceDependencies& deps, const std::string& id) {
 
 absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
                         const controller::LeaseRef& lease) {
-  absl::Status status = Look(deps, id);
+  absl::Status status = VerifyOnce(deps, id);
   // Once more: a good upload may have taken its place meanwhile.
-  if (MayBeDamage(status)) status = Look(deps, id);
+  if (MayBeDamage(status)) status = VerifyOnce(deps, id);
   if (!MayBeDamage(status)) return status;
   const std::string what(status.message());
   SCM_RETURN_IF_ERROR(deps.loop->Call(controller::DamageInput{id, what, lease}).status());

@@ -25,7 +25,7 @@ TEST(JumpWatch, SeesWhatIsSetAndNotWhatPasses) {
   JumpWatch watch;
   for (const Look& look : looks) {
     const absl::Duration jump =
-        watch.Look(absl::UnixEpoch() + absl::Seconds(look.wall), absl::Seconds(look.steady));
+        watch.Observe(absl::UnixEpoch() + absl::Seconds(look.wall), absl::Seconds(look.steady));
     EXPECT_NEAR(absl::ToDoubleSeconds(jump), look.jump, 1e-6) << look.steady;
   }
 }

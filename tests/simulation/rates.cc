@@ -57,8 +57,8 @@ int64_t LooksOf(const AccuracyDesign& design) {
 std::vector<bool> FlaggedCounts(const AccuracyDesign& design) {
   std::vector<bool> flagged;
   for (int64_t correct = 0; correct <= design.items; ++correct) {
-    const policy::ChanceLook look =
-        policy::LookAtChance({correct, design.items, design.chance, design.deff});
+    const policy::ChanceTest look =
+        policy::TestAgainstChance({correct, design.items, design.chance, design.deff});
     flagged.push_back(look.probability <=
                       BelowRandomSpec{}.false_abort / static_cast<double>(LooksOf(design)));
   }

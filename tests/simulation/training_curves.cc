@@ -101,7 +101,7 @@ policy::RunHistory DrawAccuracyHistory(const AccuracyDesign& design, Philox& rng
     }
     policy::Validation point = Point(step, 1);
     point.accuracy = static_cast<double>(correct) / static_cast<double>(design.items);
-    point.counts = policy::ValidationCounts{correct, design.items, design.chance, design.deff};
+    point.counts = ValidationCounts{correct, design.items, design.chance, design.deff};
     out.validations.push_back(point);
   }
   return out;

@@ -52,7 +52,7 @@ class Service : public v1::WorkerService::Service {
   }
 
   // What a call shows of its session.
-  void Look(const grpc::ServerContext& context) {
+  void Check(const grpc::ServerContext& context) {
     const auto shown = context.client_metadata().find("scm-session");
     sessions.push_back(shown == context.client_metadata().end()
                            ? ""
@@ -61,7 +61,7 @@ class Service : public v1::WorkerService::Service {
 
   grpc::Status Upload(grpc::ServerContext* context, grpc::ServerReader<v1::UploadMessage>* reader,
                       v1::UploadResult* result) override {
-    Look(*context);
+    Check(*context);
     v1::UploadMessage message;
     while (reader->Read(&message)) {
       if (message.has_header()) {
@@ -79,7 +79,7 @@ class Service : public v1::WorkerService::Service {
 
   grpc::Status Download(grpc::ServerContext* context, const v1::WorkerDownloadRequest* request,
                         grpc::ServerWriter<v1::FileChunk>* writer) override {
-    Look(*context);
+    Check(*context);
     v1::FileChunk chunk;
     for (int i = 0; i < 1000; ++i) {
       chunk.set_path("f");

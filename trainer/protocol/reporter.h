@@ -11,19 +11,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "common/json.h"
+#include "common/validation_counts.h"
 
 namespace scm::trainer {
 
 // Metric names and values in the order in which they are reported. Non-finite values are allowed.
 using Metrics = std::vector<std::pair<std::string, double>>;
-
-// What the below-random rule needs to judge an accuracy (docs on abort rules).
-struct ValidationCounts {
-  int64_t correct = 0;
-  int64_t items = 0;
-  double chance = 0;  // expected accuracy of guessing
-  double deff = 1;    // design effect of clustered items
-};
 
 class Reporter {
  public:

@@ -273,7 +273,7 @@ class Shim {
 
   // Deadlines do not follow the wall clock, but the times of day in the trainer's log do: who reads
   // them must know when it was set.
-  void LookAtWallClock(int64_t boot) {
+  void FollowWallClock(int64_t boot) {
     timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
     const int64_t began = int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - boot;
@@ -292,7 +292,7 @@ class Shim {
     int64_t kill_at = 0;  // when SIGKILL follows; 0 = not being ended
     while (!Reap(status)) {
       const int64_t now = BootNanoseconds();
-      LookAtWallClock(now);
+      FollowWallClock(now);
       const int64_t deadline =
           std::min(ReadDeadline(Path(attempt_files::kDeadline)), own_deadline_);
       if (kill_at == 0 && now >= deadline) {

@@ -29,7 +29,7 @@ std::string Missing(const Validation& point) {
 }
 
 void AddLook(const Validation& point, const std::string& which, Evidence& e) {
-  const ChanceLook look = LookAtChance(*point.counts);
+  const ChanceTest look = TestAgainstChance(*point.counts);
   e.window_steps.push_back(point.step);
   e.window_values.push_back(static_cast<double>(point.counts->correct) /
                             static_cast<double>(point.counts->items));
@@ -65,11 +65,11 @@ Evidence MakeEvidence(const std::string& run, const BelowRandomSpec& spec, int64
                       second.step, HumanNumber(second.counts->chance));
   e.threshold = absl::StrFormat(
       "probability under guessing %.2g and %.2g, both at most %.2g (%s shared by %d looks)",
-      LookAtChance(*first.counts).probability, LookAtChance(*second.counts).probability, level,
-      HumanNumber(spec.false_abort), looks);
+      TestAgainstChance(*first.counts).probability, TestAgainstChance(*second.counts).probability,
+      level, HumanNumber(spec.false_abort), looks);
   e.confidence = absl::StrFormat(
       "a model that guesses is aborted in at most %s of runs; items count as %d independent ones",
-      HumanNumber(spec.false_abort), LookAtChance(*second.counts).effective_items);
+      HumanNumber(spec.false_abort), TestAgainstChance(*second.counts).effective_items);
   e.false_abort_rate = spec.false_abort;
   return e;
 }
@@ -81,8 +81,8 @@ int64_t LooksOfBelowRandom(const BelowRandomSpec& spec, int64_t max_steps, int64
   return (max_steps - spec.after_step) / eval_steps + 1;
 }
 
-ChanceLook LookAtChance(const ValidationCounts& counts) {
-  ChanceLook out;
+ChanceTest TestAgainstChance(const ValidationCounts& counts) {
+  ChanceTest out;
   out.effective_items = static_cast<int64_t>(static_cast<double>(counts.items) / counts.deff);
   if (out.effective_items < 1) return out;
   // Integer arithmetic: a quotient rounded up must not depend on the last bit of a division.
@@ -120,7 +120,8 @@ class BelowRandomWatch : public RunWatch {
           absl::StrCat("below_random is undecided: the validation reports do not carry ", missing));
       return;
     }
-    if (LookAtChance(*point.counts).probability > spec_.false_abort / static_cast<double>(looks_)) {
+    if (TestAgainstChance(*point.counts).probability >
+        spec_.false_abort / static_cast<double>(looks_)) {
       verdict_ = ContinueVerdict(
           kBelowRandom,
           absl::StrFormat("not below random: %d of %d right at step %d, guessing gives %s",

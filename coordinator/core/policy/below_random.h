@@ -26,12 +26,12 @@ int64_t LooksOfBelowRandom(const BelowRandomSpec& spec, int64_t max_steps, int64
 inline constexpr int64_t kMostItems = 1'000'000'000;
 
 // One look, at no more than kMostItems: effective counts and their probability under chance.
-struct ChanceLook {
+struct ChanceTest {
   int64_t effective_items = 0;    // n' = floor(n / deff)
   int64_t effective_correct = 0;  // X' = ceil(X n' / n)
   double probability = 1;         // BinomialCDF(X'; n', p0)
 };
-ChanceLook LookAtChance(const ValidationCounts& counts);
+ChanceTest TestAgainstChance(const ValidationCounts& counts);
 
 // Fewest effective items with which the rule can fire at all; `plan` warns below it. 0 < chance
 // < 1.

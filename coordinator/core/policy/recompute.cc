@@ -72,8 +72,8 @@ absl::StatusOr<Again> BelowRandom(const Evidence& e) {
           chance < 1 && deff >= 1)) {
       return Incomplete(absl::StrCat("statistic lacks the counts of look ", which));
     }
-    const ChanceLook look =
-        LookAtChance({static_cast<int64_t>(correct), static_cast<int64_t>(items), chance, deff});
+    const ChanceTest look = TestAgainstChance(
+        {static_cast<int64_t>(correct), static_cast<int64_t>(items), chance, deff});
     out.abort = out.abort && look.probability <= false_abort / looks;
     out.statistic.emplace_back("probability_" + which, look.probability);
   }

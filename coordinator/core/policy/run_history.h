@@ -7,16 +7,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/validation_counts.h"
 
 namespace scm::policy {
-
-// Counts behind a validation accuracy, from the trainer's report. 0 stands for "not reported".
-struct ValidationCounts {
-  int64_t correct = 0;  // items answered right
-  int64_t items = 0;    // items scored
-  double chance = 0;    // mean over items of min(1 / choices, rarest gold share of the task)
-  double deff = 0;      // design effect of clustered items, ≥ 1
-};
 
 struct Validation {
   int64_t step = 0;  // 0 is the untouched base model

@@ -235,7 +235,7 @@ TEST(AttemptEvents, NumbersOnlyGrow) {
 TEST(RecordEvents, AnAbortThatWasOvertakenSavedNothing) {
   CertificateRecord certificate;
   certificate.body = {{"saved", {{"steps", 40}, {"seconds", 12.5}, {"money", nullptr}}}};
-  Apply(AbortOvertaken{}, certificate);
+  Apply(AbortSuperseded{}, certificate);
   EXPECT_EQ(DumpJson(certificate.body),
             R"({"saved":{"steps":0,"seconds":0,"money":null},"overtaken":true})");
 }

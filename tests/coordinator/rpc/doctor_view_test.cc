@@ -26,12 +26,12 @@ class Doctor : public testing::Test {
     worker.state = state;
     return worker;
   }
-  Json Look() {
+  Json View() {
     return answers::ToJson(DoctorView(cluster_.Publish(absl::UnixEpoch()), health_, dependencies_));
   }
   // "STATE: TEXT" of one check.
   std::string Said(const std::string& name) {
-    const Json view = Look();
+    const Json view = View();
     for (const Json& check : MemberAt(view, "checks")) {
       EXPECT_EQ(MemberAt(check, "advice").is_null(), StringAt(check, "state") == "ok");
       if (StringAt(check, "check") == name) {
@@ -52,7 +52,7 @@ TEST_F(Doctor, AllIsWell) {
   for (const char* check : {"store", "rows", "checkpoints", "disk", "workers"}) {
     EXPECT_THAT(Said(check), testing::StartsWith("ok: ")) << check;
   }
-  EXPECT_EQ(Look()["version"], "1.2.3");
+  EXPECT_EQ(View()["version"], "1.2.3");
 }
 
 TEST_F(Doctor, TheStoreAndItsRows) {

@@ -67,12 +67,13 @@ TEST(BelowRandom, PlainPointComparisonDoesNotAbort) {
 TEST(BelowRandom, ClusteredItemsCountForLess) {
   EXPECT_EQ(Judge(AccuracyHistory({{60, 400}, {60, 400}}, .25, 1)).kind, VerdictKind::kAbort);
   EXPECT_EQ(Judge(AccuracyHistory({{60, 400}, {60, 400}}, .25, 4)).kind, VerdictKind::kContinue);
-  const ChanceLook look = LookAtChance({61, 400, .25, 3});
+  const ChanceTest look = TestAgainstChance({61, 400, .25, 3});
   EXPECT_EQ(look.effective_items, 133);
   EXPECT_EQ(look.effective_correct, 21);  // ⌈61 · 133 / 400⌉ = ⌈20.28⌉
   EXPECT_DOUBLE_EQ(look.probability, statistics::BinomialCdf(21, 133, .25));
-  EXPECT_EQ(LookAtChance({100, 400, .25, 1}).effective_correct, 100);  // no rounding up of whole
-  EXPECT_EQ(LookAtChance({0, 2, .25, 5}).probability, 1);
+  EXPECT_EQ(TestAgainstChance({100, 400, .25, 1}).effective_correct,
+            100);  // no rounding up of whole
+  EXPECT_EQ(TestAgainstChance({0, 2, .25, 5}).probability, 1);
 }
 
 TEST(BelowRandom, FewestItemsWithWhichItCanFire) {
