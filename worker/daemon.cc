@@ -24,27 +24,27 @@ constexpr absl::Duration kKillMargin = absl::Seconds(15);
 struct Daemon::MessageVisitor {
   Daemon& daemon;
 
-  void operator()(const Registered& message) { daemon.OnRegistered(message); }
-  void operator()(const Grant& message) { daemon.OnGrant(message); }
-  void operator()(const Command& message) {
+  void On(const Registered& message) { daemon.OnRegistered(message); }
+  void On(const Grant& message) { daemon.OnGrant(message); }
+  void On(const Command& message) {
     if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnCommand(message.json);
   }
-  void operator()(const Ack& message) {
+  void On(const Ack& message) {
     Attempt* const attempt = daemon.Find(message.lease);
     if (attempt == nullptr) return;
     // Written down before it is forgotten.
     if (message.done && attempt->IsLive()) daemon.ended_.Add(message.lease);
     attempt->OnAck(message);
   }
-  void operator()(const Revoke& message) {
+  void On(const Revoke& message) {
     if (Attempt* attempt = daemon.Find(message.lease)) attempt->OnLeaseLost(message.reason);
   }
-  void operator()(const Drain& message) {
+  void On(const Drain& message) {
     // Nothing to remember: the coordinator grants nothing to a worker that drains, and what it
     // grants afterwards shows that the drain is over.
     WorkerLog(absl::StrCat("draining: ", message.reason));
   }
-  void operator()(const SessionEnded&) {}
+  void On(const SessionEnded&) {}
 };
 
 Daemon::Daemon(Options options, const WorkerContext& context, GpuInventory& gpus)
@@ -63,7 +63,7 @@ Daemon::Daemon(Options options, const WorkerContext& context, GpuInventory& gpus
                   return hello;
                 },
                 [this](const CoordinatorMessage& message) {
-                  std::visit(MessageVisitor{*this}, message);
+                  std::visit([&](const auto& each) { MessageVisitor{*this}.On(each); }, message);
                 },
                 context.post}),
       ended_(context.work_dir + kEnded) {}

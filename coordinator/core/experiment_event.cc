@@ -30,19 +30,19 @@ struct ExperimentChange {
     return found == experiment.stages.end() ? nullptr : &*found;
   }
 
-  absl::Status operator()(const ExperimentStarted&) const {
+  absl::Status On(const ExperimentStarted&) const {
     if (experiment.state != State::kPending) return Refuse();
     experiment.state = State::kRunning;
     return absl::OkStatus();
   }
-  absl::Status operator()(const StageStarted& started) const {
+  absl::Status On(const StageStarted& started) const {
     StageRecord* stage = Find(started.stage, State::kPending);
     if (stage == nullptr) return Refuse(started.stage);
     stage->state = State::kRunning;
     stage->started_at = now;
     return absl::OkStatus();
   }
-  absl::Status operator()(const StageSkipped& skipped) const {
+  absl::Status On(const StageSkipped& skipped) const {
     StageRecord* stage = Find(skipped.stage, State::kPending);
     if (stage == nullptr) return Refuse(skipped.stage);
     stage->state = State::kSkipped;
@@ -50,13 +50,13 @@ struct ExperimentChange {
     stage->reason = skipped.why;
     return absl::OkStatus();
   }
-  absl::Status operator()(const StageGoesOn& next) const {
+  absl::Status On(const StageGoesOn& next) const {
     StageRecord* stage = Find(next.stage, State::kRunning);
     if (stage == nullptr) return Refuse(next.stage);
     stage->reason = next.why;
     return absl::OkStatus();
   }
-  absl::Status operator()(const StageEnded& ended) const {
+  absl::Status On(const StageEnded& ended) const {
     StageRecord* stage = Find(ended.stage, State::kRunning);
     if (stage == nullptr || !IsTerminal(ended.state)) return Refuse(ended.stage);
     stage->state = ended.state;
@@ -65,21 +65,21 @@ struct ExperimentChange {
     stage->ended_at = now;
     return absl::OkStatus();
   }
-  absl::Status operator()(const SearchAdvanced& advanced) const {
+  absl::Status On(const SearchAdvanced& advanced) const {
     experiment.search = advanced.search;
     return absl::OkStatus();
   }
-  absl::Status operator()(const WinnerChosen& chosen) const {
+  absl::Status On(const WinnerChosen& chosen) const {
     experiment.winner_trial = chosen.trial;
     experiment.winner = chosen.parameters;
     return absl::OkStatus();
   }
-  absl::Status operator()(const DecisionTaken& taken) const {
+  absl::Status On(const DecisionTaken& taken) const {
     experiment.decision = taken.decision;
     experiment.headline = taken.headline;
     return absl::OkStatus();
   }
-  absl::Status operator()(const ExperimentStopRequested& stop) const {
+  absl::Status On(const ExperimentStopRequested& stop) const {
     if (IsTerminal(experiment.state)) return Refuse();
     // Of two stops the stronger holds, of equals the first.
     if (experiment.stopping && StopRank(stop.reason) <= StopRank(*experiment.stopping)) {
@@ -96,7 +96,7 @@ struct ExperimentChange {
     }
     return absl::OkStatus();
   }
-  absl::Status operator()(const ExperimentStopped&) const {
+  absl::Status On(const ExperimentStopped&) const {
     if (!experiment.stopping || IsTerminal(experiment.state)) return Refuse();
     const StopReason reason = *experiment.stopping;
     experiment.stopping.reset();
@@ -120,29 +120,29 @@ struct ExperimentChange {
     stage.gate = "not_judged";
     stage.reason = experiment.stop_text;
   }
-  absl::Status operator()(const ExperimentResumed&) const {
+  absl::Status On(const ExperimentResumed&) const {
     if (experiment.state != State::kPaused) return Refuse();
     experiment.state = State::kRunning;
     experiment.reason.clear();
     return absl::OkStatus();
   }
-  absl::Status operator()(const ExperimentEnded& ended) const {
+  absl::Status On(const ExperimentEnded& ended) const {
     if (IsTerminal(experiment.state) || !IsTerminal(ended.state)) return Refuse();
     experiment.state = ended.state;
     experiment.reason = ended.reason;
     experiment.ended_at = now;
     return absl::OkStatus();
   }
-  absl::Status operator()(const AbortNoted& abort) const {
+  absl::Status On(const AbortNoted& abort) const {
     experiment.last_abort_rule = abort.rule;
     experiment.last_abort = now;
     return absl::OkStatus();
   }
-  absl::Status operator()(const BudgetWarned&) const {
+  absl::Status On(const BudgetWarned&) const {
     experiment.budget_warned = true;
     return absl::OkStatus();
   }
-  absl::Status operator()(const SlipWarned&) const {
+  absl::Status On(const SlipWarned&) const {
     experiment.slip_warned = true;
     return absl::OkStatus();
   }
@@ -162,7 +162,8 @@ static_assert(std::size(kNames) == std::variant_size_v<ExperimentEvent>);
 const char* ExperimentEventName(const ExperimentEvent& event) { return kNames[event.index()]; }
 
 absl::Status Apply(const ExperimentEvent& event, absl::Time now, Experiment& experiment) {
-  return std::visit(ExperimentChange{event, now, experiment}, event);
+  ExperimentChange change{event, now, experiment};
+  return std::visit([&](const auto& each) { return change.On(each); }, event);
 }
 
 }  // namespace scm

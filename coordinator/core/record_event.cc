@@ -6,11 +6,11 @@ namespace {
 struct CheckpointChange {
   CheckpointRecord& checkpoint;
 
-  void operator()(const CheckpointGivenUp& event) const {
+  void On(const CheckpointGivenUp& event) const {
     checkpoint.deleted = true;
     checkpoint.damage = event.damage;
   }
-  void operator()(const CheckpointRemoved&) const { checkpoint.deleted = true; }
+  void On(const CheckpointRemoved&) const { checkpoint.deleted = true; }
 };
 
 }  // namespace
@@ -18,7 +18,8 @@ struct CheckpointChange {
 void Apply(const TrialEvent&, Trial& trial) { trial.exited = true; }
 
 void Apply(const CheckpointEvent& event, CheckpointRecord& checkpoint) {
-  std::visit(CheckpointChange{checkpoint}, event);
+  CheckpointChange change{checkpoint};
+  std::visit([&](const auto& each) { change.On(each); }, event);
 }
 
 void Apply(const CertificateEvent&, CertificateRecord& certificate) {

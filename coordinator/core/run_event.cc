@@ -17,7 +17,7 @@ void CountTokens(Run& run, double now) {
 struct RunChange {
   Run& run;
 
-  void operator()(const MetricsReported& event) const {
+  void On(const MetricsReported& event) const {
     run.step = std::max(run.step, event.step);
     for (const auto& [name, value] : event.metrics) {
       if (name == "tokens") CountTokens(run, value);
@@ -25,19 +25,19 @@ struct RunChange {
       run.latest[name] = value;
     }
   }
-  void operator()(const NamesRefused&) const { run.names_refused = true; }
-  void operator()(const ValidationReported& event) const {
+  void On(const NamesRefused&) const { run.names_refused = true; }
+  void On(const ValidationReported& event) const {
     if (run.validations.Find(event.validation.step) != nullptr) {
       run.validations.Replace(event.validation);
     } else {
       run.validations.Insert(event.validation);
     }
   }
-  void operator()(const SweepMetricMissed& event) const { run.metric_missing = event.why; }
-  void operator()(const RunWarned& event) const { run.warnings.push_back(event.warning); }
-  void operator()(const RungTold& event) const { run.searched_step = event.step; }
-  void operator()(const BestStepFound& event) const { run.best_step = event.step; }
-  void operator()(const RunRewound& event) const {
+  void On(const SweepMetricMissed& event) const { run.metric_missing = event.why; }
+  void On(const RunWarned& event) const { run.warnings.push_back(event.warning); }
+  void On(const RungTold& event) const { run.searched_step = event.step; }
+  void On(const BestStepFound& event) const { run.best_step = event.step; }
+  void On(const RunRewound& event) const {
     if (event.attempt > 1) run.resumes.emplace_back(event.attempt, event.step);
     if (run.step > event.step) run.latest.clear();
     run.step = std::min(run.step, event.step);
@@ -51,6 +51,9 @@ struct RunChange {
 
 }  // namespace
 
-void Apply(const RunEvent& event, Run& run) { std::visit(RunChange{run}, event); }
+void Apply(const RunEvent& event, Run& run) {
+  RunChange change{run};
+  std::visit([&](const auto& each) { change.On(each); }, event);
+}
 
 }  // namespace scm

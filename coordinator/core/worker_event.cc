@@ -7,8 +7,8 @@ struct WorkerChange {
   absl::Time now;
   Worker& worker;
 
-  void operator()(const WorkerKeyShown& event) const { worker.key_digest = event.digest; }
-  void operator()(const WorkerRegistered& event) const {
+  void On(const WorkerKeyShown& event) const { worker.key_digest = event.digest; }
+  void On(const WorkerRegistered& event) const {
     worker.last_seen = now;
     worker.state = worker.standing;
     worker.host = event.host;
@@ -17,11 +17,11 @@ struct WorkerChange {
     worker.gpus = event.gpus;
     worker.trainers = event.trainers;
   }
-  void operator()(const WorkerSeen&) const {
+  void On(const WorkerSeen&) const {
     worker.last_seen = now;
     if (worker.state == WorkerState::kLost) worker.state = worker.standing;
   }
-  void operator()(const GpusSampled& event) const {
+  void On(const GpusSampled& event) const {
     for (const GpuRecord& sample : event.gpus) {
       for (GpuRecord& gpu : worker.gpus) {
         if (gpu.index != sample.index) continue;
@@ -30,19 +30,19 @@ struct WorkerChange {
       }
     }
   }
-  void operator()(const WorkerLeaving&) const { worker.state = WorkerState::kDraining; }
-  void operator()(const WorkerGone&) const { worker.state = WorkerState::kLost; }
-  void operator()(const WorkerDrained& event) const {
+  void On(const WorkerLeaving&) const { worker.state = WorkerState::kDraining; }
+  void On(const WorkerGone&) const { worker.state = WorkerState::kLost; }
+  void On(const WorkerDrained& event) const {
     worker.standing = event.drain ? WorkerState::kDraining : WorkerState::kReady;
     if (worker.state != WorkerState::kLost) worker.state = worker.standing;
     worker.strikes = 0;
   }
-  void operator()(const StrikeCounted&) const { ++worker.strikes; }
-  void operator()(const StrikesCleared&) const { worker.strikes = 0; }
-  void operator()(const WorkerQuarantined&) const {
+  void On(const StrikeCounted&) const { ++worker.strikes; }
+  void On(const StrikesCleared&) const { worker.strikes = 0; }
+  void On(const WorkerQuarantined&) const {
     worker.state = worker.standing = WorkerState::kQuarantined;
   }
-  void operator()(const WorkerReleased&) const {
+  void On(const WorkerReleased&) const {
     worker.state = worker.standing = WorkerState::kReady;
     worker.strikes = 0;
   }
@@ -51,7 +51,8 @@ struct WorkerChange {
 }  // namespace
 
 void Apply(const WorkerEvent& event, absl::Time now, Worker& worker) {
-  std::visit(WorkerChange{now, worker}, event);
+  WorkerChange change{now, worker};
+  std::visit([&](const auto& each) { change.On(each); }, event);
 }
 
 }  // namespace scm

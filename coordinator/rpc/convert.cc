@@ -129,7 +129,7 @@ struct OutputWriter {
   v1::CoordinatorMessage& message;
   const std::string& version;
 
-  void operator()(const controller::RegisteredOutput& output) {
+  void Write(const controller::RegisteredOutput& output) {
     v1::Registered& proto = *message.mutable_registered();
     proto.set_worker_id(output.worker.str());
     proto.set_lease_ttl_seconds(output.lease_ttl_seconds);
@@ -137,30 +137,30 @@ struct OutputWriter {
     proto.set_coordinator_version(version);
     for (const controller::LeaseRef& lease : output.kept) *proto.add_kept() = ToProto(lease);
   }
-  void operator()(const controller::GrantOutput& output) {
+  void Write(const controller::GrantOutput& output) {
     v1::Grant& proto = *message.mutable_grant();
     *proto.mutable_lease() = ToProto(output.lease);
     proto.set_spec_json(output.spec_json);
     for (const std::string& word : output.command) proto.add_command(word);
     for (const int gpu : output.gpus) proto.add_gpus(gpu);
   }
-  void operator()(const controller::CommandOutput& output) {
+  void Write(const controller::CommandOutput& output) {
     *message.mutable_command()->mutable_lease() = ToProto(output.lease);
     message.mutable_command()->set_json(output.json);
   }
-  void operator()(const controller::AckOutput& output) {
+  void Write(const controller::AckOutput& output) {
     v1::Ack& proto = *message.mutable_ack();
     *proto.mutable_lease() = ToProto(output.lease);
     proto.set_report_offset(output.report_offset);
     proto.set_done(output.done);
     proto.set_resend(output.resend);
   }
-  void operator()(const controller::RevokeOutput& output) {
+  void Write(const controller::RevokeOutput& output) {
     *message.mutable_revoke()->mutable_lease() = ToProto(output.lease);
     message.mutable_revoke()->set_reason(output.reason);
   }
-  void operator()(const controller::RefusedOutput&) {}  // ends the stream, with a status
-  void operator()(const controller::DrainOutput& output) {
+  void Write(const controller::RefusedOutput&) {}  // ends the stream, with a status
+  void Write(const controller::DrainOutput& output) {
     message.mutable_drain()->set_reason(output.reason);
   }
 };
@@ -169,7 +169,8 @@ struct OutputWriter {
 
 v1::CoordinatorMessage ToProto(const controller::Output& output, const std::string& version) {
   v1::CoordinatorMessage message;
-  std::visit(OutputWriter{message, version}, output);
+  OutputWriter writer{message, version};
+  std::visit([&](const auto& each) { writer.Write(each); }, output);
   return message;
 }
 

@@ -27,7 +27,7 @@ constexpr size_t kMaxName = 256, kMaxPath = 4096;
 struct Fill {
   v1::WorkerMessage& proto;
 
-  void operator()(const Register& message) {
+  void Write(const Register& message) {
     v1::Register& out = *proto.mutable_register_();
     out.set_instance(LineOf(message.instance, kMaxName));
     out.set_host(LineOf(message.host, kMaxName));
@@ -47,7 +47,7 @@ struct Fill {
     out.set_orphan_timeout_seconds(message.orphan_timeout_seconds);
     for (const std::string& trainer : message.trainers) out.add_trainers(LineOf(trainer, kMaxPath));
   }
-  void operator()(const Renew& message) {
+  void Write(const Renew& message) {
     v1::Renew& out = *proto.mutable_renew();
     for (const LeaseRef& lease : message.leases) *out.add_leases() = ToProto(lease);
     for (const GpuSample& sample : message.gpus) {
@@ -66,19 +66,19 @@ struct Fill {
       to.set_trainer_silent_seconds(state.trainer_silent_seconds.value_or(0));
     }
   }
-  void operator()(const ReportBatch& message) {
+  void Write(const ReportBatch& message) {
     v1::ReportBatch& out = *proto.mutable_reports();
     *out.mutable_lease() = ToProto(message.lease);
     out.set_offset(message.offset);
     out.set_lines(message.lines);
   }
-  void operator()(const LogChunk& message) {
+  void Write(const LogChunk& message) {
     v1::LogChunk& out = *proto.mutable_log();
     *out.mutable_lease() = ToProto(message.lease);
     out.set_offset(message.offset);
     out.set_data(message.data);
   }
-  void operator()(const ProcessEvent& message) {
+  void Write(const ProcessEvent& message) {
     v1::ProcessEvent& out = *proto.mutable_process();
     *out.mutable_lease() = ToProto(message.lease);
     out.set_kind(KindToProto(message.kind));
@@ -87,7 +87,7 @@ struct Fill {
     out.set_retryable(message.retryable);
     out.set_free(message.free);
   }
-  void operator()(const Goodbye& message) {
+  void Write(const Goodbye& message) {
     proto.mutable_goodbye()->set_reason(TextOf(message.reason));
   }
 };
@@ -110,7 +110,8 @@ LeaseRef FromProto(const v1::LeaseRef& lease) {
 
 v1::WorkerMessage ToProto(const WorkerMessage& message) {
   v1::WorkerMessage out;
-  std::visit(Fill{out}, message);
+  Fill writer{out};
+  std::visit([&](const auto& each) { writer.Write(each); }, message);
   return out;
 }
 
