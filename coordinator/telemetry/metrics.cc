@@ -16,10 +16,6 @@ using Labels = FamilySet::Labels;
 constexpr std::array kTaskStates = {State::kPending,  State::kAssigned, State::kRunning,
                                     State::kStopping, State::kPaused,   State::kSucceeded,
                                     State::kFailed,   State::kAborted,  State::kCancelled};
-// The words of the abort rules that runs can end by.
-constexpr std::array kRules = {"no_convergence", "below_random", "budget",
-                               "slip",           "non_finite",   "stalled"};
-
 double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
 
 Labels RunLabels(const Run& run) {
@@ -61,7 +57,7 @@ void AddAborts(FamilySet& out, const Task& task, const Labels& labels) {
   const char* help = "Aborts of the run, by rule.";
   const std::string ended_by = task.state == State::kAborted ? task.rule : "";
   bool known = false;
-  for (const char* rule : kRules) {
+  for (const char* rule : policy::kRuleWords) {
     known = known || ended_by == rule;
     out.Counter("scm_run_aborts_total", help, With(labels, "rule", rule), ended_by == rule ? 1 : 0);
   }
@@ -126,7 +122,7 @@ void AddRemembered(FamilySet& out, const Experiment& experiment, RunTotals total
     out.Gauge("scm_experiment_runs", "Runs of the experiment by state.",
               With(labels, "state", StateName(state)), totals.states[state]);
   }
-  for (const char* rule : kRules) totals.aborts.try_emplace(rule, 0);
+  for (const char* rule : policy::kRuleWords) totals.aborts.try_emplace(rule, 0);
   for (const auto& [rule, count] : totals.aborts) {
     if (rule.empty()) continue;
     out.Counter("scm_experiment_aborts_total", "Runs of the experiment that the rule has ended.",

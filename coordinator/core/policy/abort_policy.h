@@ -2,6 +2,7 @@
 // docs/statistics.md, §5 and §6.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -37,6 +38,10 @@ class AbortPolicy {
   // `now` is wall time; only rules about silence read it.
   virtual Verdict Evaluate(const RunHistory& history, absl::Time now) const;
 };
+
+// The words of all rules that end runs, those of a whole experiment (budget, slip) included.
+inline constexpr std::array kRuleWords = {"no_convergence", "below_random", "budget",
+                                          "slip",           "non_finite",   "stalled"};
 
 // The rules that the experiment file switches on, non_finite first: values that are no numbers are
 // its business, not the others'.
