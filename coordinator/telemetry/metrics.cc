@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "coordinator/core/policy/abort_policy.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/experiment_forecast.h"
 #include "coordinator/telemetry/family_set.h"
