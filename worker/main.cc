@@ -1,7 +1,6 @@
 // scm-worker: one daemon per host (or per share of a host).
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/file_lock.h"
 #include "common/files.h"
 #include "common/guard.h"
 #include "common/text.h"
@@ -40,7 +40,7 @@ absl::Status LockWorkDir(const std::string& work_dir) {
   const std::string path = work_dir + "/worker.lock";
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+  if (TakeFileLock(fd)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("another scm-worker uses ", work_dir, "; give each its own --work-dir"));
 }

@@ -1,13 +1,13 @@
 #include "coordinator/store/data_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/file_lock.h"
 #include "common/files.h"
 #include "common/status_macros.h"
 
@@ -30,16 +30,12 @@ absl::StatusOr<std::unique_ptr<DataLock>> DataLock::Acquire(const std::string& d
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
   std::unique_ptr<DataLock> lock(new DataLock(fd));
-  int result;
-  do {
-    result = flock(fd, LOCK_EX | LOCK_NB);
-  } while (result != 0 && errno == EINTR);
-  if (result != 0 && errno == EWOULDBLOCK) {
+  if (!TakeFileLock(fd)) {
+    if (errno != EWOULDBLOCK) return absl::ErrnoToStatus(errno, absl::StrCat("cannot lock ", path));
     return absl::FailedPreconditionError(
         absl::StrCat("the data directory ", directory, " is in use by ", HolderOf(path),
                      ": stop it first, or choose another data directory"));
   }
-  if (result != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot lock ", path));
   // For people only; a full disk must not keep a coordinator from starting.
   const std::string pid = absl::StrCat(getpid(), "\n");
   if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) errno = 0;

@@ -132,6 +132,9 @@ class Faults(unittest.TestCase):
         os.kill(stopped, signal.SIGSTOP)
         state = lambda: sorted(w["state"] for w in cluster.json("workers", "ls")["workers"])
         cluster.until(lambda: "LOST" in state(), what="the loss of the stopped worker")
+        # A lease that was granted after the worker's last word ends later than the worker.
+        said = lambda: [event["text"] for event in cluster.json("events", identifier)["events"]]
+        cluster.until(lambda: any("no word from" in text for text in said()), what="the loss of its lease")
         # Its trainer, which nobody stopped, works for nobody from now on.
         os.kill(stopped, signal.SIGCONT)
         cluster.until(lambda: state() == ["READY", "READY"], what="the worker's return")
