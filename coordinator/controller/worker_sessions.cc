@@ -103,6 +103,8 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
   LearnFrom(context_, id, input);
   std::vector<LeaseRef> kept = Keep(id, input);
   TakeBack(id, kept, input, was_leaving);
+  // One that lacks a rank has ended on all of them.
+  std::erase_if(kept, [&](const LeaseRef& lease) { return !context_.Holds(id, lease); });
   context_.Send(id, RegisteredOutput{id, absl::ToDoubleSeconds(context_.options.lease_ttl),
                                      absl::ToDoubleSeconds(context_.options.renew_every), kept});
   for (const LeaseRef& lease : kept) {

@@ -170,6 +170,10 @@ TEST(Ranks, AWorkerThatLostOneGivesItBackAtOnce) {
   const std::vector<int64_t> revoked = g.Revoked();
   EXPECT_EQ(revoked.size(), 2u);
   EXPECT_THAT(revoked, testing::Not(testing::Contains(on_larger[1])));
+  for (const auto& [link, output] : g.h.sent) {
+    const auto* registered = std::get_if<RegisteredOutput>(&output);
+    if (registered != nullptr) EXPECT_TRUE(registered->kept.empty()) << "it was taken back";
+  }
   EXPECT_EQ(g.h.TaskAt(g.task)->retries_spent, 1);
 }
 
