@@ -86,7 +86,8 @@ class WatchHub::Stream final : public Reactor {
 
  private:
   void Write() {
-    written_ = std::move(waiting_);
+    written_.Swap(&waiting_);
+    waiting_.Clear();
     has_waiting_ = false;
     writing_ = true;
     StartWrite(&written_);

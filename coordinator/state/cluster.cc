@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "coordinator/state/persist.h"
+#include "coordinator/state/snapshot_index.h"
 #include "coordinator/state/table_writer.h"
 
 namespace scm::state {

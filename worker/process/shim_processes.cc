@@ -14,10 +14,10 @@
 namespace scm::worker {
 
 ShimProcesses::ShimProcesses(EventLoop* loop) : loop_(loop) {
-  using namespace attempt_files;
   if (loop_ == nullptr) return;
-  files_ =
-      std::make_unique<FileWatch>(*loop_, std::vector<std::string>{kReports, kLog, kPid, kExit});
+  files_ = std::make_unique<FileWatch>(
+      *loop_, std::vector<std::string>{attempt_files::kReports, attempt_files::kLog,
+                                       attempt_files::kPid, attempt_files::kExit});
 }
 
 ShimProcesses::~ShimProcesses() {
