@@ -8,6 +8,7 @@
 #include "coordinator/controller/advance.h"
 #include "coordinator/controller/experiment_control.h"
 #include "coordinator/controller/retention.h"
+#include "coordinator/controller/save_checkpoint.h"
 
 namespace scm::controller {
 namespace {
@@ -71,6 +72,8 @@ absl::StatusOr<Reply> Control(ControllerContext& context, StageDriver& stages,
       return sessions.Drain(WorkerId(input.id), false);
     case ControlVerb::kCheckpointGc:
       return CollectCheckpoints(context, ExperimentId(input.id), input.preview);
+    case ControlVerb::kCheckpointSave:
+      return AskForCheckpoint(context, input.id);
     case ControlVerb::kShutdown:
       return Shutdown(context);
   }

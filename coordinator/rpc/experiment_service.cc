@@ -36,6 +36,8 @@ absl::StatusOr<controller::ControlVerb> VerbOf(v1::ControlRequest::Verb verb) {
       return controller::ControlVerb::kUndrain;
     case v1::ControlRequest::CHECKPOINT_GC:
       return controller::ControlVerb::kCheckpointGc;
+    case v1::ControlRequest::CHECKPOINT_SAVE:
+      return controller::ControlVerb::kCheckpointSave;
     case v1::ControlRequest::SHUTDOWN:
       return controller::ControlVerb::kShutdown;
     default:

@@ -73,6 +73,20 @@ int CollectCheckpoints(const App& app, const std::string& id, bool preview) {
   });
 }
 
+int SaveCheckpoint(const App& app, const std::string& id) {
+  return WithClient(app, [&](Client& client) {
+    const absl::StatusOr<Json> answer =
+        client.Control(v1::ControlRequest::CHECKPOINT_SAVE, id, /*preview=*/false);
+    std::string text;
+    if (answer.ok()) {
+      text = absl::StrCat(StringAt(*answer, "run"), " is at step ", IntegerAt(*answer, "step", 0),
+                          " and writes a checkpoint soon; `scmctl checkpoints ls ",
+                          StringAt(*answer, "run"), "` shows it when it is stored");
+    }
+    return PrintControl(app, answer, text);
+  });
+}
+
 int VerifyCheckpoints(const App& app, const std::vector<std::string>& ids) {
   return WithClient(app, [&](Client& client) {
     Json answer = {{"checkpoints", Json::array()}, {"damaged", 0}};
@@ -93,12 +107,16 @@ void AddCheckpoints(CLI::App& root, App& app) {
   static std::vector<std::string> ids;
   static bool preview = false;
   CLI::App* group =
-      root.add_subcommand("checkpoints", "List, verify, download or clean up checkpoints");
+      root.add_subcommand("checkpoints", "List, make, verify, download or clean up checkpoints");
   group->require_subcommand(1);
   group->footer("Example:\n  scmctl checkpoints ls r-7");
   AddVerb(*group, app, "ls", "Checkpoints of a run or experiment", "scmctl checkpoints ls r-7",
           [&app] { return ListCheckpoints(app, id); })
       ->add_option("ID", id, "Run or experiment")
+      ->required();
+  AddVerb(*group, app, "save", "Have a run that trains write a checkpoint now, and go on",
+          "scmctl checkpoints save r-7", [&app] { return SaveCheckpoint(app, id); })
+      ->add_option("RUN", id, "Run")
       ->required();
   AddVerb(*group, app, "verify",
           "Read every byte of checkpoints and compare it with their manifests; exits with 3 if one "

@@ -319,8 +319,16 @@ class JsonContract(unittest.TestCase):
         self.cluster.until(lambda: step() > 2 and busy(), what="both runs under way")
         self.assertEqual(state(), "RUNNING")
         self.ask("why", identifier)
+        run = self.ask("runs", identifier)["runs"][0]["id"]
+        self.refused(2, "checkpoints", "save", identifier)
+
+        def one_between_those_that_are_due():
+            self.assertEqual(self.ask("checkpoints", "save", run)["run"], run)
+            return any(each["step"] % 10 for each in self.ask("checkpoints", "ls", run)["checkpoints"])
+        self.cluster.until(one_between_those_that_are_due, what="a checkpoint that was asked for")
         self.ask("pause", "long")
         self.cluster.until(lambda: state() == "PAUSED", what="PAUSED")
+        self.refused(2, "checkpoints", "save", run)
         self.refused(2, "pause", "nothing-of-this-name")
         self.ask("resume", identifier)
         before = step()
@@ -337,7 +345,7 @@ class JsonContract(unittest.TestCase):
         self.ask("wait", identifier, code=8)
         self.ask("status", identifier, code=8)
         for words in (("status",), ("watch",), ("wait",), ("runs",), ("metrics",), ("logs",), ("events",),
-                      ("why",), ("checkpoints", "ls"), ("checkpoints", "verify"),
+                      ("why",), ("checkpoints", "ls"), ("checkpoints", "verify"), ("checkpoints", "save"),
                       ("checkpoints", "download"), ("checkpoints", "gc"), ("artifacts", "ls"), ("artifacts", "download"),
                       ("workers", "drain"), ("report",), ("cancel",), ("resume",)):
             self.refused(2, *words, "nothing-of-this-name")

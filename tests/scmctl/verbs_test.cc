@@ -67,6 +67,7 @@ TEST(VerbsTest, TheContractsVerbsAreThere) {
                                             " resume",
                                             " cancel",
                                             " checkpoints ls",
+                                            " checkpoints save",
                                             " checkpoints verify",
                                             " checkpoints download",
                                             " checkpoints gc",

@@ -209,6 +209,34 @@ TEST(Control, AFullDiskLosesNothing) {
   EXPECT_EQ(h.snapshot()->experiments->size(), 2u);
 }
 
+TEST(Control, ACheckpointThatIsAskedForReachesEveryRankAndStopsNothing) {
+  Harness h;
+  const WorkerId worker = h.AddWorker(4);
+  const ExperimentId e = h.Submit(TestFile("replicate", "resources: {ranks: 2}\n"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).at(0);
+  const std::string run = h.TaskAt(task)->run.str();
+  const auto ask = [&h](const std::string& id) {
+    return h.Control(ControlVerb::kCheckpointSave, id);
+  };
+  EXPECT_TRUE(absl::IsNotFound(ask(e.str()).status()));
+  EXPECT_TRUE(absl::IsNotFound(ask("r-99").status()));
+  EXPECT_THAT(std::string(ask(run).status().message()), HasSubstr("it is ASSIGNED"));
+  h.Started(task);
+  h.sent.clear();
+  const absl::StatusOr<Reply> answer = ask(run);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ((*ParseJson(*answer, "answer"))["workers"], Json::array({worker.str(), worker.str()}));
+  std::vector<int64_t> told;
+  for (const auto& [link, output] : h.sent) {
+    const auto* command = std::get_if<CommandOutput>(&output);
+    if (command == nullptr) continue;
+    told.push_back(command->lease.rank);
+    EXPECT_EQ(command->json, R"({"cmd":"checkpoint"})");
+  }
+  EXPECT_THAT(told, testing::ElementsAre(0, 1));
+  EXPECT_EQ(h.StateOf(task), "RUNNING");
+}
+
 TEST(Control, ARepeatedRequestIsOneExperiment) {
   Harness h;
   const SubmitInput submit{"request", TestFile("replicate"), ""};

@@ -1,0 +1,36 @@
+#include "coordinator/controller/save_checkpoint.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace scm::controller {
+
+absl::StatusOr<Reply> AskForCheckpoint(ControllerContext& context, const std::string& text) {
+  const RunId id(text);
+  const Run* run = context.cluster.runs.Find(id);
+  if (run == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat(text, " is no run; `scmctl runs EXPERIMENT` lists those of an experiment"));
+  }
+  const Task& task = *context.cluster.tasks.Find(run->task);
+  if (task.state != State::kRunning || !task.attempt) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(text, " does not train at the moment: it is ", StateName(task.state),
+                     task.reason.empty() ? "" : ", ", task.reason));
+  }
+  Json workers = Json::array();
+  const std::string command = DumpJson(Json{{"cmd", "checkpoint"}});
+  for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
+    const Lease& lease = task.attempt->ranks[rank];
+    if (lease.ended) continue;
+    context.Send(lease.worker,
+                 CommandOutput{context.RefOf(task, static_cast<int64_t>(rank)), command});
+    workers.push_back(lease.worker.str());
+  }
+  context.Event(task.experiment, text, "checkpoint_asked",
+                absl::StrCat("asked for by the user at step ", run->step));
+  const Json answer = {
+      {"run", text}, {"task", task.id.str()}, {"step", run->step}, {"workers", workers}};
+  return DumpJson(answer);
+}
+
+}  // namespace scm::controller
