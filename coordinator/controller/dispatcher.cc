@@ -127,8 +127,7 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
   parts.attempt = attempt;
   parts.gpus = placement.gpus;
   const state::Snapshot view = context_.cluster.View(context_.now);
-  for (const RunId& run : core::RunsIn(task)) {
-    if (IsTerminal(core::StandingOf(task, run).state)) continue;
+  for (const RunId& run : core::OpenRunsIn(task)) {
     SpecRun& one = parts.runs.emplace_back();
     one.run = context_.cluster.runs.Find(run);
     if (const CheckpointRecord* latest = state::LatestCheckpoint(view, run)) {

@@ -28,7 +28,7 @@ RunStanding StandingOfTask(const Task& task) {
   standing.reason = task.reason;
   standing.started_at = task.started_at;
   standing.ended_at = task.ended_at;
-  standing.ending = task.ending;
+  standing.failure = StringAt(task.ending, "kind");
   standing.seconds = task.seconds;
   standing.cost = task.cost;
   standing.share = 1;
@@ -41,6 +41,15 @@ std::vector<RunId> RunsIn(const Task& task) {
   if (!task.run.empty()) return {task.run};
   std::vector<RunId> runs;
   for (const PackedRun& packed : task.pack) runs.push_back(packed.run);
+  return runs;
+}
+
+std::vector<RunId> OpenRunsIn(const Task& task) {
+  if (!task.run.empty()) return IsTerminal(task.state) ? std::vector<RunId>() : RunsIn(task);
+  std::vector<RunId> runs;
+  for (const PackedRun& packed : task.pack) {
+    if (!IsTerminal(packed.state)) runs.push_back(packed.run);
+  }
   return runs;
 }
 
@@ -69,7 +78,7 @@ RunStanding StandingOf(const Task& task, const RunId& run) {
   standing.reason = packed->reason;
   standing.own_reason = true;
   standing.ended_at = packed->ended_at;
-  standing.ending = packed->ending;
+  standing.failure = StringAt(packed->ending, "kind");
   return standing;
 }
 

@@ -12,6 +12,8 @@ namespace scm::core {
 
 // The runs that a task carries, in order; none of an evaluation, an export or a report.
 std::vector<RunId> RunsIn(const Task& task);
+// Those that have not ended.
+std::vector<RunId> OpenRunsIn(const Task& task);
 bool Carries(const Task& task, const RunId& run);
 // The run's place in a pack, or null.
 const PackedRun* FindPacked(const Task& task, const RunId& run);
@@ -26,7 +28,7 @@ struct RunStanding {
   // belong beside it.
   bool own_reason = false;
   absl::Time started_at = absl::InfinitePast(), ended_at = absl::InfinitePast();
-  Json ending;
+  std::string failure;  // kind of the last word, where that was `failed`
   // Booked so far…
   double seconds = 0, cost = 0;
   // …and its share, 0 to 1, of what the present attempt has cost since the last booking.

@@ -74,10 +74,7 @@ double StepsLeft(const Run& run) {
 // Of a task, the runs that have not ended.
 std::vector<const Run*> OpenRuns(const Snapshot& snapshot, const Task& task) {
   std::vector<const Run*> open;
-  for (const RunId& run : core::RunsIn(task)) {
-    if (!IsTerminal(core::StandingOf(task, run).state))
-      open.push_back(snapshot.runs->at(run).get());
-  }
+  for (const RunId& run : core::OpenRunsIn(task)) open.push_back(snapshot.runs->at(run).get());
   return open;
 }
 

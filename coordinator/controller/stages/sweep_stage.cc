@@ -97,11 +97,10 @@ search::TrialEnd EndOfTrial(const core::RunStanding& run) {
       return search::TrialEnd::kCompleted;
     case State::kAborted:
       return run.censored ? search::TrialEnd::kCensored : search::TrialEnd::kDiverged;
-    case State::kFailed: {
-      const std::string kind = StringAt(run.ending, "kind");
-      return kind == "bad_input" || kind == "out_of_memory" ? search::TrialEnd::kFailed
-                                                            : search::TrialEnd::kCensored;
-    }
+    case State::kFailed:
+      return run.failure == "bad_input" || run.failure == "out_of_memory"
+                 ? search::TrialEnd::kFailed
+                 : search::TrialEnd::kCensored;
     default:
       return search::TrialEnd::kCensored;
   }
