@@ -209,6 +209,23 @@ TEST(Packs, ACheckpointIsTheRunsThatItsUploadNames) {
   }
 }
 
+TEST(Packs, ACheckpointIsAskedOfOneRunThatGoesOn) {
+  Packed p;
+  p.Done(0);
+  p.h.sent.clear();
+  EXPECT_TRUE(p.h.Control(ControlVerb::kCheckpointSave, p.runs[1].str()).ok());
+  Json asked;
+  for (const auto& [link, output] : p.h.sent) {
+    if (const auto* command = std::get_if<CommandOutput>(&output)) {
+      asked = *ParseJson(command->json, "command");
+    }
+  }
+  EXPECT_EQ(StringAt(asked, "cmd"), "checkpoint");
+  EXPECT_EQ(StringAt(asked, "run"), p.runs[1].str());
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      p.h.Control(ControlVerb::kCheckpointSave, p.runs[0].str()).status()));
+}
+
 TEST(Packs, AfterACrashEachResumesFromItsOwnCheckpoint) {
   Packed p;
   for (int i = 0; i < 3; ++i) p.Progress(i, 25);
