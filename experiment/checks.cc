@@ -316,6 +316,13 @@ void CheckBudget(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
+void CheckPacked(const ExperimentSpec& spec, Findings& findings) {
+  if (!spec.replicate.packed || !spec.trainer.built_in() || findings.Failed("trainer")) return;
+  findings.ErrorAt("replicate.packed",
+                   "the built-in trainer trains one run a process: leave it out, or name a trainer "
+                   "of your own (trainer.command) that trains all \"runs\" of its SCM_SPEC");
+}
+
 void CheckResources(const ExperimentSpec& spec, Findings& findings) {
   if (spec.resources.ranks > 1 && spec.trainer.built_in()) {
     findings.ErrorAt(
@@ -424,6 +431,7 @@ void CheckWhole(const ExperimentSpec& spec, Findings& findings) {
   CheckStages(spec, findings);
   CheckAbort(spec, findings);
   CheckBudget(spec, findings);
+  CheckPacked(spec, findings);
   CheckResources(spec, findings);
   CheckEvaluation(spec, findings);
 }

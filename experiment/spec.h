@@ -122,6 +122,7 @@ struct SweepSpec {
 
 struct ReplicateSpec {
   std::vector<int64_t> seeds;
+  bool packed = false;  // all of them in one process
 };
 
 struct NoConvergenceSpec {

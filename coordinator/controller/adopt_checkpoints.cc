@@ -6,6 +6,7 @@
 #include "common/status_macros.h"
 #include "coordinator/controller/best_step.h"
 #include "coordinator/controller/store_gap.h"
+#include "coordinator/core/run_standing.h"
 
 namespace scm::controller {
 namespace {
@@ -18,7 +19,9 @@ BlobFate FateOf(const state::Cluster& cluster, const checkpoint::CommittedBlob& 
   if (run == nullptr) return BlobFate::kSetAside;
   const Task& task = *cluster.tasks.Find(run->task);
   // An upload of an earlier attempt that was refused: it counts for nothing.
-  if (manifest.epoch < task.epoch || IsTerminal(task.state)) return BlobFate::kSwept;
+  if (manifest.epoch < task.epoch || IsTerminal(core::StandingOf(task, run->id).state)) {
+    return BlobFate::kSwept;
+  }
   const bool whole_id = blob.id == absl::StrCat(owner, "/", manifest.step);
   return whole_id && manifest.epoch == task.epoch && manifest.step <= run->step
              ? BlobFate::kAdopted

@@ -148,14 +148,85 @@ void ControllerContext::SendStop(const Task& task) {
   const StopReason reason = *task.stop_reason;
   const bool goes_on = reason == StopReason::kPause || reason == StopReason::kPreempt ||
                        reason == StopReason::kDrain;
-  const Json command = {{"cmd", "stop"},
-                        {"reason", StopReasonName(reason)},
-                        {"checkpoint", goes_on},
-                        {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}};
+  SendToRanks(task, {{"cmd", "stop"},
+                     {"reason", StopReasonName(reason)},
+                     {"checkpoint", goes_on},
+                     {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}});
+}
+
+void ControllerContext::SendToRanks(const Task& task, const Json& command) {
   for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
     const Lease& lease = task.attempt->ranks[rank];
     if (!lease.ended) Send(lease.worker, CommandOutput{RefOf(task, rank), DumpJson(command)});
   }
+}
+
+void ControllerContext::SendStops(const Task& task) {
+  SendStop(task);
+  if (!task.attempt) return;
+  for (const PackedRun& run : task.pack) {
+    if (!IsTerminal(run.state) && run.stop_reason) SendRunStop(task, run);
+  }
+}
+
+void ControllerContext::SendRunStop(const Task& task, const PackedRun& run) {
+  run_stops[run.run] = RunStopDeadline();
+  SendToRanks(task, {{"cmd", "stop"},
+                     {"run", run.run.str()},
+                     {"reason", StopReasonName(*run.stop_reason)},
+                     {"checkpoint", false},
+                     {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}});
+}
+
+core::RunStanding ControllerContext::StandingOf(const RunId& id) const {
+  return core::StandingOf(*cluster.tasks.Find(cluster.runs.Find(id)->task), id);
+}
+
+absl::Status ControllerContext::StopRun(const RunId& id, const StopRequested& stop) {
+  const TaskId task = cluster.runs.Find(id)->task;
+  if (cluster.tasks.Find(task)->pack.empty()) return Transition(task, stop);
+  return Transition(task, RunStopRequested{id, stop});
+}
+
+absl::Status ControllerContext::Transition(const TaskId& id, const PackEvent& event) {
+  const Task* found = cluster.tasks.Find(id);
+  if (found == nullptr) return absl::NotFoundError(absl::StrCat("there is no task ", id.str()));
+  const Task before = *found;
+  const ApplyContext context{now, ExperimentOf(before).spec->retries.max, CostRate(before)};
+  SCM_RETURN_IF_ERROR(cluster.Apply(id, event, context));
+  const Task& after = *cluster.tasks.Find(id);
+  touched.insert(after.experiment);
+  AfterPackChange(before, after);
+  if (before.state == after.state) return absl::OkStatus();
+  placement_changed = true;
+  if (after.state == State::kStopping) SendStop(after);
+  TellState(after, PackEventName(event));
+  return absl::OkStatus();
+}
+
+void ControllerContext::AfterPackChange(const Task& before, const Task& after) {
+  for (size_t i = 0; i < after.pack.size(); ++i) {
+    const PackedRun& was = before.pack[i];
+    const PackedRun& run = after.pack[i];
+    if (IsTerminal(was.state)) continue;
+    const bool newly_asked = !was.stop_reason && run.stop_reason && !IsTerminal(run.state);
+    if (newly_asked) SendRunStop(after, run);
+    if (IsTerminal(run.state)) run_stops.erase(run.run);
+    if (!newly_asked && !IsTerminal(run.state)) continue;
+    Json body = {{"task", after.id.str()}, {"attempt", after.attempts}};
+    if (!run.rule.empty()) body["rule"] = run.rule;
+    Event(after.experiment, run.run.str(),
+          absl::StrCat("task_", absl::AsciiStrToLower(StateName(run.state))), run.reason,
+          std::move(body));
+  }
+}
+
+void ControllerContext::TellState(const Task& task, const char* event) {
+  Json body = {{"task", task.id.str()}, {"attempt", task.attempts}, {"event", event}};
+  if (!task.rule.empty()) body["rule"] = task.rule;
+  Event(task.experiment, SubjectOf(task),
+        absl::StrCat("task_", absl::AsciiStrToLower(StateName(task.state))), task.reason,
+        std::move(body));
 }
 
 absl::Status ControllerContext::Transition(const TaskId& id, const TaskEvent& event) {
@@ -188,19 +259,14 @@ void ControllerContext::AfterTransition(const Task& before, const Task& after,
     EndOtherRanks(before, after, event);
   }
   NoteStrike(before, after, event);
+  AfterPackChange(before, after);
   if (before.state == after.state && !std::holds_alternative<StopRequested>(event)) return;
   if (after.state == State::kStopping && before.state != State::kStopping) SendStop(after);
   if (before.state == State::kStopping && after.state == State::kStopping &&
       before.stop_reason != after.stop_reason) {
     SendStop(after);
   }
-  if (before.state == after.state) return;
-  Json body = {
-      {"task", after.id.str()}, {"attempt", after.attempts}, {"event", TaskEventName(event)}};
-  if (!after.rule.empty()) body["rule"] = after.rule;
-  Event(after.experiment, SubjectOf(after),
-        absl::StrCat("task_", absl::AsciiStrToLower(StateName(after.state))), after.reason,
-        std::move(body));
+  if (before.state != after.state) TellState(after, TaskEventName(event));
 }
 
 void ControllerContext::EndOtherRanks(const Task& before, const Task& after,

@@ -15,6 +15,8 @@
 #include "coordinator/controller/effects.h"
 #include "coordinator/controller/inputs.h"
 #include "coordinator/controller/options.h"
+#include "coordinator/core/pack.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/core/task_event.h"
 #include "coordinator/state/cluster.h"
 
@@ -54,6 +56,9 @@ struct ControllerContext {
   bool store_is_behind = false;
   // Attempts and epochs of open tasks that somebody has seen: the next grant is beyond them.
   std::map<TaskId, AttemptsSeen> seen;
+  // By when a run of a pack that was told to stop has to say so: nothing smaller than its whole
+  // process can be ended.
+  std::map<RunId, absl::Time> run_stops;
   std::set<WorkerId> refused;  // said once of each worker
   // Of leases that are held: what their workers last said about them…
   std::map<TaskId, AttemptWord> attempt_words;
@@ -88,8 +93,14 @@ struct ControllerContext {
   // Applies the event, notes it, and derives what follows: stop commands, lease bookkeeping, the
   // worker's strikes. FAILED_PRECONDITION when the task's state does not allow the event.
   absl::Status Transition(const TaskId& id, const TaskEvent& event);
-  // Resends the stop of a STOPPING task, e.g. after its worker registered again.
-  void SendStop(const Task& task);
+  absl::Status Transition(const TaskId& id, const PackEvent& event);
+  // Stops one run, whether its task carries others or not.
+  absl::Status StopRun(const RunId& id, const StopRequested& stop);
+  core::RunStanding StandingOf(const RunId& id) const;
+  // Of a stop that reaches one run of a pack now.
+  absl::Time RunStopDeadline() const { return now + options.stop_grace + options.lease_margin; }
+  // Resends the stop of a STOPPING task and of its runs, e.g. after its worker registered again.
+  void SendStops(const Task& task);
   // The rank of the attempt that its task is at now of which this is the lease, and this worker's.
   std::optional<int64_t> RankOf(const WorkerId& worker, const LeaseRef& lease) const;
   bool Holds(const WorkerId& worker, const LeaseRef& lease) const {
@@ -124,6 +135,12 @@ struct ControllerContext {
 
  private:
   void AfterTransition(const Task& before, const Task& after, const TaskEvent& event);
+  void SendStop(const Task& task);
+  void SendRunStop(const Task& task, const PackedRun& run);
+  void SendToRanks(const Task& task, const Json& command);
+  // What is new of the runs of a pack: told, and where it is a stop, sent.
+  void AfterPackChange(const Task& before, const Task& after);
+  void TellState(const Task& task, const char* event);
   // The ranks that go on while one of them has ended the attempt are told to end.
   void EndOtherRanks(const Task& before, const Task& after, const TaskEvent& event);
   void NoteStrike(const Task& before, const Task& after, const TaskEvent& event);

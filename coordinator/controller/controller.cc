@@ -14,6 +14,7 @@
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/damage.h"
 #include "coordinator/controller/dispatcher.h"
+#include "coordinator/controller/packs.h"
 #include "coordinator/controller/policy_runner.h"
 #include "coordinator/controller/process_exit.h"
 #include "coordinator/controller/report_handler.h"
@@ -92,6 +93,9 @@ struct Controller::Impl {
   void Observe(const state::ClockReading& reading);
   // A line of a report may end its run before the next line is taken.
   void Judge(const RunNews& news);
+  // What follows from the end of a run; `was_aborted`: an abort was on its way to it. `rate`: what
+  // a second of its process cost.
+  void SettleRun(const RunId& id, bool was_aborted, double rate);
   void Schedule();
   void NoteSetAside(std::vector<state::SetAsideRow> rows);
   void Perform(const Effect& effect);
@@ -144,6 +148,11 @@ absl::StatusOr<Reply> Controller::Impl::Take(const ReportsInput& input) {
 
 void Controller::Impl::Judge(const RunNews& news) {
   if (news.kind == RunNews::Kind::kNonFinite) return policies.JudgeNonFinite(news.run);
+  if (news.kind == RunNews::Kind::kRunEnded) {
+    const TaskId task = context.cluster.runs.Find(news.run)->task;
+    return SettleRun(news.run, news.was_aborted,
+                     context.CostRate(*context.cluster.tasks.Find(task)));
+  }
   NoteBestStep(context, news.run, news.step);
   policies.Judge(news.run);
   stages.AfterValidation(news.run);
@@ -180,20 +189,28 @@ absl::StatusOr<Reply> Controller::Impl::Take(const ProcessInput& said) {
   const Task& after = *context.cluster.tasks.Find(before.id);
   if (!after.attempt)
     context.Send(input.worker, AckOutput{input.lease, before.report_offset, true});
-  if (after.run.empty() || !IsTerminal(after.state)) return Reply();
-  context.Apply(after.run,
-                BestStepFound{BestStep(context.cluster, *context.cluster.runs.Find(after.run))});
-  if (after.state == State::kAborted && after.rule == "non_finite") {
-    policies.CertifyDiverged(after.run, after.reason, rate);
-  }
-  if (after.state == State::kSucceeded && before.stop_reason == StopReason::kAbort) {
-    policies.VoidAborts(after.run);
+  for (const RunId& run : core::RunsIn(after)) {
+    const core::RunStanding was = core::StandingOf(before, run);
+    if (IsTerminal(was.state) || !IsTerminal(context.StandingOf(run).state)) continue;
+    SettleRun(run, was.stop_reason == StopReason::kAbort, rate);
   }
   return Reply();
 }
 
+void Controller::Impl::SettleRun(const RunId& id, bool was_aborted, double rate) {
+  const core::RunStanding now = context.StandingOf(id);
+  context.Apply(id, BestStepFound{BestStep(context.cluster, *context.cluster.runs.Find(id))});
+  if (now.state == State::kAborted && now.rule == "non_finite") {
+    policies.CertifyDiverged(id, now.reason, rate);
+  }
+  if (now.state == State::kSucceeded && was_aborted) policies.VoidAborts(id);
+}
+
 absl::StatusOr<Reply> Controller::Impl::Take(const TickInput&) {
-  Watched(context, "expiries", [this] { sessions.Expire(); });
+  Watched(context, "expiries", [this] {
+    sessions.Expire();
+    ExpireRunStops(context);
+  });
   if (context.now - last_judged >= kPolicyPeriod) {
     last_judged = context.now;
     Watched(context, "abort rules", [this] { policies.JudgeAll(); });

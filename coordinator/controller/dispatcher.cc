@@ -126,15 +126,16 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
   parts.task = &task;
   parts.attempt = attempt;
   parts.gpus = placement.gpus;
-  if (!task.run.empty()) {
-    parts.run = context_.cluster.runs.Find(task.run);
-    if (const CheckpointRecord* latest =
-            state::LatestCheckpoint(context_.cluster.View(context_.now), task.run)) {
-      parts.resume = {latest->step, latest->id};
+  const state::Snapshot view = context_.cluster.View(context_.now);
+  for (const RunId& run : core::OpenRunsIn(task)) {
+    SpecRun& one = parts.runs.emplace_back();
+    one.run = context_.cluster.runs.Find(run);
+    if (const CheckpointRecord* latest = state::LatestCheckpoint(view, run)) {
+      one.resume = {latest->step, latest->id};
     }
-  } else {
-    const auto replicates =
-        state::ConvergedReplicates(context_.cluster.View(context_.now), task.experiment);
+  }
+  if (parts.runs.empty()) {
+    const auto replicates = state::ConvergedReplicates(view, task.experiment);
     if (!replicates.empty()) parts.model_index = replicates.front()->model_index;
   }
   StageActions actions(&context_, task.experiment);
@@ -142,11 +143,20 @@ absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
   return BuildSpec(parts);
 }
 
-// What the run remembers beyond the checkpoint belongs to an attempt that never got there.
-void Dispatcher::RewindRun(const Task& task, int64_t attempt, int64_t resume_step) {
-  context_.Apply(task.run, RunRewound{attempt, resume_step});
-  context_.Apply(task.run,
-                 BestStepFound{BestStep(context_.cluster, *context_.cluster.runs.Find(task.run))});
+// What a run remembers beyond the checkpoint belongs to an attempt that never got there.
+void Dispatcher::RewindRun(const RunId& run, int64_t attempt, int64_t resume_step) {
+  context_.Apply(run, RunRewound{attempt, resume_step});
+  context_.Apply(run, BestStepFound{BestStep(context_.cluster, *context_.cluster.runs.Find(run))});
+}
+
+void Dispatcher::RewindRuns(const Task& task, const Json& spec) {
+  const auto step = [](const Json& of) {
+    return IntegerAt(MemberAt(of, "resume_from"), "step", 0);
+  };
+  if (!task.run.empty()) RewindRun(task.run, task.attempts, step(spec));
+  for (const Json& run : MemberAt(spec, "runs")) {
+    RewindRun(RunId(StringAt(run, "id")), task.attempts, step(run));
+  }
 }
 
 Json Dispatcher::RendezvousOf(const Attempt& attempt) const {
@@ -179,8 +189,7 @@ void Dispatcher::Grant(const core::Grant& grant) {
     return;
   }
   const Task& granted = *context_.cluster.tasks.Find(id);
-  const Json& resume = MemberAt(*spec, "resume_from");
-  if (!granted.run.empty()) RewindRun(granted, granted.attempts, IntegerAt(resume, "step", 0));
+  RewindRuns(granted, *spec);
   const std::vector<std::string> command =
       StageOf(granted.stage).needs().command(*context_.ExperimentOf(granted).spec);
   Json& resources = (*spec)["resources"];

@@ -26,7 +26,9 @@ class Dispatcher {
   absl::StatusOr<Json> SpecFor(const Task& task, int64_t attempt, const core::Placement& placement);
   // Where the ranks meet: on the host of the first.
   Json RendezvousOf(const Attempt& attempt) const;
-  void RewindRun(const Task& task, int64_t attempt, int64_t resume_step);
+  // All that the attempt trains, to where its SCM_SPEC has them resume.
+  void RewindRuns(const Task& task, const Json& spec);
+  void RewindRun(const RunId& run, int64_t attempt, int64_t resume_step);
 
   ControllerContext& context_;
   absl::Time next_decision_ = absl::InfinitePast();

@@ -104,6 +104,7 @@ struct BlobInput {
   std::string name;
   checkpoint::CommittedBlob blob;
   WorkerId worker;  // who sent it
+  RunId run = {};   // of a checkpoint, where it was named; of a pack it must be
 };
 // Files in the checkpoint store were read and do not fit their manifest. `lease` read them, or is
 // empty. Answered with NOT_FOUND when there is no such blob (any more).

@@ -122,8 +122,9 @@ absl::Time PolicyRunner::LastSign(const Task& task) const {
 void PolicyRunner::Judge(const RunId& id) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
-  if (IsTerminal(task.state)) watched_.erase(id);
-  if (IsTerminal(task.state) || task.state == State::kStopping) return;
+  const State state = core::StandingOf(task, id).state;
+  if (IsTerminal(state)) watched_.erase(id);
+  if (IsTerminal(state) || state == State::kStopping) return;
   const policy::RunHistory facts = FactsOf(run);
   std::vector<policy::Verdict> verdicts;
   const std::optional<policy::Verdict> abort =
@@ -192,7 +193,7 @@ void PolicyRunner::AbortRun(const RunId& id, const policy::Verdict& verdict) {
   context_.Event(run.experiment, id.str(), "run_abort",
                  absl::StrCat(verdict.rule, ": ", verdict.reason),
                  {{"rule", verdict.rule}, {"certificate", certificate.str()}});
-  context_.Transition(run.task, StopOf(verdict)).IgnoreError();
+  context_.StopRun(id, StopOf(verdict)).IgnoreError();
 }
 
 void PolicyRunner::CertifyDiverged(const RunId& id, const std::string& message, double rate) {
@@ -223,8 +224,7 @@ void PolicyRunner::AbortExperiment(const ExperimentId& id, const policy::Verdict
 
 void PolicyRunner::JudgeAll() {
   std::erase_if(watched_, [&](const auto& entry) {
-    return IsTerminal(
-        context_.cluster.tasks.Find(context_.cluster.runs.Find(entry.first)->task)->state);
+    return IsTerminal(context_.StandingOf(entry.first).state);
   });
   const std::set<TaskId> open = context_.cluster.open_tasks();  // the rules may end some of them
   std::set<ExperimentId> experiments;
@@ -232,11 +232,9 @@ void PolicyRunner::JudgeAll() {
     const Task& task = *context_.cluster.tasks.Find(id);
     experiments.insert(task.experiment);
     if (task.state != State::kRunning) continue;
-    if (task.run.empty()) {
-      JudgeTask(id);
-    } else {
-      Judge(task.run);
-    }
+    const std::vector<RunId> runs = core::RunsIn(task);
+    if (runs.empty()) JudgeTask(id);
+    for (const RunId& run : runs) Judge(run);
   }
   for (const ExperimentId& id : experiments) {
     const Experiment& experiment = *context_.cluster.experiments.Find(id);
@@ -311,8 +309,10 @@ bool PolicyRunner::MayStart(const TaskId& id) {
     snapshot.committed += state::ForecastTask(view, *other).cost.value_or(0);
   }
   // An unknown speed forbids nothing: the accrual rule watches what is really spent.
-  const std::string what = task.run.empty() ? absl::StrCat(TaskKindName(task.kind), " ", id.str())
-                                            : absl::StrCat("run ", task.run.str());
+  const std::string what =
+      task.run.empty()
+          ? absl::StrCat(task.pack.empty() ? TaskKindName(task.kind) : "pack", " ", id.str())
+          : absl::StrCat("run ", task.run.str());
   const policy::Verdict verdict = policy::EvaluateStart(snapshot, forecast.cost.value_or(0), what);
   if (verdict.kind != policy::VerdictKind::kAbort) return true;
   AbortExperiment(experiment.id, verdict);

@@ -74,6 +74,12 @@ TaskEvent EventOfProcess(const Task& task, const ProcessInput& input) {
   return ProcessStarted{};
 }
 
+ProcessExited JudgeWord(const Json& ending) {
+  ProcessInput exit;
+  exit.kind = ProcessInput::Kind::kExited;
+  return Judge(ending, exit);
+}
+
 bool IsGoodEnd(const TaskEvent& event) {
   const auto* exited = std::get_if<ProcessExited>(&event);
   return exited != nullptr &&
@@ -89,9 +95,7 @@ bool OthersRun(const Task& task, int64_t rank) {
 
 TaskEvent EndOfAttempt(const Task& task, TaskEvent last) {
   if (!IsGoodEnd(last) || std::get<ProcessExited>(last).rank == 0) return last;
-  ProcessInput first;
-  first.kind = ProcessInput::Kind::kExited;
-  return Judge(task.ending, first);
+  return JudgeWord(task.ending);
 }
 
 }  // namespace scm::controller

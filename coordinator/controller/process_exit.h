@@ -11,6 +11,9 @@ namespace scm::controller {
 // `input.lease.rank` is a rank of the task's attempt.
 TaskEvent EventOfProcess(const Task& task, const ProcessInput& input);
 
+// What a last word says by itself, whatever its process does afterwards: of one run of a pack.
+ProcessExited JudgeWord(const Json& ending);
+
 // Whether a process ended as it should: after `done` or `stopped`.
 bool IsGoodEnd(const TaskEvent& event);
 // Whether a rank beside this one has not ended: the attempt ends with the last.

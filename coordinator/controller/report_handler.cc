@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/guard.h"
+#include "coordinator/controller/packs.h"
+#include "coordinator/controller/process_exit.h"
 #include "coordinator/state/run_metrics.h"
 
 namespace scm::controller {
@@ -47,6 +49,8 @@ std::optional<RunNews> ReportHandler::Next(Cursor& cursor) {
   while (cursor.next < cursor.input->lines.size()) {
     const int64_t known = context_.cluster.tasks.Find(id)->report_offset;
     if (cursor.at > known) return std::nullopt;
+    // What follows a line that ended the attempt comes too late.
+    if (!context_.cluster.tasks.Find(id)->attempt) return std::nullopt;
     const core::ReportLine& line = cursor.input->lines[cursor.next++];
     const int64_t begin = cursor.at;
     cursor.at += line.bytes;
@@ -73,6 +77,7 @@ void ReportHandler::TakeOfRank(Cursor& cursor) {
     cursor.at += line.bytes;
     if (cursor.at <= known) continue;
     context_.Apply(id, ReportTaken{cursor.at, cursor.rank});
+    if (!task.pack.empty() && !line.run.empty()) continue;  // of a run: rank 0 says that
     if (line.kind == core::ReportLine::Kind::kStopped ||
         line.kind == core::ReportLine::Kind::kDone ||
         line.kind == core::ReportLine::Kind::kFailed) {
@@ -104,17 +109,68 @@ std::optional<RunNews> ReportHandler::Line(const TaskId& id, const core::ReportL
       context_.Transition(id, ProcessStarted{}).IgnoreError();
       break;
     case core::ReportLine::Kind::kProgress:
-      return Progress(id, line);
-    case core::ReportLine::Kind::kValidation:
-      return ValidationReport(id, line);
+    case core::ReportLine::Kind::kValidation: {
+      const std::optional<RunId> run = RunOf(id, line);
+      if (!run) break;
+      return line.kind == core::ReportLine::Kind::kProgress ? Progress(id, *run, line)
+                                                            : ValidationReport(id, *run, line);
+    }
     case core::ReportLine::Kind::kStopped:
     case core::ReportLine::Kind::kDone:
     case core::ReportLine::Kind::kFailed:
-      context_.Apply(id, EndingReported{line.ending});
-      NoteLosses(id, line);
-      break;
+      return Ending(id, line);
   }
   return std::nullopt;
+}
+
+std::optional<RunId> ReportHandler::RunOf(const TaskId& id, const core::ReportLine& line) {
+  const Task& task = *context_.cluster.tasks.Find(id);
+  const RunId named(line.run);
+  if (task.pack.empty()) {
+    if (task.run.empty() || named.empty() || named == task.run) return task.run;
+    Bad(id,
+        absl::StrCat("it names the run ", line.run, ", and this attempt trains ", task.run.str()));
+    return std::nullopt;
+  }
+  if (named.empty()) {
+    Bad(id, "it names no \"run\", and this attempt trains several (runs in SCM_SPEC)");
+    return std::nullopt;
+  }
+  const PackedRun* packed = core::FindPacked(task, named);
+  if (packed != nullptr && !IsTerminal(packed->state)) return named;
+  Bad(id, packed == nullptr
+              ? absl::StrCat("it names the run ", line.run, ", which is none of this attempt's")
+              : absl::StrCat("it is about the run ", line.run,
+                             ", which has ended: ", StateName(packed->state)));
+  return std::nullopt;
+}
+
+std::optional<RunNews> ReportHandler::Ending(const TaskId& id, const core::ReportLine& line) {
+  const bool of_run = !context_.cluster.tasks.Find(id)->pack.empty() && !line.run.empty();
+  const std::optional<RunId> run = line.run.empty() ? RunId() : RunOf(id, line);
+  if (!run) return std::nullopt;
+  NoteLosses(id, line);
+  if (of_run) return EndingOfPacked(id, *run, line);
+  context_.Apply(id, EndingReported{line.ending});
+  return std::nullopt;
+}
+
+std::optional<RunNews> ReportHandler::EndingOfPacked(const TaskId& id, const RunId& run,
+                                                     const core::ReportLine& line) {
+  const ProcessExited how = JudgeWord(line.ending);
+  const core::RunStanding before = context_.StandingOf(run);
+  if (how.how == ExitClass::kInfrastructure && !before.stop_reason) {
+    EndAttempt(context_, id, absl::StrCat(run.str(), ": ", how.message));
+    return std::nullopt;
+  }
+  const absl::Status ended =
+      context_.Transition(id, RunEnded{run, how.how, how.message, line.ending});
+  if (!ended.ok()) {
+    Bad(id, ended.message());
+    return std::nullopt;
+  }
+  return RunNews{RunNews::Kind::kRunEnded, run, line.step,
+                 before.stop_reason == StopReason::kAbort};
 }
 
 void ReportHandler::Bad(const TaskId& id, absl::string_view problem, int64_t lines) {
@@ -156,8 +212,8 @@ bool ReportHandler::StepFits(const TaskId& id, const Run& run, const core::Repor
   return false;
 }
 
-void ReportHandler::Record(const Task& task, const core::ReportLine& line) {
-  const Run& run = *context_.cluster.runs.Find(task.run);
+void ReportHandler::Record(const Task& task, const RunId& id, const core::ReportLine& line) {
+  const Run& run = *context_.cluster.runs.Find(id);
   const ExperimentSpec& spec = *context_.cluster.experiments.Find(run.experiment)->spec;
   MetricsReported report{line.step, {}};
   std::set<std::string> fresh;
@@ -201,9 +257,10 @@ void ReportHandler::NoteSweepMetric(const Run& run, const core::ReportLine& line
   if (!said) context_.Event(run.experiment, run.id.str(), "metric_missing", why);
 }
 
-std::optional<RunNews> ReportHandler::Progress(const TaskId& id, const core::ReportLine& line) {
+std::optional<RunNews> ReportHandler::Progress(const TaskId& id, const RunId& run,
+                                               const core::ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
-  if (task.run.empty()) {
+  if (run.empty()) {
     WorkReported work{line.step, std::nullopt};
     const std::optional<double> total = core::MetricOf(line, "total");
     if (total && *total >= 0 && *total <= static_cast<double>(core::kMaxStep)) {
@@ -212,24 +269,23 @@ std::optional<RunNews> ReportHandler::Progress(const TaskId& id, const core::Rep
     context_.Apply(id, work);
     return std::nullopt;
   }
-  if (!StepFits(id, *context_.cluster.runs.Find(task.run), line)) return std::nullopt;
-  Record(task, line);
+  if (!StepFits(id, *context_.cluster.runs.Find(run), line)) return std::nullopt;
+  Record(task, run, line);
   for (const char* name : {"train_loss", "grad_norm"}) {
     const std::optional<double> value = core::MetricOf(line, name);
     if (value && !std::isfinite(*value)) {
-      return RunNews{RunNews::Kind::kNonFinite, task.run, line.step};
+      return RunNews{RunNews::Kind::kNonFinite, run, line.step};
     }
   }
   return std::nullopt;
 }
 
-std::optional<RunNews> ReportHandler::ValidationReport(const TaskId& id,
+std::optional<RunNews> ReportHandler::ValidationReport(const TaskId& id, const RunId& run,
                                                        const core::ReportLine& line) {
   const Task& task = *context_.cluster.tasks.Find(id);
-  if (task.run.empty()) return std::nullopt;
-  const RunId run = task.run;
+  if (run.empty()) return std::nullopt;
   if (!StepFits(id, *context_.cluster.runs.Find(run), line)) return std::nullopt;
-  Record(task, line);
+  Record(task, run, line);
   ValidationRecord validation = ValidationOf(task, line);
   // Trainers may report one step in several lines, a validation set each.
   const ValidationRecord* known = context_.cluster.runs.Find(run)->validations.Find(line.step);

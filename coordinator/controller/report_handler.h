@@ -17,10 +17,12 @@ struct RunNews {
   enum class Kind {
     kValidation,  // one was recorded
     kNonFinite,   // a training loss or gradient norm is NaN or infinite
+    kRunEnded,    // one of a pack, by its last word
   };
   Kind kind = Kind::kValidation;
   RunId run;
   int64_t step = 0;
+  bool was_aborted = false;  // kRunEnded: an abort was on its way
 };
 
 class ReportHandler {
@@ -55,12 +57,20 @@ class ReportHandler {
   void TakeOfRank(Cursor& cursor);
   std::optional<RunNews> Line(const TaskId& id, const core::ReportLine& line);
   void NoteLosses(const TaskId& id, const core::ReportLine& line);
-  std::optional<RunNews> Progress(const TaskId& id, const core::ReportLine& line);
-  std::optional<RunNews> ValidationReport(const TaskId& id, const core::ReportLine& line);
+  // The run that a line is about: of a pack the one that it names. None, and a bad line, where it
+  // names none or one that does not go on; empty for a task of no run.
+  std::optional<RunId> RunOf(const TaskId& id, const core::ReportLine& line);
+  std::optional<RunNews> Progress(const TaskId& id, const RunId& run, const core::ReportLine& line);
+  std::optional<RunNews> ValidationReport(const TaskId& id, const RunId& run,
+                                          const core::ReportLine& line);
+  // A last word, of the process or of one run of a pack.
+  std::optional<RunNews> Ending(const TaskId& id, const core::ReportLine& line);
+  std::optional<RunNews> EndingOfPacked(const TaskId& id, const RunId& run,
+                                        const core::ReportLine& line);
   // Whether the step is one that this run can have; else the line is a bad one.
   bool StepFits(const TaskId& id, const Run& run, const core::ReportLine& line);
   // Takes the line's metrics, as far as their names are kept.
-  void Record(const Task& task, const core::ReportLine& line);
+  void Record(const Task& task, const RunId& run, const core::ReportLine& line);
   ValidationRecord ValidationOf(const Task& task, const core::ReportLine& line) const;
   // Says once that a run has used up its names.
   void RefuseName(const Run& run, const std::string& name);

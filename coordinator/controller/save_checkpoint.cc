@@ -12,13 +12,16 @@ absl::StatusOr<Reply> AskForCheckpoint(ControllerContext& context, const std::st
         absl::StrCat(text, " is no run; `scmctl runs EXPERIMENT` lists those of an experiment"));
   }
   const Task& task = *context.cluster.tasks.Find(run->task);
-  if (task.state != State::kRunning || !task.attempt) {
+  const core::RunStanding standing = context.StandingOf(id);
+  if (standing.state != State::kRunning || !task.attempt) {
     return absl::FailedPreconditionError(
-        absl::StrCat(text, " does not train at the moment: it is ", StateName(task.state),
-                     task.reason.empty() ? "" : ", ", task.reason));
+        absl::StrCat(text, " does not train at the moment: it is ", StateName(standing.state),
+                     standing.reason.empty() ? "" : ", ", standing.reason));
   }
   Json workers = Json::array();
-  const std::string command = DumpJson(Json{{"cmd", "checkpoint"}});
+  Json line = {{"cmd", "checkpoint"}};
+  if (!task.pack.empty()) line["run"] = text;
+  const std::string command = DumpJson(line);
   for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
     const Lease& lease = task.attempt->ranks[rank];
     if (lease.ended) continue;

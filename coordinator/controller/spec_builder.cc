@@ -38,49 +38,77 @@ void TakeModel(ExperimentSpec& spec, const std::string& model) {
   }
 }
 
-}  // namespace
+Json RunJson(const Run& run) {
+  return {{"id", run.id.str()},
+          {"trial", run.trial.empty() ? Json(nullptr) : Json(run.trial.str())},
+          {"seed", run.seed}};
+}
 
-absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
-  ExperimentSpec spec = *parts.experiment->spec;
-  const Run* run = parts.run;
-  const Json& parameters = run != nullptr ? run->parameters : parts.experiment->winner;
+Json ResumeJson(const SpecRun& run) {
+  if (!run.resume) return nullptr;
+  return {{"step", run.resume->first}, {"dir", absl::StrCat("scm:", run.resume->second)}};
+}
+
+// The experiment's sections with these values applied, on this candidate model.
+absl::StatusOr<ExperimentSpec> SpecWith(const ExperimentSpec& given, const Json& parameters,
+                                        int64_t model_index) {
+  ExperimentSpec spec = given;
   if (parameters.is_object() && !parameters.empty()) {
     SCM_ASSIGN_OR_RETURN(spec, ApplyParameters(spec, parameters));
   }
-  const int64_t model_index = run != nullptr ? run->model_index : parts.model_index;
   if (spec.model && model_index > 0) TakeModel(spec, core::CandidateModel(spec, model_index));
-  Json run_json, resume_json;
-  if (run != nullptr) {
-    run_json = {{"id", run->id.str()},
-                {"trial", run->trial.empty() ? Json(nullptr) : Json(run->trial.str())},
-                {"seed", run->seed}};
+  return spec;
+}
+
+// Each run of a pack, by which reports and commands about it are named.
+absl::StatusOr<Json> PackJson(const ExperimentSpec& given, const std::vector<SpecRun>& runs) {
+  Json list = Json::array();
+  for (const SpecRun& one : runs) {
+    SCM_ASSIGN_OR_RETURN(const ExperimentSpec spec,
+                         SpecWith(given, one.run->parameters, one.run->model_index));
+    Json json = RunJson(*one.run);
+    json["parameters"] = SpecToJson(spec);
+    json["resume_from"] = ResumeJson(one);
+    list.push_back(std::move(json));
   }
-  if (parts.resume) {
-    resume_json = {{"step", parts.resume->first},
-                   {"dir", absl::StrCat("scm:", parts.resume->second)}};
-  }
+  return list;
+}
+
+}  // namespace
+
+absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
+  const ExperimentSpec& given = *parts.experiment->spec;
+  const bool packed = !parts.task->pack.empty();
+  const Run* run = parts.runs.empty() ? nullptr : parts.runs.front().run;
+  SCM_ASSIGN_OR_RETURN(const ExperimentSpec spec,
+                       SpecWith(given, run != nullptr ? run->parameters : parts.experiment->winner,
+                                run != nullptr ? run->model_index : parts.model_index));
+  const bool solo = run != nullptr && !packed;
   const TrainingSpec& training = spec.training;
-  return Json{
-      {"protocol", 1},
-      {"experiment", {{"id", parts.experiment->id.str()}, {"name", parts.experiment->name}}},
-      {"task", {{"id", parts.task->id.str()}, {"kind", TaskKindName(parts.task->kind)}}},
-      {"run", run_json},
-      {"attempt", parts.attempt},
-      {"parameters", SpecToJson(spec)},
-      {"max_steps", run != nullptr ? run->max_steps : training.max_steps},
-      {"stop_at_step", run != nullptr ? run->stop_at_step : training.max_steps},
-      {"save_steps", training.save_steps},
-      {"eval_steps", training.eval_steps},
-      {"resume_from", resume_json},
-      {"inputs", InputsJson(parts.inputs)},
-      {"evaluate", EvaluateJson(parts.task->part)},
-      {"work_dir", ""},
-      {"resources",
-       {{"cpus", spec.resources.cpus},
-        {"gpus", parts.gpus},
-        {"rank", 0},
-        {"world_size", 1},
-        {"rendezvous", nullptr}}}};
+  Json json{{"protocol", 1},
+            {"experiment", {{"id", parts.experiment->id.str()}, {"name", parts.experiment->name}}},
+            {"task", {{"id", parts.task->id.str()}, {"kind", TaskKindName(parts.task->kind)}}},
+            {"run", solo ? RunJson(*run) : Json(nullptr)},
+            {"attempt", parts.attempt},
+            {"parameters", SpecToJson(spec)},
+            {"max_steps", run != nullptr ? run->max_steps : training.max_steps},
+            {"stop_at_step", run != nullptr ? run->stop_at_step : training.max_steps},
+            {"save_steps", training.save_steps},
+            {"eval_steps", training.eval_steps},
+            {"resume_from", solo ? ResumeJson(parts.runs.front()) : Json(nullptr)},
+            {"inputs", InputsJson(parts.inputs)},
+            {"evaluate", EvaluateJson(parts.task->part)},
+            {"work_dir", ""},
+            {"resources",
+             {{"cpus", spec.resources.cpus},
+              {"gpus", parts.gpus},
+              {"rank", 0},
+              {"world_size", 1},
+              {"rendezvous", nullptr}}}};
+  if (packed) {
+    SCM_ASSIGN_OR_RETURN(json["runs"], PackJson(given, parts.runs));
+  }
+  return json;
 }
 
 }  // namespace scm::controller

@@ -19,12 +19,18 @@ struct SpecInput {
   std::string id;  // of the blob
 };
 
+// A run that the attempt trains, and where it goes on.
+struct SpecRun {
+  const Run* run = nullptr;
+  std::optional<std::pair<int64_t, std::string>> resume;  // step and checkpoint id
+};
+
 struct SpecParts {
   const Experiment* experiment = nullptr;
   const Task* task = nullptr;
-  const Run* run = nullptr;  // null for evaluate, export, report
+  // The task's own run, those of its pack that have not ended, or none (evaluate, export, report).
+  std::vector<SpecRun> runs;
   int64_t attempt = 0;
-  std::optional<std::pair<int64_t, std::string>> resume;  // step and checkpoint id
   std::vector<SpecInput> inputs;
   std::vector<int> gpus;
   int64_t model_index = 0;  // of the model, for tasks without a run (core::CandidateModels)

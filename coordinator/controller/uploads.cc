@@ -3,10 +3,25 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 #include "coordinator/controller/adopt_checkpoints.h"
 #include "coordinator/controller/best_step.h"
 
 namespace scm::controller {
+
+absl::StatusOr<RunId> RunOfUpload(const Task& task, const RunId& named) {
+  if (!named.empty() && core::Carries(task, named)) return named;
+  if (named.empty() && !task.run.empty()) return task.run;
+  if (core::RunsIn(task).empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(task.id.str(), " is no run: it cannot have a checkpoint"));
+  }
+  return absl::InvalidArgumentError(
+      named.empty() ? absl::StrCat(task.id.str(),
+                                   " carries several runs: a checkpoint has to name its \"run\"")
+                    : absl::StrCat("the checkpoint names the run ", named.str(),
+                                   ", which is none of ", task.id.str()));
+}
 
 absl::StatusOr<Reply> TakeBlob(ControllerContext& context, const BlobInput& input) {
   if (!context.Hears(input.worker, input.lease)) {
@@ -26,15 +41,11 @@ absl::StatusOr<Reply> TakeBlob(ControllerContext& context, const BlobInput& inpu
                                        input.blob.bytes, FilesOf(input.blob.manifest)});
     return input.blob.id;
   }
-  if (task.run.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(task.id.str(), " is no run: it cannot have a checkpoint"));
-  }
-  CheckpointRecord record = RecordOf(input.blob, task.run, context.now);
+  SCM_ASSIGN_OR_RETURN(const RunId run, RunOfUpload(task, input.run));
+  CheckpointRecord record = RecordOf(input.blob, run, context.now);
   record.attempt = input.lease.attempt;
   record.step = input.step;
   context.cluster.Add(std::move(record));
-  const RunId run = task.run;
   context.Apply(task.id, CheckpointCommitted{});
   NoteBestStep(context, run, input.step);
   return input.blob.id;

@@ -110,7 +110,7 @@ absl::StatusOr<std::vector<LeaseRef>> WorkerSessions::Register(const RegisterInp
   for (const LeaseRef& lease : kept) {
     const Task& task = *context_.cluster.tasks.Find(lease.task);
     context_.Send(id, AckOutput{lease, OffsetOf(task, lease.rank), false});
-    context_.SendStop(task);
+    context_.SendStops(task);
   }
   context_.ReleaseLastWorkers();
   return kept;
@@ -302,6 +302,7 @@ void WorkerSessions::StoodStill(absl::Duration pause) {
     if (term.rank == 0) context_.Apply(term.task, LeaseUnheard{pause});
   }
   for (auto& [worker, deadline] : context_.worker_deadlines) deadline += pause;
+  for (auto& [run, deadline] : context_.run_stops) deadline += pause;
   if (pause < context_.options.renew_every) return;
   context_.Event(ExperimentId(), "coordinator", "coordinator_paused",
                  absl::StrCat("stood still for ", HumanDuration(pause),

@@ -7,6 +7,7 @@
 #include "common/backoff.h"
 #include "common/human.h"
 #include "coordinator/core/lease_time.h"
+#include "coordinator/core/pack.h"
 
 namespace scm::core {
 namespace {
@@ -22,6 +23,7 @@ absl::Status Refuse(const Task& task, const char* event) {
 // Books the lease's time and money, and gives it up.
 void ReleaseLease(Task& task, const ApplyContext& context) {
   if (!task.attempt) return;
+  ShareAttempt(task, context);
   const double seconds = HeldSeconds(*task.attempt, context.now);
   task.seconds += seconds;
   task.cost += seconds * context.cost_per_second;
@@ -220,6 +222,7 @@ absl::StatusOr<Task> Apply(Task task, const TaskEvent& event, const ApplyContext
   if (absl::Status status = std::visit(Transition{task, context}, event); !status.ok()) {
     return status;
   }
+  FollowTask(task, context);
   return task;
 }
 

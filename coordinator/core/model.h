@@ -43,6 +43,24 @@ struct Attempt {
   // went on meanwhile only its workers know: zero again as soon as one speaks of its lease.
   absl::Duration unheard = absl::ZeroDuration();
   std::vector<Lease> ranks;  // by rank, never empty
+  // Of a pack: what of its time and money is booked on the runs already.
+  double shared_seconds = 0, shared_cost = 0;
+};
+
+// One of several runs that a task trains in one process. What a Task says of its only run, this
+// says of one among them; until it is asked to stop or ends, it stands as the task does.
+struct PackedRun {
+  RunId run;
+  State state = State::kPending;
+  std::optional<StopReason> stop_reason;  // of a stop that was asked for this run, or ended it
+  std::string rule;
+  bool censored = false;
+  std::string reason;
+  absl::Time ended_at = absl::InfinitePast();
+  // Its share of the task's, booked whenever a run leaves the pack and when a lease ends.
+  double seconds = 0;
+  double cost = 0;
+  Json ending, summary;
 };
 
 struct Task {
@@ -50,7 +68,8 @@ struct Task {
   ExperimentId experiment;
   StageKind stage = StageKind::kReplicate;
   TaskKind kind = TaskKind::kTrain;
-  RunId run;                                 // empty for evaluate, export and report
+  RunId run;                                 // empty for evaluate, export, report and packs
+  std::vector<PackedRun> pack;               // several runs in one process, in order
   int64_t order = 0;                         // submission order over the whole coordinator
   std::optional<core::EvaluationPart> part;  // of evaluate; none = every model
 

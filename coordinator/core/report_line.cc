@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kShownOfLine = 200;  // bytes of a bad line in its event
 constexpr size_t kNamedLeftOut = 10;
-constexpr size_t kMaxKind = 64;
+constexpr size_t kMaxKind = 64, kMaxRun = 64;
 
 constexpr absl::string_view kRunMetrics[] = {"train_loss",          "grad_norm", "validation_loss",
                                              "validation_accuracy", "tokens",    "learning_rate"};
@@ -132,6 +132,7 @@ void ReadEnding(const Json& report, absl::string_view type, ReportLine& line) {
 absl::Status ReadReport(const Json& report, ReportLine& line) {
   if (!report.is_object()) return absl::InvalidArgumentError("not a JSON object");
   const std::string type = StringAt(report, "type");
+  line.run = LineOf(StringAt(report, "run"), kMaxRun);
   if (type == "started") {
     line.kind = ReportLine::Kind::kStarted;
   } else if (type == "progress" || type == "validation") {

@@ -31,6 +31,8 @@ struct ReportLine {
 
   std::string problem;  // kBad: what is wrong, what was expected, how the line begins
 
+  std::string run;  // that the line is about, clean and cut; "" = it names none
+
   // kProgress, kValidation
   int64_t step = 0;
   std::vector<std::pair<std::string, double>> metrics;  // clean names; may be non-finite

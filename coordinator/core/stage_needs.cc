@@ -29,10 +29,11 @@ StageWork SweepWork(const ExperimentSpec& spec) {
           has_rungs ? sweep.rungs : std::vector<int64_t>{spec.training.max_steps}, sweep.eta};
 }
 
+// A pack is one task, whose runs take turns.
 StageWork ReplicateWork(const ExperimentSpec& spec) {
-  return {WorkUnit::kSteps,
-          static_cast<int64_t>(spec.replicate.seeds.size()),
-          {spec.training.max_steps}};
+  const int64_t seeds = static_cast<int64_t>(spec.replicate.seeds.size());
+  if (spec.replicate.packed) return {WorkUnit::kSteps, 1, {seeds * spec.training.max_steps}};
+  return {WorkUnit::kSteps, seeds, {spec.training.max_steps}};
 }
 
 StageWork EvaluateWork(const ExperimentSpec& spec) {

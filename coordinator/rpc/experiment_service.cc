@@ -67,10 +67,11 @@ absl::Status CheckSubmission(const v1::SubmitRequest& request) {
 std::vector<const Task*> TasksOf(const state::Snapshot& snapshot, const std::string& id) {
   std::vector<const Task*> tasks;
   for (const Task* task : state::TasksInOrder(snapshot, state::ExperimentIdOf(snapshot, id))) {
-    const bool of_trial = !task->run.empty() && snapshot.runs->at(task->run)->trial.str() == id;
-    if (task->experiment.str() == id || task->id.str() == id || task->run.str() == id || of_trial) {
-      tasks.push_back(task);
+    bool meant = task->experiment.str() == id || task->id.str() == id;
+    for (const RunId& run : core::RunsIn(*task)) {
+      meant = meant || run.str() == id || snapshot.runs->at(run)->trial.str() == id;
     }
+    if (meant) tasks.push_back(task);
   }
   return tasks;
 }

@@ -4,6 +4,7 @@
 #include "common/guard.h"
 #include "common/status_macros.h"
 #include "common/text.h"
+#include "coordinator/controller/uploads.h"
 #include "coordinator/rpc/convert.h"
 #include "coordinator/rpc/lease_check.h"
 #include "coordinator/rpc/status.h"
@@ -21,9 +22,8 @@ absl::StatusOr<std::string> BlobIdOf(const Task& task, const v1::UploadHeader& h
   if (header.kind() == v1::UploadHeader::ARTIFACT) {
     return absl::StrCat(task.id.str(), "/", header.name());
   }
-  if (task.run.empty())
-    return absl::InvalidArgumentError(absl::StrCat(task.id.str(), " is no run"));
-  return absl::StrCat(task.run.str(), "/", header.step());
+  SCM_ASSIGN_OR_RETURN(const RunId run, controller::RunOfUpload(task, RunId(header.run())));
+  return absl::StrCat(run.str(), "/", header.step());
 }
 
 }  // namespace
@@ -65,9 +65,13 @@ absl::Status WorkerServiceImpl::Receive(const std::string& session,
   SCM_ASSIGN_OR_RETURN(checkpoint::CommittedBlob blob, writer->Commit());
   result.set_id(blob.id);
   result.set_sha256(blob.sha256);
-  controller::BlobInput input{lease,           header.kind() == v1::UploadHeader::CHECKPOINT,
-                              header.step(),   header.name(),
-                              std::move(blob), worker};
+  controller::BlobInput input{lease,
+                              header.kind() == v1::UploadHeader::CHECKPOINT,
+                              header.step(),
+                              header.name(),
+                              std::move(blob),
+                              worker,
+                              RunId(header.run())};
   return deps_.loop->Call(std::move(input)).status();
 }
 

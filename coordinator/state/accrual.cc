@@ -5,6 +5,7 @@
 #include "common/status_macros.h"
 #include "coordinator/core/cost.h"
 #include "coordinator/core/lease_time.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/state/snapshot_index.h"
 
 namespace scm::state {
@@ -65,6 +66,15 @@ double AccruedCost(const Snapshot& snapshot, const Task& task) {
   const ExperimentSpec& spec = *snapshot.experiments->at(task.experiment)->spec;
   return task.cost + AttemptCostRate(spec, snapshot, *task.attempt) *
                          core::HeldSeconds(*task.attempt, snapshot.at);
+}
+
+double AccruedCost(const Snapshot& snapshot, const Run& run) {
+  const Task& task = *snapshot.tasks->at(run.task);
+  const double rate = task.attempt
+                          ? AttemptCostRate(*snapshot.experiments->at(task.experiment)->spec,
+                                            snapshot, *task.attempt)
+                          : 0;
+  return core::RunCost(task, run.id, snapshot.at, rate);
 }
 
 double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment) {

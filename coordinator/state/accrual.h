@@ -27,5 +27,7 @@ absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t g
 // Money accrued by a task or an experiment until now, running leases included.
 double AccruedCost(const Snapshot& snapshot, const Task& task);
 double AccruedCost(const Snapshot& snapshot, const ExperimentId& experiment);
+// By a run: its share where its task carries others.
+double AccruedCost(const Snapshot& snapshot, const Run& run);
 
 }  // namespace scm::state

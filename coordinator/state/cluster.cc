@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/state/persist.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/state/table_writer.h"
@@ -154,7 +155,7 @@ std::vector<const Task*> Cluster::TasksOf(const ExperimentId& id) const {
 std::vector<const Run*> Cluster::RunsOf(const ExperimentId& id) const {
   std::vector<const Run*> found;
   for (const Task* task : TasksOf(id)) {
-    if (!task->run.empty()) found.push_back(runs.Find(task->run));
+    for (const RunId& run : core::RunsIn(*task)) found.push_back(runs.Find(run));
   }
   return found;
 }

@@ -15,6 +15,7 @@
 #include "coordinator/core/attempt_event.h"
 #include "coordinator/core/experiment_event.h"
 #include "coordinator/core/model.h"
+#include "coordinator/core/pack.h"
 #include "coordinator/core/record_event.h"
 #include "coordinator/core/run_event.h"
 #include "coordinator/core/task_event.h"
@@ -189,6 +190,7 @@ class Cluster : public PerTable<Table> {
   }
   absl::Status Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now);
   absl::Status Apply(const TaskId& id, const TaskEvent& event, const ApplyContext& context);
+  absl::Status Apply(const TaskId& id, const PackEvent& event, const ApplyContext& context);
   void Apply(const TaskId& id, const AttemptEvent& event, absl::Time now);
   void Apply(const RunId& id, const RunEvent& event);
   void Apply(const WorkerId& id, const WorkerEvent& event, absl::Time now);

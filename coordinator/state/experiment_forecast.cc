@@ -6,6 +6,7 @@
 
 #include "coordinator/core/forecast.h"
 #include "coordinator/core/lease_time.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/core/stage_needs.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/snapshot_index.h"
@@ -21,9 +22,10 @@ std::optional<core::Pace> ExperimentPace(const Snapshot& snapshot,
                                          const std::vector<const Task*>& tasks) {
   std::vector<core::MeasuredRun> measured;
   for (const Task* task : tasks) {
-    if (task->run.empty()) continue;
-    measured.push_back({LeasedSeconds(*task, snapshot.at),
-                        static_cast<double>(snapshot.runs->at(task->run)->step)});
+    for (const RunId& run : core::RunsIn(*task)) {
+      measured.push_back({core::RunSeconds(*task, run, snapshot.at),
+                          static_cast<double>(snapshot.runs->at(run)->step)});
+    }
   }
   return core::PaceOf(measured);
 }
@@ -69,6 +71,20 @@ double StepsLeft(const Run& run) {
   return static_cast<double>(std::max<int64_t>(0, run.stop_at_step - run.step));
 }
 
+// Of a task, the runs that have not ended.
+std::vector<const Run*> OpenRuns(const Snapshot& snapshot, const Task& task) {
+  std::vector<const Run*> open;
+  for (const RunId& run : core::OpenRunsIn(task)) open.push_back(snapshot.runs->at(run).get());
+  return open;
+}
+
+// Of a pack, its runs' together: they take turns in one process.
+double StepsLeft(const std::vector<const Run*>& runs) {
+  double steps = 0;
+  for (const Run* run : runs) steps += StepsLeft(*run);
+  return steps;
+}
+
 // Of an evaluation's items.
 double ShareDone(const Task& task) {
   if (task.state == State::kSucceeded) return 1;
@@ -92,10 +108,11 @@ std::vector<core::StepsAhead> StartedStage(const Snapshot& snapshot, const core:
   std::vector<core::StepsAhead> ahead;
   const core::StepsToEnds steps = core::StepsOf(work);
   for (const Task* task : open) {
-    if (work.unit == core::WorkUnit::kSteps && !task->run.empty()) {
-      const Run& run = *snapshot.runs->at(task->run);
+    const std::vector<const Run*> runs = OpenRuns(snapshot, *task);
+    if (work.unit == core::WorkUnit::kSteps && !runs.empty()) {
       const bool competes = work.ends.size() > 1;
-      ahead.push_back(competes ? steps.Beyond(run.step) : core::StepsAhead{StepsLeft(run), 0});
+      ahead.push_back(competes ? steps.Beyond(runs.front()->step)
+                               : core::StepsAhead{StepsLeft(runs), 0});
     } else if (work.unit == core::WorkUnit::kModels && steps_per_model) {
       ahead.push_back({*steps_per_model * (1 - ShareDone(*task)), 0});
     }
@@ -105,7 +122,7 @@ std::vector<core::StepsAhead> StartedStage(const Snapshot& snapshot, const core:
 
 // Of the run's own attempts; nullopt before its first step.
 std::optional<double> OwnSecondsPerStep(const Snapshot& snapshot, const Run& run) {
-  const double seconds = LeasedSeconds(*snapshot.tasks->at(run.task), snapshot.at);
+  const double seconds = core::RunSeconds(*snapshot.tasks->at(run.task), run.id, snapshot.at);
   if (run.step <= 0 || seconds <= 0) return std::nullopt;
   return seconds / static_cast<double>(run.step);
 }
@@ -123,17 +140,18 @@ double QueueSeconds(const Snapshot& snapshot, const Experiment& mine, int64_t fi
   std::map<ExperimentId, std::optional<double>> paces;  // of whole experiments, each looked up once
   for (const TaskId& id : *snapshot.open_tasks) {
     const Task* task = snapshot.tasks->at(id).get();
-    if (task->experiment == mine.id || task->run.empty() || task->state == State::kPaused) continue;
+    if (task->experiment == mine.id || task->state == State::kPaused) continue;
     const int64_t theirs = snapshot.experiments->at(task->experiment)->spec->resources.priority;
     if (theirs < priority || (theirs == priority && task->order > first_order)) continue;
-    const Run& run = *snapshot.runs->at(task->run);
-    std::optional<double> pace = OwnSecondsPerStep(snapshot, run);
-    if (!pace) {
-      const auto [found, is_new] = paces.try_emplace(task->experiment);
-      if (is_new) found->second = ExperimentSecondsPerStep(snapshot, task->experiment);
-      pace = found->second;
+    for (const Run* run : OpenRuns(snapshot, *task)) {
+      std::optional<double> pace = OwnSecondsPerStep(snapshot, *run);
+      if (!pace) {
+        const auto [found, is_new] = paces.try_emplace(task->experiment);
+        if (is_new) found->second = ExperimentSecondsPerStep(snapshot, task->experiment);
+        pace = found->second;
+      }
+      seconds += pace.value_or(0) * StepsLeft(*run) * RanksOf(snapshot, *task);
     }
-    seconds += pace.value_or(0) * StepsLeft(run) * RanksOf(snapshot, *task);
   }
   return seconds;
 }
@@ -165,12 +183,12 @@ std::optional<double> SecondsPerStep(const Snapshot& snapshot, const Run& run) {
 
 TaskForecast ForecastTask(const Snapshot& snapshot, const Task& task) {
   TaskForecast forecast;
-  if (task.run.empty() || IsTerminal(task.state)) return forecast;
-  const Run& run = *snapshot.runs->at(task.run);
-  const std::optional<double> pace = SecondsPerStep(snapshot, run);
-  if (!pace) return forecast;
-  forecast.seconds = *pace * StepsLeft(run);
-  forecast.cost = *forecast.seconds * RateOf(snapshot, task);
+  for (const Run* run : OpenRuns(snapshot, task)) {
+    const std::optional<double> pace = SecondsPerStep(snapshot, *run);
+    if (!pace) return TaskForecast();
+    forecast.seconds = forecast.seconds.value_or(0) + *pace * StepsLeft(*run);
+  }
+  if (forecast.seconds) forecast.cost = *forecast.seconds * RateOf(snapshot, task);
   return forecast;
 }
 

@@ -71,7 +71,15 @@ void Describe(auto& visit, Of<Lease> auto& l) {
 
 void Describe(auto& visit, Of<Attempt> auto& a) {
   visit("epoch", a.epoch), visit("granted_at", a.granted_at), visit("unheard_ns", a.unheard);
-  visit("ranks", a.ranks);
+  visit("ranks", a.ranks), visit("shared_seconds", a.shared_seconds);
+  visit("shared_cost", a.shared_cost);
+}
+
+void Describe(auto& visit, Of<PackedRun> auto& p) {
+  visit("run", p.run), visit("state", p.state), visit("stop_reason", p.stop_reason);
+  visit("rule", p.rule), visit("censored", p.censored), visit("reason", p.reason);
+  visit("ended_at", p.ended_at), visit("seconds", p.seconds), visit("cost", p.cost);
+  visit("ending", p.ending), visit("summary", p.summary);
 }
 
 void Describe(auto& visit, Of<core::EvaluationPart> auto& p) {
@@ -90,7 +98,7 @@ void Describe(auto& visit, Of<Task> auto& t) {
   visit("started_at", t.started_at), visit("ended_at", t.ended_at), visit("seconds", t.seconds);
   visit("cost", t.cost), visit("report_offset", t.report_offset);
   visit("last_report", t.last_report), visit("ending", t.ending), visit("summary", t.summary);
-  visit("progress", t.progress), visit("progress_total", t.progress_total);
+  visit("progress", t.progress), visit("progress_total", t.progress_total), visit("pack", t.pack);
 }
 
 void Describe(auto& visit, Of<GpuRecord> auto& g) {

@@ -28,6 +28,14 @@ absl::Status Cluster::Apply(const TaskId& id, const TaskEvent& event, const Appl
   return absl::OkStatus();
 }
 
+absl::Status Cluster::Apply(const TaskId& id, const PackEvent& event, const ApplyContext& context) {
+  const Task* found = tasks.Find(id);
+  if (found == nullptr) return Missing("task", id.str());
+  SCM_ASSIGN_OR_RETURN(Task after, core::Apply(*found, event, context));
+  SetTask(std::move(after));
+  return absl::OkStatus();
+}
+
 void Cluster::Apply(const TaskId& id, const AttemptEvent& event, absl::Time now) {
   scm::Apply(event, now, tasks.Mutate(id));
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "coordinator/core/run_standing.h"
 
 namespace scm::state {
 
@@ -14,7 +15,7 @@ std::string Dangling(const Cluster& c, const Experiment& e) {
 
 std::string Dangling(const Cluster& c, const Run& run) {
   const Task* task = c.tasks.Find(run.task);
-  if (task == nullptr || task->run != run.id || task->experiment != run.experiment ||
+  if (task == nullptr || !core::Carries(*task, run.id) || task->experiment != run.experiment ||
       task->stage != run.stage) {
     return absl::StrCat("its task ", run.task.str(), " is not there");
   }
@@ -29,10 +30,13 @@ std::string Dangling(const Cluster& c, const Task& task) {
       std::any_of(experiment->stages.begin(), experiment->stages.end(),
                   [&](const StageRecord& stage) { return stage.kind == task.stage; });
   if (!planned) return absl::StrCat("its experiment has no stage ", StageName(task.stage));
-  const Run* run = c.runs.Find(task.run);
-  const bool there = task.run.empty() ||
-                     (run != nullptr && run->task == task.id && run->experiment == task.experiment);
-  return there ? "" : absl::StrCat("its run ", task.run.str(), " is not there");
+  for (const RunId& id : core::RunsIn(task)) {
+    const Run* run = c.runs.Find(id);
+    if (run == nullptr || run->task != task.id || run->experiment != task.experiment) {
+      return absl::StrCat("its run ", id.str(), " is not there");
+    }
+  }
+  return "";
 }
 
 std::string Dangling(const Cluster& c, const Trial& trial) {

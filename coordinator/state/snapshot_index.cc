@@ -33,21 +33,33 @@ std::vector<const Task*> TasksInOrder(const Snapshot& snapshot, const Experiment
   return list;
 }
 
+std::vector<const Run*> RunsInOrder(const Snapshot& snapshot, const ExperimentId& id) {
+  std::vector<const Run*> list;
+  for (const Task* task : TasksInOrder(snapshot, id)) {
+    for (const RunId& run : core::RunsIn(*task)) list.push_back(snapshot.runs->at(run).get());
+  }
+  return list;
+}
+
 std::vector<const Run*> ConvergedReplicates(const Snapshot& snapshot, const ExperimentId& id) {
   std::vector<const Run*> replicates, converged;
   int64_t last_model = 0;
-  for (const Task* task : TasksInOrder(snapshot, id)) {
-    if (task->run.empty() || task->stage != StageKind::kReplicate) continue;
-    replicates.push_back(snapshot.runs->at(task->run).get());
-    last_model = std::max(last_model, replicates.back()->model_index);
+  for (const Run* run : RunsInOrder(snapshot, id)) {
+    if (run->stage != StageKind::kReplicate) continue;
+    replicates.push_back(run);
+    last_model = std::max(last_model, run->model_index);
   }
   for (const Run* run : replicates) {
     if (run->model_index == last_model && run->best_step &&
-        snapshot.tasks->at(run->task)->state == State::kSucceeded) {
+        StandingOf(snapshot, *run).state == State::kSucceeded) {
       converged.push_back(run);
     }
   }
   return converged;
+}
+
+core::RunStanding StandingOf(const Snapshot& snapshot, const Run& run) {
+  return core::StandingOf(*snapshot.tasks->at(run.task), run.id);
 }
 
 std::string WaitsFor(const Snapshot& snapshot, const Task& task) {

@@ -2,21 +2,27 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
+
+#include "coordinator/state/snapshot_index.h"
 
 namespace scm::telemetry {
 namespace {
 
 struct Candidate {
   const Run* run;
-  const Task* task;
+  core::RunStanding standing;
+  int64_t order;  // of its task
 };
 
 // Smaller is more worth showing.
 std::tuple<int, absl::Duration, int64_t> Rank(const Candidate& candidate) {
-  const Task& task = *candidate.task;
-  if (IsActive(task.state)) return {0, absl::ZeroDuration(), -task.order};
-  if (IsTerminal(task.state)) return {1, absl::UnixEpoch() - task.ended_at, -task.order};
-  return {2, absl::ZeroDuration(), task.order};
+  const core::RunStanding& standing = candidate.standing;
+  if (IsActive(standing.state)) return {0, absl::ZeroDuration(), -candidate.order};
+  if (IsTerminal(standing.state)) {
+    return {1, absl::UnixEpoch() - standing.ended_at, -candidate.order};
+  }
+  return {2, absl::ZeroDuration(), candidate.order};
 }
 
 }  // namespace
@@ -34,9 +40,9 @@ bool ExportWindow::Shown(std::map<Id, int>& scrapes, const Id& id, absl::Time en
 ExportWindow::Selection ExportWindow::Select(const state::Snapshot& snapshot, absl::Time now) {
   std::vector<Candidate> candidates;
   for (const auto& [id, run] : *snapshot.runs) {
-    const Task& task = *snapshot.tasks->at(run->task);
-    if (IsTerminal(task.state) && !Shown(run_scrapes_, id, task.ended_at, now)) continue;
-    candidates.push_back({run.get(), &task});
+    core::RunStanding standing = state::StandingOf(snapshot, *run);
+    if (IsTerminal(standing.state) && !Shown(run_scrapes_, id, standing.ended_at, now)) continue;
+    candidates.push_back({run.get(), std::move(standing), snapshot.tasks->at(run->task)->order});
   }
   Selection selection;
   if (candidates.size() > kMaxRuns) {

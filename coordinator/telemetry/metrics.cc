@@ -6,6 +6,7 @@
 #include "coordinator/core/policy/abort_policy.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/experiment_forecast.h"
+#include "coordinator/state/snapshot_index.h"
 #include "coordinator/telemetry/family_set.h"
 #include "coordinator/views/views.h"
 
@@ -30,10 +31,6 @@ Labels With(Labels labels, const std::string& name, const std::string& value) {
   return labels;
 }
 
-const Task& TaskOf(const state::Snapshot& snapshot, const Run& run) {
-  return *snapshot.tasks->at(run.task);
-}
-
 void AddLatest(FamilySet& out, const Run& run, const char* reported, const char* name,
                const char* help) {
   const auto value = run.latest.find(reported);
@@ -54,9 +51,9 @@ void AddCheckpoints(FamilySet& out, const state::Snapshot& snapshot, const Run& 
 }
 
 // Every rule has its series from the start: a counter that appears as 1 shows no increase.
-void AddAborts(FamilySet& out, const Task& task, const Labels& labels) {
+void AddAborts(FamilySet& out, const core::RunStanding& run, const Labels& labels) {
   const char* help = "Aborts of the run, by rule.";
-  const std::string ended_by = task.state == State::kAborted ? task.rule : "";
+  const std::string ended_by = run.state == State::kAborted ? run.rule : "";
   bool known = false;
   for (const char* rule : policy::kRuleWords) {
     known = known || ended_by == rule;
@@ -69,7 +66,7 @@ void AddAborts(FamilySet& out, const Task& task, const Labels& labels) {
 
 void AddRun(FamilySet& out, const state::Snapshot& snapshot, const Run& run,
             const std::map<RunId, int64_t>& last_steps) {
-  const Task& task = TaskOf(snapshot, run);
+  const core::RunStanding standing = state::StandingOf(snapshot, run);
   const Labels labels = RunLabels(run);
   out.Gauge("scm_run_step", "Latest optimiser step reported.", labels,
             static_cast<double>(run.step));
@@ -89,13 +86,13 @@ void AddRun(FamilySet& out, const state::Snapshot& snapshot, const Run& run,
                 run.tokens_total);
   }
   out.Counter("scm_run_cost_total", "Money accrued, in the experiment's currency.", labels,
-              state::AccruedCost(snapshot, task));
+              state::AccruedCost(snapshot, run));
   for (const State state : kTaskStates) {
     out.Gauge("scm_run_state", "1 for the state the run is in, 0 for the others.",
-              With(labels, "state", StateName(state)), task.state == state ? 1 : 0);
+              With(labels, "state", StateName(state)), standing.state == state ? 1 : 0);
   }
   AddCheckpoints(out, snapshot, run, last_steps);
-  AddAborts(out, task, labels);
+  AddAborts(out, standing, labels);
 }
 
 // What an experiment's runs came to.
@@ -107,10 +104,10 @@ struct RunTotals {
 std::map<ExperimentId, RunTotals> TotalsOf(const state::Snapshot& snapshot) {
   std::map<ExperimentId, RunTotals> totals;
   for (const auto& [id, run] : *snapshot.runs) {
-    const Task& task = TaskOf(snapshot, *run);
+    const core::RunStanding standing = state::StandingOf(snapshot, *run);
     RunTotals& of = totals[run->experiment];
-    ++of.states[task.state];
-    if (task.state == State::kAborted) ++of.aborts[task.rule];
+    ++of.states[standing.state];
+    if (standing.state == State::kAborted) ++of.aborts[standing.rule];
   }
   return totals;
 }

@@ -7,7 +7,7 @@
 #include "common/digest.h"
 #include "common/human.h"
 #include "common/status_macros.h"
-#include "coordinator/core/lease_time.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/report_parts.h"
@@ -49,10 +49,6 @@ Json BestCheckpoint(const state::Snapshot& snapshot, const Run& run) {
       {"id", found->second->id}, {"step", found->second->step}, {"sha256", found->second->sha256}};
 }
 
-double SecondsOf(const state::Snapshot& snapshot, const Task& task) {
-  return task.seconds + (task.attempt ? core::HeldSeconds(*task.attempt, snapshot.at) : 0);
-}
-
 absl::StatusOr<Json> RunsOf(const state::Snapshot& snapshot, const ReportRows& source,
                             const ExperimentId& id) {
   SCM_ASSIGN_OR_RETURN(const v1::RunsAnswer view, RunsView(snapshot, id.str()));
@@ -60,7 +56,7 @@ absl::StatusOr<Json> RunsOf(const state::Snapshot& snapshot, const ReportRows& s
   for (const v1::Run& message : view.runs()) {
     Json run_json = answers::ToJson(message);
     const Run& run = *snapshot.runs->at(RunId(message.id()));
-    run_json["seconds"] = SecondsOf(snapshot, *snapshot.tasks->at(run.task));
+    run_json["seconds"] = core::RunSeconds(*snapshot.tasks->at(run.task), run.id, snapshot.at);
     SCM_ASSIGN_OR_RETURN(run_json["points"], PointsOf(snapshot, source, run.id));
     run_json["best_checkpoint"] = BestCheckpoint(snapshot, run);
     run_json["fallback"] = run.model_index > 0;

@@ -43,8 +43,15 @@ std::string CurrentStage(const Experiment& experiment) {
   return name;
 }
 
+// Of a run: where it is one of several, what became of it alone goes before what is said of all.
+std::string ReasonOf(const state::Snapshot& snapshot, const Task& task,
+                     const core::RunStanding& run) {
+  return run.own_reason ? run.reason : ReasonOf(snapshot, task);
+}
+
 v1::Run RunMessage(const state::Snapshot& snapshot, const Run& run) {
   const Task& task = *snapshot.tasks->at(run.task);
+  const core::RunStanding standing = core::StandingOf(task, run.id);
   v1::Run out;
   out.set_id(run.id.str());
   out.set_experiment(run.experiment.str());
@@ -52,14 +59,14 @@ v1::Run RunMessage(const state::Snapshot& snapshot, const Run& run) {
   SetKnown(out, &v1::Run::mutable_trial, run.trial.str());
   out.set_task(run.task.str());
   out.set_seed(run.seed);
-  out.set_state(StateName(task.state));
-  SetKnown(out, &v1::Run::mutable_reason, ReasonOf(snapshot, task));
-  SetKnown(out, &v1::Run::mutable_rule, task.rule);
+  out.set_state(StateName(standing.state));
+  SetKnown(out, &v1::Run::mutable_reason, ReasonOf(snapshot, task, standing));
+  SetKnown(out, &v1::Run::mutable_rule, standing.rule);
   out.set_step(run.step);
   out.set_max_steps(run.max_steps);
   out.set_stop_at_step(run.stop_at_step);
   out.set_attempts(task.attempts);
-  SetKnown(out, &v1::Run::mutable_worker, WorkerOf(task));
+  if (!IsTerminal(standing.state)) SetKnown(out, &v1::Run::mutable_worker, WorkerOf(task));
   *out.mutable_parameters() = answers::ObjectOf(run.parameters);
   if (run.best_step) out.set_best_step(*run.best_step);
   for (const auto& [name, value] : run.latest) (*out.mutable_latest())[name] = value;
@@ -69,7 +76,7 @@ v1::Run RunMessage(const state::Snapshot& snapshot, const Run& run) {
   }
   for (const RunWarning& warning : run.warnings) out.add_warnings(warning.text);
   if (snapshot.experiments->at(run.experiment)->spec->budget) {
-    out.set_cost(state::AccruedCost(snapshot, task));
+    out.set_cost(state::AccruedCost(snapshot, run));
   }
   return out;
 }
@@ -80,6 +87,7 @@ v1::Task TaskMessage(const state::Snapshot& snapshot, const Task& task) {
   out.set_kind(TaskKindName(task.kind));
   out.set_stage(StageName(task.stage));
   SetKnown(out, &v1::Task::mutable_run, task.run.str());
+  for (const PackedRun& packed : task.pack) out.add_runs(packed.run.str());
   if (task.part) out.set_scores(task.part->name);
   out.set_state(StateName(task.state));
   out.set_attempts(task.attempts);
@@ -228,8 +236,9 @@ absl::StatusOr<v1::StatusAnswer> StatusView(const state::Snapshot& snapshot, abs
   for (const StageRecord& stage : e.stages) *answer.add_stages() = StageMessage(snapshot, stage);
   for (const Task* task : state::TasksInOrder(snapshot, e.id)) {
     *answer.add_tasks() = TaskMessage(snapshot, *task);
-    if (task->run.empty()) continue;
-    *answer.add_runs() = RunMessage(snapshot, *snapshot.runs->at(task->run));
+    for (const RunId& run : core::RunsIn(*task)) {
+      *answer.add_runs() = RunMessage(snapshot, *snapshot.runs->at(run));
+    }
   }
   for (v1::ArtifactListing& artifact : ArtifactNames(snapshot, e.id)) {
     *answer.add_artifacts() = std::move(artifact);
@@ -247,10 +256,8 @@ absl::StatusOr<v1::RunsAnswer> RunsView(const state::Snapshot& snapshot, absl::s
   const bool trial = snapshot.trials->contains(TrialId(std::string(id)));
   const ExperimentId experiment = state::ExperimentIdOf(snapshot, id);
   if (!trial && !snapshot.experiments->contains(experiment)) return NotFound("experiment", id);
-  for (const Task* task : state::TasksInOrder(snapshot, experiment)) {
-    if (task->run.empty()) continue;
-    const Run& run = *snapshot.runs->at(task->run);
-    if (!trial || run.trial.str() == id) *answer.add_runs() = RunMessage(snapshot, run);
+  for (const Run* run : state::RunsInOrder(snapshot, experiment)) {
+    if (!trial || run->trial.str() == id) *answer.add_runs() = RunMessage(snapshot, *run);
   }
   return answer;
 }
@@ -296,9 +303,8 @@ v1::InventoryAnswer InventoryView(const state::Snapshot& snapshot) {
       evaluated.set_model(model->base);
       evaluated.set_seconds(*seconds);
     }
-    for (const Task* task : state::TasksInOrder(snapshot, id)) {
-      if (task->run.empty()) continue;
-      const Run& run = *snapshot.runs->at(task->run);
+    for (const Run* measured_run : state::RunsInOrder(snapshot, id)) {
+      const Run& run = *measured_run;
       const auto pace = run.step > 0 ? state::SecondsPerStep(snapshot, run) : std::nullopt;
       if (!pace) continue;
       v1::MeasuredStep& measured = *answer.add_measured();

@@ -41,44 +41,74 @@ v1::Reason CertificateReason(const CertificateRecord& certificate) {
 }
 
 // Why a task is in its state: the waiting reason of a pending one, else what its last change said.
-v1::Reason TaskReason(const state::Snapshot& snapshot, const Task& task) {
-  std::string text = task.reason;
+std::string TextOf(const state::Snapshot& snapshot, const Task& task) {
   if (task.state == State::kPending) {
     const auto waiting = snapshot.waiting_reasons->find(task.id);
     if (waiting != snapshot.waiting_reasons->end()) {
-      text = absl::StrCat(waiting->second, text.empty() ? "" : "; ", text);
+      return absl::StrCat(waiting->second, task.reason.empty() ? "" : "; ", task.reason);
     }
   } else if (const std::string waits = state::WaitsFor(snapshot, task); !waits.empty()) {
-    text = absl::StrCat(waits, text.empty() ? "" : "; ", text);
+    return absl::StrCat(waits, task.reason.empty() ? "" : "; ", task.reason);
   }
-  if (!task.run.empty()) {
-    const std::string& missing = snapshot.runs->at(task.run)->metric_missing;
+  return task.reason;
+}
+
+// Of a run, or of a task as it is itself (`run` empty: no run, or several of which each has its
+// own).
+v1::Reason TaskReason(const state::Snapshot& snapshot, const Task& task, const RunId& run) {
+  const core::RunStanding standing = core::StandingOf(task, run);
+  std::string text = standing.own_reason ? standing.reason : TextOf(snapshot, task);
+  if (!run.empty()) {
+    const std::string& missing = snapshot.runs->at(run)->metric_missing;
     if (!missing.empty()) absl::StrAppend(&text, text.empty() ? "" : "; ", missing);
   }
-  const absl::Time at = IsTerminal(task.state) ? task.ended_at : snapshot.at;
-  return ReasonOf(StampOf(snapshot, at), task.run.empty() ? task.id.str() : task.run.str(),
-                  task.rule, StateName(task.state),
-                  absl::StrCat(StateName(task.state), text.empty() ? "" : ": ", text));
+  const absl::Time at = IsTerminal(standing.state) ? standing.ended_at : snapshot.at;
+  return ReasonOf(StampOf(snapshot, at), run.empty() ? task.id.str() : run.str(), standing.rule,
+                  StateName(standing.state),
+                  absl::StrCat(StateName(standing.state), text.empty() ? "" : ": ", text));
 }
 
 // What was seen of a run and stopped nothing.
-void AddWarnings(const state::Snapshot& snapshot, const Task& task, v1::WhyAnswer& answer) {
-  const auto run = snapshot.runs->find(task.run);
+void AddWarnings(const state::Snapshot& snapshot, const RunId& id, v1::WhyAnswer& answer) {
+  const auto run = snapshot.runs->find(id);
   if (run == snapshot.runs->end()) return;
   for (const RunWarning& warning : run->second->warnings) {
-    *answer.add_reasons() = ReasonOf("", task.run.str(), warning.rule, "warning", warning.text);
+    *answer.add_reasons() = ReasonOf("", id.str(), warning.rule, "warning", warning.text);
   }
 }
 
-void AddTask(const state::Snapshot& snapshot, const Task& task, v1::WhyAnswer& answer) {
+void AddRun(const state::Snapshot& snapshot, const Task& task, const RunId& run,
+            v1::WhyAnswer& answer) {
   // A run that finished before its abort reached it has a certificate, but not one that explains
   // it.
-  const bool ended_by_rule = task.state == State::kAborted || task.state == State::kStopping;
+  const State state = core::StandingOf(task, run).state;
+  const bool ended_by_rule = state == State::kAborted || state == State::kStopping;
   const CertificateRecord* certificate =
-      ended_by_rule && !task.run.empty() ? CertificateOf(snapshot, task.run) : nullptr;
+      ended_by_rule && !run.empty() ? CertificateOf(snapshot, run) : nullptr;
   *answer.add_reasons() =
-      certificate != nullptr ? CertificateReason(*certificate) : TaskReason(snapshot, task);
-  AddWarnings(snapshot, task, answer);
+      certificate != nullptr ? CertificateReason(*certificate) : TaskReason(snapshot, task, run);
+  AddWarnings(snapshot, run, answer);
+}
+
+// A task of several runs is told of itself, and then of each of them.
+void AddTask(const state::Snapshot& snapshot, const Task& task, v1::WhyAnswer& answer) {
+  AddRun(snapshot, task, task.run, answer);
+  for (const PackedRun& packed : task.pack) AddRun(snapshot, task, packed.run, answer);
+}
+
+void AddRun(const state::Snapshot& snapshot, const Run& run, v1::WhyAnswer& answer) {
+  AddRun(snapshot, *snapshot.tasks->at(run.task), run.id, answer);
+}
+
+// What simply succeeded needs no reason.
+void AddUnlessWell(const state::Snapshot& snapshot, const Task& task, const RunId& run,
+                   v1::WhyAnswer& answer) {
+  const core::RunStanding standing = core::StandingOf(task, run);
+  if (standing.state != State::kSucceeded || standing.stop_reason) {
+    AddRun(snapshot, task, run, answer);
+  } else {
+    AddWarnings(snapshot, run, answer);
+  }
 }
 
 // The experiment's own reason, its stages' gates, its certificates, and every task that did not
@@ -102,10 +132,9 @@ void AddExperiment(const state::Snapshot& snapshot, const Experiment& experiment
                                      "gate", stage.gate, stage.reason);
   }
   for (const Task* task : state::TasksInOrder(snapshot, experiment.id)) {
-    if (task->state != State::kSucceeded || task->stop_reason) {
-      AddTask(snapshot, *task, answer);
-    } else {
-      AddWarnings(snapshot, *task, answer);
+    if (task->pack.empty()) AddUnlessWell(snapshot, *task, task->run, answer);
+    for (const PackedRun& packed : task->pack) {
+      AddUnlessWell(snapshot, *task, packed.run, answer);
     }
   }
 }
@@ -161,9 +190,9 @@ absl::StatusOr<v1::WhyAnswer> WhyView(const state::Snapshot& snapshot, absl::str
       e != snapshot.experiments->end()) {
     AddExperiment(snapshot, *e->second, answer);
   } else if (const auto r = snapshot.runs->find(RunId(text)); r != snapshot.runs->end()) {
-    AddTask(snapshot, *snapshot.tasks->at(r->second->task), answer);
+    AddRun(snapshot, *r->second, answer);
   } else if (const auto t = snapshot.trials->find(TrialId(text)); t != snapshot.trials->end()) {
-    AddTask(snapshot, *snapshot.tasks->at(snapshot.runs->at(t->second->run)->task), answer);
+    AddRun(snapshot, *snapshot.runs->at(t->second->run), answer);
   } else if (const auto k = snapshot.tasks->find(TaskId(text)); k != snapshot.tasks->end()) {
     AddTask(snapshot, *k->second, answer);
   } else if (const auto c = snapshot.certificates->find(CertificateId(text));

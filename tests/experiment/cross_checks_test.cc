@@ -25,6 +25,18 @@ TEST(Warmup, FitsIntoTheRun) {
   EXPECT_THAT(ErrorsWith("training: {max_steps: 50, warmup_steps: 50}\n"), IsEmpty());
 }
 
+// kValid has the built-in trainer.
+TEST(PackedSeeds, NeedATrainerOfOnesOwn) {
+  const std::string seeds = "{seeds: [11, 12], packed: true}\n";
+  EXPECT_THAT(Errors("name: a\nmodel: {base: m.gguf}\ndata: {corpus: c}\nreplicate: " + seeds),
+              testing::Contains(HasSubstr("replicate.packed: the built-in trainer trains one run a "
+                                          "process")));
+  const ParsedExperiment parsed =
+      Parse("name: a\ntrainer: {command: [python3, train.py]}\nreplicate: " + seeds);
+  EXPECT_THAT(Lines(parsed.errors), IsEmpty());
+  EXPECT_TRUE(parsed.spec->replicate.packed);
+}
+
 TEST(ShortRuns, AreNotMadeImpossibleByDefaults) {
   const ParsedExperiment parsed = Parse(absl::StrCat(kValid, "training: {max_steps: 50}\n"));
   ASSERT_THAT(Lines(parsed.errors), IsEmpty());

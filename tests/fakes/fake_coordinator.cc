@@ -150,9 +150,10 @@ absl::StatusOr<worker::UploadResult> FakeCoordinator::Upload(const worker::Uploa
       reports.find("\"step\": " + number) == std::string::npos) {
     violations.push_back(absl::StrCat("step ", request.step, " is stored before it was reported"));
   }
-  const std::string id = request.checkpoint
-                             ? absl::StrCat("r-1/", request.step)
-                             : absl::StrCat(request.lease.task_id, "/", request.name);
+  const std::string id =
+      request.checkpoint
+          ? absl::StrCat(request.run.empty() ? "r-1" : request.run, "/", request.step)
+          : absl::StrCat(request.lease.task_id, "/", request.name);
   Blob blob;
   Json files = Json::array();
   for (const worker::LocalFile& file : request.files) {

@@ -137,6 +137,43 @@ TEST_F(DaemonCheckpointsTest, ResumesExactly) {
   EXPECT_EQ(h.coordinator.chunks, 1);
 }
 
+// Each run of a pack takes up its own checkpoint; the one that is told to stop says so, and the
+// other goes on to its end.
+TEST_F(DaemonCheckpointsTest, APackResumesEachOfItsRunsAndStopsOne) {
+  Json spec = FakeSpec(Json::object(), 20);
+  const Json parameters = spec["parameters"];
+  spec["run"] = nullptr;
+  const auto run = [&parameters](const char* id, int64_t seed, Json resume) {
+    return Json{{"id", id},
+                {"trial", nullptr},
+                {"seed", seed},
+                {"parameters", parameters},
+                {"resume_from", std::move(resume)}};
+  };
+  spec["runs"] = {run("r-1", 11, nullptr), run("r-2", 12, nullptr)};
+  const LeaseRef first = h.Grant(spec);
+  ASSERT_TRUE(h.StepUntilEnded(first));
+  EXPECT_EQ(h.End(first).exit_code, 0) << h.coordinator.lease(first).log;
+  const auto whole = h.coordinator.blobs;
+  ASSERT_TRUE(whole.contains("r-1/20") && whole.contains("r-2/20"));
+
+  h.coordinator.blobs = {{"r-1/10", whole.at("r-1/10")}, {"r-2/5", whole.at("r-2/5")}};
+  spec["runs"] = {run("r-1", 11, {{"step", 10}, {"dir", "scm:r-1/10"}}),
+                  run("r-2", 12, {{"step", 5}, {"dir", "scm:r-2/5"}})};
+  const LeaseRef second = h.Grant(spec, 2);
+  // Told before there is a process that could hear it.
+  h.coordinator.SendCommand(
+      second,
+      R"({"cmd":"stop","run":"r-2","reason":"abort","checkpoint":false,"grace_seconds":9})");
+  ASSERT_TRUE(h.StepUntilEnded(second));
+  EXPECT_EQ(h.End(second).exit_code, 0) << h.coordinator.lease(second).log;
+  EXPECT_EQ(h.coordinator.blobs["r-1/20"].files, whole.at("r-1/20").files);
+  EXPECT_THAT(Reports(second), HasSubstr(R"("run":"r-2")"));
+  EXPECT_THAT(Reports(second), HasSubstr(R"("stopped")"));
+  EXPECT_FALSE(h.coordinator.blobs.contains("r-2/20"));
+  EXPECT_FALSE(Contains(Reports(second), R"("step":0,)"));
+}
+
 TEST_F(DaemonCheckpointsTest, ResumesFromAnotherWorkersCheckpoint) {
   Harness other;
   const LeaseRef first = other.Grant(FakeSpec({{"exit_at_step", 13}}, 20));

@@ -33,6 +33,22 @@ TEST(ReportForwarderTest, SendsWholeLinesOnly) {
   EXPECT_EQ(forwarder.Next(From(spool, forwarder)).kind, StepKind::kNothing);
 }
 
+// Of several runs one has said its last word, and the process goes on.
+TEST(ReportForwarderTest, TheLastWordOfOneOfSeveralRunsIsNotTheProcesss) {
+  for (const bool packed : {false, true}) {
+    for (const char* type : {"done", "failed", "stopped"}) {
+      ReportForwarder forwarder(0, "", packed);
+      const auto say = [&](const std::string& run) {
+        forwarder.OnSent(forwarder.Next(absl::StrCat("{\"type\":\"", type, "\"", run, "}\n")));
+      };
+      say(",\"run\":\"r-1\"");
+      EXPECT_EQ(forwarder.last_report(), packed ? "" : type);
+      say("");
+      EXPECT_EQ(forwarder.last_report(), type);
+    }
+  }
+}
+
 TEST(ReportForwarderTest, ALastWordIsKnownWhateverItsTextHolds) {
   for (const std::string& text : {std::string("\\ud83d"), std::string("caf\xe9"),
                                   std::string("\xed\xa0\xbd"), std::string("NaN")}) {

@@ -190,11 +190,14 @@ void Attempt::OnCommand(const std::string& line) {
   Wake();
   const absl::StatusOr<Json> command = ParseJson(line, "command");
   if (!command.ok()) return WorkerLog(absl::StrCat(Name(), ": ", command.status().message()));
-  if (StringAt(*command, "cmd") == "stop") {
+  const bool of_one_run = !StringAt(*command, "run").empty();
+  if (StringAt(*command, "cmd") == "stop" && !of_one_run) {
     const double grace = NumberAt(*command, "grace_seconds", kDefaultGraceSeconds);
     return Stop({StringAt(*command, "reason"), std::max(0.0, grace), /*local=*/false}, line);
   }
-  if (HasProcess() && lines_.size() < kMaxPendingLines) lines_.push_back(line);
+  // The stop of one run waits for the process; its grace is the coordinator's to keep.
+  const bool can_wait = of_one_run && phase_ == AttemptPhase::kPreparing;
+  if ((HasProcess() || can_wait) && lines_.size() < kMaxPendingLines) lines_.push_back(line);
 }
 
 void Attempt::StopLocally(absl::Duration grace) {

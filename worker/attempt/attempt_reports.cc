@@ -24,7 +24,7 @@ constexpr absl::Duration kLogPatience = absl::Seconds(10);
 constexpr absl::Duration kAnswerPatience = absl::Seconds(30);
 constexpr size_t kProblemLimit = 500;  // of an error's text in every renewal
 
-Json ReadAcked(const std::string& path) {
+Json ReadObject(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return Json::object();
   absl::StatusOr<Json> json = ParseJson(*text, path);
@@ -33,8 +33,10 @@ Json ReadAcked(const std::string& path) {
 
 // "checkpoint 300", "artifact evaluation".
 std::string NameOf(const Json& report) {
+  const std::string run = LineOf(StringAt(report, "run"), 64);
   return StringAt(report, "type") == "checkpoint"
-             ? absl::StrCat("checkpoint ", IntegerAt(report, "step", 0))
+             ? absl::StrCat("checkpoint ", IntegerAt(report, "step", 0), run.empty() ? "" : " of ",
+                            run)
              : absl::StrCat("artifact ", LineOf(StringAt(report, "name"), 64));
 }
 
@@ -63,9 +65,10 @@ AttemptReports::AttemptReports(const WorkerContext& context, LeaseRef lease, std
       lease_(std::move(lease)),
       directory_(std::move(directory)),
       wake_(std::move(wake)),
-      reports_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "report_offset", 0),
-               StringAt(ReadAcked(Path(attempt_files::kAcked)), "last_report")),
-      log_(IntegerAt(ReadAcked(Path(attempt_files::kAcked)), "log_offset", 0)),
+      reports_(IntegerAt(ReadObject(Path(attempt_files::kAcked)), "report_offset", 0),
+               StringAt(ReadObject(Path(attempt_files::kAcked)), "last_report"),
+               MemberAt(ReadObject(Path(attempt_files::kSpec)), "runs").is_array()),
+      log_(IntegerAt(ReadObject(Path(attempt_files::kAcked)), "log_offset", 0)),
       written_at_(context.clock->Steady()) {}
 
 void AttemptReports::Watch() {

@@ -99,6 +99,12 @@ absl::Status PrepareDirectory(const std::string& directory, const std::string& d
   if (spec.contains("resume_from") && spec["resume_from"].is_object()) {
     SCM_RETURN_IF_ERROR(FetchReference(spec["resume_from"], lease, client, cache, inputs));
   }
+  if (spec.contains("runs") && spec["runs"].is_array()) {
+    for (Json& run : spec["runs"]) {
+      if (!run.contains("resume_from") || !run["resume_from"].is_object()) continue;
+      SCM_RETURN_IF_ERROR(FetchReference(run["resume_from"], lease, client, cache, inputs));
+    }
+  }
   if (spec.contains("inputs") && spec["inputs"].is_array()) {
     for (Json& input : spec["inputs"]) {
       SCM_RETURN_IF_ERROR(FetchReference(input, lease, client, cache, inputs));

@@ -24,8 +24,11 @@ std::string TypeOf(absl::string_view line, Json& report) {
 
 }  // namespace
 
-ReportForwarder::ReportForwarder(int64_t acknowledged, std::string last_report)
-    : acknowledged_(acknowledged), sent_(acknowledged), last_report_(std::move(last_report)) {}
+ReportForwarder::ReportForwarder(int64_t acknowledged, std::string last_report, bool packed)
+    : packed_(packed),
+      acknowledged_(acknowledged),
+      sent_(acknowledged),
+      last_report_(std::move(last_report)) {}
 
 ReportForwarder::Step ReportForwarder::Next(absl::string_view data) {
   Step step;
@@ -58,7 +61,10 @@ ReportForwarder::Step ReportForwarder::Next(absl::string_view data) {
       step.report = std::move(report);
       return step;
     }
-    if (type == "done" || type == "stopped" || type == "failed") step.last_report = type;
+    const bool of_all = !packed_ || StringAt(report, "run").empty();
+    if (of_all && (type == "done" || type == "stopped" || type == "failed")) {
+      step.last_report = type;
+    }
     size += length + 1;
   }
   if (size == 0) return step;

@@ -22,8 +22,8 @@ class ReportForwarder {
   static constexpr int64_t kMaxUnacknowledged = 1 << 20;
 
   // `acknowledged`: what the coordinator has committed; `last_report`: see below. For a new attempt
-  // 0 and "".
-  ReportForwarder(int64_t acknowledged, std::string last_report);
+  // 0 and "". `packed`: it trains several runs, and the last word about one is not the process's.
+  ReportForwarder(int64_t acknowledged, std::string last_report, bool packed = false);
 
   struct Step {
     enum class Kind {
@@ -61,6 +61,7 @@ class ReportForwarder {
   const std::string& last_report() const { return last_report_; }
 
  private:
+  bool packed_;
   int64_t acknowledged_, sent_;
   int64_t uploaded_ = 0;       // end of the last line whose files were uploaded
   int64_t uploading_end_ = 0;  // end of the line whose upload is under way; 0 = none

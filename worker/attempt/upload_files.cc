@@ -16,12 +16,13 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "common/text.h"
 
 namespace scm::worker {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kMaxFiles = 1000;
+constexpr size_t kMaxFiles = 1000, kMaxRun = 64;
 
 absl::StatusOr<std::string> RealPath(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> resolved(realpath(path.c_str(), nullptr), std::free);
@@ -128,6 +129,7 @@ absl::StatusOr<UploadRequest> CollectUpload(const Json& report, const std::strin
   request.checkpoint = StringAt(report, "type") == "checkpoint";
   if (request.checkpoint) {
     request.step = IntegerAt(report, "step", -1);
+    request.run = LineOf(StringAt(report, "run"), kMaxRun);
     if (request.step < 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("a checkpoint report has no step: ", DumpJson(report)));

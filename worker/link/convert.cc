@@ -121,6 +121,7 @@ v1::UploadHeader ToProto(const UploadRequest& request) {
   out.set_kind(request.checkpoint ? v1::UploadHeader::CHECKPOINT : v1::UploadHeader::ARTIFACT);
   out.set_step(request.step);
   out.set_name(request.name);
+  out.set_run(request.run);
   for (const LocalFile& file : request.files) {
     v1::FileEntry& entry = *out.add_files();
     entry.set_path(file.path);

@@ -34,6 +34,7 @@ struct UploadRequest {
   std::string name;        // artifact
   std::vector<LocalFile> files;
   std::shared_ptr<TransferProgress> progress = nullptr;  // counted up while it is sent; may be null
+  std::string run = {};  // checkpoint: whose it is, as the trainer named it; "" = it did not
 };
 
 struct UploadResult {

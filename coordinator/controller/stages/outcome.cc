@@ -11,22 +11,22 @@
 namespace scm::controller {
 namespace {
 
-// "failed to start", "failed", "aborted by …": what became of a task that did not succeed.
-std::string EndOf(const Task& task) {
-  if (task.state == State::kFailed) {
-    return task.started_at == absl::InfinitePast() ? "failed to start" : "failed";
+// "failed to start", "failed", "aborted by …": what became of a run that did not succeed.
+std::string EndOf(const core::RunStanding& run) {
+  if (run.state == State::kFailed) {
+    return run.started_at == absl::InfinitePast() ? "failed to start" : "failed";
   }
-  const std::string word = absl::AsciiStrToLower(StateName(task.state));
-  return task.rule.empty() ? word : absl::StrCat(word, " by ", task.rule);
+  const std::string word = absl::AsciiStrToLower(StateName(run.state));
+  return run.rule.empty() ? word : absl::StrCat(word, " by ", run.rule);
 }
 
 }  // namespace
 
-std::string EndsOf(const std::vector<const Task*>& tasks) {
+std::string EndsOf(const std::vector<core::RunStanding>& runs) {
   std::vector<std::pair<std::string, int>> groups;  // in the order of their first
-  for (const Task* task : tasks) {
+  for (const core::RunStanding& run : runs) {
     const std::string end =
-        absl::StrCat(EndOf(*task), task->reason.empty() ? "" : ": ", LineOf(task->reason, 300));
+        absl::StrCat(EndOf(run), run.reason.empty() ? "" : ": ", LineOf(run.reason, 300));
     const auto known = std::find_if(groups.begin(), groups.end(),
                                     [&](const auto& group) { return group.first == end; });
     if (known == groups.end()) {

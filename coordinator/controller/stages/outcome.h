@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/run_standing.h"
 #include "coordinator/state/cluster.h"
 
 namespace scm::controller {
@@ -19,7 +20,7 @@ struct StageOutcome {
 // reason of a single one.
 StageOutcome JudgeTasks(const state::Cluster& cluster, const ExperimentId& id, StageKind stage);
 
-// "3 failed to start: …; 1 aborted by budget: …": tasks with one end and one reason are told once.
-std::string EndsOf(const std::vector<const Task*>& tasks);
+// "3 failed to start: …; 1 aborted by budget: …": runs with one end and one reason are told once.
+std::string EndsOf(const std::vector<core::RunStanding>& runs);
 
 }  // namespace scm::controller

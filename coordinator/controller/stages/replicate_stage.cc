@@ -5,19 +5,23 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "coordinator/core/candidate_models.h"
+#include "coordinator/core/run_standing.h"
 
 namespace scm::controller {
 namespace {
 
 void TrainSeeds(StageActions& actions, int64_t model_index) {
   const Experiment experiment = actions.experiment();
+  std::vector<NewRun> runs;
   for (const int64_t seed : experiment.spec->replicate.seeds) {
-    actions.AddRun({.stage = StageKind::kReplicate,
+    runs.push_back({.stage = StageKind::kReplicate,
                     .seed = seed,
                     .parameters = experiment.winner,
                     .trial = experiment.winner_trial,
                     .model_index = model_index});
   }
+  if (experiment.spec->replicate.packed) return actions.AddPack(runs);
+  for (const NewRun& run : runs) actions.AddRun(run);
 }
 
 }  // namespace
@@ -29,20 +33,20 @@ ReplicateOutcome JudgeReplicates(const state::Cluster& cluster, const Experiment
     outcome.model_index = std::max(outcome.model_index, run->model_index);
   }
   std::vector<std::string> losses;
-  std::vector<const Task*> lost;
+  std::vector<core::RunStanding> lost;
   bool aborted = false;
   for (const Run* run : runs) {
     if (run->stage != StageKind::kReplicate || run->model_index != outcome.model_index) continue;
-    const Task& task = *cluster.tasks.Find(run->task);
+    const core::RunStanding end = core::StandingOf(*cluster.tasks.Find(run->task), run->id);
     ++outcome.total;
-    if (task.state == State::kSucceeded) {
+    if (end.state == State::kSucceeded) {
       ++outcome.finished;
       continue;
     }
-    aborted = aborted || task.state == State::kAborted;
-    lost.push_back(&task);
-    losses.push_back(absl::StrCat("seed ", run->seed, " ", StateName(task.state),
-                                  task.rule.empty() ? "" : absl::StrCat(" by ", task.rule)));
+    aborted = aborted || end.state == State::kAborted;
+    lost.push_back(end);
+    losses.push_back(absl::StrCat("seed ", run->seed, " ", StateName(end.state),
+                                  end.rule.empty() ? "" : absl::StrCat(" by ", end.rule)));
   }
   outcome.passed = 2 * outcome.finished > outcome.total;
   outcome.state = outcome.finished > 0 ? State::kSucceeded

@@ -34,14 +34,13 @@ void StageActions::AddTask(StageKind stage, std::optional<core::EvaluationPart> 
   context_.cluster.AddTask(std::move(task));
 }
 
-RunId StageActions::AddRun(const NewRun& wanted) {
-  Task task = NewTask(wanted.stage);
+Run StageActions::RunOf(const NewRun& wanted, const TaskId& task) {
   Run run;
-  run.id = task.run = context_.cluster.NewId<RunId>();
+  run.id = context_.cluster.NewId<RunId>();
   run.experiment = id_;
   run.stage = wanted.stage;
   run.trial = wanted.trial;
-  run.task = task.id;
+  run.task = task;
   run.seed = wanted.seed;
   run.parameters = wanted.parameters.is_object() ? wanted.parameters : Json::object();
   const absl::StatusOr<ExperimentSpec> applied = ApplyParameters(spec(), run.parameters);
@@ -49,10 +48,26 @@ RunId StageActions::AddRun(const NewRun& wanted) {
   run.stop_at_step =
       wanted.stop_at_step > 0 ? std::min(wanted.stop_at_step, run.max_steps) : run.max_steps;
   run.model_index = wanted.model_index;
-  const RunId id = run.id;
+  return run;
+}
+
+RunId StageActions::AddRun(const NewRun& wanted) {
+  Task task = NewTask(wanted.stage);
+  Run run = RunOf(wanted, task.id);
+  const RunId id = task.run = run.id;
   context_.cluster.Add(std::move(run));
   context_.cluster.AddTask(std::move(task));
   return id;
+}
+
+void StageActions::AddPack(const std::vector<NewRun>& wanted) {
+  Task task = NewTask(wanted.front().stage);
+  for (const NewRun& one : wanted) {
+    Run run = RunOf(one, task.id);
+    task.pack.emplace_back().run = run.id;
+    context_.cluster.Add(std::move(run));
+  }
+  context_.cluster.AddTask(std::move(task));
 }
 
 TrialId StageActions::AddTrial(NewRun wanted) {
@@ -69,8 +84,7 @@ TrialId StageActions::AddTrial(NewRun wanted) {
 void StageActions::StopTrial(const TrialId& trial, const std::string& reason) {
   const Trial* found = cluster().trials.Find(trial);
   if (found == nullptr) return;
-  const TaskId task = cluster().runs.Find(found->run)->task;
-  context_.Transition(task, StopRequested{StopReason::kRung, "", reason}).IgnoreError();
+  context_.StopRun(found->run, StopRequested{StopReason::kRung, "", reason}).IgnoreError();
 }
 
 void StageActions::NoteContinues(const TrialId& trial, const std::string& reason) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "coordinator/controller/context.h"
@@ -37,6 +38,8 @@ class StageActions {
   // ---- tasks
   void AddTask(StageKind stage, std::optional<core::EvaluationPart> part = std::nullopt);
   RunId AddRun(const NewRun& wanted);
+  // All of them in one task, at least one.
+  void AddPack(const std::vector<NewRun>& wanted);
   // A trial of the sweep, with its run.
   TrialId AddTrial(NewRun wanted);
   void StopTrial(const TrialId& trial, const std::string& reason);
@@ -68,6 +71,7 @@ class StageActions {
   // The driver asks for nothing that the experiment's state forbids.
   void Apply(const ExperimentEvent& event);
   Task NewTask(StageKind stage) const;
+  Run RunOf(const NewRun& wanted, const TaskId& task);
   void Event(const std::string& subject, const std::string& kind, const std::string& text);
 
   ControllerContext& context_;

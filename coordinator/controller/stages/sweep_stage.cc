@@ -24,6 +24,10 @@ const Run* RunOf(const state::Cluster& cluster, const search::RankedTrial& ranke
   return trial == nullptr ? nullptr : cluster.runs.Find(trial->run);
 }
 
+core::RunStanding StandingOf(const state::Cluster& cluster, const Run& run) {
+  return core::StandingOf(*cluster.tasks.Find(run.task), run.id);
+}
+
 // Why the first of these trials that lacks the sweep's metric does; "" where none does.
 std::string MissingMetricOf(const state::Cluster& cluster,
                             const std::vector<search::RankedTrial>& trials) {
@@ -44,13 +48,14 @@ std::string ParametersText(const Json& parameters) {
 
 std::string EndsOfTrials(const state::Cluster& cluster,
                          const std::vector<search::RankedTrial>& ranking) {
-  std::vector<const Task*> tasks;
+  std::vector<core::RunStanding> ends;
   for (const search::RankedTrial& ranked : ranking) {
     const Run* run = RunOf(cluster, ranked);
-    const Task* task = run == nullptr ? nullptr : cluster.tasks.Find(run->task);
-    if (task != nullptr && task->state != State::kSucceeded) tasks.push_back(task);
+    if (run == nullptr) continue;
+    core::RunStanding end = StandingOf(cluster, *run);
+    if (end.state != State::kSucceeded) ends.push_back(std::move(end));
   }
-  return EndsOf(tasks);
+  return EndsOf(ends);
 }
 
 SweepOutcome OutcomeOf(const Experiment& experiment, const state::Cluster& cluster) {
@@ -86,17 +91,16 @@ SweepOutcome JudgeSweep(const state::Cluster& cluster, const SweepSpec& sweep,
   return outcome;
 }
 
-search::TrialEnd EndOfTrial(const Task& task) {
-  switch (task.state) {
+search::TrialEnd EndOfTrial(const core::RunStanding& run) {
+  switch (run.state) {
     case State::kSucceeded:
       return search::TrialEnd::kCompleted;
     case State::kAborted:
-      return task.censored ? search::TrialEnd::kCensored : search::TrialEnd::kDiverged;
-    case State::kFailed: {
-      const std::string kind = StringAt(task.ending, "kind");
-      return kind == "bad_input" || kind == "out_of_memory" ? search::TrialEnd::kFailed
-                                                            : search::TrialEnd::kCensored;
-    }
+      return run.censored ? search::TrialEnd::kCensored : search::TrialEnd::kDiverged;
+    case State::kFailed:
+      return run.failure == "bad_input" || run.failure == "out_of_memory"
+                 ? search::TrialEnd::kFailed
+                 : search::TrialEnd::kCensored;
     default:
       return search::TrialEnd::kCensored;
   }
@@ -146,7 +150,7 @@ void SweepStage::AfterExits(StageActions& actions) const {
   for (const TrialId& id : cluster.TrialsOf(actions.id())) {
     const Trial& trial = *cluster.trials.Find(id);
     const Run& run = *cluster.runs.Find(trial.run);
-    if (!trial.exited && IsTerminal(cluster.tasks.Find(run.task)->state)) exited.push_back(id);
+    if (!trial.exited && IsTerminal(StandingOf(cluster, run).state)) exited.push_back(id);
   }
   for (const TrialId& id : exited) InformOfExit(actions, id);
 }
@@ -154,10 +158,10 @@ void SweepStage::AfterExits(StageActions& actions) const {
 void SweepStage::InformOfExit(StageActions& actions, const TrialId& trial) const {
   const state::Cluster& cluster = actions.cluster();
   const Run run = *cluster.runs.Find(cluster.trials.Find(trial)->run);
-  const Task task = *cluster.tasks.Find(run.task);
+  const core::RunStanding end = StandingOf(cluster, run);
   const ExperimentSpec& spec = actions.spec();
   // Early stopping ended it before its last rung: its best value stands for the rungs it skipped.
-  if (task.state == State::kSucceeded && !task.stop_reason) {
+  if (end.state == State::kSucceeded && !end.stop_reason) {
     const std::optional<double> best = state::BestMetric(run, spec.sweep->metric, spec.sweep->mode);
     const auto searcher = SearcherOf(spec);
     for (const int64_t rung : (*searcher)->rungs()) {
@@ -167,7 +171,7 @@ void SweepStage::InformOfExit(StageActions& actions, const TrialId& trial) const
     }
   }
   actions.NoteExited(trial);
-  Inform(actions, search::TrialExited{trial, EndOfTrial(task)});
+  Inform(actions, search::TrialExited{trial, EndOfTrial(end)});
 }
 
 StageOutcome SweepStage::Judge(const state::Cluster& cluster, const ExperimentId& id) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "coordinator/controller/stages/stage.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/core/search/searcher.h"
 
 namespace scm::controller {
@@ -18,8 +19,8 @@ struct SweepOutcome {
 SweepOutcome JudgeSweep(const state::Cluster& cluster, const SweepSpec& sweep,
                         const std::vector<search::RankedTrial>& ranking);
 
-// What the end of its task says about a trial.
-search::TrialEnd EndOfTrial(const Task& task);
+// What the end of its run says about a trial.
+search::TrialEnd EndOfTrial(const core::RunStanding& run);
 
 class SweepStage final : public Stage {
  public:

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "coordinator/controller/uploads.h"
 #include "coordinator/state/persist.h"
 
 namespace scm::simulation {
@@ -46,8 +47,9 @@ SimCluster::SimCluster(Scenario scenario)
   };
   hooks.dial = [this](SimWorker* worker) { return Dial(worker); };
   hooks.upload = [this](const controller::LeaseRef& lease, bool checkpoint, int64_t step,
-                        const std::string& name, const std::string& content, UploadDone done) {
-    Upload(lease, checkpoint, step, name, content, std::move(done));
+                        const std::string& name, const std::string& run, const std::string& content,
+                        UploadDone done) {
+    Upload(lease, checkpoint, step, name, run, content, std::move(done));
   };
   hooks.fault_of = [this](const Json& spec) { return FaultOf(spec); };
   for (const Scenario::Host& host : scenario_.hosts) {
@@ -231,7 +233,8 @@ void SimCluster::Deliver(int64_t link, const controller::Output& output) {
 }
 
 void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int64_t step,
-                        const std::string& name, const std::string& content, UploadDone done) {
+                        const std::string& name, const std::string& run, const std::string& content,
+                        UploadDone done) {
   const int64_t call = ++next_upload_;
   uploads_[call] = std::move(done);
   const auto answer = [this, call](const absl::StatusOr<controller::Reply>& reply) {
@@ -246,8 +249,13 @@ void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int6
     return answer(absl::FailedPreconditionError("stale"));
   }
   checkpoint::Manifest manifest;
-  manifest.id = checkpoint ? absl::StrCat(task->second->run.str(), "/", step)
-                           : absl::StrCat(lease.task.str(), "/", name);
+  if (checkpoint) {
+    const absl::StatusOr<RunId> owner = controller::RunOfUpload(*task->second, RunId(run));
+    if (!owner.ok()) return answer(owner.status());
+    manifest.id = absl::StrCat(owner->str(), "/", step);
+  } else {
+    manifest.id = absl::StrCat(lease.task.str(), "/", name);
+  }
   manifest.attempt = lease.attempt;
   manifest.epoch = lease.epoch;
   manifest.step = step;
@@ -258,7 +266,8 @@ void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int6
   absl::StatusOr<checkpoint::CommittedBlob> blob = (*writer)->Commit();
   if (!blob.ok()) return answer(blob.status());
   const controller::BlobInput input{
-      lease, checkpoint, step, name, *std::move(blob), task->second->attempt->ranks[0].worker};
+      lease,     checkpoint, step, name, *std::move(blob), task->second->attempt->ranks[0].worker,
+      RunId(run)};
   if (old_messages_.size() < kMaxOldMessages) old_messages_.push_back(input);
   time_.After(Latency(), [this, life = life_, input, answer] {
     if (life != life_) return answer(absl::UnavailableError("the connection broke"));

@@ -7,6 +7,7 @@
 #include "answers/message_json.h"
 #include "coordinator/core/stage_needs.h"
 #include "coordinator/state/persist.h"
+#include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/views.h"
 #include "tests/coordinator/controller/sim_trainer.h"
 
@@ -53,6 +54,30 @@ void CheckTask(const state::Snapshot* before, const state::Snapshot& after, cons
   if (task.cost + 1e-9 < old.cost || task.seconds + 1e-9 < old.seconds) bad("money went back");
 }
 
+// Its runs' ends stay, and what they cost together is what it costs.
+void CheckPack(const Task* old, const Task& task, std::vector<std::string>& problems) {
+  const auto bad = [&](const std::string& what) {
+    problems.push_back(absl::StrCat(task.id.str(), " (a pack): ", what));
+  };
+  double seconds = 0, cost = 0;
+  bool open = false;
+  for (size_t i = 0; i < task.pack.size(); ++i) {
+    const PackedRun& run = task.pack[i];
+    seconds += run.seconds;
+    cost += run.cost;
+    open = open || !IsTerminal(run.state);
+    if (IsTerminal(task.state) && !IsTerminal(run.state)) bad("it has ended, and a run has not");
+    if (old != nullptr && IsTerminal(old->pack[i].state) && old->pack[i].state != run.state) {
+      bad(absl::StrCat(run.run.str(), " had ended as ", StateName(old->pack[i].state)));
+    }
+  }
+  if (!open && !IsTerminal(task.state) && !task.attempt) bad("its runs have ended, and it waits");
+  const double shared = task.attempt ? task.attempt->shared_seconds : 0;
+  const double shared_cost = task.attempt ? task.attempt->shared_cost : 0;
+  if (std::abs(seconds - task.seconds - shared) > 1e-6) bad("its runs' seconds are not its own");
+  if (std::abs(cost - task.cost - shared_cost) > 1e-6) bad("its runs' money is not its own");
+}
+
 void CheckWorkers(const state::Snapshot& after, std::vector<std::string>& problems) {
   std::map<WorkerId, int64_t> cpus;
   std::set<std::pair<WorkerId, int>> gpus;
@@ -93,7 +118,12 @@ bool Fits(const core::WaitingTask& task, const WorkerId& worker, int64_t cpus, s
 std::vector<std::string> CommitChecker::Check(const state::Snapshot* before,
                                               const state::Snapshot& after) {
   std::vector<std::string> problems;
-  for (const auto& [id, task] : *after.tasks) CheckTask(before, after, *task, problems);
+  for (const auto& [id, task] : *after.tasks) {
+    CheckTask(before, after, *task, problems);
+    if (task->pack.empty()) continue;
+    const bool known = before != nullptr && before->tasks->contains(id);
+    CheckPack(known ? before->tasks->at(id).get() : nullptr, *task, problems);
+  }
   for (const auto& [id, run] : *after.runs) CheckRun(*run, problems);
   CheckWorkers(after, problems);
   return problems;
@@ -197,8 +227,8 @@ std::vector<std::string> CheckMetrics(const state::Snapshot& snapshot, store::St
         bad(absl::StrCat("no validation_loss at step ", step));
       }
     }
-    const Task& task = *snapshot.tasks->at(run->task);
-    if (task.state == State::kSucceeded && !task.stop_reason && last != run->stop_at_step) {
+    const core::RunStanding end = state::StandingOf(snapshot, *run);
+    if (end.state == State::kSucceeded && !end.stop_reason && last != run->stop_at_step) {
       bad(absl::StrCat("succeeded, and its rows end at step ", last));
     }
   }

@@ -1,8 +1,10 @@
 #include "tests/coordinator/controller/sim_trainer.h"
 
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/rng.h"
 
 namespace scm::simulation {
@@ -41,6 +43,21 @@ SimTrainer::SimTrainer(const Json& spec, FaultAt fault) : spec_(spec), fault_(fa
       NumberAt(MemberAt(MemberAt(spec_, "parameters"), "training"), "learning_rate", 0);
   // Runs differ in speed by up to a fifth.
   seconds_per_step_ = 1.5 + 0.3 * Philox(static_cast<uint64_t>(seed_), "speed").Uniform();
+  for (const Json& run : MemberAt(spec_, "runs")) {
+    Json solo = spec_;
+    solo.erase("runs");
+    solo["run"] = run;
+    solo["parameters"] = run["parameters"];
+    solo["resume_from"] = run["resume_from"];
+    // What befalls one run befalls the first; the rest befalls the process.
+    const bool of_run =
+        fault.kind == TrainerFault::kNaN || fault.kind == TrainerFault::kBadInput ||
+        fault.kind == TrainerFault::kOutOfMemory || fault.kind == TrainerFault::kDiverged ||
+        fault.kind == TrainerFault::kInfrastructure || fault.kind == TrainerFault::kIgnoreStop;
+    runs_.push_back(
+        std::make_unique<SimTrainer>(solo, of_run && runs_.empty() ? fault : FaultAt()));
+  }
+  if (!runs_.empty() && runs_.front()->fault_.kind != TrainerFault::kNone) fault_ = FaultAt();
 }
 
 void SimTrainer::Write(const Json& report) {
@@ -93,8 +110,47 @@ bool SimTrainer::Misbehave() {
   }
 }
 
+void SimTrainer::StopRun(const std::string& run) {
+  for (const auto& one : runs_) {
+    if (StringAt(MemberAt(one->spec_, "run"), "id") == run) one->Stop(false);
+  }
+}
+
+void SimTrainer::PassOn(SimTrainer& run) {
+  for (absl::string_view line : absl::StrSplit(std::exchange(run.spool_, ""), '\n')) {
+    if (line.empty()) continue;
+    Json report = *ParseJson(line, "spool");
+    if (StringAt(report, "type") == "started") continue;
+    report["run"] = MemberAt(MemberAt(run.spec_, "run"), "id");
+    Write(report);
+  }
+}
+
+void SimTrainer::WorkPack() {
+  if (!started_) Write({{"type", "started"}});
+  if (std::exchange(started_, true) && Misbehave()) return;
+  if (stop_ && fault_.kind != TrainerFault::kIgnoreStop) {
+    for (const auto& run : runs_) {
+      if (*stop_) run->Checkpoint();
+      PassOn(*run);
+    }
+    Write({{"type", "stopped"}, {"step", 0}});
+    exit_code_ = 0;
+    return;
+  }
+  std::erase_if(runs_, [this](const auto& run) {
+    run->Work();
+    PassOn(*run);
+    return run->exit_code_.has_value();
+  });
+  if (!runs_.empty()) return;
+  Write({{"type", "done"}, {"summary", Json::object()}});
+  exit_code_ = 0;
+}
+
 void SimTrainer::Work() {
   if (exit_code_ || hangs_) return;
+  if (MemberAt(spec_, "runs").is_array()) return WorkPack();
   if (!started_) {
     started_ = true;
     Write({{"type", "started"}});

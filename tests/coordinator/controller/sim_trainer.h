@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/json.h"
 
@@ -40,6 +42,7 @@ class SimTrainer {
   // One step of work: appends report lines to the spool. Nothing once it has ended.
   void Work();
   void Stop(bool checkpoint);
+  void StopRun(const std::string& run);  // of a pack
   void Kill() { exit_code_ = 137; }
   std::optional<int> exit_code() const { return exit_code_; }
   const std::string& spool() const { return spool_; }
@@ -47,6 +50,9 @@ class SimTrainer {
 
  private:
   void Train();
+  // Of a pack: each run that goes on does a step.
+  void WorkPack();
+  void PassOn(SimTrainer& run);
   void Serve();  // evaluate, export, report
   bool Misbehave();
   void Write(const Json& report);
@@ -62,6 +68,7 @@ class SimTrainer {
   std::optional<bool> stop_;  // with a checkpoint?
   std::optional<int> exit_code_;
   std::string spool_;
+  std::vector<std::unique_ptr<SimTrainer>> runs_;  // of a pack, that go on
 };
 
 }  // namespace scm::simulation

@@ -148,13 +148,20 @@ void SimWorker::Upload(Attempt& attempt, const Json& report, int64_t line_end) {
   attempt.uploading = true;
   const bool checkpoint = StringAt(report, "type") == "checkpoint";
   const int64_t step = IntegerAt(report, "step", 0);
-  const Json& run = MemberAt(attempt.spec, "run");
-  const std::string content =
-      checkpoint ? absl::StrCat("seed ", IntegerAt(run, "seed", 0), " step ", step,
-                                MemberAt(MemberAt(attempt.spec, "parameters"), "training").dump())
-                 : absl::StrCat(attempt.lease.task.str(), " result");
+  const std::string name = StringAt(report, "run");
+  Json run = MemberAt(attempt.spec, "run");
+  Json parameters = MemberAt(attempt.spec, "parameters");
+  for (const Json& packed : MemberAt(attempt.spec, "runs")) {
+    if (StringAt(packed, "id") != name) continue;
+    run = packed;
+    parameters = MemberAt(packed, "parameters");
+  }
+  const std::string content = checkpoint
+                                  ? absl::StrCat("seed ", IntegerAt(run, "seed", 0), " step ", step,
+                                                 MemberAt(parameters, "training").dump())
+                                  : absl::StrCat(attempt.lease.task.str(), " result");
   hooks_.upload(
-      attempt.lease, checkpoint, step, StringAt(report, "name"), content,
+      attempt.lease, checkpoint, step, StringAt(report, "name"), name, content,
       [this, life = life_, id = attempt.lease.lease, line_end](const absl::Status& status) {
         const auto found = attempts_.find(id);
         if (life != life_ || found == attempts_.end()) return;
@@ -200,6 +207,10 @@ void SimWorker::OnCommand(const controller::CommandOutput& command) {
   const auto found = attempts_.find(command.lease.lease);
   if (found == attempts_.end()) return;
   const Json stop = *ParseJson(command.json, "command");
+  // Its grace is the coordinator's to keep.
+  if (const std::string run = StringAt(stop, "run"); !run.empty()) {
+    return found->second.trainer->StopRun(run);
+  }
   found->second.trainer->Stop(BoolAt(stop, "checkpoint", false));
   if (std::exchange(found->second.stopped, true)) return;
   time_.After(absl::Seconds(NumberAt(stop, "grace_seconds", 30) + 10),

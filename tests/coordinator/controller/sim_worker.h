@@ -25,7 +25,8 @@ class SimWorker {
     // Opens a stream; 0 when nobody answers.
     std::function<int64_t(SimWorker*)> dial;
     std::function<void(const controller::LeaseRef&, bool checkpoint, int64_t step,
-                       const std::string& name, const std::string& content, UploadDone done)>
+                       const std::string& name, const std::string& run, const std::string& content,
+                       UploadDone done)>
         upload;
     std::function<FaultAt(const Json& spec)> fault_of;
   };

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "coordinator/state/snapshot_index.h"
 #include "tests/coordinator/controller/sim_cluster.h"
 
 namespace scm::simulation {
@@ -32,6 +33,7 @@ struct ExperimentChoices {
   std::string search = "grid";
   int64_t gpus = 0, cpus = 1, priority = 50, retries = 50, ranks = 1;
   std::string stages = "check, sweep, replicate, report";
+  bool packed = false;
   std::string more;
 };
 
@@ -45,7 +47,7 @@ std::string Experiment(const std::string& name, const ExperimentChoices& choices
       ", metric: validation_loss, mode: min, max_trials: 4, ",
       choices.search == "asha" ? "rungs: [5, 10, 30], eta: 2, " : "",
       "seed: 1, space: {training.learning_rate: {choice: [1.0e-3, 3.0e-4, 1.0e-4, 1.0]}}}\n",
-      "replicate: {seeds: [11, 12, 13]}\n",
+      "replicate: {seeds: [11, 12, 13]", choices.packed ? ", packed: true" : "", "}\n",
       "abort: {no_convergence: {after_step: 10}, below_random: none}\n",
       "retries: {max: ", choices.retries, "}\n", "evaluation: {tasks: [a]}\nexport: {}\n",
       "resources: {ranks: ", choices.ranks, ", gpus: ", choices.gpus, ", cpus: ", choices.cpus,
@@ -122,6 +124,22 @@ Scenario Gangs(uint64_t seed) {
   return scenario;
 }
 
+// Three seeds in one process: alone, in a gang of two, and beside an experiment of single runs.
+Scenario Packs(uint64_t seed) {
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.hosts = {{2, 0}, {2, 0}};
+  for (const int64_t ranks : {1, 2, 1}) {
+    ExperimentChoices choices;
+    choices.ranks = ranks;
+    choices.packed = scenario.experiments.size() < 2;
+    choices.stages = "sweep, replicate, report";
+    scenario.experiments.push_back(
+        Experiment(absl::StrCat("x", scenario.experiments.size()), choices));
+  }
+  return scenario;
+}
+
 // What an experiment found, without anything that depends on when or where: the trials in order,
 // the winner, and of each run its seed, end and validations.
 std::string Result(const state::Snapshot& snapshot) {
@@ -129,13 +147,13 @@ std::string Result(const state::Snapshot& snapshot) {
   for (const auto& [id, e] : *snapshot.experiments) {
     absl::StrAppend(&text, e->name, " ", StateName(e->state), " winner ", e->winner.dump(), "\n");
     for (const auto& [run_id, run] : *snapshot.runs) {
-      const Task& task = *snapshot.tasks->at(run->task);
+      const core::RunStanding end = state::StandingOf(snapshot, *run);
       if (run->experiment != id) continue;
       // The absurd trial is aborted, or its `done` overtakes the abort and counts: both are right.
       if (NumberAt(run->parameters, "training.learning_rate", 0) > 0.5) continue;
       absl::StrAppend(&text, "  ", StageName(run->stage), " seed ", run->seed, " ",
-                      run->parameters.dump(), " ", StateName(task.state), " ", task.rule);
-      if (task.state == State::kSucceeded) {
+                      run->parameters.dump(), " ", StateName(end.state), " ", end.rule);
+      if (end.state == State::kSucceeded) {
         absl::StrAppend(&text, " step ", run->step, " best ", run->best_step.value_or(-1));
         for (const ValidationRecord& v : run->validations) {
           absl::StrAppend(&text, " ", v.step, ":", v.loss.value_or(-1));
@@ -205,17 +223,18 @@ TEST(Simulation, EveryExperimentEndsWhateverHappens) {
   Print(sums);
 }
 
-TEST(Simulation, GangsComeToTheSameResultUnderHarmlessFaults) {
+// Of a few seeds: with faults that must not change a result, the result of a calm cluster.
+void ExpectSameResult(Scenario (*shape)(uint64_t seed)) {
   std::map<std::string, int64_t> sums;
   for (uint64_t seed : Seeds()) {
     if (seed > 6 && Seeds().size() > 1) break;
     SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
-    Scenario faults = Gangs(seed);
+    Scenario faults = shape(seed);
     faults.faults_for = absl::Minutes(12);
     faults.fault_every = absl::Seconds(20);
     faults.trainer_fault = 0.1;
     faults.harmless = true;
-    SimCluster calm(Gangs(seed)), disturbed(faults);
+    SimCluster calm(shape(seed)), disturbed(faults);
     calm.Run();
     disturbed.Run();
     ExpectSound(calm);
@@ -228,6 +247,27 @@ TEST(Simulation, GangsComeToTheSameResultUnderHarmlessFaults) {
     }
   }
   Print(sums);
+}
+
+TEST(Simulation, GangsComeToTheSameResultUnderHarmlessFaults) { ExpectSameResult(Gangs); }
+
+TEST(Simulation, PacksComeToTheSameResultUnderHarmlessFaults) { ExpectSameResult(Packs); }
+
+// Runs of a pack fail, diverge, hang and are aborted beside others; users act.
+TEST(Simulation, PacksEndWhateverHappens) {
+  for (uint64_t seed : Seeds()) {
+    if (seed > 10 && Seeds().size() > 1) break;
+    SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
+    Scenario scenario = Packs(seed);
+    scenario.faults_for = absl::Minutes(12);
+    scenario.fault_every = absl::Seconds(20);
+    scenario.trainer_fault = 0.4;
+    scenario.user_acts = true;
+    SimCluster cluster(scenario);
+    cluster.Run();
+    ExpectSound(cluster);
+    if (testing::Test::HasFailure()) return;
+  }
 }
 
 TEST(Simulation, TheSameSeedGivesTheSameEvents) {

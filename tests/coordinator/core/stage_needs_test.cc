@@ -76,6 +76,15 @@ TEST(StageNeeds, Work) {
   }
 }
 
+TEST(StageNeeds, SeedsInOneProcessAreOneTaskThatTakesAsLongAsAll) {
+  ExperimentSpec spec = Spec();
+  spec.replicate.packed = true;
+  const StageWork work = NeedsOf(StageKind::kReplicate).work(spec);
+  EXPECT_EQ(work.tasks, 1);
+  EXPECT_THAT(work.ends, ElementsAre(3 * 400));
+  EXPECT_EQ(StepsOf(work).Beyond(0).mean, 1200);
+}
+
 TEST(StageNeeds, OnlyAshaEndsTrialsAtRungs) {
   ExperimentSpec spec = Spec();
   for (const char* search : {"grid", "random"}) {

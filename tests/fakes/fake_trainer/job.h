@@ -17,10 +17,16 @@ struct Job {
   int64_t attempt = 1;
   int64_t seed = 1;
   int64_t rank = 0;  // of a gang; rank 0 alone reports and saves
+  // Which run it is; where the script is for one seed only, any other is a good one.
+  void TakeSeed(int64_t of_run) {
+    seed = of_run;
+    if (script.only_seed >= 0 && seed != script.only_seed) script.curve = "good";
+  }
   // Faults are switched on in this attempt.
   bool faulty() const {
     return (script.fault_attempts == 0 || attempt <= script.fault_attempts) &&
-           (script.fault_rank < 0 || rank == script.fault_rank);
+           (script.fault_rank < 0 || rank == script.fault_rank) &&
+           (script.only_seed < 0 || seed == script.only_seed);
   }
 };
 

@@ -29,7 +29,9 @@ absl::StatusOr<scm::fake::Job> LoadJob() {
   job.kind = scm::StringAt(scm::MemberAt(*spec, "task"), "kind", "train");
   job.work_dir = scm::StringAt(*spec, "work_dir", ".");
   job.attempt = scm::IntegerAt(*spec, "attempt", 1);
-  job.seed = scm::IntegerAt(scm::MemberAt(*spec, "run"), "seed", 1);
+  if (!scm::MemberAt(*spec, "runs").is_array()) {
+    job.TakeSeed(scm::IntegerAt(scm::MemberAt(*spec, "run"), "seed", 1));
+  }
   job.rank = scm::IntegerAt(scm::MemberAt(*spec, "resources"), "rank", 0);
   job.spec = *std::move(spec);
   return job;

@@ -52,6 +52,7 @@ const std::map<std::string, Setter>& Setters() {
       {"counts", Boolean(&Script::counts)},
       {"payload_bytes", Integer(&Script::payload_bytes, 1)},
       {"fault_attempts", Integer(&Script::fault_attempts)},
+      {"only_seed", Integer(&Script::only_seed)},
       {"fault_rank", Integer(&Script::fault_rank)},
       {"exit_at_step", Integer(&Script::exit_at_step)},
       {"exit_code", Integer(&Script::exit_code)},

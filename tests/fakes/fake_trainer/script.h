@@ -28,6 +28,7 @@ struct Script {
 
   // Faults. Those of `fault_attempts` attempts happen in attempts 1 … n only (0 = in every one).
   int64_t fault_attempts = 0;
+  int64_t only_seed = -1;     // plays the curve and the faults; −1: every one does
   int64_t fault_rank = -1;    // only in this rank of a gang; −1: in every one
   int64_t exit_at_step = -1;  // ends the process there…
   int64_t exit_code = 1;      // …with this code; negative: by this signal

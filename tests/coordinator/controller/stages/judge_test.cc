@@ -173,7 +173,8 @@ TEST(EndOfTrial, IsToldByStateAndVerdict) {
       task.rule = rule;
       task.censored = row.censored;
       task.ending = {{"kind", row.kind}};
-      EXPECT_EQ(EndOfTrial(task), row.end) << StateName(row.state) << " " << rule << row.kind;
+      EXPECT_EQ(EndOfTrial(core::StandingOf(task, task.run)), row.end)
+          << StateName(row.state) << " " << rule << row.kind;
     }
   }
 }
