@@ -45,7 +45,7 @@ TEST(UsageTest, AMisspeltCommandIsGuessed) {
 TEST(UsageTest, AGroupWithoutACommandListsItsOwn) {
   EXPECT_THAT(
       Said({"checkpoints"}),
-      HasSubstr("scmctl checkpoints: one of these must follow: ls, verify, download, gc\n"));
+      HasSubstr("scmctl checkpoints: one of these must follow: ls, save, verify, download, gc\n"));
 }
 
 TEST(UsageTest, AMissingArgumentIsNamedWithAnExample) {
