@@ -33,7 +33,16 @@ struct SubmitInput {
   std::string request_id, spec_json, source;
   std::vector<std::string> warnings = {};  // of the check at submission
 };
-enum class ControlVerb { kPause, kResume, kCancel, kDrain, kUndrain, kCheckpointGc, kCheckpointSave, kShutdown };
+enum class ControlVerb {
+  kPause,
+  kResume,
+  kCancel,
+  kDrain,
+  kUndrain,
+  kCheckpointGc,
+  kCheckpointSave,
+  kShutdown
+};
 struct ControlInput {
   ControlVerb verb = ControlVerb::kCancel;
   std::string id;  // already resolved to an id
