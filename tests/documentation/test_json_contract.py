@@ -159,6 +159,7 @@ class JsonContract(unittest.TestCase):
         self.an_experiment_with_every_stage()
         self.one_that_is_aborted()
         self.one_that_fails()
+        self.several_runs_in_one_process()
         self.one_that_is_paused_drained_and_cancelled()
         self.a_cluster_that_goes_down_and_up()
         self.assertEqual(self.contract.missing(), [], "documented in docs/json.md, but never printed")
@@ -311,6 +312,14 @@ class JsonContract(unittest.TestCase):
         self.ask("status", identifier, code=3)
         self.assertTrue(self.ask("report", identifier, "--out", self.cluster.home + "/early")["interim"])
 
+    def several_runs_in_one_process(self):
+        text = experiment(name="pack", seeds=(11, 12)).replace("]}\nabort", "], packed: true}\nabort")
+        identifier = self.ask("submit", self.write("pack.yaml", text))["experiment"]
+        ended = self.ask("wait", identifier)
+        self.assertEqual(ended["tasks"][0]["runs"], [run["id"] for run in ended["runs"]])
+        for words in (("status", identifier), ("watch", identifier)):
+            self.assertEqual(len(self.ask(*words)["tasks"][0]["runs"]), 2)
+
     def one_that_is_paused_drained_and_cancelled(self):
         identifier = self.submit(name="long", seeds=(11, 12), script="{step_ms: 50}", max_steps=100000)
         state = lambda: self.ask("status", identifier)["experiment"]["state"]
@@ -364,7 +373,7 @@ class JsonContract(unittest.TestCase):
         self.refused(6, "ls")
         self.assertFalse(self.ask("doctor", code=1)["healthy"])
         self.cluster.up()
-        self.assertEqual(len(self.ask("ls")["experiments"]), 4)
+        self.assertEqual(len(self.ask("ls")["experiments"]), 5)
 
 
 if __name__ == "__main__":
