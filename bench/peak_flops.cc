@@ -65,6 +65,7 @@ __attribute__((target("amx-tile,amx-bf16"))) void MultiplyTiles() {
     uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
     uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
   } shape;
+  asm volatile("" : : "r"(&shape) : "memory");  // GCC thinks that a part of it is read
   _tile_loadconfig(&shape);
   _tile_zero(0);
   _tile_zero(1);

@@ -22,6 +22,7 @@ class MatrixTiles {
       shape.row_bytes[i] = 64;
       shape.rows[i] = kTileRows;
     }
+    asm volatile("" : : "r"(&shape) : "memory");  // GCC thinks that a part of it is read
     _tile_loadconfig(&shape);
   }
   ~MatrixTiles() {
