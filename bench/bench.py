@@ -153,8 +153,8 @@ def compare(args, model, batches, case, precision):
         look = sides[0].peak_flops()
         kernels = look["kernels"]
         # A look is short, and whatever disturbs it makes it lower.
-        for name, flops in look["peak_flops"].items():
-            peaks[name] = max(flops, peaks.get(name, 0))
+        for kind, flops in look["peak_flops"].items():
+            peaks[kind] = max(flops, peaks.get(kind, 0))
         left = steps * sum(later.step_seconds for later in order[i + 1:])
         progress(f"{name}: turn {i + 1} of {len(order)}, {side.name} {side.speeds[-1]:.0f} tok/s, "
                  f"about {left / 60:.0f} min left")
