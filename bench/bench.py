@@ -1,6 +1,7 @@
 """LoRA training of scm against transformers + peft, on the same machine in the same minutes.
 
-    PYTHON bench/bench.py --bin-dir build/bin [--threads 2] [--rounds 3] [--case full|short]
+    PYTHON bench/bench.py --bin-dir build/bin [--base OTHER/build/bin] [--threads 2] [--rounds 3]
+                          [--case full|short] [--precision fp32|bf16]
 
 PYTHON has transformers and peft. A Llama model of SmolLM2-135M's shape gets random weights in a
 temporary directory; both programs train it (LoRA r16 on q, v, o, gate, dropout 0.1, AdamW) on the same
@@ -8,9 +9,10 @@ batches. They take turns, a few steps each, so that a busy machine slows both al
 medians of the turns. A side whose gradient norm is zero or whose loss does not fall fails the bench.
 Tokens are counted without padding.
 
-Between the turns the machine's arithmetic units are measured by themselves. A step needs a number of
-operations that follows from the model; its share of what they could do in that time says how far the
-ratio of the two sides can still grow on this CPU.
+Between the turns the machine's arithmetic units are measured by themselves, each type that it has. A
+step needs a number of operations that follows from the model; its share of what they could do in that
+time says how far the ratio of the two sides can still grow on this CPU. SCM_CPU_KERNELS chooses the
+kernels of scm. With --base the train-bench of another build takes turns too.
 """
 import argparse
 import json
@@ -115,7 +117,7 @@ class Side:
     def peak_flops(self):
         self.process.stdin.write("peak\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())["peak_flops"]
+        return json.loads(self.process.stdout.readline())
 
     def finish(self):
         self.process.stdin.close()
@@ -137,53 +139,75 @@ def compare(args, model, batches, case, precision):
               "--threads", str(args.threads)]
     sides = [Side("scm", [os.path.join(args.bin_dir, "train-bench")] + common),
              Side("peft", [sys.executable, os.path.join(HERE, "peft_bench.py")] + common)]
+    if args.base:
+        sides.append(Side("base", [os.path.join(args.base, "train-bench")] + common))
     steps = args.steps * (4 if case == "short" else 1)
     name = f"{case} {precision}"
     for side in sides:
         side.turn(1, warm_up=True)
         progress(f"{name}: {side.name} is warm, {side.step_seconds:.0f} s a step")
-    peaks = []
+    peaks, kernels = {}, ""
     order = [side for i in range(args.rounds) for side in (sides if i % 2 == 0 else sides[::-1])]
     for i, side in enumerate(order):
         side.turn(steps)
-        peaks.append(sides[0].peak_flops())
+        look = sides[0].peak_flops()
+        kernels = look["kernels"]
+        # A look is short, and whatever disturbs it makes it lower.
+        for kind, flops in look["peak_flops"].items():
+            peaks[kind] = max(flops, peaks.get(kind, 0))
         left = steps * sum(later.step_seconds for later in order[i + 1:])
         progress(f"{name}: turn {i + 1} of {len(order)}, {side.name} {side.speeds[-1]:.0f} tok/s, "
                  f"about {left / 60:.0f} min left")
     for side in sides:
         side.finish()
-    ours, theirs = sides
+    ours, theirs = sides[:2]
     ratios = sorted(a / b for a, b in zip(ours.speeds, theirs.speeds))
-    peak = max(peaks)  # a look is short, and whatever disturbs it makes it lower
-    shares = [statistics.median(side.speeds) * operations_per_token(batches) / peak if peak else None
-              for side in sides]
-    return {"case": case, "precision": precision, "threads": args.threads,
+    needed = operations_per_token(batches)
+    shares = {name: [round(statistics.median(side.speeds) * needed / peak, 3) for side in sides[:2]]
+              for name, peak in peaks.items() if precision == "bf16" or name == "fp32"}
+    result = {"case": case, "precision": precision, "threads": args.threads,
             "scm_tokens_per_second": round(statistics.median(ours.speeds), 1),
             "peft_tokens_per_second": round(statistics.median(theirs.speeds), 1),
             "speed_ratio": round(statistics.median(ratios), 2),
             "speed_ratio_range": [round(ratios[0], 2), round(ratios[-1], 2)],
-            "peak_gflops": round(peak / 1e9, 1),
-            "scm_share_of_peak": peak and round(shares[0], 3),
-            "peft_share_of_peak": peak and round(shares[1], 3),
+            "kernels": kernels,
+            "peak_gflops": {name: round(peak / 1e9, 1) for name, peak in peaks.items()},
+            "scm_share_of_peak": {name: share[0] for name, share in shares.items()},
+            "peft_share_of_peak": {name: share[1] for name, share in shares.items()},
             "scm_peak_bytes": ours.peak, "peft_peak_bytes": theirs.peak,
             "memory_ratio": round(ours.peak / theirs.peak, 3),
             "scm_losses": [round(ours.losses[0], 4), round(ours.losses[-1], 4)],
             "peft_losses": [round(theirs.losses[0], 4), round(theirs.losses[-1], 4)]}
+    if args.base:
+        bases = sorted(a / b for a, b in zip(ours.speeds, sides[2].speeds))
+        result["base_tokens_per_second"] = round(statistics.median(sides[2].speeds), 1)
+        result["base_ratio"] = round(statistics.median(bases), 2)
+        result["base_ratio_range"] = [round(bases[0], 2), round(bases[-1], 2)]
+        result["base_peak_bytes"] = sides[2].peak
+    return result
+
+
+def base_text(result):
+    if "base_ratio" not in result:
+        return ""
+    low, high = result["base_ratio_range"]
+    return (f"base {result['base_tokens_per_second']:.0f} tok/s, {result['base_peak_bytes'] / 1e9:.2f} GB, "
+            f"scm {result['base_ratio']:.2f} times as fast (turns {low:.2f} to {high:.2f}); ")
 
 
 def share_text(result):
-    if not result["peak_gflops"]:
-        return ""
-    text = (f"{result['scm_share_of_peak']:.0%} and {result['peft_share_of_peak']:.0%} of "
-            f"{result['peak_gflops']:.0f} fp32 GFLOP/s")
-    if result["precision"] == "fp32":
-        text += f", where {1 / result['peft_share_of_peak']:.2f} times is the most there is"
-    return text + "; "
+    ours, theirs = result["scm_share_of_peak"], result["peft_share_of_peak"]
+    parts = [f"{ours[name]:.0%} and {theirs[name]:.0%} of {result['peak_gflops'][name]:.0f} {name} GFLOP/s"
+             for name in ours]
+    if result["precision"] == "fp32" and parts:
+        parts.append(f"where {1 / theirs['fp32']:.2f} times is the most there is")
+    return ", ".join([f"kernels {result['kernels']}"] + parts) + "; "
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bin-dir", required=True)
+    parser.add_argument("--base", help="programs of another build, measured in turn")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1, help="steps a turn")
@@ -209,7 +233,7 @@ def main():
                           f"fast (turns {r['speed_ratio_range'][0]:.2f} to "
                           f"{r['speed_ratio_range'][1]:.2f}) at {r['memory_ratio']:.2f} of the "
                           f"memory; "
-                          f"{share_text(r)}loss {r['scm_losses'][0]} → {r['scm_losses'][1]}, "
+                          f"{base_text(r)}{share_text(r)}loss {r['scm_losses'][0]} → {r['scm_losses'][1]}, "
                           f"{r['peft_losses'][0]} → {r['peft_losses'][1]}", flush=True)
     if args.o == "json":
         print(json.dumps({"results": results}, indent=1))

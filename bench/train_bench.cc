@@ -1,7 +1,8 @@
 // One side of the training benchmark (bench/bench.py drives it next to peft_bench.py): loads a
 // model, then, for every line "N" on stdin, makes N optimiser steps over the given batches and
 // answers with one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. The line "peak"
-// asks for {"peak_flops"}. Ends at end of input.
+// asks for {"kernels","peak_flops":{"fp32","VDPBF16PS","TDPBF16PS"}} (those that there are). Ends
+// at end of input.
 #include <ATen/Parallel.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,7 @@
 #include "common/status_macros.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
+#include "trainer/compute/cpu/functions.h"
 #include "trainer/compute/model.h"
 #include "trainer/loop/adamw.h"
 
@@ -89,6 +91,17 @@ class Bench {
   int64_t step_ = 0;
 };
 
+Json Peaks(int threads) {
+  Json peaks = Json::object();
+  const std::pair<const char*, Arithmetic> kinds[] = {{"fp32", Arithmetic::kFloat32},
+                                                      {"VDPBF16PS", Arithmetic::kBFloat16Vectors},
+                                                      {"TDPBF16PS", Arithmetic::kBFloat16Tiles}};
+  for (const auto& [name, arithmetic] : kinds) {
+    if (const double peak = PeakFlops(arithmetic, threads); peak > 0) peaks[name] = peak;
+  }
+  return Json{{"kernels", trainer::BestCpuFunctions().name}, {"peak_flops", peaks}};
+}
+
 absl::Status Main(const Options& options) {
   at::set_num_threads(options.threads);
   SCM_ASSIGN_OR_RETURN(std::vector<trainer::Batch> batches, ReadBatches(options.batches));
@@ -108,7 +121,7 @@ absl::Status Main(const Options& options) {
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     if (line == "peak") {
-      std::cout << DumpJson(Json{{"peak_flops", PeakFlops(options.threads)}}) << std::endl;
+      std::cout << DumpJson(Peaks(options.threads)) << std::endl;
       continue;
     }
     SCM_ASSIGN_OR_RETURN(const Json result, bench.Run(std::stoll(line)));

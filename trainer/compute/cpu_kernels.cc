@@ -37,11 +37,12 @@ class CpuKernels : public Kernels {
   }
 
   void Pack(FrozenMatrix* w, bool backward) override {
-    const int64_t floats = f_.packed_floats(w->in, w->out);
-    const int64_t back_floats = f_.packed_floats(w->out, w->in);
     if (!w->forward.defined()) {
-      // Half-precision weights stay as they are: packed they would take twice the memory.
-      if (w->plain.scalar_type() != at::kFloat || floats == 0 || back_floats == 0) return;
+      const Element type = TypeOf(w->plain);
+      const int64_t floats = f_.packed_floats(type, w->in, w->out);
+      const bool back = f_.packed_floats(type, w->out, w->in) > 0;
+      if (floats == 0 || !back) return;
+      w->type = w->plain.scalar_type();
       GemmTerm term;
       term.b = In(w->plain);
       term.b_transposed = true;
@@ -51,7 +52,11 @@ class CpuKernels : public Kernels {
       w->plain.reset();
     }
     if (!backward || w->backward.defined()) return;
-    w->backward = at::empty({back_floats}, at::kFloat);
+    if (w->type == at::kBFloat16) {
+      w->backward = w->forward;  // read as its transpose, which saves a copy of the base
+      return;
+    }
+    w->backward = at::empty({f_.packed_floats(Element::kFloat, w->out, w->in)}, at::kFloat);
     f_.transpose_packed(w->in, w->out, w->forward.const_data_ptr<float>(),
                         w->backward.mutable_data_ptr<float>());
   }
@@ -69,7 +74,7 @@ class CpuKernels : public Kernels {
       base = terms + 1;
     }
     base->a = In(x);
-    SetB(w.plain, w.forward, base);
+    SetB(w, w.forward, base);
     base->b_transposed = true;
     base->k = x.size(1);
     Run(x.size(0), w.out, terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
@@ -78,7 +83,13 @@ class CpuKernels : public Kernels {
     std::vector<GemmTerm> terms(pairs.size());
     for (size_t i = 0; i < pairs.size(); ++i) {
       terms[i].a = In(pairs[i].dy);
-      SetB(pairs[i].w.plain, pairs[i].w.backward, &terms[i]);
+      const FrozenMatrix& w = pairs[i].w;
+      SetB(w, w.backward, &terms[i]);
+      if (terms[i].packed_b != nullptr && w.type == at::kBFloat16) {
+        terms[i].packed_transpose = terms[i].packed_b;
+        terms[i].packed_b = nullptr;
+        terms[i].b.stride = w.in;
+      }
       terms[i].k = pairs[i].dy.size(1);
     }
     Run(dx.size(0), dx.size(1), terms.data(), static_cast<int64_t>(terms.size()), at::Tensor(),
@@ -177,12 +188,13 @@ class CpuKernels : public Kernels {
   }
 
  private:
-  static void SetB(const at::Tensor& plain, const at::Tensor& packed, GemmTerm* term) {
+  static void SetB(const FrozenMatrix& w, const at::Tensor& packed, GemmTerm* term) {
     if (packed.defined()) {
       term->packed_b = packed.const_data_ptr<float>();
+      term->b.type = w.type == at::kFloat ? Element::kFloat : Element::kBFloat16;
     } else {
-      TORCH_CHECK(plain.defined(), "this form of a packed matrix was not made: Pack it first");
-      term->b = In(plain);
+      TORCH_CHECK(w.plain.defined(), "this form of a packed matrix was not made: Pack it first");
+      term->b = In(w.plain);
     }
   }
   void Run(int64_t m, int64_t n, const GemmTerm* terms, int64_t count, const at::Tensor& residual,

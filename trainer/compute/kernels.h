@@ -26,7 +26,8 @@ struct FrozenMatrix {
       : plain(std::move(matrix)), out(plain.size(0)), in(plain.size(1)) {}
 
   at::Tensor plain;
-  at::Tensor forward, backward;  // for x·wᵀ and for dy·w
+  at::Tensor forward, backward;      // for x·wᵀ and for dy·w; may be one
+  at::ScalarType type = at::kFloat;  // of what is packed
   int64_t out = 0, in = 0;
 };
 

@@ -86,13 +86,14 @@ TEST(Gradient, EveryModuleInFloat32) {
 }
 
 TEST(Gradient, EveryInstructionSet) {
-  for (const char* isa : {"baseline", "avx2", "avx512"}) {
+  for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16", "amx"}) {
     const CpuFunctions* table = CpuFunctionsByName(isa);
     if (table == nullptr) continue;  // this machine lacks it
     Case c = Cases().back();
     c.name = isa;
     c.dropout = 0.3;
     Compare(c, Precision::kFloat32, MakeCpuKernels(table), kFloatLimit, 1e-6);
+    Compare(c, Precision::kBFloat16, MakeCpuKernels(table), kBFloat16Limit, kBFloat16LossLimit);
   }
 }
 

@@ -15,6 +15,7 @@ namespace SCM_ISA {
 const CpuFunctions* Table() {
   static constexpr CpuFunctions kTable = {SCM_STRING(SCM_ISA),
                                           Gemm,
+                                          kPairs,
                                           PackedFloats,
                                           PackMatrix,
                                           TransposePacked,

@@ -27,7 +27,10 @@ struct Matrix {
 struct GemmTerm {
   ConstMatrix a, b;
   bool b_transposed = false;
-  const float* packed_b = nullptr;  // the same by pack_matrix; then b and scale are not read
+  // The same by pack_matrix; then the type of b is read, but neither its data nor scale. Or Bᵀ by
+  // pack_matrix, which bf16 products can read; then b has no data, but type and stride (n).
+  const float* packed_b = nullptr;
+  const float* packed_transpose = nullptr;
   int64_t k = 0;
   float scale = 1;
   Dropout a_dropout;
@@ -73,9 +76,12 @@ struct AttentionCall {
 struct CpuFunctions {
   const char* name;
   void (*gemm)(const GemmCall&);
-  // Floats of a packed B [k, n]; 0 when it is too narrow to be packed ahead.
-  int64_t (*packed_floats)(int64_t k, int64_t n);
-  // Packs B [k, n] of a term; and Bᵀ [n, k] from packed B.
+  // bf16 products are made in bf16, and an fp32 left operand of a bf16 matrix is rounded to it.
+  bool bf16_products;
+  // Floats of a packed B [k, n] of this type; 0 when it is too narrow to be packed ahead, or would
+  // become larger.
+  int64_t (*packed_floats)(Element type, int64_t k, int64_t n);
+  // Packs B [k, n] of a term; and Bᵀ [n, k] from packed fp32 B.
   void (*pack_matrix)(const GemmTerm& term, int64_t n, float* out);
   void (*transpose_packed)(int64_t k, int64_t n, const float* packed, float* out);
   void (*outer)(const OuterCall&);
@@ -101,8 +107,8 @@ struct CpuFunctions {
   void (*log_sum_exp)(int64_t rows, int64_t n, const float* logits, float* out, int64_t* arg_max);
 };
 
-// The best table this machine can run; `name` of one of them for tests ("avx512", "avx2",
-// "baseline"), null when the machine or the build lacks it.
+// The best table this machine can run; `name` of one of them ("amx", "avx512_bf16",
+// "avx512", "avx2", "baseline"), null when the machine or the build lacks it.
 const CpuFunctions& BestCpuFunctions();
 const CpuFunctions* CpuFunctionsByName(const char* name);
 

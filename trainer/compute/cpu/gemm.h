@@ -4,12 +4,14 @@
 // second-level cache, and passes by the strips: one block of k of one strip stays in the
 // first-level cache while register tiles of kRows × kStrip go down the rows (the loops of Van Zee
 // and van de Geijn, "BLIS", ACM TOMS 2015, after Goto and van de Geijn, "Anatomy of
-// high-performance matrix multiplication", ACM TOMS 2008). Types are converted while packing, so
-// all arithmetic is fp32.
+// high-performance matrix multiplication", ACM TOMS 2008). Types are converted while packing: all
+// arithmetic is fp32, but for products with a bf16 matrix where the CPU has instructions for them
+// (cpu/pairs.h). Sums are fp32 everywhere.
 #pragma once
 
 #include "trainer/compute/cpu/gemm_plan.h"
 #include "trainer/compute/cpu/pack_matrix.h"
+#include "trainer/compute/cpu/pair_tile.h"
 #include "trainer/compute/cpu/tile.h"
 
 namespace scm::trainer {
@@ -20,9 +22,20 @@ struct GemmScratch {
   Scratch packed_a, sums;
 };
 
-// Rows [row, row + rows) of a block of A as columns of kRows.
+// Rows [row, row + rows) of a block of A in the order of the tile that reads them.
+template <typename T>
+inline void PackPairsA(const GemmTerm& t, const Block& block, int64_t row, int64_t rows,
+                       float* out) {
+  const int64_t begin = 2 * block.begin;
+  PackPairRows(static_cast<const T*>(t.a.data) + row * t.a.stride + begin, t.a.stride, rows,
+               block.length, t.k - begin, out);
+}
 inline void PackA(const GemmTerm& t, const Block& block, int64_t row, int64_t rows, float* out) {
   const int64_t at = row * t.a.stride + block.begin;
+  if (UsesPairs(t)) {
+    return t.a.type == Element::kFloat ? PackPairsA<float>(t, block, row, rows, out)
+                                       : PackPairsA<BFloat16>(t, block, row, rows, out);
+  }
   if (t.a.type == Element::kFloat) {
     PackColumns(static_cast<const float*>(t.a.data) + at, t.a.stride, rows, block.length,
                 t.a_dropout, row, block.begin, out);
@@ -86,16 +99,17 @@ inline void PackStrip(const GemmCall& c, const GemmPlan& plan, const Chunk& chun
 
 // Asks the memory for a tile's rows of the strip that begins at `column`: what the results replace,
 // and the residual. Addresses beyond the matrix do no harm.
-inline void FetchRow(ConstMatrix m, int64_t row, int64_t column) {
+inline void FetchRow(ConstMatrix m, int64_t row, int64_t column, int64_t width) {
   const int64_t size = m.type == Element::kFloat ? sizeof(float) : sizeof(BFloat16);
   const char* at = static_cast<const char*>(m.data) + (row * m.stride + column) * size;
-  for (int64_t i = 0; i < kStrip * size; i += kLineBytes) __builtin_prefetch(at + i, 1);
+  for (int64_t i = 0; i < width * size; i += kLineBytes) __builtin_prefetch(at + i, 1);
 }
-inline void FetchResults(const GemmCall& c, int64_t row, int64_t column) {
-  for (int64_t r = row; r < row + kRows; ++r) {
-    FetchRow({c.out.data, c.out.type, c.out.stride}, r, column);
+inline void FetchResults(const GemmCall& c, int64_t row, int64_t rows, int64_t column,
+                         int64_t width) {
+  for (int64_t r = row; r < row + rows; ++r) {
+    FetchRow({c.out.data, c.out.type, c.out.stride}, r, column, width);
     if (c.residual.data != nullptr && c.residual.data != c.out.data) {
-      FetchRow(c.residual, r, column);
+      FetchRow(c.residual, r, column, width);
     }
   }
 }
@@ -107,16 +121,23 @@ struct Task {
   int64_t group, first_strip, last_strip;
 };
 
-// The task's rows as [block][tile of kRows rows][column][kRows].
+// Rows of the tile that multiplies a term.
+inline int64_t TileRowsOf(const GemmTerm& t) { return UsesPairs(t) ? kPairRows : kRows; }
+
+// The task's rows as [block][tile of some rows], each tile as it is read.
 inline void PackRows(const GemmCall& c, const GemmPlan& plan, const Task& task, float* out) {
   const Chunk& chunk = plan.chunks[task.chunk];
-  const int64_t padded_rows = RoundUp(task.rows, kRows);
-  for (int64_t r = 0; r < task.rows; r += kRows) {
-    const int64_t here = task.rows - r < kRows ? task.rows - r : kRows;
+  const int64_t padded_rows = RoundUp(task.rows, plan.row_unit);
+  for (int64_t r0 = 0; r0 < task.rows; r0 += plan.row_unit) {
     float* to = out;
     for (int i = chunk.first; i < chunk.last; ++i) {
       const Block& block = plan.blocks[i];
-      PackA(c.terms[block.term], block, task.row + r, here, to + r * block.length);
+      const GemmTerm& term = c.terms[block.term];
+      const int64_t step = TileRowsOf(term);
+      for (int64_t r = r0; r < task.rows && r < r0 + plan.row_unit; r += step) {
+        const int64_t here = task.rows - r < step ? task.rows - r : step;
+        PackA(term, block, task.row + r, here, to + r * block.length);
+      }
       to += padded_rows * block.length;
     }
   }
@@ -134,7 +155,7 @@ inline BlockData Locate(const GemmCall& c, const GemmPlan& plan, const Task& tas
   const Block& block = plan.blocks[i];
   const GemmTerm& term = c.terms[block.term];
   const bool packed = term.packed_b != nullptr;
-  const float* now = packed ? term.packed_b + (strip * term.k + block.begin) * width : loose;
+  const float* now = packed ? term.packed_b + (strip * DepthOf(term) + block.begin) * width : loose;
   if (i + 1 < chunk.last && plan.blocks[i + 1].term == block.term) {
     return {now, now + block.length * width};
   }
@@ -144,7 +165,7 @@ inline BlockData Locate(const GemmCall& c, const GemmPlan& plan, const Task& tas
   for (int j = i - 1; j >= chunk.first && plan.blocks[j].term == block.term; --j) {
     back += plan.blocks[j].length;
   }
-  return {now, now + ((packed ? term.k : chunk.loose) - back) * width};
+  return {now, now + ((packed ? DepthOf(term) : chunk.loose) - back) * width};
 }
 
 // Results that need no more than their sum, in the type of the sums: tiles can write them.
@@ -161,32 +182,41 @@ inline void AddStrip(const GemmCall& c, const GemmPlan& plan, const Task& task, 
                      bool more, const float* rows, const float* loose, float* sums) {
   constexpr int64_t kWidth = NV * kLanes;
   const Chunk& chunk = plan.chunks[task.chunk];
-  const int64_t tiles = CeilDiv(task.rows, kRows), column = strip * kWidth;
+  const int64_t padded_rows = RoundUp(task.rows, plan.row_unit), column = strip * kWidth;
   const int64_t columns = c.n - column < kWidth ? c.n - column : kWidth;
   const bool plain = columns == kWidth && IsPlain(c);
   for (int i = chunk.first; i < chunk.last; ++i) {
     const Block& block = plan.blocks[i];
     const BlockData b = Locate(c, plan, task, i, kWidth, strip, more, loose);
     if (b.now == loose) loose += block.length * kWidth;
-    Fetch next(b.next, block.length * kWidth, tiles);
+    const GemmTerm& term = c.terms[block.term];
+    const bool pairs = UsesPairs(term);
+    const int64_t step = TileRowsOf(term);
+    Fetch next(b.next, block.length * kWidth, CeilDiv(task.rows, step));
     const bool first = task.chunk == 0 && i == chunk.first;
     const bool last = i + 1 == chunk.last && task.chunk + 1 == plan.chunk_count;
-    for (int64_t r = 0; r < task.rows; r += kRows) {
-      const int64_t row = task.row + r, here = task.rows - r < kRows ? task.rows - r : kRows;
+    for (int64_t r = 0; r < task.rows; r += step) {
+      const int64_t row = task.row + r, here = task.rows - r < step ? task.rows - r : step;
       float *sum = sums + r * kWidth, *to = sum;
       int64_t to_stride = kWidth;
-      const bool writes = last && plain && here == kRows;
+      const bool writes = last && plain && here == step;
       if (writes) {
         to = static_cast<float*>(c.out.data) + row * c.out.stride + column;
         to_stride = c.out.stride;
       }
       next.Share();
-      if (last) FetchResults(c, row, column);
-      TileProduct<NV, Layout::kColumnMajor>(rows + r * block.length, kRows, block.length, 1, 0,
-                                            b.now, first ? nullptr : sum, kWidth, to, to_stride);
+      if (last) FetchResults(c, row, step, column, kWidth);
+      const float *a = rows + r * block.length, *add = first ? nullptr : sum;
+      if constexpr (kPairs && NV == kPairVectors) {
+        if (pairs) PairTile<NV>(a, block.length, b.now, add, kWidth, to, to_stride, here);
+      }
+      if (!pairs) {
+        TileProduct<NV, Layout::kColumnMajor>(a, kRows, block.length, 1, 0, b.now, add, kWidth, to,
+                                              to_stride);
+      }
       if (last && !writes) FinishTile(c, row, here, column, columns, sum, kWidth);
     }
-    rows += tiles * kRows * block.length;
+    rows += padded_rows * block.length;
   }
 }
 
@@ -207,7 +237,7 @@ inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
   for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
     float* sums = own_sums;
     if (buffers.waiting != nullptr) {
-      sums = buffers.waiting + (s * RoundUp(c.m, kRows) + task.row) * kWidth;
+      sums = buffers.waiting + (s * RoundUp(c.m, plan.row_unit) + task.row) * kWidth;
     }
     const int64_t strip = task.group * plan.group_strips + s;
     AddStrip<NV>(c, plan, task, strip, s + 1 < task.last_strip, rows,
@@ -239,6 +269,7 @@ inline Task MakeTask(const GemmCall& c, const GemmPlan& plan, int64_t group, int
 template <int NV>
 inline void RunPlan(const GemmCall& c, const GemmPlan& plan, const GroupBuffers& buffers) {
   static thread_local GemmScratch scratch;
+  const MatrixTiles shape(plan.matrix_tiles);
   const int together = plan.loosest == 0 ? plan.chunk_count : 1;
   for (int64_t group = 0; group * plan.group_strips < plan.strips; ++group) {
     const int64_t first = group * plan.group_strips, left = plan.strips - first;
@@ -271,14 +302,22 @@ inline void GemmOfStrips(const GemmCall& c) {
   const GemmPlan& cut = plan;
   const int64_t columns = cut.group_strips * NV * kLanes;
   GroupBuffers buffers = {loose.Get(cut.loosest * columns), nullptr};
-  if (cut.chunk_count > 1) buffers.waiting = waiting.Get(RoundUp(c.m, kRows) * columns);
+  if (cut.chunk_count > 1) buffers.waiting = waiting.Get(RoundUp(c.m, cut.row_unit) * columns);
 #pragma omp parallel
   RunPlan<NV>(c, cut, buffers);
 }
 
+inline bool AnyPairs(const GemmCall& c) {
+  bool any = false;
+  for (int64_t t = 0; t < c.term_count; ++t) any = any || UsesPairs(c.terms[t]);
+  return any;
+}
+
 // Narrow products (the down projections of adapters) take narrow strips.
 inline void Gemm(const GemmCall& c) {
-  if (c.n <= kLanes) {
+  if (AnyPairs(c)) {
+    GemmOfStrips<kPairVectors>(c);
+  } else if (c.n <= kLanes) {
     GemmOfStrips<1>(c);
   } else if (c.n <= 2 * kLanes) {
     GemmOfStrips<2>(c);

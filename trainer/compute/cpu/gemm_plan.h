@@ -4,7 +4,7 @@
 #pragma once
 
 #include "trainer/compute/cpu/functions.h"
-#include "trainer/compute/cpu/pack.h"
+#include "trainer/compute/cpu/pairs.h"
 
 namespace scm::trainer {
 namespace SCM_ISA {
@@ -15,12 +15,15 @@ constexpr int64_t kRowFloats = 80 * 1024;       // the rows of A of one task, in
 constexpr int64_t kPackedFloats = 1024 * 1024;  // the packed part of B, in the shared cache
 constexpr int64_t kChunkDepth = 768;            // of k that lies packed at a time
 constexpr int64_t kTaskRows = 128;
+// Matrix tiles eat operands faster than the shared cache brings them: more rows for each strip.
+constexpr int64_t kMatrixRowFloats = 200 * 1024;
+constexpr int64_t kMatrixTaskRows = 256;
 // So that a thread that was held up does not hold up all: enough tasks, and the last one of each
 // thread in pieces.
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kTailPieces = 4;
 
-// Columns [begin, begin + length) of A of one term.
+// Columns [begin, begin + length) of A of one term, or as many pairs of columns.
 struct Block {
   int64_t term, begin, length;
 };
@@ -37,6 +40,8 @@ struct GemmPlan {
   Chunk chunks[kMaxBlocks];
   int block_count, chunk_count;
   int64_t deepest, loosest;         // chunk
+  int64_t row_unit;                 // of tasks and of the sums that they keep
+  bool pairs, matrix_tiles;         // some terms use them
   int64_t strips;                   // all columns
   int64_t group_strips;             // packed at the same time
   int64_t part_strips;              // of a group, that tasks of the same time share
@@ -49,10 +54,12 @@ struct GemmPlan {
 inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
   plan->block_count = plan->chunk_count = 0;
   plan->deepest = plan->loosest = 0;
+  plan->pairs = false;
   const int64_t most = GemmPlan::kMaxBlocks / c.term_count;
   Chunk chunk{0, 0, 0, 0};
   for (int64_t t = 0; t < c.term_count; ++t) {
-    const int64_t k = c.terms[t].k;
+    const int64_t k = DepthOf(c.terms[t]);
+    plan->pairs = plan->pairs || UsesPairs(c.terms[t]);
     int64_t pieces = CeilDiv(k, kSliverFloats / width);
     pieces = pieces < 1 ? 1 : pieces < most ? pieces : most;
     const int64_t length = RoundUp(CeilDiv(k, pieces), kLanes);
@@ -84,6 +91,8 @@ inline int64_t SharedStrips(int64_t all, int64_t depth, int64_t width) {
 // so are those of the threads.
 inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* plan) {
   CutDepth(c, width, plan);
+  plan->row_unit = plan->pairs ? kPairRows : kRows;
+  plan->matrix_tiles = plan->pairs && kMatrixTiles;
   plan->strips = CeilDiv(c.n, width);
   plan->part_strips = SharedStrips(plan->strips, plan->deepest, width);
   plan->group_strips = plan->part_strips;
@@ -92,17 +101,20 @@ inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* pl
     plan->group_strips = SharedStrips(plan->strips, plan->loosest, width);
     if (plan->part_strips > plan->group_strips) plan->part_strips = plan->group_strips;
   }
-  int64_t rows = kRowFloats / plan->deepest / kRows * kRows;
-  rows = rows < 2 * kRows ? 2 * kRows : rows > kTaskRows ? kTaskRows : rows;
+  const int64_t unit = plan->row_unit;
+  const int64_t most = plan->matrix_tiles ? kMatrixTaskRows : kTaskRows;
+  int64_t rows = plan->matrix_tiles ? kMatrixRowFloats : kRowFloats;
+  rows = rows / plan->deepest / unit * unit;
+  rows = rows < 2 * unit ? 2 * unit : rows > most ? most : rows;
   int64_t row_tasks = CeilDiv(c.m, rows);
   if (row_tasks > 1) row_tasks = RoundUp(row_tasks, threads);
-  plan->whole_rows = plan->piece_rows = RoundUp(CeilDiv(c.m, row_tasks), kRows);
+  plan->whole_rows = plan->piece_rows = RoundUp(CeilDiv(c.m, row_tasks), unit);
   plan->whole_tasks = plan->row_tasks = CeilDiv(c.m, plan->whole_rows);
   plan->column_tasks = CeilDiv(kTasksPerThread * threads, plan->row_tasks);
   if (plan->column_tasks > plan->part_strips) plan->column_tasks = plan->part_strips;
   if (plan->column_tasks == 1 && plan->row_tasks > threads) {
     plan->whole_tasks = plan->row_tasks - threads;
-    plan->piece_rows = RoundUp(CeilDiv(plan->whole_rows, kTailPieces), kRows);
+    plan->piece_rows = RoundUp(CeilDiv(plan->whole_rows, kTailPieces), unit);
     const int64_t left = c.m - plan->whole_tasks * plan->whole_rows;
     plan->row_tasks = plan->whole_tasks + CeilDiv(left, plan->piece_rows);
   }

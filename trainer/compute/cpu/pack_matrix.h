@@ -3,7 +3,7 @@
 #pragma once
 
 #include "trainer/compute/cpu/gemm_plan.h"
-#include "trainer/compute/cpu/pack.h"
+#include "trainer/compute/cpu/pairs.h"
 
 namespace scm::trainer {
 namespace SCM_ISA {
@@ -21,9 +21,27 @@ inline void PackTerm(const GemmTerm& t, const Block& block, int64_t column, int6
   }
 }
 template <int NV>
+inline void PackPairs(const GemmTerm& t, const Block& block, int64_t column, int64_t columns,
+                      float* out) {
+  const BFloat16* b = static_cast<const BFloat16*>(t.b.data);
+  const int64_t begin = 2 * block.begin, k = t.k - begin;
+  if (t.packed_transpose != nullptr) {
+    PackPairsFromTranspose<NV>(t.packed_transpose, t.k, t.b.stride, block.begin, block.length,
+                               column, out);
+  } else if (t.b_transposed) {
+    PackPairsTransposed<NV>(b + column * t.b.stride + begin, t.b.stride, k, columns, block.length,
+                            out);
+  } else {
+    PackPairsStraight<NV>(b + begin * t.b.stride + column, t.b.stride, k, columns, block.length,
+                          out);
+  }
+}
+template <int NV>
 inline void PackB(const GemmTerm& t, const Block& block, int64_t column, int64_t columns,
                   float* out) {
-  if (t.b.type == Element::kFloat) {
+  if (UsesPairs(t)) {
+    PackPairs<NV>(t, block, column, columns, out);
+  } else if (t.b.type == Element::kFloat) {
     PackTerm<NV, float>(t, block, column, columns, out);
   } else {
     PackTerm<NV, BFloat16>(t, block, column, columns, out);
@@ -31,17 +49,28 @@ inline void PackB(const GemmTerm& t, const Block& block, int64_t column, int64_t
 }
 
 // A whole B is packed as strips of the widest kind, each over the whole of k. Zero floats: it is
-// too narrow for them.
-inline int64_t PackedFloats(int64_t k, int64_t n) {
-  return n <= 2 * kLanes ? 0 : RoundUp(n, kStrip) * k;
+// too narrow for them, or would take twice its memory as fp32.
+inline int64_t PackedFloats(Element type, int64_t k, int64_t n) {
+  if (n <= 2 * kLanes) return 0;
+  if (type == Element::kFloat) return RoundUp(n, kStrip) * k;
+  return kPairs ? RoundUp(n, kPairStrip) * PairDepth(k) : 0;
 }
-inline void PackMatrix(const GemmTerm& term, int64_t n, float* out) {
-  const Block all = {0, 0, term.k};
-  const int64_t strips = CeilDiv(n, kStrip);
+template <int NV>
+inline void PackStrips(const GemmTerm& term, int64_t n, float* out) {
+  constexpr int64_t kWidth = NV * kLanes;
+  const Block all = {0, 0, DepthOf(term)};
+  const int64_t strips = CeilDiv(n, kWidth);
 #pragma omp parallel for schedule(dynamic, 1)
   for (int64_t s = 0; s < strips; ++s) {
-    const int64_t columns = n - s * kStrip < kStrip ? n - s * kStrip : kStrip;
-    PackB<kStripVectors>(term, all, s * kStrip, columns, out + s * kStrip * term.k);
+    const int64_t columns = n - s * kWidth < kWidth ? n - s * kWidth : kWidth;
+    PackB<NV>(term, all, s * kWidth, columns, out + s * kWidth * all.length);
+  }
+}
+inline void PackMatrix(const GemmTerm& term, int64_t n, float* out) {
+  if (UsesPairs(term)) {
+    PackStrips<kPairVectors>(term, n, out);
+  } else {
+    PackStrips<kStripVectors>(term, n, out);
   }
 }
 // The packed form of Bᵀ [n, k] from that of B [k, n].

@@ -7,6 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
 #include "trainer/compute/dropout.h"
 
 namespace scm::trainer {
@@ -65,10 +69,16 @@ inline VecF Load(const BFloat16* p) {
 }
 inline void Store(float* p, VecF x) { *reinterpret_cast<VecFUnaligned*>(p) = x; }
 inline void Store(BFloat16* p, VecF x) {
+#if defined(__AVX512BF16__)
+  // The same rounding; what is too small for a normal number becomes zero, as in bf16 products.
+  *reinterpret_cast<VecHUnaligned*>(p) =
+      reinterpret_cast<VecH>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(x)));
+#else
   const VecU bits = reinterpret_cast<VecU>(x);
   VecU rounded = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
   rounded = x != x ? SplatU(0x7fc0u) : rounded;
   *reinterpret_cast<VecHUnaligned*>(p) = __builtin_convertvector(rounded, VecH);
+#endif
 }
 
 // The first n < kLanes elements, zero beyond; and the counterpart.
