@@ -38,6 +38,8 @@ class QuantizedMatrix {
 
   // What it takes in memory, scales included.
   int64_t bytes() const;
+  // nf4: its blocks, and those whose scale became negative (nf4.h).
+  int64_t blocks() const { return nf4_.blocks(); }
   int64_t inverted_blocks() const { return CountInvertedBlocks(nf4_); }
 
  private:
