@@ -73,7 +73,7 @@ class LlamaModel {
   virtual ~LlamaModel() = default;
   virtual const model::LlamaConfig& config() const = 0;
   // Without matrices when the base is not quantised.
-  virtual QuantizedBase quantized_base() const = 0;
+  virtual QuantizedBase quantized_base() const { return {}; }
 
   // Creates the adapters: A ~ U(±1/√in) from Philox(seed, "lora_init", layer·7+module), B = 0.
   // Replaces any existing ones.
