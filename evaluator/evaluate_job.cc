@@ -20,6 +20,7 @@
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/training_data.h"
 #include "trainer/loop/adapter_file.h"
+#include "trainer/loop/quantized_base.h"
 #include "trainer/protocol/torch_runtime.h"
 
 namespace scm::evaluator {
@@ -56,7 +57,8 @@ class Evaluator {
   absl::Status EvaluateSeed(const trainer::JobInput& input, bool measure, LoadedModel* loaded);
   absl::Status EvaluateBaseline(const BaselineSpec& baseline);
   absl::Status Import(const std::string& path, EvaluatedModel& model);
-  absl::StatusOr<LoadedModel> Load(const std::string& path);
+  absl::StatusOr<LoadedModel> Load(const std::string& path,
+                                   const trainer::BaseQuantization& quantization);
   // The model's scores, or in `missing` why its answers cannot be ranked.
   absl::Status Score(const LoadedModel& loaded, EvaluatedModel* model);
   absl::StatusOr<std::vector<double>> Latency(const LoadedModel& loaded, int64_t samples);
@@ -124,7 +126,8 @@ const TestTask& Evaluator::LatencyTask() const {
   return evaluation_.tasks[0];
 }
 
-absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
+absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path,
+                                            const trainer::BaseQuantization& quantization) {
   Log(absl::StrCat("loading ", path, " in ", spec_.training.precision, " on ", device_));
   SCM_ASSIGN_OR_RETURN(const auto source, model::OpenModel(path));
   LoadedModel loaded;
@@ -138,10 +141,15 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path) {
   for (const model::TensorInfo& tensor : source->tensors()) {
     loaded.bytes += model::ElementCount(tensor.shape) * (half ? 2 : 4);
   }
-  SCM_ASSIGN_OR_RETURN(
-      loaded.model,
-      trainer::MakeLlamaModel(
-          *source, half ? trainer::Precision::kBFloat16 : trainer::Precision::kFloat32, device_));
+  SCM_ASSIGN_OR_RETURN(loaded.model, trainer::MakeLlamaModel(*source,
+                                                             half ? trainer::Precision::kBFloat16
+                                                                  : trainer::Precision::kFloat32,
+                                                             device_, quantization));
+  const trainer::QuantizedBase base = loaded.model->quantized_base();
+  if (base.matrices > 0) {
+    Log(trainer::DescribeQuantizedBase(base));
+    loaded.bytes += base.bytes - base.parameters * (half ? 2 : 4);
+  }
   return loaded;
 }
 
@@ -259,10 +267,18 @@ absl::Status Evaluator::EvaluateBase(LoadedModel* loaded) {
 absl::Status Evaluator::EvaluateBaseAndSeeds() {
   const std::vector<trainer::JobInput> checkpoints = Checkpoints();
   if (!ScoresBase() && checkpoints.empty()) return absl::OkStatus();
+  // Seeds are scored over the base that they were trained on; the base, as it was before.
+  const trainer::BaseQuantization quantization = trainer::ToBaseQuantization(spec_.lora);
   SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));
-  SCM_ASSIGN_OR_RETURN(LoadedModel loaded, Load(spec_.model));
-  SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));  // nor did it change while it was read
+  SCM_ASSIGN_OR_RETURN(
+      LoadedModel loaded,
+      Load(spec_.model, ScoresBase() ? trainer::BaseQuantization() : quantization));
   if (ScoresBase()) SCM_RETURN_IF_ERROR(EvaluateBase(&loaded));
+  if (ScoresBase() && quantization.active() && !checkpoints.empty()) {
+    loaded = LoadedModel();
+    SCM_ASSIGN_OR_RETURN(loaded, Load(spec_.model, quantization));
+  }
+  SCM_RETURN_IF_ERROR(guard_.Check(spec_.model));  // nor did it change while it was read
   bool measure = MeasuresLatency();
   for (const trainer::JobInput& input : checkpoints) {
     SCM_RETURN_IF_ERROR(EvaluateSeed(input, measure, &loaded));
@@ -302,7 +318,7 @@ absl::Status Evaluator::EvaluateBaseline(const BaselineSpec& baseline) {
   } else {
     model.kind = EvaluatedModel::Kind::kModel;
     SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
-    absl::StatusOr<LoadedModel> loaded = Load(baseline.model);
+    absl::StatusOr<LoadedModel> loaded = Load(baseline.model, trainer::BaseQuantization());
     SCM_RETURN_IF_ERROR(guard_.Check(baseline.model));
     if (loaded.ok()) {
       SCM_RETURN_IF_ERROR(Score(*loaded, &model));

@@ -82,8 +82,15 @@ void Describe(Visitor& keys, LoraSpec& lora) {
              kBelowOne);
   keys.Field(Key{"target_modules", "The matrices that get adapters"}.Swept(), lora.target_modules,
              Words{{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}});
-  keys.Field(Key{"quantize_base", "Precision of the frozen base"}, lora.quantize_base,
-             Words{{"none"}, {"nf4"}});
+  keys.Field(Key{"quantize_base",
+                 "How the matrices of the frozen base's layers are held: as they are, in 4 bits by "
+                 "blocks of 64 (QLoRA), or in 8 bits by rows"},
+             lora.quantize_base, Words{{"none", "nf4", "int8"}});
+  keys.Field(Key{"double_quant",
+                 "Whether `nf4` holds its scales in 8 bits too: 4.13 bits a parameter for 4.5, but "
+                 "blocks much weaker than others may change their sign, which is counted and "
+                 "warned of"},
+             lora.double_quant);
 }
 
 template <typename Visitor>

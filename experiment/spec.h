@@ -51,7 +51,8 @@ struct LoraSpec {
   double alpha = 32;
   double dropout = 0.1;
   std::vector<std::string> target_modules = {"q_proj", "v_proj", "o_proj", "gate_proj"};
-  std::string quantize_base = "none";
+  std::string quantize_base = "none";  // or "nf4", "int8"
+  bool double_quant = true;            // of nf4's scales
 };
 
 struct EarlyStoppingSpec {

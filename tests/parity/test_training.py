@@ -49,7 +49,7 @@ def write_items(corpus, rng):
     return items
 
 
-def write_model(folder):
+def write_model(folder, intermediate=160):
     """A small random Llama with a byte-level tokenizer trained on a little Spanish."""
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -58,7 +58,7 @@ def write_model(folder):
         vocab_size=300, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     tokenizer.train_from_iterator(["la ley del pacto social", "el síndico y la acción", "Argentina Chile"], trainer)
     config = transformers.LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(), hidden_size=64, intermediate_size=160, num_hidden_layers=3,
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=64, intermediate_size=intermediate, num_hidden_layers=3,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, rms_norm_eps=1e-5,
         tie_word_embeddings=False, bos_token_id=None, eos_token_id=None, initializer_range=0.1)
     model = transformers.LlamaForCausalLM(config)
@@ -170,6 +170,7 @@ class SmallModel(Parity):
     def oracle(self, checkpoints, schedule, max_grad_norm):
         """The same training by peft, from our initial adapter: the first update has rate 0."""
         model = peft.PeftModel.from_pretrained(self.load(), checkpoints / "step-1", is_trainable=True)
+        model.train()  # the adapter has no dropout; in inference bitsandbytes would go over to bf16
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=5e-3, weight_decay=0.01)
         scheduler = transformers.get_scheduler(schedule, optimizer, num_warmup_steps=1, num_training_steps=STEPS)
@@ -217,6 +218,46 @@ class SmallModel(Parity):
         tuned = peft.PeftModel.from_pretrained(base, checkpoints / f"step-{STEPS}")
         self.assert_close(ours[1], log_likelihoods(tuned, self.tokenizer, test), 1e-4, "adapter")
         self.assertGreater(abs(ours[0][0][0] - ours[1][0][0]), 0.01, "the adapter changed nothing")
+
+
+class QuantizedBase(SmallModel):
+    """QLoRA: peft over bitsandbytes' NF4 in fp32 compute. Rows are whole blocks of 64, because the AVX-512 code of
+    bitsandbytes 0.50.2 restores others wrongly (test_quantize.py)."""
+
+    def setUp(self):
+        super().setUp()
+        self.double_quant = True
+        self.tokenizer = write_model(self.model_path, intermediate=192)
+
+    def load(self):
+        settings = transformers.BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=self.double_quant,
+            bnb_4bit_compute_dtype=torch.float32)
+        return transformers.AutoModelForCausalLM.from_pretrained(
+            self.model_path, dtype=torch.float32, quantization_config=settings, device_map="cpu")
+
+    def train(self, name, save_steps, **training):
+        spec = work_order(self.root, "train", name, self.model_path, **training)
+        spec["save_steps"] = save_steps
+        spec["parameters"]["lora"] |= {"quantize_base": "nf4", "double_quant": self.double_quant}
+        return run("scm-trainer", spec), self.root / name / "checkpoints"
+
+    def test_losses_agree_with_peft(self):
+        for self.double_quant in (True, False):
+            with self.subTest(double_quant=self.double_quant):
+                reports, checkpoints = self.train(f"train-{self.double_quant}", 1)
+                _, losses, norms, _ = self.oracle(checkpoints, "linear", 1.0)
+                ours = progress(reports, "train_loss")
+                worst = max(abs(x - y) for x, y in zip(ours, losses, strict=True))
+                base = reports[-1]["summary"]["quantized_base"]
+                print(f"nf4, double_quant {self.double_quant}: {losses[0]:.4f} to {losses[-1]:.4f}, largest "
+                      f"difference {worst:.2e}; {base['bits_per_parameter']:.3f} bits a parameter")
+                self.assertLess(losses[-1], 0.7 * losses[0], "too little was learned for a comparison")
+                self.assertLessEqual(worst, 1e-3)
+                for x, y in zip(progress(reports, "grad_norm"), norms, strict=True):
+                    self.assertAlmostEqual(x, y, delta=1e-3 * y)
+
+    test_accumulation_is_token_exact = test_adapter_opens_in_peft = None
 
 
 class SmolLM2(Parity):

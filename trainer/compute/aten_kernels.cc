@@ -18,6 +18,7 @@
 #include <cmath>
 
 #include "trainer/compute/kernels.h"
+#include "trainer/compute/tiled_products.h"
 
 namespace scm::trainer {
 namespace {
@@ -103,12 +104,14 @@ class AtenKernels : public Kernels {
 
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
+    if (w.quantized != nullptr) return tiled_.Linear(*this, x, w, lora, residual, y);
     at::Tensor sum = Product(x, w.plain.t());
     if (lora != nullptr) sum = Float(sum) + at::mm(lora->u, lora->b.t()) * lora->scale;
     if (residual.defined()) sum = sum + residual;
     y.copy_(sum);
   }
   void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) override {
+    if (AnyQuantized(terms)) return tiled_.LinearBackward(*this, terms, dx);
     at::Tensor sum;
     for (const GradientTerm& term : terms) {
       const at::Tensor part = Product(term.dy, term.w.plain);
@@ -215,6 +218,8 @@ class AtenKernels : public Kernels {
     if (a.scalar_type() == b.scalar_type()) return at::mm(a, b);
     return at::mm(Float(a), Float(b));
   }
+
+  TiledProducts tiled_;
 };
 
 }  // namespace

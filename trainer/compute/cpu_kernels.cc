@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include "trainer/compute/kernels.h"
+#include "trainer/compute/tiled_products.h"
 
 namespace scm::trainer {
 namespace {
@@ -37,6 +38,7 @@ class CpuKernels : public Kernels {
   }
 
   void Pack(FrozenMatrix* w, bool backward) override {
+    if (w->quantized != nullptr) return;  // restored by tiles in every product
     if (!w->forward.defined()) {
       const Element type = TypeOf(w->plain);
       const int64_t floats = f_.packed_floats(type, w->in, w->out);
@@ -62,6 +64,7 @@ class CpuKernels : public Kernels {
   }
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
+    if (w.quantized != nullptr) return tiled_.Linear(*this, x, w, lora, residual, y);
     // The long product comes last: while it runs, what the results replace is fetched.
     GemmTerm terms[2];
     GemmTerm* base = terms;
@@ -80,6 +83,7 @@ class CpuKernels : public Kernels {
     Run(x.size(0), w.out, terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
   }
   void LinearBackward(const std::vector<GradientTerm>& pairs, at::Tensor& dx) override {
+    if (AnyQuantized(pairs)) return tiled_.LinearBackward(*this, pairs, dx);
     std::vector<GemmTerm> terms(pairs.size());
     for (size_t i = 0; i < pairs.size(); ++i) {
       terms[i].a = In(pairs[i].dy);
@@ -224,6 +228,7 @@ class CpuKernels : public Kernels {
   }
 
   const CpuFunctions& f_;
+  TiledProducts tiled_;
 };
 
 }  // namespace

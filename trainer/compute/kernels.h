@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -15,19 +16,26 @@
 
 #include "trainer/compute/cpu/functions.h"
 #include "trainer/compute/dropout.h"
+#include "trainer/compute/quantize/quantized_matrix.h"
 
 namespace scm::trainer {
 
 // A frozen matrix [out, in]. Kernels that read another form faster make it in Pack, and drop
-// `plain`.
+// `plain`. A quantised one has no plain form: `type` is what its values are restored to.
 struct FrozenMatrix {
   FrozenMatrix() = default;
   FrozenMatrix(at::Tensor matrix)  // NOLINT: a plain tensor is one
       : plain(std::move(matrix)), out(plain.size(0)), in(plain.size(1)) {}
+  FrozenMatrix(std::shared_ptr<const QuantizedMatrix> matrix, at::ScalarType restored)
+      : quantized(std::move(matrix)),
+        type(restored),
+        out(quantized->rows()),
+        in(quantized->columns()) {}
 
   at::Tensor plain;
-  at::Tensor forward, backward;      // for x·wᵀ and for dy·w; may be one
-  at::ScalarType type = at::kFloat;  // of what is packed
+  at::Tensor forward, backward;  // for x·wᵀ and for dy·w; may be one
+  std::shared_ptr<const QuantizedMatrix> quantized;
+  at::ScalarType type = at::kFloat;  // of what is packed, or restored
   int64_t out = 0, in = 0;
 };
 
@@ -43,6 +51,11 @@ struct GradientTerm {
   at::Tensor dy;  // [tokens, out]
   FrozenMatrix w;
 };
+
+inline bool AnyQuantized(const std::vector<GradientTerm>& terms) {
+  return std::any_of(terms.begin(), terms.end(),
+                     [](const GradientTerm& term) { return term.w.quantized != nullptr; });
+}
 
 struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;

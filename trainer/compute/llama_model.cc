@@ -81,13 +81,15 @@ Result Guard(const std::function<Result()>& work) {
 
 LlamaModelImpl::LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights weights,
                                at::ScalarType type, const at::Device& device,
-                               std::unique_ptr<Kernels> kernels)
+                               std::unique_ptr<Kernels> kernels,
+                               const BaseQuantization& quantization)
     : config_(config),
       weights_(std::move(weights)),
       type_(type),
       device_(device),
       kernels_(std::move(kernels)),
       shape_{config.heads, config.kv_heads, config.head_dim},
+      quantization_(quantization),
       adapter_index_(static_cast<size_t>(config.layers * kModules), -1),
       states_(static_cast<size_t>(config.layers)) {
   PackWeights(false);
@@ -100,6 +102,22 @@ void LlamaModelImpl::PackWeights(bool backward) {
     }
   }
   kernels_->Pack(&weights_.head, backward);
+}
+
+QuantizedBase LlamaModelImpl::quantized_base() const {
+  QuantizedBase base;
+  base.quantization = quantization_;
+  for (const LayerWeights& w : weights_.layers) {
+    for (const FrozenMatrix* matrix : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
+      if (matrix->quantized == nullptr) continue;
+      ++base.matrices;
+      base.parameters += matrix->out * matrix->in;
+      base.bytes += matrix->quantized->bytes();
+      base.blocks += matrix->quantized->blocks();
+      base.inverted_blocks += matrix->quantized->inverted_blocks();
+    }
+  }
+  return base;
 }
 
 absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
@@ -317,25 +335,25 @@ void LlamaModelImpl::ZeroGradients() {
   }
 }
 
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const model::ModelSource& source,
-                                                               Precision precision,
-                                                               const std::string& device,
-                                                               std::unique_ptr<Kernels> kernels) {
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(
+    const model::ModelSource& source, Precision precision, const std::string& device,
+    std::unique_ptr<Kernels> kernels, const BaseQuantization& quantization) {
   return Guard<absl::StatusOr<std::unique_ptr<LlamaModel>>>(
       [&]() -> absl::StatusOr<std::unique_ptr<LlamaModel>> {
         const at::Device where(device);
         const at::ScalarType type = precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
-        SCM_ASSIGN_OR_RETURN(LlamaWeights weights, LoadWeights(source, type, where));
+        SCM_ASSIGN_OR_RETURN(LlamaWeights weights, LoadWeights(source, type, where, quantization));
         return std::make_unique<LlamaModelImpl>(source.config(), std::move(weights), type, where,
-                                                std::move(kernels));
+                                                std::move(kernels), quantization);
       });
 }
 
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSource& source,
                                                            Precision precision,
-                                                           const std::string& device) {
+                                                           const std::string& device,
+                                                           const BaseQuantization& quantization) {
   std::unique_ptr<Kernels> kernels = device == "cpu" ? MakeCpuKernels() : MakeAtenKernels();
-  return MakeLlamaModelWith(source, precision, device, std::move(kernels));
+  return MakeLlamaModelWith(source, precision, device, std::move(kernels), quantization);
 }
 
 }  // namespace scm::trainer

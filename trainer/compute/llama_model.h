@@ -37,9 +37,11 @@ struct StepKey {
 class LlamaModelImpl : public LlamaModel {
  public:
   LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights weights, at::ScalarType type,
-                 const at::Device& device, std::unique_ptr<Kernels> kernels);
+                 const at::Device& device, std::unique_ptr<Kernels> kernels,
+                 const BaseQuantization& quantization = {});
 
   const model::LlamaConfig& config() const override { return config_; }
+  QuantizedBase quantized_base() const override;
   absl::Status AddLora(const LoraConfig& config, uint64_t seed) override;
   std::vector<AdapterPair>& adapters() override { return adapters_; }
   absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
@@ -104,6 +106,7 @@ class LlamaModelImpl : public LlamaModel {
   at::Device device_;
   std::unique_ptr<Kernels> kernels_;
   AttentionShape shape_;
+  BaseQuantization quantization_;
 
   LoraConfig lora_;
   std::vector<AdapterPair> adapters_;
@@ -116,9 +119,8 @@ class LlamaModelImpl : public LlamaModel {
 };
 
 // The same with chosen kernels; for tests and benches that compare them.
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(const model::ModelSource& source,
-                                                               Precision precision,
-                                                               const std::string& device,
-                                                               std::unique_ptr<Kernels> kernels);
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(
+    const model::ModelSource& source, Precision precision, const std::string& device,
+    std::unique_ptr<Kernels> kernels, const BaseQuantization& quantization = {});
 
 }  // namespace scm::trainer

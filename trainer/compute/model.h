@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/llama_config.h"
+#include "trainer/compute/quantize/quantized_matrix.h"
 
 namespace scm::model {
 class ModelSource;  // model/model_source.h
@@ -57,10 +58,22 @@ struct LossResult {
   int64_t labels = 0;   // labelled positions
 };
 
+// What the quantised matrices of a base take, measured where they lie.
+struct QuantizedBase {
+  BaseQuantization quantization;
+  int64_t matrices = 0, parameters = 0, bytes = 0;
+  int64_t blocks = 0, inverted_blocks = 0;  // nf4: of 64 values; with a scale that became negative
+  double bits_per_parameter() const {
+    return 8 * static_cast<double>(bytes) / static_cast<double>(parameters);
+  }
+};
+
 class LlamaModel {
  public:
   virtual ~LlamaModel() = default;
   virtual const model::LlamaConfig& config() const = 0;
+  // Without matrices when the base is not quantised.
+  virtual QuantizedBase quantized_base() const { return {}; }
 
   // Creates the adapters: A ~ U(±1/√in) from Philox(seed, "lora_init", layer·7+module), B = 0.
   // Replaces any existing ones.
@@ -89,9 +102,10 @@ class LlamaModel {
 };
 
 // Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and
-// keeps it in `precision`. `source` is not needed afterwards.
-absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSource& source,
-                                                           Precision precision,
-                                                           const std::string& device);
+// keeps it in `precision`, the matrices of the layers quantised if that is wanted. `source` is not
+// needed afterwards.
+absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(
+    const model::ModelSource& source, Precision precision, const std::string& device,
+    const BaseQuantization& quantization = {});
 
 }  // namespace scm::trainer

@@ -11,8 +11,11 @@ namespace {
 
 class Loader {
  public:
-  Loader(const model::ModelSource& source, at::ScalarType type, const at::Device& device)
-      : source_(source), options_(at::TensorOptions().dtype(type).device(device)) {}
+  Loader(const model::ModelSource& source, at::ScalarType type, const at::Device& device,
+         const BaseQuantization& quantization)
+      : source_(source),
+        options_(at::TensorOptions().dtype(type).device(device)),
+        quantization_(quantization) {}
 
   absl::Status Read(const std::string& name, std::vector<int64_t> shape, at::Tensor* out) {
     *out = at::empty(shape, options_);
@@ -31,6 +34,22 @@ class Loader {
     return absl::OkStatus();
   }
 
+  // A matrix of a layer, quantised if that is wanted.
+  absl::Status ReadLinear(const std::string& name, int64_t out, int64_t in, FrozenMatrix* matrix) {
+    if (!quantization_.active()) return Read(name, out, in, matrix);
+    const at::Tensor wide = at::empty({out, in}, at::kFloat);
+    SCM_RETURN_IF_ERROR(source_.ReadFloat32(name, wide.mutable_data_ptr<float>()));
+    absl::StatusOr<QuantizedMatrix> quantized =
+        QuantizedMatrix::Make(wide.const_data_ptr<float>(), out, in, quantization_);
+    if (!quantized.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(source_.path(), ": ", name, ": ", quantized.status().message()));
+    }
+    *matrix = FrozenMatrix(std::make_shared<const QuantizedMatrix>(*std::move(quantized)),
+                           at::typeMetaToScalarType(options_.dtype()));
+    return absl::OkStatus();
+  }
+
   absl::Status ReadLayer(int64_t index, LayerWeights* layer) {
     const model::LlamaConfig& c = source_.config();
     const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
@@ -39,26 +58,29 @@ class Loader {
     SCM_RETURN_IF_ERROR(
         Read(at + "post_attention_layernorm.weight", {c.hidden}, &layer->post_norm));
     const std::string attention = at + "self_attn.", mlp = at + "mlp.";
-    SCM_RETURN_IF_ERROR(Read(attention + "q_proj.weight", q, c.hidden, &layer->q));
-    SCM_RETURN_IF_ERROR(Read(attention + "k_proj.weight", kv, c.hidden, &layer->k));
-    SCM_RETURN_IF_ERROR(Read(attention + "v_proj.weight", kv, c.hidden, &layer->v));
-    SCM_RETURN_IF_ERROR(Read(attention + "o_proj.weight", c.hidden, q, &layer->o));
-    SCM_RETURN_IF_ERROR(Read(mlp + "gate_proj.weight", c.intermediate, c.hidden, &layer->gate));
-    SCM_RETURN_IF_ERROR(Read(mlp + "up_proj.weight", c.intermediate, c.hidden, &layer->up));
-    return Read(mlp + "down_proj.weight", c.hidden, c.intermediate, &layer->down);
+    SCM_RETURN_IF_ERROR(ReadLinear(attention + "q_proj.weight", q, c.hidden, &layer->q));
+    SCM_RETURN_IF_ERROR(ReadLinear(attention + "k_proj.weight", kv, c.hidden, &layer->k));
+    SCM_RETURN_IF_ERROR(ReadLinear(attention + "v_proj.weight", kv, c.hidden, &layer->v));
+    SCM_RETURN_IF_ERROR(ReadLinear(attention + "o_proj.weight", c.hidden, q, &layer->o));
+    SCM_RETURN_IF_ERROR(
+        ReadLinear(mlp + "gate_proj.weight", c.intermediate, c.hidden, &layer->gate));
+    SCM_RETURN_IF_ERROR(ReadLinear(mlp + "up_proj.weight", c.intermediate, c.hidden, &layer->up));
+    return ReadLinear(mlp + "down_proj.weight", c.hidden, c.intermediate, &layer->down);
   }
 
  private:
   const model::ModelSource& source_;
   at::TensorOptions options_;
+  BaseQuantization quantization_;
 };
 
 }  // namespace
 
 absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
-                                         const at::Device& device) {
+                                         const at::Device& device,
+                                         const BaseQuantization& quantization) {
   const model::LlamaConfig& c = source.config();
-  Loader loader(source, type, device);
+  Loader loader(source, type, device, quantization);
   LlamaWeights w;
   SCM_RETURN_IF_ERROR(
       loader.Read("model.embed_tokens.weight", {c.vocabulary, c.hidden}, &w.embedding));

@@ -26,8 +26,11 @@ struct LlamaWeights {
   std::vector<LayerWeights> layers;
 };
 
-// `type` is kFloat or kBFloat16. Errors are those of the source.
+// `type` is kFloat or kBFloat16. The matrices of the layers are quantised one after the other as
+// they are read, so that no more than one of them is there in fp32, and are restored to `type`.
+// Errors are those of the source, and INVALID_ARGUMENT where a matrix cannot be quantised.
 absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
-                                         const at::Device& device);
+                                         const at::Device& device,
+                                         const BaseQuantization& quantization = {});
 
 }  // namespace scm::trainer

@@ -14,6 +14,7 @@
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/training_data.h"
 #include "trainer/loop/checkpoint_io.h"
+#include "trainer/loop/quantized_base.h"
 #include "trainer/loop/train_loop.h"
 #include "trainer/protocol/torch_runtime.h"
 
@@ -50,13 +51,16 @@ Json ResultJson(const std::optional<ValidationResult>& result) {
   return json;
 }
 
-Json TrainSummary(const TrainOutcome& outcome) {
+Json TrainSummary(const TrainOutcome& outcome, const LlamaModel& model) {
   const TrainingState& state = outcome.state;
-  return {{"final_step", state.step},
-          {"best_step", state.best_step < 0 ? Json() : Json(state.best_step)},
-          {"best_validation_loss", state.best_loss ? JsonNumber(*state.best_loss) : Json()},
-          {"tokens", state.tokens},
-          {"stopped_early", outcome.stopped_early}};
+  Json summary = {{"final_step", state.step},
+                  {"best_step", state.best_step < 0 ? Json() : Json(state.best_step)},
+                  {"best_validation_loss", state.best_loss ? JsonNumber(*state.best_loss) : Json()},
+                  {"tokens", state.tokens},
+                  {"stopped_early", outcome.stopped_early}};
+  const QuantizedBase base = model.quantized_base();
+  if (base.matrices > 0) summary["quantized_base"] = QuantizedBaseToJson(base);
+  return summary;
 }
 
 Json CheckSummary(const corpus::Corpus& corpus, const std::vector<std::string>& warnings,
@@ -103,12 +107,20 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
 }
 
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
-                                                      const model::ModelSource& source) {
+                                                      const model::ModelSource& source,
+                                                      std::vector<std::string>* warnings) {
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   const Precision precision =
       spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
   Log(absl::StrCat("loading ", spec.model, " in ", spec.training.precision, " on ", device));
-  SCM_ASSIGN_OR_RETURN(auto model, MakeLlamaModel(source, precision, device));
+  SCM_ASSIGN_OR_RETURN(auto model,
+                       MakeLlamaModel(source, precision, device, ToBaseQuantization(spec.lora)));
+  const QuantizedBase base = model->quantized_base();
+  if (base.matrices > 0) Log(DescribeQuantizedBase(base));
+  for (const std::string& warning : QuantizedBaseWarnings(base)) {
+    Log(absl::StrCat("warning: ", warning));
+    warnings->push_back(warning);
+  }
   SCM_RETURN_IF_ERROR(model->AddLora(ToLoraConfig(spec.lora), spec.seed));
   return model;
 }
@@ -122,8 +134,8 @@ LoraConfig ToLoraConfig(const LoraSpec& spec) {
 absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
                          Clock* clock) {
   InputGuard guard(spec);
-  SCM_ASSIGN_OR_RETURN(const TrainInputs inputs, OpenInputs(spec, reporter, guard));
-  SCM_ASSIGN_OR_RETURN(const auto model, MakeModel(spec, *inputs.source));
+  SCM_ASSIGN_OR_RETURN(TrainInputs inputs, OpenInputs(spec, reporter, guard));
+  SCM_ASSIGN_OR_RETURN(const auto model, MakeModel(spec, *inputs.source, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
   Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
                    inputs.data.validation.items.size()));
@@ -145,7 +157,7 @@ absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* 
   if (outcome.stopped) return reporter->Stopped(outcome.state.step);
   return reporter->Done(spec.kind == TaskKind::kCheck
                             ? CheckSummary(inputs.corpus, inputs.warnings, outcome)
-                            : TrainSummary(outcome));
+                            : TrainSummary(outcome, *model));
 }
 
 }  // namespace scm::trainer

@@ -107,7 +107,7 @@ TEST(ParseJobSpec, NamesTheWrongKey) {
        "parameters.training.learning_rate: expected a number"},
       {"\"stop_at_step\": 30", "\"stop_at_step\": 61", "stop_at_step: is 61, beyond max_steps 60"},
       {"\"step\": 20", "\"step\": 31", "resume_from.step: is 31"},
-      {"\"quantize_base\": \"none\"", "\"quantize_base\": \"nf4\"", "quantize_base: \"nf4\""},
+      {"\"quantize_base\": \"none\"", "\"quantize_base\": \"fp4\"", "quantize_base: \"fp4\""},
       {"\"patience\": 3", "\"patience\": 0", "early_stopping.patience: expected at least 1"},
       {"\"work_dir\": \"/w\"", "\"work\": 1", "work_dir: missing"},
       {"\"world_size\": 1", "\"world_size\": 2", "resources.world_size"},

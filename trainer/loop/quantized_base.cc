@@ -1,0 +1,39 @@
+#include "trainer/loop/quantized_base.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace scm::trainer {
+
+BaseQuantization ToBaseQuantization(const LoraSpec& spec) {
+  BaseQuantization quantization;
+  quantization.double_quant = spec.double_quant;
+  if (spec.quantize_base == "nf4") quantization.kind = BaseQuantization::Kind::kNf4;
+  if (spec.quantize_base == "int8") quantization.kind = BaseQuantization::Kind::kInt8;
+  return quantization;
+}
+
+std::string DescribeQuantizedBase(const QuantizedBase& base) {
+  return absl::StrFormat(
+      "the base's %d matrices are in %s: %d parameters in %d bytes, %.3f bits each", base.matrices,
+      QuantizationName(base.quantization), base.parameters, base.bytes, base.bits_per_parameter());
+}
+
+Json QuantizedBaseToJson(const QuantizedBase& base) {
+  if (base.matrices == 0) return Json();
+  return {{"type", QuantizationName(base.quantization)},
+          {"parameters", base.parameters},
+          {"bytes", base.bytes},
+          {"bits_per_parameter", JsonNumber(base.bits_per_parameter())},
+          {"inverted_blocks", base.inverted_blocks}};
+}
+
+std::vector<std::string> QuantizedBaseWarnings(const QuantizedBase& base) {
+  if (base.inverted_blocks == 0) return {};
+  return {absl::StrCat("double quantisation gave ", base.inverted_blocks, " of ", base.blocks,
+                       " blocks of the base a negative scale: their 64 weights, weak beside the "
+                       "others of their matrix, have the wrong sign. lora.double_quant: false "
+                       "avoids it for 0.37 bits a parameter more")};
+}
+
+}  // namespace scm::trainer

@@ -1,0 +1,25 @@
+// The quantised base of a job: from the experiment's words to what the model does with them, and
+// back to what logs and summaries say.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "experiment/spec.h"
+#include "trainer/compute/model.h"
+
+namespace scm::trainer {
+
+// lora.quantize_base and lora.double_quant.
+BaseQuantization ToBaseQuantization(const LoraSpec& spec);
+
+// One line for the log. `base` has matrices.
+std::string DescribeQuantizedBase(const QuantizedBase& base);
+// For summaries: {"type","parameters","bytes","bits_per_parameter","inverted_blocks"}, or null when
+// the base is not quantised.
+Json QuantizedBaseToJson(const QuantizedBase& base);
+// What a user should know about it; empty where all is well.
+std::vector<std::string> QuantizedBaseWarnings(const QuantizedBase& base);
+
+}  // namespace scm::trainer
