@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "trainer/compute/cpu/functions.h"
+#include "trainer/compute/kernel_tables.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -94,11 +94,11 @@ Loop LoopOf(Arithmetic arithmetic) {
 #if defined(__x86_64__)
   const double each = 2.0 * kSums * static_cast<double>(kIterations);
   if (arithmetic == Arithmetic::kBFloat16Vectors) {
-    if (trainer::CpuFunctionsByName("avx512_bf16") == nullptr) return {};
+    if (!trainer::CanRunCpuKernels("avx512_bf16")) return {};
     return {MultiplyPairs, 32 * each};
   }
   if (arithmetic == Arithmetic::kBFloat16Tiles) {
-    if (trainer::CpuFunctionsByName("amx") == nullptr) return {};
+    if (!trainer::CanRunCpuKernels("amx")) return {};
     constexpr double kTile = 2.0 * 16 * 16 * 32;
     return {MultiplyTiles, kTile * kTileSums * static_cast<double>(kTileIterations)};
   }

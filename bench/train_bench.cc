@@ -18,7 +18,7 @@
 #include "common/status_macros.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
-#include "trainer/compute/cpu/functions.h"
+#include "trainer/compute/kernel_tables.h"
 #include "trainer/compute/model.h"
 #include "trainer/loop/adamw.h"
 
@@ -99,7 +99,7 @@ Json Peaks(int threads) {
   for (const auto& [name, arithmetic] : kinds) {
     if (const double peak = PeakFlops(arithmetic, threads); peak > 0) peaks[name] = peak;
   }
-  return Json{{"kernels", trainer::BestCpuFunctions().name}, {"peak_flops", peaks}};
+  return Json{{"kernels", trainer::CpuKernelsInUse()}, {"peak_flops", peaks}};
 }
 
 absl::Status Main(const Options& options) {

@@ -7,6 +7,7 @@
 #endif
 
 #include "trainer/compute/cpu/functions.h"
+#include "trainer/compute/kernel_tables.h"
 
 namespace scm::trainer {
 
@@ -83,5 +84,9 @@ const CpuFunctions& BestCpuFunctions() {
   static const CpuFunctions* best = Best();
   return *best;
 }
+
+std::string CpuKernelsInUse() { return BestCpuFunctions().name; }
+
+bool CanRunCpuKernels(const char* name) { return CpuFunctionsByName(name) != nullptr; }
 
 }  // namespace scm::trainer

@@ -6,12 +6,12 @@
 namespace scm::trainer {
 namespace SCM_ISA {
 
-#if defined(__AMX_BF16__)
 // Matrix tiles need a shape, one for all here, from their first use on a thread to the last; a
-// thread that keeps it pays for it whenever it is switched.
+// thread that keeps it pays for it whenever it is switched. Without them there is nothing to do.
 class MatrixTiles {
  public:
   explicit MatrixTiles(bool wanted) : wanted_(wanted) {
+#if defined(__AMX_BF16__)
     if (!wanted_) return;
     struct {
       uint8_t palette = 1, start = 0, reserved[14] = {};
@@ -24,17 +24,21 @@ class MatrixTiles {
     }
     asm volatile("" : : "r"(&shape) : "memory");  // GCC thinks that a part of it is read
     _tile_loadconfig(&shape);
+#endif
   }
   ~MatrixTiles() {
+#if defined(__AMX_BF16__)
     if (wanted_) _tile_release();
+#endif
   }
   MatrixTiles(const MatrixTiles&) = delete;
   MatrixTiles& operator=(const MatrixTiles&) = delete;
 
  private:
-  bool wanted_;
+  [[maybe_unused]] bool wanted_;
 };
 
+#if defined(__AMX_BF16__)
 // c[rows up to kPairRows, 32] = add + A·B over `length` pairs; `add` may be null or c itself. The
 // sum goes on from `add`. Rows beyond `rows` are computed too, whole tiles of them are not.
 template <int NV>
@@ -87,11 +91,6 @@ __attribute__((noinline)) void PairTile(const float* a, int64_t length, const fl
   }
 }
 #else
-class MatrixTiles {
- public:
-  explicit MatrixTiles(bool /*wanted*/) {}
-};
-
 inline VecF AddPairs(VecF sum, VecF a, VecF b) {
 #if defined(__AVX512BF16__)
   return reinterpret_cast<VecF>(_mm512_dpbf16_ps(
