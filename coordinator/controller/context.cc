@@ -154,11 +154,16 @@ void ControllerContext::SendStop(const Task& task) {
                      {"grace_seconds", absl::ToInt64Seconds(options.stop_grace)}});
 }
 
-void ControllerContext::SendToRanks(const Task& task, const Json& command) {
+std::vector<WorkerId> ControllerContext::SendToRanks(const Task& task, const Json& command) {
+  std::vector<WorkerId> told;
+  const std::string line = DumpJson(command);
   for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
     const Lease& lease = task.attempt->ranks[rank];
-    if (!lease.ended) Send(lease.worker, CommandOutput{RefOf(task, rank), DumpJson(command)});
+    if (lease.ended) continue;
+    Send(lease.worker, CommandOutput{RefOf(task, rank), line});
+    told.push_back(lease.worker);
   }
+  return told;
 }
 
 void ControllerContext::SendStops(const Task& task) {

@@ -90,6 +90,8 @@ struct ControllerContext {
   void Apply(const TaskId& id, const AttemptEvent& event) { cluster.Apply(id, event, now); }
   void Apply(const WorkerId& id, const WorkerEvent& event) { cluster.Apply(id, event, now); }
 
+  // To every rank of the present attempt that goes on; returns their workers, one a rank.
+  std::vector<WorkerId> SendToRanks(const Task& task, const Json& command);
   // Applies the event, notes it, and derives what follows: stop commands, lease bookkeeping, the
   // worker's strikes. FAILED_PRECONDITION when the task's state does not allow the event.
   absl::Status Transition(const TaskId& id, const TaskEvent& event);
@@ -137,7 +139,6 @@ struct ControllerContext {
   void AfterTransition(const Task& before, const Task& after, const TaskEvent& event);
   void SendStop(const Task& task);
   void SendRunStop(const Task& task, const PackedRun& run);
-  void SendToRanks(const Task& task, const Json& command);
   // What is new of the runs of a pack: told, and where it is a stop, sent.
   void AfterPackChange(const Task& before, const Task& after);
   void TellState(const Task& task, const char* event);

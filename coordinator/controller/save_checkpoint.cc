@@ -18,16 +18,11 @@ absl::StatusOr<Reply> AskForCheckpoint(ControllerContext& context, const std::st
         absl::StrCat(text, " does not train at the moment: it is ", StateName(standing.state),
                      standing.reason.empty() ? "" : ", ", standing.reason));
   }
+  Json command = {{"cmd", "checkpoint"}};
+  if (!task.pack.empty()) command["run"] = text;
   Json workers = Json::array();
-  Json line = {{"cmd", "checkpoint"}};
-  if (!task.pack.empty()) line["run"] = text;
-  const std::string command = DumpJson(line);
-  for (size_t rank = 0; rank < task.attempt->ranks.size(); ++rank) {
-    const Lease& lease = task.attempt->ranks[rank];
-    if (lease.ended) continue;
-    context.Send(lease.worker,
-                 CommandOutput{context.RefOf(task, static_cast<int64_t>(rank)), command});
-    workers.push_back(lease.worker.str());
+  for (const WorkerId& worker : context.SendToRanks(task, command)) {
+    workers.push_back(worker.str());
   }
   context.Event(task.experiment, text, "checkpoint_asked",
                 absl::StrCat("asked for by the user at step ", run->step));
