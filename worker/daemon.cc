@@ -88,13 +88,13 @@ absl::Status Daemon::Restore() {
     auto attempt = std::make_shared<Attempt>(context_, lease, directory);
     attempt->Reattach(*record);
     WorkerLog(absl::StrCat("found ", name, ", ", AttemptPhaseName(attempt->phase())));
-    attempts_[lease.lease_id] = std::move(attempt);
+    attempts_[lease.lease] = std::move(attempt);
   }
   return absl::OkStatus();
 }
 
 Attempt* Daemon::Find(const LeaseRef& lease) {
-  const auto attempt = attempts_.find(lease.lease_id);
+  const auto attempt = attempts_.find(lease.lease);
   const bool known = attempt != attempts_.end() && attempt->second->lease() == lease;
   return known ? attempt->second.get() : nullptr;
 }
@@ -123,20 +123,20 @@ void Daemon::OnRegistered(const Registered& registered) {
 }
 
 void Daemon::RefuseGrant(const LeaseRef& lease, const std::string& why) {
-  WorkerLog(absl::StrCat(lease.task_id, " attempt ", lease.attempt, " refused: ", why));
+  WorkerLog(absl::StrCat(lease.task.str(), " attempt ", lease.attempt, " refused: ", why));
   context_.client->Send(
       ProcessEvent{lease, ProcessEvent::Kind::kStartFailed, 0, why, /*retryable=*/true});
 }
 
 void Daemon::OnGrant(const Grant& grant) {
   if (Find(grant.lease) != nullptr) return;  // said twice
-  if (attempts_.count(grant.lease.lease_id) != 0) {
+  if (attempts_.count(grant.lease.lease) != 0) {
     return RefuseGrant(grant.lease, "an earlier lease of this number is still being ended here");
   }
   if (shutting_down_) {
     // Said before the coordinator knew. A refusal would cost the task a retry, and it would be
     // granted here again at once; the goodbye gives it back for nothing.
-    return WorkerLog(absl::StrCat(grant.lease.task_id, " attempt ", grant.lease.attempt,
+    return WorkerLog(absl::StrCat(grant.lease.task.str(), " attempt ", grant.lease.attempt,
                                   " was granted while shutting down; it is not started"));
   }
   absl::StatusOr<Json> spec = ParseJson(grant.spec_json, "the lease's SCM_SPEC");
@@ -153,7 +153,7 @@ void Daemon::OnGrant(const Grant& grant) {
     }
   }
   auto attempt = std::make_shared<Attempt>(context_, grant.lease, directory);
-  attempts_[grant.lease.lease_id] = attempt;
+  attempts_[grant.lease.lease] = attempt;
   WorkerLog(absl::StrCat("granted ", *name));
   attempt->Begin(grant, spec);
 }

@@ -61,7 +61,7 @@ class Daemon {
   const WorkerContext& context_;
   GpuInventory& gpus_;
   Session session_;
-  std::map<std::string, std::shared_ptr<Attempt>> attempts_;  // by lease id
+  std::map<LeaseId, std::shared_ptr<Attempt>> attempts_;  // by lease id
   absl::Duration renew_period_ = absl::Seconds(5);
   absl::Duration next_renew_ = absl::ZeroDuration();  // Clock::Steady()
   EndedLeases ended_;

@@ -221,8 +221,8 @@ absl::StatusOr<Reply> Controller::Impl::Take(const TickInput&) {
 }
 
 void Controller::Impl::Schedule() {
-  for (const core::Grant& grant : dispatcher.Decide()) {
-    if (policies.MayStart(grant.task)) dispatcher.Grant(grant);
+  for (const core::Allocation& allocation : dispatcher.Decide()) {
+    if (policies.MayStart(allocation.task)) dispatcher.Grant(allocation);
   }
 }
 

@@ -102,7 +102,7 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   return snapshot;
 }
 
-std::vector<core::Grant> Dispatcher::Decide() {
+std::vector<core::Allocation> Dispatcher::Decide() {
   if (!context_.placement_changed && context_.now < next_decision_) return {};
   context_.placement_changed = false;
   next_decision_ = context_.now + kDecisionPeriod;
@@ -116,7 +116,7 @@ std::vector<core::Grant> Dispatcher::Decide() {
   }
   context_.waiting_reasons =
       std::make_shared<state::WaitingReasons>(std::move(decision.waiting_reasons));
-  return std::move(decision.grants);
+  return std::move(decision.allocations);
 }
 
 absl::StatusOr<Json> Dispatcher::SpecFor(const Task& task, int64_t attempt,
@@ -168,14 +168,14 @@ Json Dispatcher::RendezvousOf(const Attempt& attempt) const {
           {"port", kFirstPort + number % kPorts}};
 }
 
-void Dispatcher::Grant(const core::Grant& grant) {
-  const TaskId& id = grant.task;
+void Dispatcher::Grant(const core::Allocation& allocation) {
+  const TaskId& id = allocation.task;
   // Beyond what somebody has seen of it already: two attempts never share a name.
   if (const auto seen = context_.seen.extract(id)) context_.Apply(id, seen.mapped());
   const Task task = *context_.cluster.tasks.Find(id);
-  absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, grant.ranks.front());
+  absl::StatusOr<Json> spec = SpecFor(task, task.attempts + 1, allocation.ranks.front());
   Attempt attempt{task.epoch + 1, context_.now};
-  for (const core::Placement& placement : grant.ranks) {
+  for (const core::Placement& placement : allocation.ranks) {
     attempt.ranks.push_back({context_.cluster.NewId<LeaseId>(), placement.worker, placement.gpus});
   }
   if (!context_.Transition(id, LeaseGranted{attempt}).ok()) return;
@@ -193,14 +193,14 @@ void Dispatcher::Grant(const core::Grant& grant) {
   const std::vector<std::string> command =
       StageOf(granted.stage).needs().command(*context_.ExperimentOf(granted).spec);
   Json& resources = (*spec)["resources"];
-  resources["world_size"] = grant.ranks.size();
-  if (grant.ranks.size() > 1) resources["rendezvous"] = RendezvousOf(attempt);
-  for (size_t rank = 0; rank < grant.ranks.size(); ++rank) {
+  resources["world_size"] = allocation.ranks.size();
+  if (allocation.ranks.size() > 1) resources["rendezvous"] = RendezvousOf(attempt);
+  for (size_t rank = 0; rank < allocation.ranks.size(); ++rank) {
     resources["rank"] = rank;
-    resources["gpus"] = grant.ranks[rank].gpus;
-    context_.Send(grant.ranks[rank].worker,
+    resources["gpus"] = allocation.ranks[rank].gpus;
+    context_.Send(allocation.ranks[rank].worker,
                   GrantOutput{context_.RefOf(granted, static_cast<int64_t>(rank)), DumpJson(*spec),
-                              command, grant.ranks[rank].gpus});
+                              command, allocation.ranks[rank].gpus});
   }
 }
 

@@ -1,5 +1,5 @@
-// From waiting tasks to grants: asks the scheduler, builds each attempt's SCM_SPEC, writes the
-// lease. Controller's thread only.
+// From waiting tasks to grants: asks the scheduler for allocations, builds each attempt's SCM_SPEC,
+// writes the lease. Controller's thread only.
 #pragma once
 
 #include <vector>
@@ -16,10 +16,10 @@ class Dispatcher {
 
   // Asks the scheduler, if anything has changed or it is time to look again. Whoever asked grants
   // what may start; why the others wait is known from here on.
-  std::vector<core::Grant> Decide();
+  std::vector<core::Allocation> Decide();
   // Gives every rank of the task to its worker: makes their SCM_SPECs, and sends them once they are
   // committed.
-  void Grant(const core::Grant& grant);
+  void Grant(const core::Allocation& allocation);
 
  private:
   core::SchedulerSnapshot TakeSnapshot() const;

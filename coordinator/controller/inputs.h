@@ -11,22 +11,13 @@
 #include "absl/time/time.h"
 #include "common/ids.h"
 #include "common/json.h"
+#include "common/lease_ref.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
 #include "coordinator/core/model.h"
 #include "coordinator/core/report_line.h"
 #include "coordinator/store/state_store.h"
 
 namespace scm::controller {
-
-// Mirrors the proto message of the same name.
-struct LeaseRef {
-  LeaseId lease;
-  TaskId task;
-  int64_t attempt = 0;
-  int64_t epoch = 0;
-  int64_t rank = 0;
-  bool operator==(const LeaseRef&) const = default;
-};
 
 // ---- from users ------------------------------------------------------------------------------
 struct SubmitInput {

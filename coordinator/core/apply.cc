@@ -93,7 +93,7 @@ struct Transition {
   Task& task;
   const ApplyContext& context;
 
-  absl::Status operator()(const LeaseGranted& event) {
+  absl::Status On(const LeaseGranted& event) {
     if (task.state != State::kPending) return Refuse(task, "LeaseGranted");
     task.state = State::kAssigned;
     task.attempt = event.attempt;
@@ -107,7 +107,7 @@ struct Transition {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const ProcessStarted&) {
+  absl::Status On(const ProcessStarted&) {
     // A stop that overtook the start report keeps its state.
     if (task.state == State::kStopping || task.state == State::kRunning) return absl::OkStatus();
     if (task.state != State::kAssigned) return Refuse(task, "ProcessStarted");
@@ -116,7 +116,7 @@ struct Transition {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const StartFailed& event) {
+  absl::Status On(const StartFailed& event) {
     if (task.state == State::kStopping) {
       FinishStop(task, context);
       return absl::OkStatus();
@@ -131,7 +131,7 @@ struct Transition {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const ProcessExited& event) {
+  absl::Status On(const ProcessExited& event) {
     if (!IsActive(task.state)) return Refuse(task, "ProcessExited");
     if (event.how == ExitClass::kDone) {  // also when it races a stop
       task.summary = event.summary;
@@ -172,7 +172,7 @@ struct Transition {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const LeaseExpired& event) {
+  absl::Status On(const LeaseExpired& event) {
     if (!IsActive(task.state)) return Refuse(task, "LeaseExpired");
     if (task.state == State::kStopping) {
       FinishStop(task, context);
@@ -186,7 +186,7 @@ struct Transition {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const StopRequested& event) {
+  absl::Status On(const StopRequested& event) {
     if (IsTerminal(task.state)) return Refuse(task, "StopRequested");
     if (task.state == State::kStopping) {
       if (StopRank(event.reason) <= StopRank(*task.stop_reason)) return absl::OkStatus();
@@ -206,7 +206,7 @@ struct Transition {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const ResumeRequested&) {
+  absl::Status On(const ResumeRequested&) {
     if (task.state != State::kPaused) return Refuse(task, "ResumeRequested");
     task.state = State::kPending;
     task.stop_reason.reset();
@@ -219,7 +219,12 @@ struct Transition {
 }  // namespace
 
 absl::StatusOr<Task> Apply(Task task, const TaskEvent& event, const ApplyContext& context) {
-  if (absl::Status status = std::visit(Transition{task, context}, event); !status.ok()) {
+  if (absl::Status status = std::visit(
+          [&](const auto& each) {
+            return Transition{task, context}.On(each);
+          },
+          event);
+      !status.ok()) {
     return status;
   }
   FollowTask(task, context);

@@ -11,7 +11,7 @@
 namespace scm::core {
 namespace {
 
-// A worker with what is left of it while grants are being made.
+// A worker with what is left of it while allocations are being made.
 struct Room {
   const WorkerSlots* worker;
   int64_t free_cpus;
@@ -94,9 +94,9 @@ void Give(Room& room, const Placement& placement, const SlotRequest& request) {
 
 // All ranks, or nothing: what was taken for the first ranks is given back when a later one has no
 // room, and also when this is only a question (`keep` is false).
-std::optional<Grant> Place(const WaitingTask& task, std::vector<Room>& rooms,
-                           bool respect_reservations, bool keep) {
-  Grant grant{task.id, {}};
+std::optional<Allocation> Place(const WaitingTask& task, std::vector<Room>& rooms,
+                                bool respect_reservations, bool keep) {
+  Allocation allocation{task.id, {}};
   std::vector<Room*> taken;
   bool complete = true;
   for (int64_t rank = 0; rank < task.ranks && complete; ++rank) {
@@ -104,15 +104,15 @@ std::optional<Grant> Place(const WaitingTask& task, std::vector<Room>& rooms,
     complete = room != nullptr;
     if (!complete) break;
     const auto end = room->free_gpus.begin() + task.request.gpus;
-    grant.ranks.push_back({room->worker->id, std::vector<int>(room->free_gpus.begin(), end)});
+    allocation.ranks.push_back({room->worker->id, std::vector<int>(room->free_gpus.begin(), end)});
     room->free_gpus.erase(room->free_gpus.begin(), end);
     room->free_cpus -= task.request.cpus;
     taken.push_back(room);
   }
   if (!complete || !keep) {
-    for (size_t i = 0; i < taken.size(); ++i) Give(*taken[i], grant.ranks[i], task.request);
+    for (size_t i = 0; i < taken.size(); ++i) Give(*taken[i], allocation.ranks[i], task.request);
   }
-  return complete ? std::optional<Grant>(std::move(grant)) : std::nullopt;
+  return complete ? std::optional<Allocation>(std::move(allocation)) : std::nullopt;
 }
 
 // "needs 2 GPUs on one worker; the largest has 1": one resource that no worker has enough of.
@@ -249,9 +249,9 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
       reason = earlier->second;
       continue;
     }
-    if (std::optional<Grant> grant =
+    if (std::optional<Allocation> allocation =
             Place(task, rooms, /*respect_reservations=*/true, /*keep=*/true)) {
-      decision.grants.push_back(*std::move(grant));
+      decision.allocations.push_back(*std::move(allocation));
       decision.waiting_reasons.erase(task.id);
       continue;
     }

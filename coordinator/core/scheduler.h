@@ -48,13 +48,13 @@ struct Placement {
   std::vector<int> gpus;
 };
 
-struct Grant {
+struct Allocation {
   TaskId task;
   std::vector<Placement> ranks;
 };
 
 struct ScheduleDecision {
-  std::vector<Grant> grants;
+  std::vector<Allocation> allocations;
   // Why each task that stays waiting does: "needs 1 GPU: both busy". Shown by ls, why and the log.
   std::map<TaskId, std::string> waiting_reasons;
   // Tasks that no set of the present workers could ever hold, even idle.

@@ -18,12 +18,12 @@ double RatioOf(double value) { return std::isfinite(value) ? std::clamp(value, 0
 
 }  // namespace
 
-controller::LeaseRef FromProto(const v1::LeaseRef& proto) {
+LeaseRef FromProto(const v1::LeaseRef& proto) {
   return {LeaseId(LineOf(proto.lease_id(), kMaxName)), TaskId(LineOf(proto.task_id(), kMaxName)),
           proto.attempt(), proto.epoch(), proto.rank()};
 }
 
-v1::LeaseRef ToProto(const controller::LeaseRef& lease) {
+v1::LeaseRef ToProto(const LeaseRef& lease) {
   v1::LeaseRef proto;
   proto.set_lease_id(lease.lease.str());
   proto.set_task_id(lease.task.str());
@@ -135,7 +135,7 @@ struct OutputWriter {
     proto.set_lease_ttl_seconds(output.lease_ttl_seconds);
     proto.set_renew_seconds(output.renew_seconds);
     proto.set_coordinator_version(version);
-    for (const controller::LeaseRef& lease : output.kept) *proto.add_kept() = ToProto(lease);
+    for (const LeaseRef& lease : output.kept) *proto.add_kept() = ToProto(lease);
   }
   void Write(const controller::GrantOutput& output) {
     v1::Grant& proto = *message.mutable_grant();

@@ -8,8 +8,8 @@
 
 namespace scm::rpc {
 
-controller::LeaseRef FromProto(const v1::LeaseRef& proto);
-v1::LeaseRef ToProto(const controller::LeaseRef& lease);
+LeaseRef FromProto(const v1::LeaseRef& proto);
+v1::LeaseRef ToProto(const LeaseRef& lease);
 
 controller::RegisterInput FromProto(const v1::Register& proto, int64_t link);
 controller::RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker);

@@ -8,7 +8,7 @@
 namespace scm::rpc {
 
 absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const state::Snapshot& snapshot,
-                                  const std::string& session, const controller::LeaseRef& lease) {
+                                  const std::string& session, const LeaseRef& lease) {
   if (!session.empty()) {
     if (const std::optional<WorkerId> worker = links.WorkerOf(session)) return *worker;
     return absl::UnauthenticatedError(
@@ -27,7 +27,7 @@ absl::StatusOr<WorkerId> CallerOf(const StreamLinks& links, const state::Snapsho
 }
 
 absl::StatusOr<const Task*> TaskUnderLease(const state::Snapshot& snapshot, const WorkerId& worker,
-                                           const controller::LeaseRef& lease) {
+                                           const LeaseRef& lease) {
   const auto found = snapshot.tasks->find(lease.task);
   if (found == snapshot.tasks->end()) {
     return absl::NotFoundError(absl::StrCat("there is no task ", lease.task.str()));

@@ -70,13 +70,12 @@ inline absl::StatusOr<StreamLimits::Ticket> TakePlace(const ServiceDependencies&
 // compared with the manifest: damage is DATA_LOSS, and the controller is told of it. `lease` is
 // that of the attempt that reads it, or empty.
 absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
-                        const controller::LeaseRef& lease,
-                        grpc::ServerWriter<v1::FileChunk>& writer,
+                        const LeaseRef& lease, grpc::ServerWriter<v1::FileChunk>& writer,
                         const std::map<std::string, int64_t>& has = {});
 
 // Reads every byte of the blob; if it is damaged, tells the controller and returns DATA_LOSS.
 // NOT_FOUND: no row says that it exists.
 absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
-                        const controller::LeaseRef& lease = {});
+                        const LeaseRef& lease = {});
 
 }  // namespace scm::rpc

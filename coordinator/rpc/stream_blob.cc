@@ -60,8 +60,7 @@ absl::Status StreamFiles(checkpoint::CheckpointStore& store, const std::string& 
 }  // namespace
 
 absl::Status StreamBlob(const ServiceDependencies& deps, const std::string& id,
-                        const controller::LeaseRef& lease,
-                        grpc::ServerWriter<v1::FileChunk>& writer,
+                        const LeaseRef& lease, grpc::ServerWriter<v1::FileChunk>& writer,
                         const std::map<std::string, int64_t>& has) {
   const absl::Status sent = StreamFiles(*deps.checkpoints, id, writer, has);
   if (sent.ok() || absl::IsCancelled(sent) || absl::IsInvalidArgument(sent)) return sent;

@@ -79,7 +79,7 @@ absl::Status VerifyOnce(const ServiceDependencies& deps, const std::string& id) 
 }  // namespace
 
 absl::Status VerifyBlob(const ServiceDependencies& deps, const std::string& id,
-                        const controller::LeaseRef& lease) {
+                        const LeaseRef& lease) {
   absl::Status status = VerifyOnce(deps, id);
   // Once more: a good upload may have taken its place meanwhile.
   if (MayBeDamage(status)) status = VerifyOnce(deps, id);

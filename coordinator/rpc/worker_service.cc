@@ -50,7 +50,7 @@ absl::Status WorkerServiceImpl::Receive(const std::string& session,
   const v1::UploadHeader header = message.header();
   const auto snapshot = deps_.loop->snapshot();
   if (snapshot->store_full) return absl::UnavailableError("the coordinator's disk is full");
-  const controller::LeaseRef lease = FromProto(header.lease());
+  const LeaseRef lease = FromProto(header.lease());
   SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
   SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
   SCM_ASSIGN_OR_RETURN(const std::string id, BlobIdOf(*task, header));
@@ -79,7 +79,7 @@ absl::Status WorkerServiceImpl::Send(const std::string& session,
                                      const v1::WorkerDownloadRequest& request,
                                      grpc::ServerWriter<v1::FileChunk>& writer) {
   const auto snapshot = deps_.loop->snapshot();
-  const controller::LeaseRef lease = FromProto(request.lease());
+  const LeaseRef lease = FromProto(request.lease());
   SCM_ASSIGN_OR_RETURN(const WorkerId worker, CallerOf(*deps_.links, *snapshot, session, lease));
   SCM_ASSIGN_OR_RETURN(const Task* const task, TaskUnderLease(*snapshot, worker, lease));
   SCM_RETURN_IF_ERROR(MayRead(*snapshot, *task, request.id()));

@@ -132,7 +132,7 @@ bool WorkerSession::Post(controller::Input input) {
 }
 
 void WorkerSession::ReceiveLog(const WorkerId& worker, const v1::LogChunk& chunk) {
-  const controller::LeaseRef lease = FromProto(chunk.lease());
+  const LeaseRef lease = FromProto(chunk.lease());
   const auto snapshot = deps_.loop->snapshot();
   // Not acknowledged: nothing waits for the log of an attempt that is over.
   if (!TaskUnderLease(*snapshot, worker, lease).ok()) return;

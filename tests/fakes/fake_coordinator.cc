@@ -12,17 +12,17 @@
 namespace scm::fake {
 
 void FakeCoordinator::GrantLease(const worker::Grant& grant) {
-  valid_[grant.lease.lease_id] = grant.lease;
-  leases_[grant.lease.lease_id];
+  valid_[grant.lease.lease] = grant.lease;
+  leases_[grant.lease.lease];
   if (sink_) sink_(grant);
 }
 
-void FakeCoordinator::SendCommand(const worker::LeaseRef& lease, const std::string& json) {
+void FakeCoordinator::SendCommand(const LeaseRef& lease, const std::string& json) {
   if (sink_) sink_(worker::Command{lease, json});
 }
 
-void FakeCoordinator::SendRevoke(const worker::LeaseRef& lease) {
-  valid_.erase(lease.lease_id);
+void FakeCoordinator::SendRevoke(const LeaseRef& lease) {
+  valid_.erase(lease.lease);
   if (sink_) sink_(worker::Revoke{lease, "revoked by the test"});
 }
 
@@ -37,9 +37,9 @@ void FakeCoordinator::Drop() {
   sink(worker::SessionEnded{absl::UnavailableError("dropped by the test")});
 }
 
-bool FakeCoordinator::Valid(const worker::LeaseRef& lease) const {
-  const auto found = valid_.find(lease.lease_id);
-  return found != valid_.end() && found->second == lease && leases_.count(lease.lease_id) != 0;
+bool FakeCoordinator::Valid(const LeaseRef& lease) const {
+  const auto found = valid_.find(lease.lease);
+  return found != valid_.end() && found->second == lease && leases_.count(lease.lease) != 0;
 }
 
 void FakeCoordinator::OpenSession(const worker::Register& hello, Sink sink) {
@@ -48,21 +48,21 @@ void FakeCoordinator::OpenSession(const worker::Register& hello, Sink sink) {
   sink_ = std::move(sink);
   registrations.push_back(hello);
   worker::Registered registered{"w-1", 30, 5, "test", {}};
-  for (const worker::LeaseRef& lease : hello.live) {
+  for (const LeaseRef& lease : hello.live) {
     if (Valid(lease)) registered.kept.push_back(lease);
   }
   sink_(registered);
 }
 
-void FakeCoordinator::SendAck(const worker::LeaseRef& lease, bool done) {
-  const Lease& state = leases_[lease.lease_id];
+void FakeCoordinator::SendAck(const LeaseRef& lease, bool done) {
+  const Lease& state = leases_[lease.lease];
   sink_(worker::Ack{lease, static_cast<int64_t>(state.reports.size()),
                     acknowledge_logs ? static_cast<int64_t>(state.log.size()) : 0, done});
 }
 
 // Checks that nothing is skipped, and that what a line refers to has been uploaded.
 void FakeCoordinator::Commit(const worker::ReportBatch& batch) {
-  std::string& reports = leases_[batch.lease.lease_id].reports;
+  std::string& reports = leases_[batch.lease.lease].reports;
   const int64_t known = static_cast<int64_t>(reports.size());
   if (batch.offset > known && lost_) {
     sink_(worker::Ack{batch.lease, known, 0, false, /*resend=*/true});
@@ -83,7 +83,7 @@ void FakeCoordinator::Commit(const worker::ReportBatch& batch) {
     if (StringAt(*report, "type") == "checkpoint") {
       id = absl::StrCat("r-1/", IntegerAt(*report, "step", -1));
     } else if (StringAt(*report, "type") == "artifact") {
-      id = absl::StrCat(batch.lease.task_id, "/", StringAt(*report, "name"));
+      id = absl::StrCat(batch.lease.task.str(), "/", StringAt(*report, "name"));
     }
     if (!id.empty() && blobs.count(id) == 0)
       violations.push_back(id + " reported before its upload");
@@ -114,7 +114,7 @@ bool FakeCoordinator::Send(worker::WorkerMessage message) {
     if (acknowledge) SendAck(batch->lease, false);
   } else if (const auto* log = std::get_if<worker::LogChunk>(&message)) {
     if (!Valid(log->lease)) return true;
-    std::string& known = leases_[log->lease.lease_id].log;
+    std::string& known = leases_[log->lease.lease].log;
     if (log->offset == static_cast<int64_t>(known.size())) known += log->data;
     if (acknowledge && acknowledge_logs) SendAck(log->lease, false);
   } else if (const auto* event = std::get_if<worker::ProcessEvent>(&message)) {
@@ -122,7 +122,7 @@ bool FakeCoordinator::Send(worker::WorkerMessage message) {
       violations.push_back("an event without a lease");
       return true;
     }
-    Lease& lease = leases_[event->lease.lease_id];
+    Lease& lease = leases_[event->lease.lease];
     if (event->kind == worker::ProcessEvent::Kind::kStarted) {
       ++lease.started;
       return true;
@@ -144,7 +144,7 @@ absl::StatusOr<worker::UploadResult> FakeCoordinator::Upload(const worker::Uploa
   }
   if (!Valid(request.lease)) return absl::FailedPreconditionError("stale lease");
   // A trainer reports every step before it saves it; what it reported must be here by now.
-  const std::string& reports = leases_[request.lease.lease_id].reports;
+  const std::string& reports = leases_[request.lease.lease].reports;
   const std::string number = absl::StrCat(request.step, ",");
   if (request.checkpoint && reports.find("\"step\":" + number) == std::string::npos &&
       reports.find("\"step\": " + number) == std::string::npos) {
@@ -153,7 +153,7 @@ absl::StatusOr<worker::UploadResult> FakeCoordinator::Upload(const worker::Uploa
   const std::string id =
       request.checkpoint
           ? absl::StrCat(request.run.empty() ? "r-1" : request.run, "/", request.step)
-          : absl::StrCat(request.lease.task_id, "/", request.name);
+          : absl::StrCat(request.lease.task.str(), "/", request.name);
   Blob blob;
   Json files = Json::array();
   for (const worker::LocalFile& file : request.files) {
@@ -174,7 +174,7 @@ absl::StatusOr<worker::UploadResult> FakeCoordinator::Upload(const worker::Uploa
   return worker::UploadResult{id, Sha256Hex(blob.manifest)};
 }
 
-absl::Status FakeCoordinator::Download(const worker::LeaseRef& lease, const std::string& id,
+absl::Status FakeCoordinator::Download(const LeaseRef& lease, const std::string& id,
                                        const ChunkSink& sink) {
   ++downloads;
   if (!Valid(lease)) return absl::FailedPreconditionError("stale lease");

@@ -27,10 +27,10 @@ class FakeCoordinator : public worker::CoordinatorClient {
 
   // What the tests do to it.
   void GrantLease(const worker::Grant& grant);  // sends it, and holds it for valid from now on
-  void SendCommand(const worker::LeaseRef& lease, const std::string& json);
-  void SendRevoke(const worker::LeaseRef& lease);
+  void SendCommand(const LeaseRef& lease, const std::string& json);
+  void SendRevoke(const LeaseRef& lease);
   void SendDrain();
-  void ForgetLease(const worker::LeaseRef& lease) { leases_.erase(lease.lease_id); }
+  void ForgetLease(const LeaseRef& lease) { leases_.erase(lease.lease); }
   // Ends the session, if there is one, and refuses the next ones while `cut_off`.
   void Drop();
   bool cut_off = false;
@@ -42,7 +42,7 @@ class FakeCoordinator : public worker::CoordinatorClient {
       0;  // so many are taken and forgotten; it asks for them when the next one comes
 
   // What it saw.
-  const Lease& lease(const worker::LeaseRef& lease) { return leases_[lease.lease_id]; }
+  const Lease& lease(const LeaseRef& lease) { return leases_[lease.lease]; }
   bool registered() const { return static_cast<bool>(sink_); }
   std::map<std::string, Blob> blobs;    // by id
   std::vector<std::string> violations;  // of the protocol between worker and coordinator
@@ -57,18 +57,18 @@ class FakeCoordinator : public worker::CoordinatorClient {
   bool Send(worker::WorkerMessage message) override;
   void CloseSession(bool flush) override;
   absl::StatusOr<worker::UploadResult> Upload(const worker::UploadRequest& request) override;
-  absl::Status Download(const worker::LeaseRef& lease, const std::string& id,
+  absl::Status Download(const LeaseRef& lease, const std::string& id,
                         const ChunkSink& sink) override;
 
  private:
-  bool Valid(const worker::LeaseRef& lease) const;
+  bool Valid(const LeaseRef& lease) const;
   void Commit(const worker::ReportBatch& batch);
-  void SendAck(const worker::LeaseRef& lease, bool done);
+  void SendAck(const LeaseRef& lease, bool done);
 
   bool lost_ = false;
   Sink sink_;
-  std::map<std::string, worker::LeaseRef> valid_;  // by lease id
-  std::map<std::string, Lease> leases_;
+  std::map<LeaseId, LeaseRef> valid_;  // by lease id
+  std::map<LeaseId, Lease> leases_;
 };
 
 }  // namespace scm::fake

@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-LeaseRef LeaseNumber(int n) { return {"l-" + std::to_string(n), "k-1", n, n}; }
+LeaseRef LeaseNumber(int n) { return {LeaseId::FromNumber(n), TaskId("k-1"), n, n}; }
 
 TEST(EndedLeases, KeepsTheLatestThroughARestart) {
   const fake::TempDir dir;

@@ -105,7 +105,7 @@ bool Harness::ReactUntil(const std::function<bool()>& done, const char* what) {
 
 LeaseRef Harness::Grant(Json spec, int64_t attempt, std::vector<std::string> command) {
   StepUntil([this] { return coordinator.registered(); }, "a session");
-  const LeaseRef lease{absl::StrCat("l-", attempt), "k-1", attempt, 10 + attempt};
+  const LeaseRef lease{LeaseId::FromNumber(attempt), TaskId("k-1"), attempt, 10 + attempt};
   spec["attempt"] = attempt;
   if (command.empty()) command = {Binary("scm-fake-trainer")};
   coordinator.GrantLease({lease, spec.dump(), command, {}});

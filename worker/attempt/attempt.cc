@@ -35,7 +35,7 @@ Attempt::Attempt(const WorkerContext& context, LeaseRef lease, std::string direc
     : context_(context), lease_(std::move(lease)), directory_(std::move(directory)) {}
 
 std::string Attempt::Name() const {
-  return absl::StrCat(lease_.task_id, " attempt ", lease_.attempt);
+  return absl::StrCat(lease_.task.str(), " attempt ", lease_.attempt);
 }
 
 void Attempt::Advance(AttemptEvent event) {
@@ -140,7 +140,8 @@ void Attempt::GoOnPreparing() {
 
 void Attempt::TryLaunch() {
   // An attempt that is being killed may still hold what the coordinator counts as free.
-  const std::optional<std::vector<int>> cores = context_.slots->Take(lease_.lease_id, cpus_, gpus_);
+  const std::optional<std::vector<int>> cores =
+      context_.slots->Take(lease_.lease.str(), cpus_, gpus_);
   waits_for_slots_ = !cores;
   if (!cores) return;
   const absl::Status started = Launch(*cores);
@@ -148,7 +149,7 @@ void Attempt::TryLaunch() {
     FollowReports();
     return Advance(AttemptEvent::kLaunched);
   }
-  context_.slots->Release(lease_.lease_id);
+  context_.slots->Release(lease_.lease.str());
   if (!WaitsForRoom(started)) GiveUpPreparing(started, /*retryable=*/true);
 }
 
@@ -179,7 +180,7 @@ void Attempt::Reattach(const Json& json) {
   gpus_ = record.gpus;
   inputs_ = record.inputs;
   for (const std::string& input : inputs_) context_.cache->Pin(input);
-  context_.slots->Adopt(lease_.lease_id, cpus_, record.cores, gpus_);
+  context_.slots->Adopt(lease_.lease.str(), cpus_, record.cores, gpus_);
   stop_ = ReadStop(Path(attempt_files::kStop));
   FollowReports();
   phase_ = AttemptPhase::kStarting;
@@ -352,7 +353,7 @@ LeaseState Attempt::State() {
 void Attempt::OnProcessEnded(const ExitRecord& exit) {
   ran_ = exit.ran;
   context_.launcher->Unwatch(directory_);
-  context_.slots->Release(lease_.lease_id);
+  context_.slots->Release(lease_.lease.str());
   Advance(AttemptEvent::kProcessEnded);
   exit_ = exit;
 }
@@ -406,7 +407,7 @@ absl::Duration Attempt::Due() const {
 
 void Attempt::CleanUp() {
   context_.launcher->Unwatch(directory_);
-  context_.slots->Release(lease_.lease_id);
+  context_.slots->Release(lease_.lease.str());
   for (const std::string& input : inputs_) context_.cache->Unpin(input);
   inputs_.clear();
   const absl::Status removed = RemoveRecursively(directory_);

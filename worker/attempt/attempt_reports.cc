@@ -222,7 +222,7 @@ void AttemptReports::OnUploadDone(const ReportForwarder::Step& step, const std::
   upload_problem_ = std::string(status.message());
   const absl::Duration delay = Backoff(++upload_failures_, absl::Seconds(1), absl::Seconds(30));
   next_upload_ = context_.clock->Steady() + delay;
-  WorkerLog(absl::StrCat(lease_.task_id, " attempt ", lease_.attempt, ": upload failed (",
+  WorkerLog(absl::StrCat(lease_.task.str(), " attempt ", lease_.attempt, ": upload failed (",
                          status.ToString(), "); again in ", HumanDuration(delay)));
 }
 
@@ -258,7 +258,7 @@ void AttemptReports::OnAck(int64_t report_offset, int64_t log_offset) {
   const absl::Status recorded = Persist(durable);
   if (durable && !recorded.ok()) {
     if (!keeping_) {
-      WorkerLog(absl::StrCat("keeping committed files of ", lease_.task_id, " attempt ",
+      WorkerLog(absl::StrCat("keeping committed files of ", lease_.task.str(), " attempt ",
                              lease_.attempt, ": ", recorded.message()));
     }
     keeping_ = true;

@@ -2,6 +2,7 @@
 
 #include "common/files.h"
 #include "common/json.h"
+#include "worker/attempt/lease_json.h"
 
 namespace scm::worker {
 
@@ -10,9 +11,7 @@ EndedLeases::EndedLeases(std::string path) : path_(std::move(path)) {
   const absl::StatusOr<Json> json = ParseJson(text.value_or("[]"), path_);
   if (!json.ok() || !json->is_array()) return;
   for (const Json& lease : *json) {
-    leases_.push_back({StringAt(lease, "lease_id"), StringAt(lease, "task_id"),
-                       IntegerAt(lease, "attempt", 0), IntegerAt(lease, "epoch", 0),
-                       IntegerAt(lease, "rank", 0)});
+    leases_.push_back(LeaseFromJson(lease));
   }
 }
 
@@ -20,13 +19,7 @@ void EndedLeases::Add(const LeaseRef& lease) {
   leases_.push_back(lease);
   while (leases_.size() > kKept) leases_.pop_front();
   Json json = Json::array();
-  for (const LeaseRef& ended : leases_) {
-    json.push_back({{"lease_id", ended.lease_id},
-                    {"task_id", ended.task_id},
-                    {"attempt", ended.attempt},
-                    {"epoch", ended.epoch},
-                    {"rank", ended.rank}});
-  }
+  for (const LeaseRef& ended : leases_) json.push_back(LeaseToJson(ended));
   WriteFileAtomically(path_, DumpJson(json) + "\n").IgnoreError();
 }
 

@@ -47,11 +47,12 @@ std::vector<T> ListAt(const Json& json, const char* key) {
 }  // namespace
 
 absl::StatusOr<std::string> AttemptName(const LeaseRef& lease, const Json& spec) {
-  if (!IsStorablePath(lease.task_id) || absl::StrContains(lease.task_id, "/")) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", lease.task_id, "\" is no task id"));
+  if (!IsStorablePath(lease.task.str()) || absl::StrContains(lease.task.str(), "/")) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", lease.task.str(), "\" is no task id"));
   }
   const int64_t rank = IntegerAt(MemberAt(spec, "resources"), "rank", 0);
-  return absl::StrCat(lease.task_id, "-", lease.attempt, rank > 0 ? absl::StrCat("-", rank) : "");
+  return absl::StrCat(lease.task.str(), "-", lease.attempt,
+                      rank > 0 ? absl::StrCat("-", rank) : "");
 }
 
 Json FillSpec(Json spec, const std::string& work_dir, const std::vector<int>& gpus) {
@@ -117,12 +118,7 @@ absl::Status PrepareDirectory(const std::string& directory, const std::string& d
 }
 
 Json LeaseRecord(const AttemptRecord& record) {
-  return {{"lease",
-           {{"lease_id", record.lease.lease_id},
-            {"task_id", record.lease.task_id},
-            {"attempt", record.lease.attempt},
-            {"epoch", record.lease.epoch},
-            {"rank", record.lease.rank}}},
+  return {{"lease", LeaseToJson(record.lease)},
           {"command", record.command},
           {"cpus", record.cpus},
           {"cores", record.cores},
@@ -131,11 +127,8 @@ Json LeaseRecord(const AttemptRecord& record) {
 }
 
 AttemptRecord ReadLeaseRecord(const Json& json) {
-  const Json& lease = MemberAt(json, "lease");
   AttemptRecord record;
-  record.lease = {StringAt(lease, "lease_id"), StringAt(lease, "task_id"),
-                  IntegerAt(lease, "attempt", 0), IntegerAt(lease, "epoch", 0),
-                  IntegerAt(lease, "rank", 0)};
+  record.lease = LeaseFromJson(MemberAt(json, "lease"));
   record.command = ListAt<std::string>(json, "command");
   record.cpus = static_cast<int>(IntegerAt(json, "cpus", 1));
   record.cores = ListAt<int>(json, "cores");

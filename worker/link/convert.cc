@@ -96,8 +96,8 @@ struct Fill {
 
 v1::LeaseRef ToProto(const LeaseRef& lease) {
   v1::LeaseRef out;
-  out.set_lease_id(lease.lease_id);
-  out.set_task_id(lease.task_id);
+  out.set_lease_id(lease.lease.str());
+  out.set_task_id(lease.task.str());
   out.set_attempt(lease.attempt);
   out.set_epoch(lease.epoch);
   out.set_rank(lease.rank);
@@ -105,7 +105,8 @@ v1::LeaseRef ToProto(const LeaseRef& lease) {
 }
 
 LeaseRef FromProto(const v1::LeaseRef& lease) {
-  return {lease.lease_id(), lease.task_id(), lease.attempt(), lease.epoch(), lease.rank()};
+  return {LeaseId(lease.lease_id()), TaskId(lease.task_id()), lease.attempt(), lease.epoch(),
+          lease.rank()};
 }
 
 v1::WorkerMessage ToProto(const WorkerMessage& message) {

@@ -9,16 +9,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/lease_ref.h"
 
 namespace scm::worker {
-
-struct LeaseRef {
-  std::string lease_id, task_id;
-  int64_t attempt = 0;
-  int64_t epoch = 0;
-  int64_t rank = 0;
-  bool operator==(const LeaseRef&) const = default;
-};
 
 struct Gpu {
   int index = 0;

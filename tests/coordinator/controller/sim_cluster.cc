@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kMaxOldMessages = 300;
 constexpr size_t kMaxProblems = 20;
 
-const controller::LeaseRef* LeaseOf(const controller::Input& input) {
+const LeaseRef* LeaseOf(const controller::Input& input) {
   if (const auto* reports = std::get_if<controller::ReportsInput>(&input)) return &reports->lease;
   if (const auto* process = std::get_if<controller::ProcessInput>(&input)) return &process->lease;
   if (const auto* blob = std::get_if<controller::BlobInput>(&input)) return &blob->lease;
@@ -46,7 +46,7 @@ SimCluster::SimCluster(Scenario scenario)
     return Receive(link, std::move(input));
   };
   hooks.dial = [this](SimWorker* worker) { return Dial(worker); };
-  hooks.upload = [this](const controller::LeaseRef& lease, bool checkpoint, int64_t step,
+  hooks.upload = [this](const LeaseRef& lease, bool checkpoint, int64_t step,
                         const std::string& name, const std::string& run, const std::string& content,
                         UploadDone done) {
     Upload(lease, checkpoint, step, name, run, content, std::move(done));
@@ -232,7 +232,7 @@ void SimCluster::Deliver(int64_t link, const controller::Output& output) {
   });
 }
 
-void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int64_t step,
+void SimCluster::Upload(const LeaseRef& lease, bool checkpoint, int64_t step,
                         const std::string& name, const std::string& run, const std::string& content,
                         UploadDone done) {
   const int64_t call = ++next_upload_;
@@ -276,7 +276,7 @@ void SimCluster::Upload(const controller::LeaseRef& lease, bool checkpoint, int6
 }
 
 bool SimCluster::IsStale(const controller::Input& input) const {
-  const controller::LeaseRef& lease = *LeaseOf(input);
+  const LeaseRef& lease = *LeaseOf(input);
   const auto task = last_->tasks->find(lease.task);
   return task == last_->tasks->end() || !task->second->attempt ||
          task->second->attempt->ranks.size() <= static_cast<size_t>(lease.rank) ||

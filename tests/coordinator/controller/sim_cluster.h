@@ -89,9 +89,8 @@ class SimCluster {
   int64_t Dial(SimWorker* worker);
   bool Receive(int64_t link, controller::Input input);
   void Deliver(int64_t link, const controller::Output& output);
-  void Upload(const controller::LeaseRef& lease, bool checkpoint, int64_t step,
-              const std::string& name, const std::string& run, const std::string& content,
-              UploadDone done);
+  void Upload(const LeaseRef& lease, bool checkpoint, int64_t step, const std::string& name,
+              const std::string& run, const std::string& content, UploadDone done);
   bool IsStale(const controller::Input& input) const;
 
   // The plan.

@@ -138,12 +138,12 @@ core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& s
   }
   std::map<TaskId, const core::WaitingTask*> waiting;
   for (const core::WaitingTask& task : snapshot.waiting) waiting[task.id] = &task;
-  for (const core::Grant& grant : decision.grants) {
-    const core::WaitingTask& task = *waiting.at(grant.task);
-    if (static_cast<int64_t>(grant.ranks.size()) != task.ranks) {
+  for (const core::Allocation& allocation : decision.allocations) {
+    const core::WaitingTask& task = *waiting.at(allocation.task);
+    if (static_cast<int64_t>(allocation.ranks.size()) != task.ranks) {
       problems.push_back(absl::StrCat(task.id.str(), " got a part of its gang"));
     }
-    for (const core::Placement& rank : grant.ranks) {
+    for (const core::Placement& rank : allocation.ranks) {
       auto& [cpus, gpus] = free.at(rank.worker);
       cpus -= task.request.cpus;
       for (const int gpu : rank.gpus) {
@@ -158,10 +158,10 @@ core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& s
     if (decision.waiting_reasons.at(task.id).empty()) {
       problems.push_back(absl::StrCat(task.id.str(), " waits without a reason"));
     }
-    for (const core::Grant& grant : decision.grants) {
-      const core::WaitingTask& other = *waiting.at(grant.task);
+    for (const core::Allocation& allocation : decision.allocations) {
+      const core::WaitingTask& other = *waiting.at(allocation.task);
       if (other.priority >= task.priority) continue;
-      for (const core::Placement& rank : grant.ranks) {
+      for (const core::Placement& rank : allocation.ranks) {
         const auto& [cpus, gpus] = free.at(rank.worker);
         if (Fits(task, rank.worker, cpus + other.request.cpus, gpus.size() + rank.gpus.size())) {
           problems.push_back(absl::StrCat(other.id.str(), " started before ", task.id.str(),

@@ -66,8 +66,8 @@ void SimWorker::Send(controller::Input input) {
   if (time_.now() < cut_until_ || !hooks_.send(link_, std::move(input))) registered_ = false;
 }
 
-std::vector<controller::LeaseRef> SimWorker::Live() const {
-  std::vector<controller::LeaseRef> live;
+std::vector<LeaseRef> SimWorker::Live() const {
+  std::vector<LeaseRef> live;
   for (const auto& [id, attempt] : attempts_) live.push_back(attempt.lease);
   return live;
 }

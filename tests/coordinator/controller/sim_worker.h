@@ -24,9 +24,8 @@ class SimWorker {
     std::function<bool(int64_t link, controller::Input input)> send;
     // Opens a stream; 0 when nobody answers.
     std::function<int64_t(SimWorker*)> dial;
-    std::function<void(const controller::LeaseRef&, bool checkpoint, int64_t step,
-                       const std::string& name, const std::string& run, const std::string& content,
-                       UploadDone done)>
+    std::function<void(const LeaseRef&, bool checkpoint, int64_t step, const std::string& name,
+                       const std::string& run, const std::string& content, UploadDone done)>
         upload;
     std::function<FaultAt(const Json& spec)> fault_of;
   };
@@ -46,7 +45,7 @@ class SimWorker {
 
  private:
   struct Attempt {
-    controller::LeaseRef lease;
+    LeaseRef lease;
     Json spec;
     std::unique_ptr<SimTrainer> trainer;
     int64_t acked = 0, sent = 0, uploaded = 0;  // bytes of the spool
@@ -62,7 +61,7 @@ class SimWorker {
   void Work(int64_t life, const LeaseId& id);
   void Register();
   void Send(controller::Input input);
-  std::vector<controller::LeaseRef> Live() const;
+  std::vector<LeaseRef> Live() const;
   void OnGrant(const controller::GrantOutput& grant);
   void OnCommand(const controller::CommandOutput& command);
 

@@ -44,8 +44,8 @@ class LeaseCheckTest : public testing::Test {
   std::shared_ptr<const state::Snapshot> snapshot_;
   RecordedStream streams_[2];
   rpc::StreamLinks links_{"test"};
-  const controller::LeaseRef lease_{LeaseId("l-1"), TaskId("k-1"), 3, 7};
-  const controller::LeaseRef older_{LeaseId("l-2"), TaskId("k-2"), 3, 7};
+  const LeaseRef lease_{LeaseId("l-1"), TaskId("k-1"), 3, 7};
+  const LeaseRef older_{LeaseId("l-2"), TaskId("k-2"), 3, 7};
 };
 
 TEST_F(LeaseCheckTest, ASessionIsASecretOfOneStream) {
@@ -85,17 +85,16 @@ TEST_F(LeaseCheckTest, TheCallerIsWhoseSessionIsShown) {
 }
 
 TEST_F(LeaseCheckTest, OnlyTheWholeLeaseOfItsOwnWorkerWillDo) {
-  const auto check = [this](const char* worker, controller::LeaseRef lease) {
+  const auto check = [this](const char* worker, LeaseRef lease) {
     return rpc::TaskUnderLease(*snapshot_, WorkerId(worker), lease).status();
   };
   EXPECT_TRUE(check("w-1", lease_).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(check("w-2", lease_)));
   EXPECT_TRUE(absl::IsFailedPrecondition(check("", lease_)));
-  for (const controller::LeaseRef& wrong :
-       {controller::LeaseRef{LeaseId("l-2"), TaskId("k-1"), 3, 7},
-        controller::LeaseRef{LeaseId("l-1"), TaskId("k-2"), 3, 7},
-        controller::LeaseRef{LeaseId("l-1"), TaskId("k-1"), 2, 7},
-        controller::LeaseRef{LeaseId("l-1"), TaskId("k-1"), 3, 6}}) {
+  for (const LeaseRef& wrong : {LeaseRef{LeaseId("l-2"), TaskId("k-1"), 3, 7},
+                                LeaseRef{LeaseId("l-1"), TaskId("k-2"), 3, 7},
+                                LeaseRef{LeaseId("l-1"), TaskId("k-1"), 2, 7},
+                                LeaseRef{LeaseId("l-1"), TaskId("k-1"), 3, 6}}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(check("w-1", wrong)));
   }
   EXPECT_TRUE(absl::IsNotFound(check("w-1", {LeaseId("l-1"), TaskId("k-77"), 3, 7})));

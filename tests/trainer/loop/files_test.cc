@@ -1,4 +1,4 @@
-// Adapters, checkpoints and merged models on disk, with the real model.
+// Adapters and checkpoints on disk, with the real model.
 #include "common/files.h"
 
 #include <ATen/core/Tensor.h>
@@ -8,13 +8,9 @@
 #include <cmath>
 #include <memory>
 
-#include "common/rng.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/open_model.h"
-#include "tests/trainer/loop/tiny_model.h"
-#include "trainer/data/packing.h"
-#include "trainer/export/export_job.h"
+#include "tests/trainer/loop/files_fixture.h"
 #include "trainer/export/merge.h"
 #include "trainer/loop/adapter_file.h"
 #include "trainer/loop/adapter_readme.h"
@@ -24,68 +20,6 @@ namespace scm::trainer {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::unique_ptr<LlamaModel> LoadTiny(const std::string& dir) {
-  const auto source = model::OpenModel(dir);
-  EXPECT_TRUE(source.ok()) << source.status();
-  auto model = MakeLlamaModel(**source, Precision::kFloat32, "cpu");
-  EXPECT_TRUE(model.ok()) << model.status();
-  return std::move(*model);
-}
-
-// Adapters that change the model: B is not zero.
-void RandomizeAdapters(LlamaModel* model) {
-  Philox rng(3, "adapters");
-  for (AdapterPair& pair : model->adapters()) {
-    for (at::Tensor* tensor : {&pair.a, &pair.b}) {
-      for (int64_t i = 0; i < tensor->numel(); ++i) {
-        tensor->data_ptr<float>()[i] = static_cast<float>(0.2 * rng.Normal());
-      }
-    }
-  }
-}
-
-Batch SmallBatch() {
-  static const TokenExample* const kExample = [] {
-    auto* example = new TokenExample();
-    for (int32_t i = 0; i < 20; ++i) example->tokens.push_back((i * 37) % 256);
-    return example;
-  }();
-  return LayOutRows({{kExample}});
-}
-
-class Files : public ::testing::Test {
- protected:
-  void SetUp() override {
-    testing::WriteTinyModel(root() + "/model");
-    model_ = LoadTiny(root() + "/model");
-    ASSERT_TRUE(model_->AddLora(config_, 7).ok());
-    RandomizeAdapters(model_.get());
-    ASSERT_TRUE(MakeDirectories(root() + "/adapter").ok());
-    const absl::Status written = WriteAdapter(root() + "/adapter", config_, "base", model_.get());
-    ASSERT_TRUE(written.ok()) << written;
-  }
-  std::string root() const { return directory_.path(); }
-  // The written adapter_config.json with one key changed.
-  void ChangeConfig(const char* key, const Json& value) {
-    if (original_.empty()) original_ = ReadFile(root() + "/adapter/adapter_config.json").value();
-    Json changed = *ParseJson(original_, "adapter_config.json");
-    changed[key] = value;
-    ASSERT_TRUE(WriteFileAtomically(root() + "/adapter/adapter_config.json", changed.dump()).ok());
-  }
-  // The adapter as the evaluator reads it, and as the export does.
-  absl::Status Scored() {
-    return LoadAdapter(root() + "/adapter", LoadTiny(root() + "/model").get());
-  }
-  absl::Status Merged() {
-    return WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
-  }
-
-  testing::TemporaryDirectory directory_;
-  LoraConfig config_{4, 8, 0.1, {"q_proj", "down_proj"}};
-  std::unique_ptr<LlamaModel> model_;
-  std::string original_;
-};
 
 TEST_F(Files, AdapterComesBackAsItWasWritten) {
   const auto other = LoadTiny(root() + "/model");
@@ -277,54 +211,6 @@ TEST_F(Files, CheckpointComesBackBitForBit) {
     EXPECT_TRUE(at::equal(fresh.slots()[i].exp_avg, optimizer.slots()[i].exp_avg));
     EXPECT_TRUE(at::equal(fresh.slots()[i].exp_avg_sq, optimizer.slots()[i].exp_avg_sq));
   }
-}
-
-TEST_F(Files, MergedModelAnswersLikeBasePlusAdapter) {
-  const absl::Status merged =
-      WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
-  ASSERT_TRUE(merged.ok()) << merged;
-  const auto whole = LoadTiny(root() + "/merged");
-  const at::Tensor expected = model_->Logits(SmallBatch()).value();
-  const at::Tensor found = whole->Logits(SmallBatch()).value();
-  EXPECT_LT(at::sub(expected, found).abs().max().item<double>(), 1e-4);
-  model_->EnableAdapters(false);
-  EXPECT_GT(at::sub(model_->Logits(SmallBatch()).value(), found).abs().max().item<double>(), 1e-2)
-      << "the adapter changes nothing, so the comparison above says nothing";
-  const auto source = model::OpenModel(root() + "/merged");
-  ASSERT_TRUE(source.ok());
-  EXPECT_TRUE((*source)->MakeTokenizer().ok());
-}
-
-TEST_F(Files, MergeRefusesAnAdapterOfAnotherModel) {
-  const std::string path = root() + "/adapter/adapter_model.safetensors";
-  std::string content = ReadFile(path).value();
-  for (size_t at = 0; (at = content.find("layers.1.", at)) != std::string::npos; ++at) {
-    content.replace(at, 9, "layers.7.");
-  }
-  ASSERT_TRUE(WriteFileAtomically(path, content).ok());
-  const absl::Status merged =
-      WriteMergedModel(root() + "/model", root() + "/adapter", root() + "/merged", nullptr);
-  EXPECT_EQ(merged.code(), absl::StatusCode::kInvalidArgument) << merged;
-}
-
-TEST_F(Files, BestCheckpointHasTheLowestValidationLoss) {
-  std::vector<JobInput> inputs;
-  for (const double loss : {2.0, 1.0, 3.0}) {
-    TrainingState state;
-    state.step = state.validated_step = 4;
-    state.fingerprint = "f";
-    state.validation = ValidationResult{loss, std::nullopt};
-    JobInput input{"checkpoint", "r-1", static_cast<int64_t>(inputs.size()), 4,
-                   root() + "/c" + std::to_string(inputs.size())};
-    ASSERT_TRUE(MakeDirectories(input.dir).ok());
-    ASSERT_TRUE(
-        WriteFileAtomically(input.dir + "/training_state.json", TrainingStateToJson(state).dump())
-            .ok());
-    inputs.push_back(input);
-  }
-  EXPECT_EQ(BestCheckpoint(inputs)->seed, 1);
-  EXPECT_FALSE(BestCheckpoint({}).ok());
-  EXPECT_FALSE(BestCheckpoint({{"evaluation", "", 0, 0, "/x"}}).ok());
 }
 
 }  // namespace

@@ -47,24 +47,25 @@ core::SchedulerSnapshot RandomSnapshot(Philox& rng) {
   return snapshot;
 }
 
-// What is left on each worker after the grants; fails when one takes what is not there.
+// What is left on each worker after the allocations; fails when one takes what is not there.
 std::vector<core::WorkerSlots> AfterGrants(const core::SchedulerSnapshot& snapshot,
                                            const core::ScheduleDecision& decision) {
   std::vector<core::WorkerSlots> left = snapshot.workers;
-  for (const core::Grant& grant : decision.grants) {
-    const auto task = std::find_if(snapshot.waiting.begin(), snapshot.waiting.end(),
-                                   [&](const core::WaitingTask& t) { return t.id == grant.task; });
+  for (const core::Allocation& allocation : decision.allocations) {
+    const auto task =
+        std::find_if(snapshot.waiting.begin(), snapshot.waiting.end(),
+                     [&](const core::WaitingTask& t) { return t.id == allocation.task; });
     EXPECT_NE(task, snapshot.waiting.end());
-    EXPECT_EQ(static_cast<int64_t>(grant.ranks.size()), task->ranks) << grant.task;
-    EXPECT_LE(task->not_before, kStart) << grant.task;
-    for (const core::Placement& rank : grant.ranks) {
+    EXPECT_EQ(static_cast<int64_t>(allocation.ranks.size()), task->ranks) << allocation.task;
+    EXPECT_LE(task->not_before, kStart) << allocation.task;
+    for (const core::Placement& rank : allocation.ranks) {
       const auto worker = std::find_if(left.begin(), left.end(), [&](const core::WorkerSlots& w) {
         return w.id == rank.worker;
       });
       EXPECT_NE(worker, left.end());
       worker->free_cpus -= task->request.cpus;
-      EXPECT_GE(worker->free_cpus, 0) << worker->id << " oversubscribed by " << grant.task;
-      EXPECT_EQ(static_cast<int64_t>(rank.gpus.size()), task->request.gpus) << grant.task;
+      EXPECT_GE(worker->free_cpus, 0) << worker->id << " oversubscribed by " << allocation.task;
+      EXPECT_EQ(static_cast<int64_t>(rank.gpus.size()), task->request.gpus) << allocation.task;
       for (int gpu : rank.gpus) {
         const auto at = std::find(worker->free_gpus.begin(), worker->free_gpus.end(), gpu);
         EXPECT_NE(at, worker->free_gpus.end()) << worker->id << " GPU " << gpu << " given twice";
@@ -101,9 +102,10 @@ class RandomDecisions : public testing::Test {
 
     int64_t top_blocked = -1;  // highest priority that waits for room
     for (const core::WaitingTask& task : snapshot.waiting) {
-      const bool granted =
-          std::count_if(decision.grants.begin(), decision.grants.end(),
-                        [&](const core::Grant& grant) { return grant.task == task.id; }) == 1;
+      const bool granted = std::count_if(decision.allocations.begin(), decision.allocations.end(),
+                                         [&](const core::Allocation& allocation) {
+                                           return allocation.task == task.id;
+                                         }) == 1;
       const auto reason = decision.waiting_reasons.find(task.id);
       const bool waits = reason != decision.waiting_reasons.end();
       EXPECT_NE(granted, waits) << task.id << " is either granted or told why not";
@@ -128,9 +130,9 @@ class RandomDecisions : public testing::Test {
     Shuffle(shuffled.workers, rng);
     const core::ScheduleDecision again = core::PriorityScheduler().Decide(shuffled, kStart);
     EXPECT_EQ(again.waiting_reasons.size(), decision.waiting_reasons.size());
-    ASSERT_EQ(again.grants.size(), decision.grants.size());
-    for (size_t i = 0; i < again.grants.size(); ++i) {
-      EXPECT_EQ(again.grants[i].task, decision.grants[i].task);
+    ASSERT_EQ(again.allocations.size(), decision.allocations.size());
+    for (size_t i = 0; i < again.allocations.size(); ++i) {
+      EXPECT_EQ(again.allocations[i].task, decision.allocations[i].task);
     }
   }
 };

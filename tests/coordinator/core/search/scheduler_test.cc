@@ -24,11 +24,11 @@ core::WorkerSlots Worker(int64_t n, int64_t free_cpus, int64_t total_cpus,
   return {WorkerId::FromNumber(n), "host", free_cpus, total_cpus, std::move(free_gpus), total_gpus};
 }
 
-std::string Grants(const core::ScheduleDecision& decision) {
+std::string Allocations(const core::ScheduleDecision& decision) {
   std::string text;
-  for (const core::Grant& grant : decision.grants) {
-    absl::StrAppend(&text, grant.task.str(), ":");
-    for (const core::Placement& rank : grant.ranks) {
+  for (const core::Allocation& allocation : decision.allocations) {
+    absl::StrAppend(&text, allocation.task.str(), ":");
+    for (const core::Placement& rank : allocation.ranks) {
       absl::StrAppend(&text, " ", rank.worker.str());
       for (int gpu : rank.gpus) absl::StrAppend(&text, "/", gpu);
     }
@@ -44,7 +44,7 @@ core::ScheduleDecision Decide(const core::SchedulerSnapshot& snapshot) {
 struct Case {
   const char* name;
   core::SchedulerSnapshot snapshot;
-  std::string grants;
+  std::string allocations;
   std::map<std::string, std::string> reasons;  // of the tasks that wait
   std::set<std::string> unplaceable = {};
 };
@@ -53,7 +53,7 @@ class SchedulerTable : public testing::TestWithParam<Case> {};
 
 TEST_P(SchedulerTable, Decides) {
   const core::ScheduleDecision decision = Decide(GetParam().snapshot);
-  EXPECT_EQ(Grants(decision), GetParam().grants);
+  EXPECT_EQ(Allocations(decision), GetParam().allocations);
   std::map<std::string, std::string> reasons;
   for (const auto& [task, reason] : decision.waiting_reasons) reasons[task.str()] = reason;
   EXPECT_EQ(reasons, GetParam().reasons);
@@ -215,7 +215,7 @@ TEST(Scheduler, NeverPlacesWhereATaskMustNotRun) {
     task.never_reason = "its price is not known";
   }
   const core::ScheduleDecision decision = Decide(snapshot);
-  EXPECT_EQ(Grants(decision), "k-1: w-2; ");
+  EXPECT_EQ(Allocations(decision), "k-1: w-2; ");
   EXPECT_EQ(decision.unplaceable, std::set<TaskId>{TaskId("k-3")});
   EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-3")), "cannot be placed: its price is not known");
 }

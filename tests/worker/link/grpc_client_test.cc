@@ -141,7 +141,7 @@ class GrpcClientTest : public testing::Test {
 };
 
 TEST_F(GrpcClientTest, CarriesEveryMessage) {
-  const LeaseRef lease{"l-1", "k-1", 2, 9};
+  const LeaseRef lease{LeaseId("l-1"), TaskId("k-1"), 2, 9};
   EXPECT_FALSE(client_->Send(Goodbye{"no session"}));
   client_->OpenSession({"inst", "host\xff", "v", 4, {{0, "H200", 5, "uuid"}}, {lease}}, Sink());
   ASSERT_TRUE(WaitUntil([&] { return Count() == 2; }, "registration"));
@@ -206,7 +206,7 @@ TEST_F(GrpcClientTest, UploadsInPieces) {
   const std::string big(2'500'000, 'b');
   WriteText(dir_ / "big", big);
   WriteText(dir_ / "empty", "");
-  UploadRequest request{{"l-1", "k-1", 1, 1}, true, 5, "", {}};
+  UploadRequest request{{LeaseId("l-1"), TaskId("k-1"), 1, 1}, true, 5, "", {}};
   request.files = {{"big", dir_ / "big", 2'500'000, Sha256Hex(big), Crc32c(big)},
                    {"empty", dir_ / "empty", 0, Sha256Hex(""), 0}};
   const absl::StatusOr<UploadResult> result = client_->Upload(request);

@@ -68,7 +68,8 @@ TEST_F(ReportedPathTest, RefusesWhatLiesElsewhere) {
 
 TEST_F(ReportedPathTest, CollectsFilesInOrder) {
   const Json report = {{"type", "checkpoint"}, {"step", 5}, {"dir", "work/step-5"}};
-  const auto request = CollectUpload(report, *Resolve(report), {"l-1", "k-1", 1, 1});
+  const auto request =
+      CollectUpload(report, *Resolve(report), {LeaseId("l-1"), TaskId("k-1"), 1, 1});
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_TRUE(request->checkpoint);
   EXPECT_EQ(request->step, 5);
@@ -182,7 +183,7 @@ class InputCacheTest : public testing::Test {
 
   fake::TempDir dir_;
   fake::FakeCoordinator coordinator_;
-  LeaseRef lease_{"l-1", "k-1", 1, 1};
+  LeaseRef lease_{LeaseId("l-1"), TaskId("k-1"), 1, 1};
   InputCache cache_;
 };
 
@@ -257,12 +258,12 @@ TEST_F(InputCacheTest, ErrorsLeaveNothingBehind) {
 }
 
 TEST(PrepareTest, NamesAttempts) {
-  const LeaseRef lease{"l-1", "k-7", 2, 5};
+  const LeaseRef lease{LeaseId("l-1"), TaskId("k-7"), 2, 5};
   EXPECT_EQ(*AttemptName(lease, Json::object()), "k-7-2");
   EXPECT_EQ(*AttemptName(lease, {{"resources", {{"rank", 0}}}}), "k-7-2");
   EXPECT_EQ(*AttemptName(lease, {{"resources", {{"rank", 3}}}}), "k-7-2-3");
   for (const char* task : {"", "..", "a/b", "../x"}) {
-    EXPECT_FALSE(AttemptName({"l-1", task, 1, 1}, Json::object()).ok()) << task;
+    EXPECT_FALSE(AttemptName({LeaseId("l-1"), TaskId(task), 1, 1}, Json::object()).ok()) << task;
   }
 }
 
@@ -291,7 +292,8 @@ TEST(PrepareTest, EnvironmentShowsOnlyGrantedGpus) {
 }
 
 TEST(PrepareTest, TheLeaseRecordComesBack) {
-  const AttemptRecord record{{"l-1", "k-7", 2, 5}, {"/bin/x", "y"}, 2, {0, 1}, {3}, {"/cache/a"}};
+  const AttemptRecord record{
+      {LeaseId("l-1"), TaskId("k-7"), 2, 5}, {"/bin/x", "y"}, 2, {0, 1}, {3}, {"/cache/a"}};
   const AttemptRecord read = ReadLeaseRecord(LeaseRecord(record));
   EXPECT_EQ(read.lease, record.lease);
   EXPECT_EQ(read.command, record.command);
