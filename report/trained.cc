@@ -101,12 +101,14 @@ std::string ModelSentence(const Findings& findings) {
   const Json targets = ValueOf(findings, "lora.target_modules");
   std::vector<std::string> names;
   for (const Json& target : targets) names.push_back(TextOfValue(target));
+  const std::string held = TextOfValue(ValueOf(findings, "lora.quantize_base"));
+  const std::string quantized = held.empty() || held == "none" ? "" : absl::StrCat(" in ", held);
   const std::string accumulation = TextOfValue(ValueOf(findings, "training.gradient_accumulation"));
   return absl::StrCat(
       "Trained: LoRA adapters of rank ", TextOfValue(ValueOf(findings, "lora.r")), " (alpha ",
       TextOfValue(ValueOf(findings, "lora.alpha")), ") on ", absl::StrJoin(names, ", "), " of the ",
-      IsFallback(findings) ? "fallback model " : "model ", ModelName(findings), "; ", count,
-      schedule, " with ", TextOfValue(ValueOf(findings, "training.batch_size")),
+      IsFallback(findings) ? "fallback model " : "model ", ModelName(findings), quantized, "; ",
+      count, schedule, " with ", TextOfValue(ValueOf(findings, "training.batch_size")),
       accumulation == "1" ? "" : absl::StrCat(" × ", accumulation), " sequences, learning rate ",
       rate, ", ", TextOfValue(ValueOf(findings, "training.precision")), ".");
 }
@@ -232,6 +234,20 @@ std::string ArtifactText(const Findings& findings, const std::string& id) {
   return "";
 }
 
+// An adapter trained over a quantised base was merged into another one, and what that costs.
+std::string MergedIntoText(const Json& merged) {
+  if (!merged.is_object()) return "";
+  const auto loss = [&merged](const char* key) {
+    const std::optional<double> value = NumberFromJson(MemberAt(merged, key));
+    return value ? absl::StrFormat("%.4f", *value) : std::string("not measured");
+  };
+  return absl::StrCat(" The merged model holds the base as it is (", StringAt(merged, "base"),
+                      "), not in ", StringAt(merged, "trained_over"),
+                      " as it was trained: validation loss ", loss("validation_loss_merged"),
+                      ", over the ", StringAt(merged, "trained_over"), " base ",
+                      loss("validation_loss_trained"), ".");
+}
+
 std::string ExportSentence(const Findings& findings) {
   const Json& exported = MemberAt(findings.data, "export");
   if (!exported.is_object()) return "";
@@ -256,7 +272,8 @@ std::string ExportSentence(const Findings& findings) {
   }
   const std::string id = StringAt(MemberAt(findings.data, "experiment"), "id");
   return absl::StrCat("Exported: ", which, absl::StrJoin(what, " and "), "; scmctl report ", id,
-                      " writes them beside this report.");
+                      " writes them beside this report.",
+                      MergedIntoText(MemberAt(exported, "merged_into")));
 }
 
 Json LoraJson(const Findings& findings) {

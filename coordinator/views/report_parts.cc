@@ -106,7 +106,8 @@ Json ExportPart(const state::Snapshot& snapshot, const ExperimentId& id) {
           {"formats", MemberAt(summary, "formats")},
           {"run", MemberAt(summary, "run")},
           {"seed", MemberAt(summary, "seed")},
-          {"step", MemberAt(summary, "step")}};
+          {"step", MemberAt(summary, "step")},
+          {"merged_into", MemberAt(summary, "merged_into")}};
 }
 
 }  // namespace scm::views

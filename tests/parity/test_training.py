@@ -257,6 +257,47 @@ class QuantizedBase(SmallModel):
                 for x, y in zip(progress(reports, "grad_norm"), norms, strict=True):
                     self.assertAlmostEqual(x, y, delta=1e-3 * y)
 
+    def test_adapter_is_scored_over_the_base_it_was_trained_on(self):
+        _, checkpoints = self.train("scored", STEPS)
+        spec = work_order(self.root, "evaluate", "evaluate", self.model_path)
+        spec["parameters"]["lora"] |= {"quantize_base": "nf4"}
+        spec["inputs"] = [{"kind": "checkpoint", "run": "r-1", "seed": 11, "step": STEPS,
+                           "dir": str(checkpoints / f"step-{STEPS}")}]
+        run("scm-evaluator", spec)
+        scores = json.loads((self.root / "evaluate" / "evaluation.json").read_text())["scores"]
+        ours = [scores[model]["place"]["log_likelihood"] for model in ("base", "seed 11")]
+        test = self.of_split("test")
+        plain = transformers.AutoModelForCausalLM.from_pretrained(self.model_path, dtype=torch.float32)
+        self.assert_close(ours[0], log_likelihoods(plain, self.tokenizer, test), 1e-4, "base as it is")
+        tuned = peft.PeftModel.from_pretrained(self.load(), checkpoints / f"step-{STEPS}")
+        tuned.train()  # in inference bitsandbytes would go over to bf16
+        self.assert_close(ours[1], log_likelihoods(tuned, self.tokenizer, test), 1e-4, "adapter over nf4")
+        other = peft.PeftModel.from_pretrained(plain, checkpoints / f"step-{STEPS}")
+        elsewhere = log_likelihoods(other, self.tokenizer, test)
+        self.assertGreater(max(abs(x - y) for xs, ys in zip(ours[1], elsewhere) for x, y in zip(xs, ys)), 1e-3,
+                           "both bases give the same, so the comparison above says nothing")
+
+    def test_merged_model_says_what_it_was_merged_into(self):
+        _, checkpoints = self.train("train", STEPS)
+        spec = work_order(self.root, "export", "export", self.model_path)
+        spec["parameters"]["lora"] |= {"quantize_base": "nf4"}
+        spec["inputs"] = [{"kind": "checkpoint", "run": "r-1", "seed": 11, "step": STEPS,
+                           "dir": str(checkpoints / f"step-{STEPS}")}]
+        said = run("scm-trainer", spec)[-1]["summary"]["merged_into"]
+        self.assertEqual((said["base"], said["trained_over"]), (str(self.model_path), "nf4"))
+        state = json.loads((checkpoints / f"step-{STEPS}" / "training_state.json").read_text())
+        self.assertEqual(said["validation_loss_trained"], state["validation"]["loss"])
+        merged = transformers.AutoModelForCausalLM.from_pretrained(self.root / "export" / "merged", dtype=torch.float32)
+        rows = [encode(self.tokenizer, i["prompt"], i["choices"][i["gold"]]) for i in self.of_split("validation")]
+        with torch.no_grad():
+            theirs = batch_loss(merged, rows).item()
+        print(f"merged: {said['validation_loss_merged']:.6f} here, {theirs:.6f} in transformers; "
+              f"over nf4 {said['validation_loss_trained']:.6f}")
+        self.assertAlmostEqual(said["validation_loss_merged"], theirs, delta=1e-4)
+        self.assertNotEqual(said["validation_loss_merged"], said["validation_loss_trained"])
+        readme = (self.root / "export" / "merged" / "README.md").read_text()
+        self.assertIn(f"{said['validation_loss_merged']:.4f}", readme)
+
     test_accumulation_is_token_exact = test_adapter_opens_in_peft = None
 
 

@@ -293,6 +293,26 @@ TEST(TrainedTest, SaysWhatWasTrainedOnWhatAndHowFar) {
           "report e-4 writes them beside this report."));
 }
 
+// What was merged is not what was trained, and the report says what that costs.
+TEST(TrainedTest, SaysOverWhatAQuantizedBaseWasMerged) {
+  const ExampleOptions options;
+  Json data = ExampleData(options);
+  data["experiment"]["spec"]["lora"]["quantize_base"] = "nf4";
+  data["export"]["merged_into"] = {{"base", "/models/base-1b.gguf"},
+                                   {"trained_over", "nf4"},
+                                   {"validation_loss_trained", 0.61},
+                                   {"validation_loss_merged", 0.6245}};
+  const auto sentences = TrainedSentences(Of(options, data));
+  EXPECT_THAT(sentences.front(), HasSubstr("of the model base-1b.gguf in nf4; 5 seeds"));
+  EXPECT_THAT(
+      sentences.back(),
+      HasSubstr("The merged model holds the base as it is (/models/base-1b.gguf), not in "
+                "nf4 as it was trained: validation loss 0.6245, over the nf4 base 0.6100."));
+  data["export"]["merged_into"]["validation_loss_trained"] = nullptr;
+  EXPECT_THAT(TrainedSentences(Of(options, data)).back(),
+              HasSubstr("over the nf4 base not measured."));
+}
+
 TEST(TrainedTest, ClaimsNothingThatTheDataDoNotSay) {
   ExampleOptions options;
   Json data = ExampleData(options);

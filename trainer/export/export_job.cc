@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "trainer/data/input_guard.h"
 #include "trainer/export/merge.h"
+#include "trainer/export/merged_loss.h"
 #include "trainer/loop/adapter_readme.h"
 #include "trainer/loop/checkpoint_io.h"
 
@@ -38,9 +39,26 @@ absl::StatusOr<std::string> CopyAdapter(const std::string& from, const JobSpec& 
   return to;
 }
 
-absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, InputGuard& guard,
-                               Reporter* reporter, CommandQueue* commands) {
-  Json done = Json::array();
+struct Exported {
+  Json formats = Json::array();
+  Json merged_into;  // null unless the base was quantised
+};
+
+// `merged` is complete; what is beside the model says what it is.
+absl::StatusOr<Json> DescribeMerged(const JobSpec& spec, const JobInput& best,
+                                    const std::string& merged, InputGuard& guard,
+                                    CommandQueue* commands) {
+  if (spec.lora.quantize_base == "none") return Json();
+  SCM_ASSIGN_OR_RETURN(const MergedLoss loss,
+                       MeasureMergedLoss(spec, best, merged, guard,
+                                         [commands] { return !commands->stop().has_value(); }));
+  SCM_RETURN_IF_ERROR(WriteFileDurably(merged + "/README.md", DescribeMergedLoss(loss)));
+  return MergedLossToJson(loss);
+}
+
+absl::StatusOr<Exported> ExportAll(const JobSpec& spec, const JobInput& best, InputGuard& guard,
+                                   Reporter* reporter, CommandQueue* commands) {
+  Exported done;
   for (const std::string& format : spec.export_.formats) {
     if (format == "peft") {
       SCM_ASSIGN_OR_RETURN(const std::string dir, CopyAdapter(best.dir, spec));
@@ -53,12 +71,13 @@ absl::StatusOr<Json> ExportAll(const JobSpec& spec, const JobInput& best, InputG
       };
       SCM_RETURN_IF_ERROR(WriteMergedModel(spec.model, best.dir, dir, go_on));
       SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
+      SCM_ASSIGN_OR_RETURN(done.merged_into, DescribeMerged(spec, best, dir, guard, commands));
       SCM_RETURN_IF_ERROR(reporter->Artifact("merged", dir));
     } else {
       return absl::InvalidArgumentError(
           absl::StrCat("parameters.export.formats: \"", format, "\" is not one of peft, merged"));
     }
-    done.push_back(format);
+    done.formats.push_back(format);
   }
   return done;
 }
@@ -84,13 +103,15 @@ absl::Status RunExportJob(const JobSpec& spec, Reporter* reporter, CommandQueue*
   SCM_ASSIGN_OR_RETURN(const JobInput best, BestCheckpoint(spec.inputs));
   InputGuard guard(spec);
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));
-  const absl::StatusOr<Json> formats = ExportAll(spec, best, guard, reporter, commands);
-  if (absl::IsCancelled(formats.status())) return reporter->Stopped(0);
-  SCM_RETURN_IF_ERROR(formats.status());
-  return reporter->Done({{"formats", *formats},
-                         {"run", best.run.empty() ? Json() : Json(best.run)},
-                         {"seed", best.seed},
-                         {"step", best.step}});
+  const absl::StatusOr<Exported> exported = ExportAll(spec, best, guard, reporter, commands);
+  if (absl::IsCancelled(exported.status())) return reporter->Stopped(0);
+  SCM_RETURN_IF_ERROR(exported.status());
+  Json summary = {{"formats", exported->formats},
+                  {"run", best.run.empty() ? Json() : Json(best.run)},
+                  {"seed", best.seed},
+                  {"step", best.step}};
+  if (!exported->merged_into.is_null()) summary["merged_into"] = exported->merged_into;
+  return reporter->Done(summary);
 }
 
 }  // namespace scm::trainer

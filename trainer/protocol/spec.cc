@@ -76,9 +76,12 @@ void ParseParameters(const Fields& parameters, JobSpec* spec) {
   ModelSpec model;
   keys.Section(file::kModel, model);
   spec->model = model.base;
-  if (spec->kind != TaskKind::kExport) keys.Section(file::kData, spec->data);
-  // Of interest to whoever trains; with another trainer the section may hold anything.
-  if (IsTraining(spec->kind)) keys.Section(file::kLora, spec->lora);
+  // With another trainer this section may hold anything, and so may its parameters.
+  const Json& command = MemberAt(parameters.Raw("trainer"), "command");
+  const bool built_in = command.is_null() || command == Json::array({"scm-trainer"});
+  if (IsTraining(spec->kind) || built_in) keys.Section(file::kLora, spec->lora);
+  const bool exports = spec->kind == TaskKind::kExport;
+  if (!exports || spec->lora.quantize_base != "none") keys.Section(file::kData, spec->data);
   keys.Section(file::kTraining, spec->training);
   std::optional<EvaluationSpec> evaluation;
   keys.Section(file::kEvaluation, evaluation);
@@ -86,9 +89,7 @@ void ParseParameters(const Fields& parameters, JobSpec* spec) {
   keys.Section(file::kExport, spec->export_);
   spec->recorded =
       corpus::InputRecordsFromJson(parameters.Raw("digests"), spec->model, spec->data.corpus);
-  const Json& command = MemberAt(parameters.Raw("trainer"), "command");
-  // Another trainer's parameters mean something else.
-  if (!command.is_null() && command != Json::array({"scm-trainer"})) return;
+  if (!built_in) return;
   JobKeys trainer(parameters.Object("trainer"));
   trainer.Section(file::kTrainerParameters, spec->trainer);
 }

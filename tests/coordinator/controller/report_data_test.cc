@@ -104,7 +104,11 @@ TEST(ReportData, EveryTrialIsThereAndTheChosenOneNamed) {
   const TaskId exporter = h.Tasks(StageKind::kExport).at(0);
   EXPECT_EQ(StringAt(DataOf(h, e)["export"], "state"), "ASSIGNED");
   h.Started(exporter);
-  h.Finish(exporter, {{"formats", {"peft"}}, {"run", "r-4"}, {"seed", 12}, {"step", 40}});
+  h.Finish(exporter, {{"formats", {"peft"}},
+                      {"run", "r-4"},
+                      {"seed", 12},
+                      {"step", 40},
+                      {"merged_into", {{"base", "/m"}}}});
   const Json data = DataOf(h, e);
   const Json& sweep = data["sweep"];
   ASSERT_THAT(sweep["trials"], SizeIs(2));
@@ -124,7 +128,8 @@ TEST(ReportData, EveryTrialIsThereAndTheChosenOneNamed) {
                                   {"formats", {"peft"}},
                                   {"run", "r-4"},
                                   {"seed", 12},
-                                  {"step", 40}}));
+                                  {"step", 40},
+                                  {"merged_into", {{"base", "/m"}}}}));
 }
 
 TEST(ReportData, WithoutSweepAndExportBothAreNull) {
