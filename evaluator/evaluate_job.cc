@@ -141,10 +141,11 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path,
   for (const model::TensorInfo& tensor : source->tensors()) {
     loaded.bytes += model::ElementCount(tensor.shape) * (half ? 2 : 4);
   }
+  trainer::QuantizedCache cache = trainer::QuantizedCacheOf(spec_);
   SCM_ASSIGN_OR_RETURN(loaded.model, trainer::MakeLlamaModel(*source,
                                                              half ? trainer::Precision::kBFloat16
                                                                   : trainer::Precision::kFloat32,
-                                                             device_, quantization));
+                                                             device_, quantization, &cache));
   const trainer::QuantizedBase base = loaded.model->quantized_base();
   if (base.matrices > 0) {
     Log(trainer::DescribeQuantizedBase(base));

@@ -337,12 +337,13 @@ void LlamaModelImpl::ZeroGradients() {
 
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(
     const model::ModelSource& source, Precision precision, const std::string& device,
-    std::unique_ptr<Kernels> kernels, const BaseQuantization& quantization) {
+    std::unique_ptr<Kernels> kernels, const BaseQuantization& quantization, QuantizedCache* cache) {
   return Guard<absl::StatusOr<std::unique_ptr<LlamaModel>>>(
       [&]() -> absl::StatusOr<std::unique_ptr<LlamaModel>> {
         const at::Device where(device);
         const at::ScalarType type = precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
-        SCM_ASSIGN_OR_RETURN(LlamaWeights weights, LoadWeights(source, type, where, quantization));
+        SCM_ASSIGN_OR_RETURN(LlamaWeights weights,
+                             LoadWeights(source, type, where, quantization, cache));
         return std::make_unique<LlamaModelImpl>(source.config(), std::move(weights), type, where,
                                                 std::move(kernels), quantization);
       });
@@ -351,9 +352,10 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSource& source,
                                                            Precision precision,
                                                            const std::string& device,
-                                                           const BaseQuantization& quantization) {
+                                                           const BaseQuantization& quantization,
+                                                           QuantizedCache* cache) {
   std::unique_ptr<Kernels> kernels = device == "cpu" ? MakeCpuKernels() : MakeAtenKernels();
-  return MakeLlamaModelWith(source, precision, device, std::move(kernels), quantization);
+  return MakeLlamaModelWith(source, precision, device, std::move(kernels), quantization, cache);
 }
 
 }  // namespace scm::trainer

@@ -121,6 +121,7 @@ class LlamaModelImpl : public LlamaModel {
 // The same with chosen kernels; for tests and benches that compare them.
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(
     const model::ModelSource& source, Precision precision, const std::string& device,
-    std::unique_ptr<Kernels> kernels, const BaseQuantization& quantization = {});
+    std::unique_ptr<Kernels> kernels, const BaseQuantization& quantization = {},
+    QuantizedCache* cache = nullptr);
 
 }  // namespace scm::trainer

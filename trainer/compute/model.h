@@ -21,6 +21,8 @@ class ModelSource;  // model/model_source.h
 
 namespace scm::trainer {
 
+class QuantizedCache;  // trainer/compute/quantized_cache.h
+
 enum class Precision { kFloat32, kBFloat16 };
 
 struct LoraConfig {
@@ -102,10 +104,10 @@ class LlamaModel {
 };
 
 // Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and
-// keeps it in `precision`, the matrices of the layers quantised if that is wanted. `source` is not
-// needed afterwards.
+// keeps it in `precision`, the matrices of the layers quantised if that is wanted, once for all who
+// share the directory of `cache`. `source` is not needed afterwards.
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(
     const model::ModelSource& source, Precision precision, const std::string& device,
-    const BaseQuantization& quantization = {});
+    const BaseQuantization& quantization = {}, QuantizedCache* cache = nullptr);
 
 }  // namespace scm::trainer

@@ -12,10 +12,11 @@ namespace {
 class Loader {
  public:
   Loader(const model::ModelSource& source, at::ScalarType type, const at::Device& device,
-         const BaseQuantization& quantization)
+         const BaseQuantization& quantization, QuantizedCache* cache)
       : source_(source),
         options_(at::TensorOptions().dtype(type).device(device)),
-        quantization_(quantization) {}
+        quantization_(quantization),
+        cache_(cache) {}
 
   absl::Status Read(const std::string& name, std::vector<int64_t> shape, at::Tensor* out) {
     *out = at::empty(shape, options_);
@@ -37,16 +38,10 @@ class Loader {
   // A matrix of a layer, quantised if that is wanted.
   absl::Status ReadLinear(const std::string& name, int64_t out, int64_t in, FrozenMatrix* matrix) {
     if (!quantization_.active()) return Read(name, out, in, matrix);
-    const at::Tensor wide = at::empty({out, in}, at::kFloat);
-    SCM_RETURN_IF_ERROR(source_.ReadFloat32(name, wide.mutable_data_ptr<float>()));
-    absl::StatusOr<QuantizedMatrix> quantized =
-        QuantizedMatrix::Make(wide.const_data_ptr<float>(), out, in, quantization_);
-    if (!quantized.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(source_.path(), ": ", name, ": ", quantized.status().message()));
-    }
-    *matrix = FrozenMatrix(std::make_shared<const QuantizedMatrix>(*std::move(quantized)),
-                           at::typeMetaToScalarType(options_.dtype()));
+    SCM_ASSIGN_OR_RETURN(
+        std::shared_ptr<const QuantizedMatrix> quantized,
+        cache_ != nullptr && cache_->has_file() ? Kept(name, out, in) : Quantized(name, out, in));
+    *matrix = FrozenMatrix(std::move(quantized), at::typeMetaToScalarType(options_.dtype()));
     return absl::OkStatus();
   }
 
@@ -69,18 +64,41 @@ class Loader {
   }
 
  private:
+  using Quantization = absl::StatusOr<std::shared_ptr<const QuantizedMatrix>>;
+
+  Quantization Kept(const std::string& name, int64_t out, int64_t in) {
+    SCM_ASSIGN_OR_RETURN(QuantizedMatrix kept, cache_->Find(name, out, in));
+    return std::make_shared<const QuantizedMatrix>(std::move(kept));
+  }
+  Quantization Quantized(const std::string& name, int64_t out, int64_t in) {
+    const at::Tensor wide = at::empty({out, in}, at::kFloat);
+    SCM_RETURN_IF_ERROR(source_.ReadFloat32(name, wide.mutable_data_ptr<float>()));
+    absl::StatusOr<QuantizedMatrix> made =
+        QuantizedMatrix::Make(wide.const_data_ptr<float>(), out, in, quantization_);
+    if (!made.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(source_.path(), ": ", name, ": ", made.status().message()));
+    }
+    auto matrix = std::make_shared<const QuantizedMatrix>(*std::move(made));
+    if (cache_ != nullptr) cache_->Add(name, matrix);
+    return matrix;
+  }
+
   const model::ModelSource& source_;
   at::TensorOptions options_;
   BaseQuantization quantization_;
+  QuantizedCache* cache_;
 };
 
 }  // namespace
 
 absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
                                          const at::Device& device,
-                                         const BaseQuantization& quantization) {
+                                         const BaseQuantization& quantization,
+                                         QuantizedCache* cache) {
   const model::LlamaConfig& c = source.config();
-  Loader loader(source, type, device, quantization);
+  if (cache != nullptr) cache->Open(quantization);
+  Loader loader(source, type, device, quantization, cache);
   LlamaWeights w;
   SCM_RETURN_IF_ERROR(
       loader.Read("model.embed_tokens.weight", {c.vocabulary, c.hidden}, &w.embedding));
@@ -94,6 +112,7 @@ absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::S
   for (int64_t i = 0; i < c.layers; ++i) {
     SCM_RETURN_IF_ERROR(loader.ReadLayer(i, &w.layers[static_cast<size_t>(i)]));
   }
+  if (cache != nullptr) cache->Write();
   return w;
 }
 

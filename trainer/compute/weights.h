@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "model/model_source.h"
 #include "trainer/compute/kernels.h"
+#include "trainer/compute/quantized_cache.h"
 
 namespace scm::trainer {
 
@@ -27,10 +28,12 @@ struct LlamaWeights {
 };
 
 // `type` is kFloat or kBFloat16. The matrices of the layers are quantised one after the other as
-// they are read, so that no more than one of them is there in fp32, and are restored to `type`.
+// they are read, so that no more than one of them is there in fp32, and are restored to `type`;
+// with a `cache` that has them they are taken from there.
 // Errors are those of the source, and INVALID_ARGUMENT where a matrix cannot be quantised.
 absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::ScalarType type,
                                          const at::Device& device,
-                                         const BaseQuantization& quantization = {});
+                                         const BaseQuantization& quantization = {},
+                                         QuantizedCache* cache = nullptr);
 
 }  // namespace scm::trainer

@@ -13,6 +13,12 @@ BaseQuantization ToBaseQuantization(const LoraSpec& spec) {
   return quantization;
 }
 
+QuantizedCache QuantizedCacheOf(const JobSpec& spec) {
+  const corpus::InputRecord* record = corpus::FindRecord(spec.recorded, spec.model);
+  if (record == nullptr || spec.digest_cache.empty()) return QuantizedCache("", "");
+  return QuantizedCache(spec.digest_cache + "/quantized", record->sha256);
+}
+
 std::string DescribeQuantizedBase(const QuantizedBase& base) {
   return absl::StrFormat(
       "the base's %d matrices are in %s: %d parameters in %d bytes, %.3f bits each", base.matrices,

@@ -8,11 +8,18 @@
 #include "common/json.h"
 #include "experiment/spec.h"
 #include "trainer/compute/model.h"
+#include "trainer/compute/quantized_cache.h"
+#include "trainer/protocol/spec.h"
 
 namespace scm::trainer {
 
 // lora.quantize_base and lora.double_quant.
 BaseQuantization ToBaseQuantization(const LoraSpec& spec);
+
+// Where the quantised base of the job's model is kept, beside the digests that a worker's attempts
+// share. Keeps nothing where there is no such directory, or the model was not recorded at
+// submission.
+QuantizedCache QuantizedCacheOf(const JobSpec& spec);
 
 // One line for the log. `base` has matrices.
 std::string DescribeQuantizedBase(const QuantizedBase& base);

@@ -113,8 +113,9 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
   const Precision precision =
       spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
   Log(absl::StrCat("loading ", spec.model, " in ", spec.training.precision, " on ", device));
-  SCM_ASSIGN_OR_RETURN(auto model,
-                       MakeLlamaModel(source, precision, device, ToBaseQuantization(spec.lora)));
+  QuantizedCache cache = QuantizedCacheOf(spec);
+  SCM_ASSIGN_OR_RETURN(
+      auto model, MakeLlamaModel(source, precision, device, ToBaseQuantization(spec.lora), &cache));
   const QuantizedBase base = model->quantized_base();
   if (base.matrices > 0) Log(DescribeQuantizedBase(base));
   for (const std::string& warning : QuantizedBaseWarnings(base)) {

@@ -24,18 +24,24 @@ void Dequantize(const Int8Matrix& m, int64_t row, int64_t begin, int64_t count, 
 
 }  // namespace
 
-Int8Matrix QuantizeInt8(const float* values, int64_t rows, int64_t columns) {
+Int8Matrix EmptyInt8(int64_t rows, int64_t columns) {
   Int8Matrix m;
   m.rows = rows;
   m.columns = columns;
   m.codes.assign(static_cast<size_t>(rows * columns), 0);
+  m.scales.assign(static_cast<size_t>(rows), 0);
+  return m;
+}
+
+Int8Matrix QuantizeInt8(const float* values, int64_t rows, int64_t columns) {
+  Int8Matrix m = EmptyInt8(rows, columns);
   for (int64_t row = 0; row < rows; ++row) {
     const float* from = values + row * columns;
     float largest = 0;
     for (int64_t i = 0; i < columns; ++i) largest = std::max(largest, std::fabs(from[i]));
     const float factor = 1.0f / largest * kLargestCode;  // as torch divides a number by a tensor
-    m.scales.push_back(std::isinf(factor) ? 0 : largest);
     if (std::isinf(factor)) continue;
+    m.scales[static_cast<size_t>(row)] = largest;
     int8_t* codes = m.codes.data() + row * columns;
     for (int64_t i = 0; i < columns; ++i) {
       codes[i] = static_cast<int8_t>(std::nearbyint(from[i] * factor));

@@ -14,6 +14,8 @@ struct Int8Matrix {
   std::vector<float> scales;  // the largest magnitude of each row
 };
 
+// Of the right sizes, all zero.
+Int8Matrix EmptyInt8(int64_t rows, int64_t columns);
 // `values` is row-major and finite. A row of zeros, or of numbers below 4e-37,
 // has scale 0 and codes 0.
 Int8Matrix QuantizeInt8(const float* values, int64_t rows, int64_t columns);

@@ -51,6 +51,7 @@ void QuantizeScales(Nf4Tensor* tensor) {
   tensor->offset = OrderedMean(scales.data(), count);
   for (float& scale : scales) scale -= tensor->offset;
   tensor->scales.clear();
+  tensor->scales.reserve(static_cast<size_t>((count + kNf4ScaleGroup - 1) / kNf4ScaleGroup));
   tensor->scale_codes.assign(scales.size(), 0);
   for (int64_t begin = 0; begin < count; begin += kNf4ScaleGroup) {
     const int64_t here = std::min(kNf4ScaleGroup, count - begin);
@@ -92,6 +93,17 @@ float Nf4Tensor::Scale(int64_t block) const {
   const float restored = DynamicMap()[scale_codes[static_cast<size_t>(block)]] *
                          scales[static_cast<size_t>(block / kNf4ScaleGroup)];
   return restored + offset;
+}
+
+Nf4Tensor EmptyNf4(int64_t count, bool double_quant) {
+  Nf4Tensor tensor;
+  tensor.count = count;
+  tensor.codes.resize(static_cast<size_t>((count + 1) / 2));
+  const size_t blocks = static_cast<size_t>(tensor.blocks());
+  const size_t groups = (blocks + kNf4ScaleGroup - 1) / kNf4ScaleGroup;
+  tensor.scales.resize(double_quant ? groups : blocks);
+  if (double_quant) tensor.scale_codes.resize(blocks);
+  return tensor;
 }
 
 Nf4Tensor QuantizeNf4(const float* values, int64_t count, bool double_quant) {

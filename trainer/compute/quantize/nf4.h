@@ -26,6 +26,8 @@ struct Nf4Tensor {
   float Scale(int64_t block) const;
 };
 
+// Of the right sizes, all zero.
+Nf4Tensor EmptyNf4(int64_t count, bool double_quant);
 Nf4Tensor QuantizeNf4(const float* values, int64_t count, bool double_quant);
 
 // Values [begin, begin + count) to `out`; bf16 are rounded to nearest even.

@@ -1,6 +1,7 @@
 #include "trainer/compute/quantize/quantized_matrix.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,6 +11,52 @@ namespace {
 template <typename T>
 int64_t BytesOf(const std::vector<T>& values) {
   return static_cast<int64_t>(values.capacity() * sizeof(T));
+}
+
+// Members one after the other, to a sink or from bytes.
+class ByteWriter {
+ public:
+  explicit ByteWriter(const std::function<absl::Status(const void*, size_t)>& sink) : sink_(sink) {}
+  template <typename T>
+  void Member(const std::vector<T>& values) {
+    if (status_.ok()) status_ = sink_(values.data(), values.size() * sizeof(T));
+  }
+  void Member(const float& value) {
+    if (status_.ok()) status_ = sink_(&value, sizeof value);
+  }
+  absl::Status status() const { return status_; }
+
+ private:
+  const std::function<absl::Status(const void*, size_t)>& sink_;
+  absl::Status status_;
+};
+
+class ByteReader {
+ public:
+  explicit ByteReader(absl::string_view bytes) : bytes_(bytes) {}
+  template <typename T>
+  void Member(std::vector<T>& values) {
+    if (T* out = values.data()) Take(out, values.size() * sizeof(T));
+  }
+  void Member(float& value) { Take(&value, sizeof value); }
+
+ private:
+  void Take(void* out, size_t size) {
+    std::memcpy(out, bytes_.data(), size);
+    bytes_.remove_prefix(size);
+  }
+  absl::string_view bytes_;
+};
+
+// Numbers first, so that they are aligned.
+template <typename Walker, typename Nf4, typename Int8>
+void WalkMembers(Walker& walker, Nf4& nf4, Int8& int8) {
+  walker.Member(nf4.offset);
+  walker.Member(nf4.scales);
+  walker.Member(int8.scales);
+  walker.Member(nf4.scale_codes);
+  walker.Member(nf4.codes);
+  walker.Member(int8.codes);
 }
 
 }  // namespace
@@ -65,6 +112,34 @@ void QuantizedMatrix::ReadBFloat16(int64_t row, int64_t column, int64_t count,
   } else {
     DequantizeInt8ToBFloat16(int8_, row, column, count, out);
   }
+}
+
+absl::Status QuantizedMatrix::ToBytes(
+    const std::function<absl::Status(const void*, size_t)>& sink) const {
+  ByteWriter writer(sink);
+  WalkMembers(writer, nf4_, int8_);
+  return writer.status();
+}
+
+absl::StatusOr<QuantizedMatrix> QuantizedMatrix::FromBytes(absl::string_view bytes, int64_t rows,
+                                                           int64_t columns,
+                                                           const BaseQuantization& quantization) {
+  QuantizedMatrix matrix;
+  matrix.rows_ = rows;
+  matrix.columns_ = columns;
+  matrix.is_nf4_ = quantization.kind == BaseQuantization::Kind::kNf4;
+  if (matrix.is_nf4_) {
+    matrix.nf4_ = EmptyNf4(rows * columns, quantization.double_quant);
+  } else {
+    matrix.int8_ = EmptyInt8(rows, columns);
+  }
+  if (static_cast<int64_t>(bytes.size()) != matrix.bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(bytes.size(), " bytes, where a matrix of ", rows,
+                                                   " by ", columns, " has ", matrix.bytes()));
+  }
+  ByteReader reader(bytes);
+  WalkMembers(reader, matrix.nf4_, matrix.int8_);
+  return matrix;
 }
 
 int64_t QuantizedMatrix::bytes() const {

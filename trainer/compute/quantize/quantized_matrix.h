@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "trainer/compute/quantize/int8.h"
 #include "trainer/compute/quantize/nf4.h"
 
@@ -35,6 +37,14 @@ class QuantizedMatrix {
   // Columns [column, column + count) of one row.
   void Read(int64_t row, int64_t column, int64_t count, float* out) const;
   void ReadBFloat16(int64_t row, int64_t column, int64_t count, uint16_t* out) const;
+
+  // The bytes that stand for it, in pieces; `bytes()` in all. Little-endian.
+  absl::Status ToBytes(
+      const std::function<absl::Status(const void* data, size_t bytes)>& sink) const;
+  // The same matrix again. INVALID_ARGUMENT unless there are exactly as many as such a matrix has.
+  static absl::StatusOr<QuantizedMatrix> FromBytes(absl::string_view bytes, int64_t rows,
+                                                   int64_t columns,
+                                                   const BaseQuantization& quantization);
 
   // What it takes in memory, scales included.
   int64_t bytes() const;

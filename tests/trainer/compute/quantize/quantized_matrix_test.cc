@@ -55,6 +55,36 @@ TEST(QuantizedMatrix, EveryShapeCanBeReadInParts) {
   }
 }
 
+TEST(QuantizedMatrix, ComesBackFromItsBytes) {
+  const int64_t shapes[][2] = {{1, 1}, {3, 5}, {9, 65}, {130, 33}, {512, 70}};
+  for (const auto& shape : shapes) {
+    const int64_t rows = shape[0], columns = shape[1];
+    const std::vector<float> values = Ramp(rows * columns);
+    for (const BaseQuantization& how :
+         {BaseQuantization{Kind::kNf4, true}, {Kind::kNf4, false}, {Kind::kInt8, true}}) {
+      const auto matrix = QuantizedMatrix::Make(values.data(), rows, columns, how);
+      ASSERT_TRUE(matrix.ok()) << matrix.status();
+      std::string bytes;
+      const auto sink = [&bytes](const void* data, size_t size) {
+        bytes.append(static_cast<const char*>(data), size);
+        return absl::OkStatus();
+      };
+      ASSERT_TRUE(matrix->ToBytes(sink).ok());
+      EXPECT_EQ(static_cast<int64_t>(bytes.size()), matrix->bytes());
+      const auto again = QuantizedMatrix::FromBytes(bytes, rows, columns, how);
+      ASSERT_TRUE(again.ok()) << again.status();
+      std::vector<float> first(static_cast<size_t>(columns)), second = first;
+      for (int64_t row = 0; row < rows; ++row) {
+        matrix->Read(row, 0, columns, first.data());
+        again->Read(row, 0, columns, second.data());
+        EXPECT_EQ(first, second);
+      }
+      EXPECT_FALSE(QuantizedMatrix::FromBytes(bytes + "x", rows, columns, how).ok());
+      EXPECT_FALSE(QuantizedMatrix::FromBytes(bytes.substr(1), rows, columns, how).ok());
+    }
+  }
+}
+
 TEST(QuantizedMatrix, SaysWhereANumberIsNotFinite) {
   std::vector<float> values = Ramp(12);
   values[7] = std::nanf("");
