@@ -1,5 +1,6 @@
 // What the controller's parts share: the state, the time of the present input, and what is to be
-// sent once the commit is through. Owned by Controller; its thread only.
+// sent once the commit is through. Owned by Controller; its thread only. Beside context.cc, what it
+// does is in transitions.cc (tasks change), sending.cc (workers are told) and quarantine.cc.
 #pragma once
 
 #include <map>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "coordinator/controller/effects.h"
 #include "coordinator/controller/inputs.h"
@@ -136,6 +138,9 @@ struct ControllerContext {
   }
 
  private:
+  // Applies an event of either kind; returns the task as it was.
+  template <typename AnyEvent>
+  absl::StatusOr<Task> ApplyToTask(const TaskId& id, const AnyEvent& event);
   void AfterTransition(const Task& before, const Task& after, const TaskEvent& event);
   void SendStop(const Task& task);
   void SendRunStop(const Task& task, const PackedRun& run);
