@@ -9,17 +9,27 @@ namespace scm::trainer {
 void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
                              const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
                              at::Tensor& y) {
-  const AdapterPair* pair = enabled_ ? Adapter(layer, module) : nullptr;
-  if (pair == nullptr) {
+  if (!AnyAdapter(pass, layer, {module})) {
     kernels_->Linear(x, w, nullptr, residual, y);
     return;
   }
-  LoraTerm lora;
-  lora.u = state->u[module].narrow(0, 0, x.size(0));
-  lora.b = pair->b;
-  lora.scale = static_cast<float>(lora_.alpha / static_cast<double>(lora_.r));
-  kernels_->LoraDown(x, pair->a, DropoutOf(pass, layer, module), lora.u);
-  kernels_->Linear(x, w, &lora, residual, y);
+  for (const RowBlock& block : pass.blocks) {
+    const at::Tensor rows = x.narrow(0, block.begin, block.rows);
+    const at::Tensor added =
+        residual.defined() ? residual.narrow(0, block.begin, block.rows) : residual;
+    at::Tensor out = y.narrow(0, block.begin, block.rows);
+    const AdapterPair* pair = block.set->Find(layer, module);
+    if (pair == nullptr) {
+      kernels_->Linear(rows, w, nullptr, added, out);
+      continue;
+    }
+    LoraTerm lora;
+    lora.u = LowRank(state->u[module], block);
+    lora.b = pair->b;
+    lora.scale = block.set->scale();
+    kernels_->LoraDown(rows, pair->a, DropoutOf(block, layer, module), lora.u);
+    kernels_->Linear(rows, w, &lora, added, out);
+  }
 }
 
 void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* state,
