@@ -116,8 +116,7 @@ TEST_P(AdapterSets, HaveTheBitsThatTheyHaveAlone) {
   }
   EXPECT_GT(norm, 0);
   // Groups of one, of some, of all; other numbers and orders of neighbours.
-  const std::vector<std::vector<size_t>> packs = {
-      {0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}, {2, 0}, {3, 1}, {1, 4, 3}};
+  const std::vector<std::vector<size_t>> packs = {{0, 1, 2, 3, 4}, {4, 2, 0}, {3, 1}};
   for (const int threads : {1, 2}) {
     at::set_num_threads(threads);
     for (const int64_t rows_to_share : {0, 60, 100000}) {
