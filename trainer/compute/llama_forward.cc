@@ -13,23 +13,20 @@ void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, Lay
     kernels_->Linear(x, w, nullptr, residual, y);
     return;
   }
+  std::vector<LoraBlock> blocks;
   for (const RowBlock& block : pass.blocks) {
-    const at::Tensor rows = x.narrow(0, block.begin, block.rows);
-    const at::Tensor added =
-        residual.defined() ? residual.narrow(0, block.begin, block.rows) : residual;
-    at::Tensor out = y.narrow(0, block.begin, block.rows);
+    LoraBlock& one = blocks.emplace_back();
+    one.begin = block.begin;
+    one.rows = block.rows;
     const AdapterPair* pair = block.set->Find(layer, module);
-    if (pair == nullptr) {
-      kernels_->Linear(rows, w, nullptr, added, out);
-      continue;
-    }
-    LoraTerm lora;
-    lora.u = LowRank(state->u[module], block);
-    lora.b = pair->b;
-    lora.scale = block.set->scale();
-    kernels_->LoraDown(rows, pair->a, DropoutOf(block, layer, module), lora.u);
-    kernels_->Linear(rows, w, &lora, added, out);
+    if (pair == nullptr) continue;
+    one.term.u = LowRank(state->u[module], block);
+    one.term.b = pair->b;
+    one.term.scale = block.set->scale();
+    kernels_->LoraDown(x.narrow(0, block.begin, block.rows), pair->a,
+                       DropoutOf(block, layer, module), one.term.u);
   }
+  kernels_->LinearOfBlocks(x, w, blocks, residual, y);
 }
 
 void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* state,

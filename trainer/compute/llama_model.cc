@@ -18,6 +18,7 @@
 #include "common/status_macros.h"
 #include "model/model_source.h"
 #include "trainer/compute/rotary.h"
+#include "trainer/compute/shared_pass.h"
 
 namespace scm::trainer {
 namespace {
@@ -25,11 +26,6 @@ namespace {
 constexpr const char* kModuleNames[kModules] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                                 "gate_proj", "up_proj", "down_proj"};
 constexpr int64_t kScoreRows = 256;  // rows of logits that exist at a time
-// What further row blocks may add to the activations of one pass: a share of the frozen weights'
-// bytes, and what no process notices.
-constexpr double kSharedPassShare = 0.2;
-constexpr double kSharedPassFloor = 64 << 20;
-
 int64_t InputSize(const model::LlamaConfig& c, int module) {
   if (module == kO) return c.heads * c.head_dim;
   return module == kDown ? c.intermediate : c.hidden;
@@ -288,11 +284,8 @@ int64_t LlamaModelImpl::RowsToShare() const {
     }
   }
   add(weights_.head);
-  const int64_t q = shape_.heads * shape_.head_dim, kv = shape_.kv_heads * shape_.head_dim;
-  const int64_t kept = 2 * config_.hidden + 2 * q + 2 * kv + 2 * config_.intermediate;
-  const double row =
-      static_cast<double>(config_.layers * kept) * static_cast<double>(at::elementSize(type_));
-  return static_cast<int64_t>(std::max(kSharedPassFloor, kSharedPassShare * bytes) / row);
+  return scm::trainer::RowsToShare(
+      bytes, ActivationBytesOfARow(config_, static_cast<int64_t>(at::elementSize(type_))));
 }
 
 void LlamaModelImpl::TrainTogether(const std::vector<TokenPlan>& plans,

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -43,9 +44,8 @@ class Packs : public ::testing::Test {
     Json& lora = spec["parameters"]["lora"];
     if (seed == 12) lora["dropout"] = 0.0;
     if (seed == 13) {
-      training["learning_rate"] = 0.02;
-      training["early_stopping"] = {{"patience", 1}, {"min_delta", 2.0}};
-      lora["target_modules"] = {"down_proj"};
+      training["early_stopping"] = {{"patience", 1}, {"min_delta", 0.05}};
+      lora["target_modules"] = {"q_proj", "down_proj"};
     }
     if (seed == 14) {
       training["gradient_accumulation"] = 3;
@@ -130,6 +130,9 @@ TemporaryDirectory* Packs::directory_ = nullptr;
 std::map<std::string, std::vector<Json>> Packs::alone_;
 
 TEST_F(Packs, EachRunHasTheBytesAndWordsThatItHasAlone) {
+  // Otherwise a part of this says nothing.
+  ASSERT_LT(AloneReports(13).back()["summary"]["final_step"].get<int>(), 12)
+      << absl::StrJoin(Words(AloneReports(13), ""), "\n");
   const std::vector<int> packs[] = {{11}, {12, 13}, {11, 12, 13, 14, 15}};
   for (const auto& seeds : packs) {
     for (const int cpus : {1, 2}) {
@@ -145,9 +148,6 @@ TEST_F(Packs, EachRunHasTheBytesAndWordsThatItHasAlone) {
       }
     }
   }
-  // Otherwise a part of this says nothing.
-  EXPECT_EQ(AloneReports(13).back()["summary"]["stopped_early"], true);
-  EXPECT_LT(AloneReports(13).back()["summary"]["final_step"].get<int>(), 12);
 }
 
 TEST_F(Packs, OfABaseInFourBitsToo) {
