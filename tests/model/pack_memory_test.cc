@@ -58,7 +58,7 @@ TEST(PackMemory, DecidesByWhatOneSeedTakes) {
   const Case cases[] = {
       {1, 16, "fp32", false, "there is one seed"},
       {5, 16, "fp32", true, "the 5 seeds train in one process (replicate.packed: auto)"},
-      {5, 16, "bf16", true, "times the"},
+      {5, 8, "bf16", true, "times the"},
       {5, 512, "fp32", false, "the 5 seeds train in a process each"},
       {1000, 16, "bf16", false, "the 1000 seeds train in a process each"},
   };

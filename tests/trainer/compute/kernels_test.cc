@@ -161,13 +161,13 @@ TEST_P(KernelsTest, ARowDoesNotDependOnTheOthers) {
 
 // The low-rank parts of several runs over one frozen product; and of rows without one.
 TEST_P(KernelsTest, RowBlocksHaveTheBitsOfALinearOfTheirOwn) {
-  for (const auto& [in, out] : {std::pair<int64_t, int64_t>{300, 145}, {1601, 97}, {40, 12}}) {
+  using Pairs = std::vector<std::pair<int64_t, int64_t>>;
+  for (const auto& [in, out] : Pairs{{300, 145}, {1601, 97}, {40, 12}}) {
     FrozenMatrix w(Random({out, in}, type_, 5));
     fast_->Pack(&w, true);
     std::vector<LoraBlock> blocks;
     int64_t all = 0;
-    for (const auto& [rows, r] :
-         {std::pair<int64_t, int64_t>{37, 6}, {1, 16}, {130, 0}, {64, 1}, {9, 33}}) {
+    for (const auto& [rows, r] : Pairs{{37, 6}, {1, 16}, {130, 0}, {64, 1}, {9, 33}}) {
       LoraBlock& block = blocks.emplace_back();
       block.begin = all;
       block.rows = rows;
