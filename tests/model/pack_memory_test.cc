@@ -28,7 +28,7 @@ ExperimentSpec Spec(int64_t seeds, int64_t r, const std::string& precision) {
   for (int64_t i = 0; i < seeds; ++i) spec.replicate.seeds.push_back(11 + i);
   spec.lora.r = r;
   spec.training.precision = precision;
-  spec.data.max_length = 128;
+  spec.data.emplace().max_length = 128;
   return spec;
 }
 

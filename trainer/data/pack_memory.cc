@@ -60,7 +60,7 @@ int64_t EstimateTrainingBytes(const model::LlamaConfig& c, const ExperimentSpec&
   const int64_t element = spec.training.precision == "bf16" ? 2 : 4;
   const double weights = WeightBytes(c, spec, element);
   const int64_t row = ActivationBytesOfARow(c, element);
-  const int64_t block = spec.training.batch_size * spec.data.max_length;
+  const int64_t block = spec.training.batch_size * spec.data.value_or(DataSpec()).max_length;
   const int64_t rows = block + std::min((runs - 1) * block, RowsToShare(weights, row));
   const int64_t adapters = runs * AdapterParameters(c, spec.lora) * kBytesOfATrained;
   return static_cast<int64_t>(weights) + rows * row + adapters + kLogitRows * c.vocabulary * 4;
