@@ -1,5 +1,5 @@
-"""scm-trainer, with a learning rate that is too large by far for one seed of its pack, or for a run alone:
-sys.argv[1] is the seed, and sys.argv[2] the directory of scm-trainer."""
+"""scm-trainer, with a learning rate that is too large by far for one seed of its pack: sys.argv[1] is that seed, or
+"none", and sys.argv[2] the directory of scm-trainer."""
 import json
 import os
 import sys
@@ -7,7 +7,7 @@ import sys
 with open(os.environ["SCM_SPEC"]) as file:
     spec = json.load(file)
 for run in spec.get("runs") or []:
-    if run["seed"] == int(sys.argv[1]):
+    if str(run["seed"]) == sys.argv[1]:
         run["parameters"]["training"]["learning_rate"] = 1e38
 spec_path = os.path.join(spec["work_dir"], "spec.json")
 with open(spec_path, "w") as file:
