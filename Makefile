@@ -9,7 +9,7 @@ SANITIZED := common_test experiment_test statistics_test corpus_test model_test 
   core_search_test policy_test state_test store_test checkpoint_test controller_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
-  bench bench-trials lint clean
+  bench bench-packs bench-trials lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -54,6 +54,11 @@ bench: build  ## training speed beside peft
 	@scripts/setup.sh parity
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) train-bench
 	@.venv-parity/bin/python bench/bench.py --bin-dir $(BUILD)/bin
+
+bench-packs: build  ## five seeds in one process beside five one after the other
+	@scripts/setup.sh model
+	@for precision in fp32 bf16; do python3 bench/pack_bench.py --bin-dir $(BUILD)/bin \
+	  --model models/SmolLM2-135M-Instruct.Q4_1.gguf --precision $$precision || exit 1; done
 
 bench-trials: setup $(BUILD)/build.ninja  ## no-op trials a second; BASE=DIR: in turn with the programs there
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) programs noop-trainer

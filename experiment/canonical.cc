@@ -45,6 +45,9 @@ class JsonWriter {
   void Field(const Key& key, const std::optional<double>& value, const NumberRule&) {
     json_[key.name] = value ? Json(*value) : Json(nullptr);
   }
+  void Field(const Key& key, const std::optional<bool>& value, const AutoRule&) {
+    json_[key.name] = value ? Json(*value) : Json("auto");
+  }
   void Field(const Key& key, const std::string& path, const PathRule&) {
     json_[key.name] = key.none && path.empty() ? Json(nullptr) : Json(path);
   }

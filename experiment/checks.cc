@@ -317,10 +317,10 @@ void CheckBudget(const ExperimentSpec& spec, Findings& findings) {
 }
 
 void CheckPacked(const ExperimentSpec& spec, Findings& findings) {
-  if (!spec.replicate.packed || !spec.trainer.built_in() || findings.Failed("trainer")) return;
+  if (spec.replicate.packed || spec.trainer.built_in() || findings.Failed("trainer")) return;
   findings.ErrorAt("replicate.packed",
-                   "the built-in trainer trains one run a process: leave it out, or name a trainer "
-                   "of your own (trainer.command) that trains all \"runs\" of its SCM_SPEC");
+                   "auto needs the built-in trainer, whose memory scm can estimate: say true where "
+                   "your trainer trains all \"runs\" of its SCM_SPEC, else false");
 }
 
 void CheckResources(const ExperimentSpec& spec, Findings& findings) {

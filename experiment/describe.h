@@ -191,7 +191,10 @@ template <typename Visitor>
 void Describe(Visitor& keys, ReplicateSpec& replicate) {
   keys.Field(Key{"seeds", "One full run each, with the winner's parameters"}, replicate.seeds,
              IntegersRule{kSeed, 1000});
-  keys.Field(Key{"packed", "All seeds in one process, as one task"}, replicate.packed);
+  keys.Field(Key{"packed",
+                 "All seeds in one process, as one task. `auto`: where that takes little more "
+                 "memory than one"},
+             replicate.packed, AutoRule{});
 }
 
 template <typename Visitor>

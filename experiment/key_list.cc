@@ -64,6 +64,9 @@ class KeyLister {
         "`[]`");
   }
   void Field(const Key& key, bool value) { Add(key, "boolean", value ? "true" : "false"); }
+  void Field(const Key& key, const std::optional<bool>& value, const AutoRule&) {
+    Add(key, "true, false, auto", !value ? "`auto`" : *value ? "true" : "false");
+  }
   void Field(const Key& key, const std::string& value, const TextRule& rule) {
     Add(key, rule.type, InCode(value));
   }

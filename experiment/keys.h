@@ -79,6 +79,9 @@ struct NamesRule {
   bool may_be_empty;
 };
 
+// true, false, or `auto`: no value, which whoever knows more decides.
+struct AutoRule {};
+
 // The words of a command.
 struct CommandRule {};
 // A section that is passed on as it is; anything at all.

@@ -33,6 +33,7 @@ struct ParsedExperiment {
   std::vector<Diagnostic> warnings;
   std::vector<NamedInput> inputs;    // with check_paths only; also when there are errors
   std::map<std::string, int> lines;  // where each key of the file stands
+  std::string packing;               // what was decided for `replicate.packed: auto`, and why
 };
 
 struct ParseOptions {

@@ -51,6 +51,7 @@ class SectionReader {
   // Those that are right are kept, so that they can be checked further.
   void Field(const Key& key, std::vector<int64_t>& values, const IntegersRule& rule);
   void Field(const Key& key, bool& value);
+  void Field(const Key& key, std::optional<bool>& value, const AutoRule& rule);
   void Field(const Key& key, std::string& value, const TextRule& rule);
   void Field(const Key& key, std::string& value, const PathRule& rule);
   void Field(const Key& key, std::string& value, const Words& words);

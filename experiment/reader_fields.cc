@@ -121,6 +121,17 @@ void SectionReader::Field(const Key& key, bool& value) {
   value = *answer;
 }
 
+void SectionReader::Field(const Key& key, std::optional<bool>& value, const AutoRule&) {
+  Presence presence;
+  const Node* node = Find(key, presence);
+  if (presence == Presence::kNone) value = false;
+  if (node == nullptr) return;
+  const std::optional<bool> answer = AsBool(*node);
+  const bool by_itself = !answer && AsText(*node) == "auto";
+  if (!answer && !by_itself) return Fail(key, *node, "true, false or auto");
+  value = answer;
+}
+
 void SectionReader::Field(const Key& key, std::string& value, const TextRule& rule) {
   const Node* node = Find(key);
   if (node == nullptr) return;

@@ -123,7 +123,9 @@ struct SweepSpec {
 
 struct ReplicateSpec {
   std::vector<int64_t> seeds;
-  bool packed = false;  // all of them in one process
+  // All of them in one process. nullopt: `auto`, which scmctl decides at submission, because it
+  // takes a look at the model.
+  std::optional<bool> packed = false;
 };
 
 struct NoConvergenceSpec {

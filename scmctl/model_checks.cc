@@ -10,6 +10,7 @@
 #include "model/model_source.h"
 #include "model/open_model.h"
 #include "trainer/data/input_warnings.h"
+#include "trainer/data/pack_memory.h"
 
 namespace scm::ctl {
 namespace {
@@ -47,6 +48,11 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
   const std::optional<DataSpec> data = DataFor(input, parsed);
   Add(parsed, input.key, input.line,
       trainer::ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));
+  if (input.key == "model.base" && parsed.spec && !parsed.spec->replicate.packed) {
+    const trainer::PackDecision decision = trainer::DecidePack(model->config(), *parsed.spec);
+    parsed.spec->replicate.packed = decision.packed;
+    parsed.packing = decision.reason;
+  }
   if (input.key == "model.base" && data && corpus != nullptr) {
     CheckMarkup(*corpus, *tokenizer, *data, parsed);
   }

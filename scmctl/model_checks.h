@@ -9,7 +9,7 @@ namespace scm::ctl {
 
 // Adds what is wrong with every model that `parsed` names to its errors, and what else is to be
 // known to its warnings, at the place where the file names it. `corpus` is null where it could not
-// be loaded.
+// be loaded. Decides `replicate.packed: auto`, for which the base must be known.
 void CheckModels(ParsedExperiment& parsed, const corpus::Corpus* corpus);
 
 }  // namespace scm::ctl

@@ -32,7 +32,8 @@ StageWork SweepWork(const ExperimentSpec& spec) {
 // A pack is one task, whose runs take turns.
 StageWork ReplicateWork(const ExperimentSpec& spec) {
   const int64_t seeds = static_cast<int64_t>(spec.replicate.seeds.size());
-  if (spec.replicate.packed) return {WorkUnit::kSteps, 1, {seeds * spec.training.max_steps}};
+  if (spec.replicate.packed.value_or(false))
+    return {WorkUnit::kSteps, 1, {seeds * spec.training.max_steps}};
   return {WorkUnit::kSteps, seeds, {spec.training.max_steps}};
 }
 

@@ -131,6 +131,7 @@ int Plan(const App& app, const std::string& file) {
   // A coordinator helps with measured speeds and real prices, but is not needed.
   const std::optional<PlanInventory> inventory = Inventory(app);
   Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
+  plan["packing"] = read->parsed.packing.empty() ? Json() : Json(read->parsed.packing);
   for (const Diagnostic& warning : read->parsed.warnings) {
     plan["warnings"].push_back(warning.message);
   }

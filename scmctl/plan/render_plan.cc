@@ -140,6 +140,9 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   for (const Json& price : MemberAt(plan, "gpu_prices")) {
     Paragraph(out, "price", GpuPriceText(price, currency), width);
   }
+  if (const std::string packing = StringAt(plan, "packing"); !packing.empty()) {
+    Paragraph(out, "packing", packing, width);
+  }
   const std::string statistics = StatisticsText(MemberAt(plan, "statistics"));
   if (!statistics.empty()) Paragraph(out, "statistics", statistics, width);
   for (const Json& warning : MemberAt(plan, "warnings")) {

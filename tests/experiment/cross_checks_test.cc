@@ -25,16 +25,30 @@ TEST(Warmup, FitsIntoTheRun) {
   EXPECT_THAT(ErrorsWith("training: {max_steps: 50, warmup_steps: 50}\n"), IsEmpty());
 }
 
-// kValid has the built-in trainer.
-TEST(PackedSeeds, NeedATrainerOfOnesOwn) {
+TEST(PackedSeeds, AreForTheBuiltInTrainerAndForOnesOwn) {
   const std::string seeds = "{seeds: [11, 12], packed: true}\n";
-  EXPECT_THAT(Errors("name: a\nmodel: {base: m.gguf}\ndata: {corpus: c}\nreplicate: " + seeds),
-              testing::Contains(HasSubstr("replicate.packed: the built-in trainer trains one run a "
-                                          "process")));
-  const ParsedExperiment parsed =
-      Parse("name: a\ntrainer: {command: [python3, train.py]}\nreplicate: " + seeds);
+  const std::string built_in = "name: a\nmodel: {base: m.gguf}\ndata: {corpus: c}\nreplicate: ";
+  EXPECT_THAT(Errors(built_in + seeds), IsEmpty());
+  const std::string own = "name: a\ntrainer: {command: [python3, train.py]}\nreplicate: ";
+  const ParsedExperiment parsed = Parse(own + seeds);
   EXPECT_THAT(Lines(parsed.errors), IsEmpty());
-  EXPECT_TRUE(parsed.spec->replicate.packed);
+  EXPECT_EQ(parsed.spec->replicate.packed, true);
+  EXPECT_EQ(Parse(own + "{seeds: [11]}\n").spec->replicate.packed, false);
+}
+
+TEST(PackedSeeds, DecideByThemselvesForTheBuiltInTrainer) {
+  const std::string seeds = "{seeds: [11, 12], packed: auto}\n";
+  const std::string built_in = "name: a\nmodel: {base: m.gguf}\ndata: {corpus: c}\nreplicate: ";
+  const ParsedExperiment parsed = Parse(built_in + seeds);
+  ASSERT_THAT(Lines(parsed.errors), IsEmpty());
+  EXPECT_EQ(parsed.spec->replicate.packed, std::nullopt);
+  EXPECT_EQ(SpecToJson(*parsed.spec)["replicate"]["packed"], "auto");
+  const ParsedExperiment again = Parse(SpecToJson(*parsed.spec).dump());
+  EXPECT_EQ(again.spec->replicate.packed, std::nullopt);
+  EXPECT_THAT(Errors("name: a\ntrainer: {command: [python3, train.py]}\nreplicate: " + seeds),
+              testing::Contains(HasSubstr("replicate.packed: auto needs the built-in trainer")));
+  EXPECT_THAT(Errors(built_in + "{seeds: [11], packed: perhaps}\n"),
+              testing::Contains(HasSubstr("replicate.packed: expected true, false or auto")));
 }
 
 TEST(ShortRuns, AreNotMadeImpossibleByDefaults) {

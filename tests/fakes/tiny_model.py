@@ -1,8 +1,11 @@
-"""A Hugging Face directory of a Llama with one layer and zeros for weights, in the standard library: whatever
-looks into a model's headers finds it valid."""
+"""A Hugging Face directory of a Llama with one layer, in the standard library: whatever looks into a model's
+headers finds it valid, and with random weights it can be trained."""
+import array
 import json
 import pathlib
+import random
 import struct
+import sys
 
 HIDDEN, INNER, VOCABULARY = 8, 16, 256
 
@@ -18,20 +21,34 @@ def byte_letters():
     return letters
 
 
-def safetensors(shapes):
-    header, offset = {}, 0
+def values(name, size, rng):
+    if rng is None:
+        return bytes(size)
+    if "norm" in name:
+        numbers = array.array("f", [1.0] * (size // 4))
+    else:
+        numbers = array.array("f", [rng.gauss(0, 0.3) for _ in range(size // 4)])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def safetensors(shapes, rng):
+    header, offset, data = {}, 0, b""
     for name, shape in shapes.items():
         size = 4
         for extent in shape:
             size *= extent
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [offset, offset + size]}
+        data += values(name, size, rng)
         offset += size
     text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(offset)
+    return struct.pack("<Q", len(text)) + text + data
 
 
-def write(directory):
-    """Makes `directory` and returns it."""
+def write(directory, seed=None):
+    """Makes `directory` and returns it. Weights are zeros, or random with a seed."""
+    rng = None if seed is None else random.Random(seed)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(json.dumps({
@@ -46,7 +63,7 @@ def write(directory):
         layer + "self_attn.q_proj.weight": square, layer + "self_attn.k_proj.weight": square,
         layer + "self_attn.v_proj.weight": square, layer + "self_attn.o_proj.weight": square,
         layer + "mlp.gate_proj.weight": (INNER, HIDDEN), layer + "mlp.up_proj.weight": (INNER, HIDDEN),
-        layer + "mlp.down_proj.weight": (HIDDEN, INNER)}))
+        layer + "mlp.down_proj.weight": (HIDDEN, INNER)}, rng))
     vocabulary = {letter: byte for byte, letter in byte_letters().items()}
     (directory / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "added_tokens": [], "normalizer": None,

@@ -224,6 +224,18 @@ class AtenKernels : public Kernels {
 
 }  // namespace
 
+void Kernels::LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
+                             const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                             at::Tensor& y) {
+  for (const LoraBlock& block : blocks) {
+    const auto rows = [&block](const at::Tensor& t) {
+      return t.defined() ? t.narrow(0, block.begin, block.rows) : t;
+    };
+    at::Tensor out = rows(y);
+    Linear(rows(x), w, block.term.u.defined() ? &block.term : nullptr, rows(residual), out);
+  }
+}
+
 std::unique_ptr<Kernels> MakeAtenKernels() { return std::make_unique<AtenKernels>(); }
 
 }  // namespace scm::trainer

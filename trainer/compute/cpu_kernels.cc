@@ -82,6 +82,38 @@ class CpuKernels : public Kernels {
     base->k = x.size(1);
     Run(x.size(0), w.out, terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
   }
+  // The low-rank parts first, a block after the other; then the product with the frozen matrix goes
+  // on from these sums, over all rows.
+  void LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
+                      const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                      at::Tensor& y) override {
+    if (w.quantized != nullptr) return tiled_.LinearOfBlocks(*this, x, w, blocks, residual, y);
+    if (blocks.size() < 2) return Kernels::LinearOfBlocks(x, w, blocks, residual, y);
+    const int64_t m = x.size(0);
+    if (!start_.defined() || start_.numel() < m * w.out)
+      start_ = at::empty({m * w.out}, at::kFloat);
+    at::Tensor start = start_.narrow(0, 0, m * w.out).view({m, w.out});
+    for (const LoraBlock& block : blocks) {
+      at::Tensor part = start.narrow(0, block.begin, block.rows);
+      if (!block.term.u.defined()) {
+        part.zero_();
+        continue;
+      }
+      GemmTerm term;
+      term.a = In(block.term.u);
+      term.b = In(block.term.b);
+      term.b_transposed = true;
+      term.k = block.term.u.size(1);
+      term.scale = block.term.scale;
+      Run(block.rows, w.out, &term, 1, at::Tensor(), Dropout(), part);
+    }
+    GemmTerm base;
+    base.a = In(x);
+    SetB(w, w.forward, &base);
+    base.b_transposed = true;
+    base.k = x.size(1);
+    Run(m, w.out, &base, 1, residual, Dropout(), y, start.const_data_ptr<float>());
+  }
   void LinearBackward(const std::vector<GradientTerm>& pairs, at::Tensor& dx) override {
     if (AnyQuantized(pairs)) return tiled_.LinearBackward(*this, pairs, dx);
     std::vector<GemmTerm> terms(pairs.size());
@@ -202,8 +234,9 @@ class CpuKernels : public Kernels {
     }
   }
   void Run(int64_t m, int64_t n, const GemmTerm* terms, int64_t count, const at::Tensor& residual,
-           const Dropout& dropout, at::Tensor& out) {
+           const Dropout& dropout, at::Tensor& out, const float* start = nullptr) {
     GemmCall call;
+    call.start = start;
     call.m = m;
     call.n = n;
     call.terms = terms;
@@ -229,6 +262,7 @@ class CpuKernels : public Kernels {
 
   const CpuFunctions& f_;
   TiledProducts tiled_;
+  at::Tensor start_;  // of LinearOfBlocks, kept between products
 };
 
 }  // namespace

@@ -46,6 +46,13 @@ struct LoraTerm {
   float scale = 1;
 };
 
+// The low-rank part of some rows of a linear layer. Where several runs share a product, each has a
+// row block.
+struct LoraBlock {
+  int64_t begin = 0, rows = 0;
+  LoraTerm term;  // without u: the rows have no low-rank part
+};
+
 // dx += dy·w; both may be several pairs that sum into one dx.
 struct GradientTerm {
   at::Tensor dy;  // [tokens, out]
@@ -77,6 +84,11 @@ class Kernels {
   // y = residual + x·wᵀ + the low-rank part. `lora` may be null, `residual` undefined or y itself.
   virtual void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
                       const at::Tensor& residual, at::Tensor& y) = 0;
+  // The same with a low-rank part for each row block; the blocks follow each other and are all
+  // rows. A row has the bits that it has by Linear alone.
+  virtual void LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
+                              const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                              at::Tensor& y);
   // dx = Σ terms (overwrites; any type).
   virtual void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) = 0;
 

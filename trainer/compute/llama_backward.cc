@@ -16,14 +16,11 @@ constexpr int64_t kLossRows = 256;  // rows of logits that exist at a time
 
 }  // namespace
 
-LossResult LlamaModelImpl::LossAndGradient(const TokenPlan& plan, const at::Tensor& x,
-                                           double gradient_scale, at::Tensor& grad_x) {
-  LossResult result;
-  result.labels = static_cast<int64_t>(plan.labels.size());
+std::vector<LossResult> LlamaModelImpl::LossAndGradient(const Pass& pass, const at::Tensor& x,
+                                                        at::Tensor& grad_x) {
   grad_x.zero_();
-  if (plan.labels.empty()) return result;
   std::vector<int64_t> tokens, targets;
-  for (const TokenPlan::Label& label : plan.labels) {
+  for (const TokenPlan::Label& label : pass.plan->labels) {
     tokens.push_back(label.token);
     targets.push_back(label.target);
   }
@@ -39,48 +36,75 @@ LossResult LlamaModelImpl::LossAndGradient(const TokenPlan& plan, const at::Tens
     const int64_t count = std::min(kLossRows, n - begin);
     at::Tensor logits = buffer.narrow(0, 0, count);
     kernels_->Linear(normed.narrow(0, begin, count), weights_.head, nullptr, at::Tensor(), logits);
-    at::Tensor part = losses.narrow(0, begin, count);
-    kernels_->CrossEntropy(logits, labels.narrow(0, begin, count), gradient_scale, part);
+    CrossEntropyOfBlocks(pass, begin, labels, logits, losses);
     at::Tensor grad = grad_normed.narrow(0, begin, count);
     kernels_->LinearBackward({{logits, weights_.head}}, grad);
   }
   at::Tensor grad_rows = at::zeros_like(grad_normed);
   kernels_->RmsNormBackward(grad_normed, rows, weights_.norm, config_.rms_norm_eps, grad_rows);
   grad_x.index_copy_(0, index, grad_rows);
-  const at::Tensor host = losses.to(at::kCPU);
-  const float* values = host.const_data_ptr<float>();
-  for (int64_t i = 0; i < n; ++i) result.loss_sum += values[i];
-  return result;
+  return SumLosses(pass, losses.to(at::kCPU));
 }
 
-// Gradients of one module's adapter, and its share of dx (null: not wanted).
+// Losses of the labels [begin, begin + rows of logits), each block's with its own scale.
+void LlamaModelImpl::CrossEntropyOfBlocks(const Pass& pass, int64_t begin, const at::Tensor& labels,
+                                          at::Tensor& logits, at::Tensor& losses) {
+  const int64_t end = begin + logits.size(0);
+  int64_t first = 0;
+  for (const RowBlock& block : pass.blocks) {
+    const int64_t from = std::max(begin, first), to = std::min(end, first + block.labels);
+    first += block.labels;
+    if (from >= to) continue;
+    at::Tensor part = logits.narrow(0, from - begin, to - from);
+    at::Tensor out = losses.narrow(0, from, to - from);
+    kernels_->CrossEntropy(part, labels.narrow(0, from, to - from), block.key->gradient_scale, out);
+  }
+}
+
+std::vector<LossResult> LlamaModelImpl::SumLosses(const Pass& pass, const at::Tensor& losses) {
+  std::vector<LossResult> results;
+  const float* value = losses.const_data_ptr<float>();
+  for (const RowBlock& block : pass.blocks) {
+    LossResult& result = results.emplace_back();
+    result.labels = block.labels;
+    for (int64_t i = 0; i < block.labels; ++i) result.loss_sum += *value++;
+  }
+  return results;
+}
+
+// Gradients of one module's adapters, and their share of dx (null: not wanted).
 void LlamaModelImpl::ProjectBackward(const Pass& pass, int64_t layer, Module module,
                                      LayerState* state, const at::Tensor& dy, const at::Tensor& x,
                                      at::Tensor* dx) {
-  AdapterPair* pair = Adapter(layer, module);
-  if (pair == nullptr) return;
-  const int64_t n = pass.tokens();
-  const float scale = static_cast<float>(lora_.alpha / static_cast<double>(lora_.r));
-  const Dropout dropout = DropoutOf(pass, layer, module);
-  const at::Tensor u = state->u[module].narrow(0, 0, n);
-  at::Tensor du = work_.du.narrow(0, 0, n);
-  kernels_->LoraUpBackward(dy, pair->b, scale, du);
-  kernels_->LoraGradients(dy, u, scale, du, x, dropout, pair->grad_a, pair->grad_b);
-  if (dx != nullptr) kernels_->LoraDownBackward(du, pair->a, dropout, *dx);
+  for (const RowBlock& block : pass.blocks) {
+    AdapterPair* pair = block.set->Find(layer, module);
+    if (pair == nullptr) continue;
+    const float scale = block.set->scale();
+    const Dropout dropout = DropoutOf(block, layer, module);
+    const at::Tensor u = LowRank(state->u[module], block);
+    at::Tensor du = LowRank(work_.du, block);
+    const at::Tensor dy_rows = dy.narrow(0, block.begin, block.rows);
+    kernels_->LoraUpBackward(dy_rows, pair->b, scale, du);
+    kernels_->LoraGradients(dy_rows, u, scale, du, x.narrow(0, block.begin, block.rows), dropout,
+                            pair->grad_a, pair->grad_b);
+    if (dx == nullptr) continue;
+    at::Tensor dx_rows = dx->narrow(0, block.begin, block.rows);
+    kernels_->LoraDownBackward(du, pair->a, dropout, dx_rows);
+  }
 }
 
 void LlamaModelImpl::MlpBackward(const Pass& pass, int64_t layer, LayerState* state,
                                  at::Tensor& grad_x) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t n = pass.tokens();
-  const bool below = layer > 0 || AnyAdapter(layer, {kQ, kK, kV, kO});
-  if (!below && !AnyAdapter(layer, {kGate, kUp, kDown})) return;
+  const bool below = layer > 0 || AnyAdapter(pass, layer, {kQ, kK, kV, kO});
+  if (!below && !AnyAdapter(pass, layer, {kGate, kUp, kDown})) return;
   at::Tensor gate = state->gate.narrow(0, 0, n), up = state->up.narrow(0, 0, n);
   at::Tensor x_mid = state->x_mid.narrow(0, 0, n), grad_act = work_.grad_act.narrow(0, 0, n);
   at::Tensor act = work_.act.narrow(0, 0, n), normed = work_.normed.narrow(0, 0, n);
-  const bool inner = below || AnyAdapter(layer, {kGate, kUp});
+  const bool inner = below || AnyAdapter(pass, layer, {kGate, kUp});
   if (inner) kernels_->LinearBackward({{grad_x, w.down}}, grad_act);
-  if (AnyAdapter(layer, {kDown})) {
+  if (AnyAdapter(pass, layer, {kDown})) {
     kernels_->SwiGlu(gate, up, act);
     ProjectBackward(pass, layer, kDown, state, grad_x, act, inner ? &grad_act : nullptr);
   }
@@ -88,7 +112,7 @@ void LlamaModelImpl::MlpBackward(const Pass& pass, int64_t layer, LayerState* st
   kernels_->SwiGluBackward(grad_act, gate, up);
   at::Tensor grad_normed = work_.grad_normed.narrow(0, 0, n);
   if (below) kernels_->LinearBackward({{gate, w.gate}, {up, w.up}}, grad_normed);
-  if (AnyAdapter(layer, {kGate, kUp})) {
+  if (AnyAdapter(pass, layer, {kGate, kUp})) {
     kernels_->RmsNorm(x_mid, w.post_norm, config_.rms_norm_eps, normed);
     at::Tensor* dx = below ? &grad_normed : nullptr;
     ProjectBackward(pass, layer, kGate, state, gate, normed, dx);
@@ -103,8 +127,8 @@ void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, Lay
                                             at::Tensor& grad_x) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t n = pass.tokens(), d = shape_.head_dim;
-  const bool below = layer > 0, qkv_adapters = AnyAdapter(layer, {kQ, kK, kV});
-  if (!below && !qkv_adapters && !AnyAdapter(layer, {kO})) return;
+  const bool below = layer > 0, qkv_adapters = AnyAdapter(pass, layer, {kQ, kK, kV});
+  if (!below && !qkv_adapters && !AnyAdapter(pass, layer, {kO})) return;
   const at::Tensor attention = state->attention.narrow(0, 0, n);
   at::Tensor grad_attention = work_.grad_attention.narrow(0, 0, n);
   const bool inner = below || qkv_adapters;

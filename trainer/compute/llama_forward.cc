@@ -9,17 +9,24 @@ namespace scm::trainer {
 void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
                              const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
                              at::Tensor& y) {
-  const AdapterPair* pair = enabled_ ? Adapter(layer, module) : nullptr;
-  if (pair == nullptr) {
+  if (!AnyAdapter(pass, layer, {module})) {
     kernels_->Linear(x, w, nullptr, residual, y);
     return;
   }
-  LoraTerm lora;
-  lora.u = state->u[module].narrow(0, 0, x.size(0));
-  lora.b = pair->b;
-  lora.scale = static_cast<float>(lora_.alpha / static_cast<double>(lora_.r));
-  kernels_->LoraDown(x, pair->a, DropoutOf(pass, layer, module), lora.u);
-  kernels_->Linear(x, w, &lora, residual, y);
+  std::vector<LoraBlock> blocks;
+  for (const RowBlock& block : pass.blocks) {
+    LoraBlock& one = blocks.emplace_back();
+    one.begin = block.begin;
+    one.rows = block.rows;
+    const AdapterPair* pair = block.set->Find(layer, module);
+    if (pair == nullptr) continue;
+    one.term.u = LowRank(state->u[module], block);
+    one.term.b = pair->b;
+    one.term.scale = block.set->scale();
+    kernels_->LoraDown(x.narrow(0, block.begin, block.rows), pair->a,
+                       DropoutOf(block, layer, module), one.term.u);
+  }
+  kernels_->LinearOfBlocks(x, w, blocks, residual, y);
 }
 
 void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* state,

@@ -18,6 +18,7 @@
 #include "common/status_macros.h"
 #include "model/model_source.h"
 #include "trainer/compute/rotary.h"
+#include "trainer/compute/shared_pass.h"
 
 namespace scm::trainer {
 namespace {
@@ -25,7 +26,6 @@ namespace {
 constexpr const char* kModuleNames[kModules] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                                 "gate_proj", "up_proj", "down_proj"};
 constexpr int64_t kScoreRows = 256;  // rows of logits that exist at a time
-
 int64_t InputSize(const model::LlamaConfig& c, int module) {
   if (module == kO) return c.heads * c.head_dim;
   return module == kDown ? c.intermediate : c.hidden;
@@ -90,7 +90,6 @@ LlamaModelImpl::LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights we
       kernels_(std::move(kernels)),
       shape_{config.heads, config.kv_heads, config.head_dim},
       quantization_(quantization),
-      adapter_index_(static_cast<size_t>(config.layers * kModules), -1),
       states_(static_cast<size_t>(config.layers)) {
   PackWeights(false);
 }
@@ -122,11 +121,18 @@ QuantizedBase LlamaModelImpl::quantized_base() const {
 
 absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
   SCM_RETURN_IF_ERROR(CheckLora(config));
-  lora_ = config;
-  adapters_.clear();
-  std::fill(adapter_index_.begin(), adapter_index_.end(), -1);
+  sets_.clear();
+  selected_ = 0;
+  return AddAdapterSet(config, seed);
+}
+
+absl::Status LlamaModelImpl::AddAdapterSet(const LoraConfig& config, uint64_t seed) {
+  SCM_RETURN_IF_ERROR(CheckLora(config));
   for (LayerState& state : states_) state = LayerState();
   work_ = Workspace();
+  auto set = std::make_unique<AdapterSet>();
+  set->config = config;
+  set->index.assign(static_cast<size_t>(config_.layers * kModules), -1);
   const std::set<std::string> only(config.only.begin(), config.only.end());
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     for (int m = 0; m < kModules; ++m) {
@@ -135,35 +141,53 @@ absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
       const std::string name = absl::StrCat("model.layers.", layer,
                                             m < kGate ? ".self_attn." : ".mlp.", kModuleNames[m]);
       if (!only.empty() && only.count(name) == 0) continue;
-      const int64_t in = InputSize(config_, m), out = OutputSize(config_, m);
-      AdapterPair pair;
-      pair.name = absl::StrCat("base_model.model.", name);
-      at::Tensor a = at::empty({config.r, in}, at::kFloat);
-      Philox rng(seed, "lora_init", static_cast<uint64_t>(layer * kModules + m));
-      const double bound = 1.0 / std::sqrt(static_cast<double>(in));
-      float* values = a.mutable_data_ptr<float>();
-      for (int64_t i = 0; i < config.r * in; ++i) {
-        values[i] = static_cast<float>((2 * rng.Uniform() - 1) * bound);
-      }
-      pair.a = a.to(device_);
-      pair.b = at::zeros({out, config.r}, pair.a.options());
-      pair.grad_a = at::zeros_like(pair.a);
-      pair.grad_b = at::zeros_like(pair.b);
-      adapter_index_[static_cast<size_t>(layer * kModules + m)] =
-          static_cast<int64_t>(adapters_.size());
-      adapters_.push_back(std::move(pair));
+      set->index[static_cast<size_t>(layer * kModules + m)] =
+          static_cast<int64_t>(set->pairs.size());
+      set->pairs.push_back(MakePair(name, config.r, layer, m, seed));
     }
   }
+  sets_.push_back(std::move(set));
   return absl::OkStatus();
 }
 
-AdapterPair* LlamaModelImpl::Adapter(int64_t layer, Module module) {
-  const int64_t index = adapter_index_[static_cast<size_t>(layer * kModules + module)];
-  return index < 0 ? nullptr : &adapters_[static_cast<size_t>(index)];
+AdapterPair LlamaModelImpl::MakePair(const std::string& name, int64_t r, int64_t layer, int module,
+                                     uint64_t seed) const {
+  const int64_t in = InputSize(config_, module), out = OutputSize(config_, module);
+  AdapterPair pair;
+  pair.name = absl::StrCat("base_model.model.", name);
+  at::Tensor a = at::empty({r, in}, at::kFloat);
+  Philox rng(seed, "lora_init", static_cast<uint64_t>(layer * kModules + module));
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+  float* values = a.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < r * in; ++i) {
+    values[i] = static_cast<float>((2 * rng.Uniform() - 1) * bound);
+  }
+  pair.a = a.to(device_);
+  pair.b = at::zeros({out, r}, pair.a.options());
+  pair.grad_a = at::zeros_like(pair.a);
+  pair.grad_b = at::zeros_like(pair.b);
+  return pair;
 }
-bool LlamaModelImpl::AnyAdapter(int64_t layer, std::initializer_list<Module> modules) {
-  return std::any_of(modules.begin(), modules.end(),
-                     [&](Module m) { return Adapter(layer, m) != nullptr; });
+
+bool LlamaModelImpl::AnyAdapter(const Pass& pass, int64_t layer,
+                                std::initializer_list<Module> modules) {
+  for (const RowBlock& block : pass.blocks) {
+    for (const Module module : modules) {
+      if (block.set->Find(layer, module) != nullptr) return true;
+    }
+  }
+  return false;
+}
+
+int64_t LlamaModelImpl::LargestRank() const {
+  int64_t largest = 0;
+  for (const auto& set : sets_) largest = std::max(largest, set->config.r);
+  return largest;
+}
+
+at::Tensor LlamaModelImpl::LowRank(const at::Tensor& all, const RowBlock& block) const {
+  const int64_t r = block.set->config.r, begin = block.begin * LargestRank();
+  return all.narrow(0, begin, block.rows * r).view({block.rows, r});
 }
 
 at::Tensor LlamaModelImpl::Empty(std::initializer_list<int64_t> shape, at::ScalarType type) const {
@@ -182,10 +206,11 @@ void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
   s->gate = Empty({tokens, config_.intermediate}, type_);
   s->up = Empty({tokens, config_.intermediate}, type_);
   // States are shared by layers that keep nothing, and an adapter may leave layers out.
-  for (int64_t i = 0; i < config_.layers * kModules; ++i) {
-    if (adapter_index_[static_cast<size_t>(i)] < 0) continue;
-    at::Tensor& u = s->u[static_cast<size_t>(i % kModules)];
-    if (!u.defined()) u = Empty({tokens, lora_.r}, at::kFloat);
+  for (const auto& set : sets_) {
+    for (size_t i = 0; i < set->index.size(); ++i) {
+      at::Tensor& u = s->u[i % kModules];
+      if (set->index[i] >= 0 && !u.defined()) u = Empty({tokens * LargestRank()}, at::kFloat);
+    }
   }
   s->capacity = tokens;
 }
@@ -209,7 +234,7 @@ void LlamaModelImpl::ReserveBackward(int64_t tokens) {
   work_.grad_attention = Empty({n, q}, type_);
   work_.grad_x = Empty({n, config_.hidden}, at::kFloat);
   work_.grad_normed = Empty({n, config_.hidden}, at::kFloat);
-  work_.du = Empty({n, lora_.r}, at::kFloat);
+  work_.du = Empty({n * LargestRank()}, at::kFloat);
 }
 
 void LlamaModelImpl::ReserveRotary(const TokenPlan& plan) {
@@ -223,35 +248,98 @@ void LlamaModelImpl::ReserveRotary(const TokenPlan& plan) {
   sin_ = at::tensor(tables.sin, at::kFloat).view({needed, half}).to(device_);
 }
 
-LlamaModelImpl::Pass LlamaModelImpl::StartPass(const TokenPlan& plan, const StepKey* key,
+LlamaModelImpl::Pass LlamaModelImpl::StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks,
                                                bool keep) {
   ReserveRotary(plan);
-  return {&plan, at::tensor(plan.positions, at::kInt).to(device_), key, keep};
+  return {&plan, std::move(blocks), at::tensor(plan.positions, at::kInt).to(device_), keep};
 }
 
-Dropout LlamaModelImpl::DropoutOf(const Pass& pass, int64_t layer, Module module) const {
-  if (pass.key == nullptr) return Dropout();
-  return MakeDropout(lora_.dropout, pass.key->seed, pass.key->step, pass.key->micro_step, layer,
+LlamaModelImpl::Pass LlamaModelImpl::StartScoring(const TokenPlan& plan) {
+  std::vector<RowBlock> blocks;
+  if (enabled_ && selected_ < sets_.size()) {
+    blocks.push_back({sets_[selected_].get(), 0, plan.count(), nullptr, 0});
+  }
+  return StartPass(plan, std::move(blocks), false);
+}
+
+Dropout LlamaModelImpl::DropoutOf(const RowBlock& block, int64_t layer, Module module) {
+  if (block.key == nullptr) return Dropout();
+  const MicroBatch& key = *block.key;
+  return MakeDropout(block.set->config.dropout, key.dropout_seed, key.step, key.micro_step, layer,
                      module);
 }
 
-absl::StatusOr<LossResult> LlamaModelImpl::TrainStep(const Batch& batch, double gradient_scale,
-                                                     uint64_t dropout_seed, int64_t step,
-                                                     int64_t micro_step) {
-  if (adapters_.empty() || !enabled_) {
+int64_t LlamaModelImpl::RowsToShare() const {
+  if (rows_to_share_ >= 0) return rows_to_share_;
+  double bytes = static_cast<double>(weights_.embedding.nbytes());
+  const auto add = [&bytes](const FrozenMatrix& matrix) {
+    for (const at::Tensor& form : {matrix.plain, matrix.forward, matrix.backward}) {
+      if (form.defined()) bytes += static_cast<double>(form.nbytes());
+    }
+    if (matrix.quantized != nullptr) bytes += static_cast<double>(matrix.quantized->bytes());
+  };
+  for (const LayerWeights& w : weights_.layers) {
+    for (const FrozenMatrix* matrix : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
+      add(*matrix);
+    }
+  }
+  add(weights_.head);
+  return scm::trainer::RowsToShare(
+      bytes, ActivationBytesOfARow(config_, static_cast<int64_t>(at::elementSize(type_))));
+}
+
+void LlamaModelImpl::TrainTogether(const std::vector<TokenPlan>& plans,
+                                   const std::vector<MicroBatch>& micro_batches, size_t first,
+                                   size_t last, std::vector<LossResult>* results) {
+  TokenPlan all;
+  std::vector<RowBlock> blocks;
+  std::vector<size_t> places;
+  for (size_t i = first; i < last; ++i) {
+    if (plans[i].labels.empty()) continue;
+    blocks.push_back({sets_[micro_batches[i].adapter_set].get(), all.count(), plans[i].count(),
+                      &micro_batches[i], static_cast<int64_t>(plans[i].labels.size())});
+    places.push_back(i);
+    Append(plans[i], &all);
+  }
+  if (blocks.empty()) return;
+  const Pass pass = StartPass(all, std::move(blocks), true);
+  ReserveBackward(all.count());
+  const at::Tensor x = Forward(pass);
+  at::Tensor grad_x = work_.grad_x.narrow(0, 0, all.count());
+  const std::vector<LossResult> losses = LossAndGradient(pass, x, grad_x);
+  Backward(pass, grad_x);
+  for (size_t i = 0; i < places.size(); ++i) (*results)[places[i]] = losses[i];
+}
+
+absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
+    const std::vector<MicroBatch>& micro_batches) {
+  if (sets_.empty() || !enabled_) {
     return absl::FailedPreconditionError("training needs adapters: call AddLora, and enable them");
   }
-  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, false));
-  if (plan.labels.empty()) return LossResult();
-  return Guard<absl::StatusOr<LossResult>>([&] {
-    const StepKey key{dropout_seed, step, micro_step};
-    const Pass pass = StartPass(plan, &key, true);
-    ReserveBackward(plan.count());
-    const at::Tensor x = Forward(pass);
-    at::Tensor grad_x = work_.grad_x.narrow(0, 0, plan.count());
-    const LossResult loss = LossAndGradient(plan, x, gradient_scale, grad_x);
-    Backward(pass, grad_x);
-    return loss;
+  std::vector<TokenPlan> plans;
+  std::set<size_t> sets;
+  int64_t largest = 0;
+  for (const MicroBatch& one : micro_batches) {
+    if (one.adapter_set >= sets_.size() || !sets.insert(one.adapter_set).second) {
+      return absl::InvalidArgumentError(absl::StrCat("adapter set ", one.adapter_set,
+                                                     " is not there, or trained twice in a pass"));
+    }
+    SCM_ASSIGN_OR_RETURN(TokenPlan plan, MakeTokenPlan(*one.batch, config_.vocabulary, false));
+    largest = std::max(largest, plan.count());
+    plans.push_back(std::move(plan));
+  }
+  using Results = absl::StatusOr<std::vector<LossResult>>;
+  return Guard<Results>([&]() -> Results {
+    std::vector<LossResult> results(plans.size());
+    for (size_t first = 0, last = 0; first < plans.size(); first = last) {
+      int64_t rows = 0;
+      const int64_t most = largest + RowsToShare();
+      while (last < plans.size() && (last == first || rows + plans[last].count() <= most)) {
+        rows += plans[last++].count();
+      }
+      TrainTogether(plans, micro_batches, first, last, &results);
+    }
+    return results;
   });
 }
 
@@ -300,7 +388,7 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> LlamaModelImpl::Score(const Ba
   SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, true));
   if (plan.labels.empty()) return std::vector<RowScore>(static_cast<size_t>(batch.rows));
   return Guard<absl::StatusOr<std::vector<RowScore>>>([&] {
-    const Pass pass = StartPass(plan, nullptr, false);
+    const Pass pass = StartScoring(plan);
     return ScoreLabels(plan, batch.rows, Forward(pass));
   });
 }
@@ -309,7 +397,7 @@ absl::StatusOr<at::Tensor> LlamaModelImpl::Logits(const Batch& batch) {
   SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, false));
   if (plan.count() == 0) return absl::InvalidArgumentError("a batch of padding has no logits");
   return Guard<absl::StatusOr<at::Tensor>>([&]() -> absl::StatusOr<at::Tensor> {
-    const Pass pass = StartPass(plan, nullptr, false);
+    const Pass pass = StartScoring(plan);
     const at::Tensor x = Forward(pass);
     at::Tensor normed = at::empty_like(x);
     kernels_->RmsNorm(x, weights_.norm, config_.rms_norm_eps, normed);
@@ -328,8 +416,8 @@ absl::StatusOr<at::Tensor> LlamaModelImpl::Logits(const Batch& batch) {
   });
 }
 
-void LlamaModelImpl::ZeroGradients() {
-  for (AdapterPair& pair : adapters_) {
+void LlamaModelImpl::ZeroGradients(size_t set) {
+  for (AdapterPair& pair : sets_[set]->pairs) {
     pair.grad_a.zero_();
     pair.grad_b.zero_();
   }

@@ -18,6 +18,19 @@ namespace scm::trainer {
 
 enum Module { kQ, kK, kV, kO, kGate, kUp, kDown, kModules };
 
+// The adapters of one run.
+struct AdapterSet {
+  LoraConfig config;
+  std::vector<AdapterPair> pairs;
+  std::vector<int64_t> index;  // layer · kModules + module → index into pairs, −1 = none
+
+  AdapterPair* Find(int64_t layer, Module module) {
+    const int64_t at = index[static_cast<size_t>(layer * kModules + module)];
+    return at < 0 ? nullptr : &pairs[static_cast<size_t>(at)];
+  }
+  float scale() const { return static_cast<float>(config.alpha / static_cast<double>(config.r)); }
+};
+
 // What one layer keeps for its backward pass. Buffers are kept between steps and grow as needed.
 struct LayerState {
   int64_t capacity = 0;
@@ -25,13 +38,17 @@ struct LayerState {
   at::Tensor qkv, attention;  // after the rotation; output of attention
   at::Tensor lse;             // [heads · capacity]
   at::Tensor gate, up;
-  std::array<at::Tensor, kModules> u;  // [capacity, r] fp32
+  std::array<at::Tensor, kModules> u;  // fp32, room for capacity × the largest r
 };
 
-// What draws the dropout masks of one micro-batch.
-struct StepKey {
-  uint64_t seed;
-  int64_t step, micro_step;
+// The rows of a pass that belong to one adapter set. What the sets share (frozen products, norms,
+// attention, the head) is computed over all rows of the pass; what a set has of its own, over its
+// row block alone.
+struct RowBlock {
+  AdapterSet* set;
+  int64_t begin, rows;
+  const MicroBatch* key;  // what draws the dropout masks; null: no dropout
+  int64_t labels;         // of the pass's, in order
 };
 
 class LlamaModelImpl : public LlamaModel {
@@ -43,21 +60,27 @@ class LlamaModelImpl : public LlamaModel {
   const model::LlamaConfig& config() const override { return config_; }
   QuantizedBase quantized_base() const override;
   absl::Status AddLora(const LoraConfig& config, uint64_t seed) override;
-  std::vector<AdapterPair>& adapters() override { return adapters_; }
-  absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
-                                       uint64_t dropout_seed, int64_t step,
-                                       int64_t micro_step) override;
+  absl::Status AddAdapterSet(const LoraConfig& config, uint64_t seed) override;
+  using LlamaModel::adapters;
+  std::vector<AdapterPair>& adapters(size_t set) override { return sets_[set]->pairs; }
+  using LlamaModel::TrainStep;
+  absl::StatusOr<std::vector<LossResult>> TrainStep(
+      const std::vector<MicroBatch>& micro_batches) override;
   absl::StatusOr<std::vector<RowScore>> Score(const Batch& batch) override;
   absl::StatusOr<at::Tensor> Logits(const Batch& batch) override;
   void EnableAdapters(bool enabled) override { enabled_ = enabled; }
-  void ZeroGradients() override;
+  void SelectAdapterSet(size_t set) override { selected_ = set; }
+  using LlamaModel::ZeroGradients;
+  void ZeroGradients(size_t set) override;
+  // For tests: how many rows a pass may have beyond its largest row block.
+  void set_rows_to_share(int64_t rows) { rows_to_share_ = rows; }
 
  private:
   // What every layer of one pass needs.
   struct Pass {
     const TokenPlan* plan;
+    std::vector<RowBlock> blocks;
     at::Tensor positions;  // int32 on the device
-    const StepKey* key;    // null: no dropout
     bool keep;             // whether the backward pass follows
     int64_t tokens() const { return plan->count(); }
   };
@@ -66,21 +89,34 @@ class LlamaModelImpl : public LlamaModel {
     int64_t capacity = 0;
     at::Tensor normed, act, x_out;  // of the model's type
     at::Tensor grad_act, grad_qkv, grad_attention;
-    at::Tensor grad_x, grad_normed, du;  // fp32
+    at::Tensor grad_x, grad_normed, du;  // fp32; du like LayerState::u
   };
 
   // llama_model.cc
-  AdapterPair* Adapter(int64_t layer, Module module);
-  bool AnyAdapter(int64_t layer, std::initializer_list<Module> modules);
+  // Whether any block of the pass has an adapter there.
+  static bool AnyAdapter(const Pass& pass, int64_t layer, std::initializer_list<Module> modules);
+  int64_t LargestRank() const;
+  AdapterPair MakePair(const std::string& name, int64_t r, int64_t layer, int module,
+                       uint64_t seed) const;
+  // Rows that a pass may have beyond the largest row block: their activations stay small beside
+  // the weights.
+  int64_t RowsToShare() const;
   at::Tensor Empty(std::initializer_list<int64_t> shape, at::ScalarType type) const;
   void Reserve(LayerState* state, int64_t tokens);
   void PackWeights(bool backward);
   void ReserveForward(int64_t tokens);
   void ReserveBackward(int64_t tokens);
   void ReserveRotary(const TokenPlan& plan);
-  Pass StartPass(const TokenPlan& plan, const StepKey* key, bool keep);
-  Dropout DropoutOf(const Pass& pass, int64_t layer, Module module) const;
+  Pass StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks, bool keep);
+  Pass StartScoring(const TokenPlan& plan);
+  static Dropout DropoutOf(const RowBlock& block, int64_t layer, Module module);
+  void TrainTogether(const std::vector<TokenPlan>& plans,
+                     const std::vector<MicroBatch>& micro_batches, size_t first, size_t last,
+                     std::vector<LossResult>* results);
   std::vector<RowScore> ScoreLabels(const TokenPlan& plan, int64_t rows, const at::Tensor& x);
+
+  // u or du of a row block, out of a buffer for all: [rows, r].
+  at::Tensor LowRank(const at::Tensor& all, const RowBlock& block) const;
 
   // llama_forward.cc: the residual stream after the last layer.
   at::Tensor Forward(const Pass& pass);
@@ -91,8 +127,11 @@ class LlamaModelImpl : public LlamaModel {
   void ProjectQkv(const Pass& pass, int64_t layer, LayerState* state, const at::Tensor& x);
 
   // llama_backward.cc
-  LossResult LossAndGradient(const TokenPlan& plan, const at::Tensor& x, double gradient_scale,
-                             at::Tensor& grad_x);
+  std::vector<LossResult> LossAndGradient(const Pass& pass, const at::Tensor& x,
+                                          at::Tensor& grad_x);
+  void CrossEntropyOfBlocks(const Pass& pass, int64_t begin, const at::Tensor& labels,
+                            at::Tensor& logits, at::Tensor& losses);
+  static std::vector<LossResult> SumLosses(const Pass& pass, const at::Tensor& losses);
   void Backward(const Pass& pass, at::Tensor& grad_x);
   void MlpBackward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor& grad_x);
   void AttentionBlockBackward(const Pass& pass, int64_t layer, LayerState* state,
@@ -108,10 +147,10 @@ class LlamaModelImpl : public LlamaModel {
   AttentionShape shape_;
   BaseQuantization quantization_;
 
-  LoraConfig lora_;
-  std::vector<AdapterPair> adapters_;
-  std::vector<int64_t> adapter_index_;  // layer · kModules + module → index, −1 = none
+  std::vector<std::unique_ptr<AdapterSet>> sets_;
   bool enabled_ = true;
+  size_t selected_ = 0;
+  int64_t rows_to_share_ = -1;  // -1: by memory
 
   at::Tensor cos_, sin_;  // [positions, d / 2] fp32
   std::vector<LayerState> states_;

@@ -1,5 +1,6 @@
 // The compute core as the training loop and the evaluator see it: a Llama-architecture model with a
-// frozen base and LoRA adapters, with a hand-written forward and backward pass. One owner, one
+// frozen base and LoRA adapters, with a hand-written forward and backward pass. Several runs may
+// share the base, each with an adapter set of its own. One owner, one
 // thread (the kernels inside use the OpenMP threads of the process). No Python, no Protobuf, no
 // autograd.
 #pragma once
@@ -55,6 +56,16 @@ struct Batch {
   std::vector<int32_t> labels;
 };
 
+// One run's share of a training pass. Dropout masks are a pure function of (dropout_seed, step,
+// micro_step, layer, module, element), so a resumed run draws the same ones.
+struct MicroBatch {
+  const Batch* batch = nullptr;
+  size_t adapter_set = 0;  // a set has one micro-batch a pass at most
+  double gradient_scale = 1;
+  uint64_t dropout_seed = 0;
+  int64_t step = 0, micro_step = 0;
+};
+
 struct LossResult {
   double loss_sum = 0;  // summed negative log-likelihood of the labelled positions, natural log
   int64_t labels = 0;   // labelled positions
@@ -77,17 +88,29 @@ class LlamaModel {
   // Without matrices when the base is not quantised.
   virtual QuantizedBase quantized_base() const { return {}; }
 
-  // Creates the adapters: A ~ U(±1/√in) from Philox(seed, "lora_init", layer·7+module), B = 0.
-  // Replaces any existing ones.
+  // Creates the only adapter set: A ~ U(±1/√in) from Philox(seed, "lora_init", layer·7+module),
+  // B = 0. Replaces any existing ones.
   virtual absl::Status AddLora(const LoraConfig& config, uint64_t seed) = 0;
-  virtual std::vector<AdapterPair>& adapters() = 0;
+  // The same as one set more, whose number is the number of those before. Sets may differ in all of
+  // their configuration.
+  virtual absl::Status AddAdapterSet(const LoraConfig& config, uint64_t seed) = 0;
+  // The adapters of a set keep their place in memory until AddLora. `set` must exist.
+  virtual std::vector<AdapterPair>& adapters(size_t set) = 0;
+  std::vector<AdapterPair>& adapters() { return adapters(0); }
 
-  // Forward and backward of one micro-batch in training mode. Gradients of
-  // `gradient_scale · Σ loss` are added to grad_a / grad_b. Dropout masks are a pure function of
-  // (dropout_seed, step, micro_step, layer, module, element), so a resumed run draws the same ones.
-  virtual absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
-                                               uint64_t dropout_seed, int64_t step,
-                                               int64_t micro_step) = 0;
+  // Forward and backward of one micro-batch each of several adapter sets, in training mode; results
+  // in the same order. Gradients of `gradient_scale · Σ loss` are added to grad_a / grad_b of the
+  // set. On a CPU every bit is that of the micro-batch alone: which others there are, and how many
+  // of them share a pass (as many as the memory of the base makes cheap), changes nothing. A status
+  // leaves all gradients undefined.
+  virtual absl::StatusOr<std::vector<LossResult>> TrainStep(
+      const std::vector<MicroBatch>& micro_batches) = 0;
+  absl::StatusOr<LossResult> TrainStep(const Batch& batch, double gradient_scale,
+                                       uint64_t dropout_seed, int64_t step, int64_t micro_step) {
+    auto results = TrainStep({{&batch, 0, gradient_scale, dropout_seed, step, micro_step}});
+    if (!results.ok()) return results.status();
+    return results->front();
+  }
   // Forward only, no dropout. Log-likelihood of labels per row: out[row] = Σ log p over its
   // labelled positions; and per row whether every labelled position was the arg-max (greedy match).
   struct RowScore {
@@ -100,7 +123,10 @@ class LlamaModel {
   virtual absl::StatusOr<at::Tensor> Logits(const Batch& batch) = 0;
   // Whether adapters take part in Score and Logits (off = the untouched base). Default on.
   virtual void EnableAdapters(bool enabled) = 0;
-  virtual void ZeroGradients() = 0;
+  // Which set does. Default the first.
+  virtual void SelectAdapterSet(size_t set) = 0;
+  virtual void ZeroGradients(size_t set) = 0;
+  void ZeroGradients() { ZeroGradients(0); }
 };
 
 // Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and

@@ -52,15 +52,24 @@ at::Tensor TiledProducts::Restore(size_t place, const FrozenMatrix& w, int64_t r
 
 void TiledProducts::Linear(Kernels& kernels, const at::Tensor& x, const FrozenMatrix& w,
                            const LoraTerm* lora, const at::Tensor& residual, at::Tensor& y) {
+  LinearOfBlocks(kernels, x, w, {{0, x.size(0), lora == nullptr ? LoraTerm() : *lora}}, residual,
+                 y);
+}
+
+void TiledProducts::LinearOfBlocks(Kernels& kernels, const at::Tensor& x, const FrozenMatrix& w,
+                                   const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                                   at::Tensor& y) {
   for (int64_t begin = 0, end; begin < w.out; begin = end) {
     end = TileEnd(begin, w.out);
     const int64_t rows = end - begin;
     const FrozenMatrix tile(Restore(0, w, begin, rows, 0, w.in, x.device()));
-    LoraTerm part;
-    if (lora != nullptr) part = {lora->u, lora->b.narrow(0, begin, rows), lora->scale};
+    std::vector<LoraBlock> parts = blocks;
+    for (LoraBlock& part : parts) {
+      if (part.term.u.defined()) part.term.b = part.term.b.narrow(0, begin, rows);
+    }
     at::Tensor out = y.narrow(1, begin, rows);
-    kernels.Linear(x, tile, lora == nullptr ? nullptr : &part,
-                   residual.defined() ? residual.narrow(1, begin, rows) : residual, out);
+    kernels.LinearOfBlocks(x, tile, parts,
+                           residual.defined() ? residual.narrow(1, begin, rows) : residual, out);
   }
 }
 

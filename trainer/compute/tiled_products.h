@@ -15,10 +15,13 @@ namespace scm::trainer {
 
 class TiledProducts {
  public:
-  // As Kernels::Linear and LinearBackward, with matrices of which at least one is quantised and
-  // none packed. `kernels` multiplies the tiles.
+  // As Kernels::Linear, LinearOfBlocks and LinearBackward, with matrices of which at least one is
+  // quantised and none packed. `kernels` multiplies the tiles.
   void Linear(Kernels& kernels, const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y);
+  void LinearOfBlocks(Kernels& kernels, const at::Tensor& x, const FrozenMatrix& w,
+                      const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                      at::Tensor& y);
   void LinearBackward(Kernels& kernels, const std::vector<GradientTerm>& terms, at::Tensor& dx);
 
  private:

@@ -169,6 +169,21 @@ void Builder::AddSharing() {
 
 }  // namespace
 
+void Append(const TokenPlan& next, TokenPlan* plan) {
+  const int64_t at = plan->count();
+  plan->tokens.insert(plan->tokens.end(), next.tokens.begin(), next.tokens.end());
+  plan->positions.insert(plan->positions.end(), next.positions.begin(), next.positions.end());
+  for (TokenSpan document : next.documents) {
+    document.start += at;
+    document.prefix_start += at;
+    plan->documents.push_back(document);
+  }
+  for (TokenPlan::Label label : next.labels) {
+    label.token += at;
+    plan->labels.push_back(label);
+  }
+}
+
 absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,
                                         bool share_prefixes) {
   SCM_RETURN_IF_ERROR(Check(batch, vocabulary));

@@ -25,6 +25,10 @@ struct TokenPlan {
   int64_t count() const { return static_cast<int64_t>(tokens.size()); }
 };
 
+// Puts `next` behind `plan`: its tokens, with documents and labels that mean them. Rows and places
+// stay those of the first.
+void Append(const TokenPlan& next, TokenPlan* plan);
+
 // INVALID_ARGUMENT with row and position for sizes that do not fit, tokens or labels outside the
 // vocabulary, labels on padding and segments that are torn apart.
 absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,

@@ -64,9 +64,9 @@ std::string AdapterTensorName(const std::string& module, char part) {
 }
 
 absl::Status WriteAdapter(const std::string& dir, const LoraConfig& config,
-                          const std::string& base_model, LlamaModel* model) {
+                          const std::string& base_model, LlamaModel* model, size_t adapter_set) {
   NamedTensors tensors;
-  for (const AdapterPair& pair : model->adapters()) {
+  for (const AdapterPair& pair : model->adapters(adapter_set)) {
     tensors.emplace_back(absl::StrCat(pair.name, ".lora_A.weight"), pair.a);
     tensors.emplace_back(absl::StrCat(pair.name, ".lora_B.weight"), pair.b);
   }
@@ -84,14 +84,14 @@ absl::StatusOr<AdapterFile> OpenAdapter(const std::string& dir, const model::Lla
   return adapter;
 }
 
-absl::Status ReadAdapterWeights(const std::string& dir, LlamaModel* model) {
+absl::Status ReadAdapterWeights(const std::string& dir, LlamaModel* model, size_t adapter_set) {
   SCM_ASSIGN_OR_RETURN(const AdapterFile adapter, OpenAdapter(dir, model->config()));
   const model::SafetensorsFile& file = *adapter.weights;
-  for (AdapterPair& pair : model->adapters()) {
+  for (AdapterPair& pair : model->adapters(adapter_set)) {
     SCM_RETURN_IF_ERROR(ReadTensor(file, absl::StrCat(pair.name, ".lora_A.weight"), &pair.a));
     SCM_RETURN_IF_ERROR(ReadTensor(file, absl::StrCat(pair.name, ".lora_B.weight"), &pair.b));
   }
-  const size_t expected = model->adapters().size() * 2;
+  const size_t expected = model->adapters(adapter_set).size() * 2;
   if (file.entries().size() == expected) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(file.path(), ": holds ", file.entries().size(),
                                                  " tensors, but lora.target_modules needs ",

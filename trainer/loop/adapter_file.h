@@ -15,7 +15,7 @@ namespace scm::trainer {
 // Writes them into the existing directory `dir`, durably. `base_model` is what PEFT shows as
 // base_model_name_or_path.
 absl::Status WriteAdapter(const std::string& dir, const LoraConfig& config,
-                          const std::string& base_model, LlamaModel* model);
+                          const std::string& base_model, LlamaModel* model, size_t adapter_set = 0);
 
 // An adapter that fits its base: config and tensors name the same modules.
 struct AdapterFile {
@@ -32,9 +32,9 @@ std::string AdapterTensorName(const std::string& module, char part);
 // that change the base when peft loads them, …) is refused by name instead of being ignored.
 absl::StatusOr<AdapterFile> OpenAdapter(const std::string& dir, const model::LlamaConfig& base);
 
-// Fills the adapters that `model` already has from such a file. INVALID_ARGUMENT when it has
+// Fills an adapter set that `model` already has from such a file. INVALID_ARGUMENT when it has
 // others, or of another shape; the adapters are then half-filled.
-absl::Status ReadAdapterWeights(const std::string& dir, LlamaModel* model);
+absl::Status ReadAdapterWeights(const std::string& dir, LlamaModel* model, size_t adapter_set = 0);
 
 // Both: gives `model` the adapters of `dir`, whatever it had before.
 absl::Status LoadAdapter(const std::string& dir, LlamaModel* model);

@@ -30,21 +30,22 @@ absl::Status RenameDirectory(const std::string& from, const std::string& to) {
 }  // namespace
 
 CheckpointWriter::CheckpointWriter(std::string work_dir, LoraConfig config, std::string base_model,
-                                   LlamaModel* model)
+                                   LlamaModel* model, size_t adapter_set)
     : root_(absl::StrCat(work_dir, "/checkpoints")),
       config_(std::move(config)),
       base_model_(std::move(base_model)),
-      model_(model) {}
+      model_(model),
+      adapter_set_(adapter_set) {}
 
 absl::StatusOr<std::string> CheckpointWriter::Save(const TrainingState& state, AdamW& optimizer) {
   const std::string dir = absl::StrCat(root_, "/step-", state.step);
   const std::string unfinished = absl::StrCat(root_, "/.unfinished-step-", state.step);
   SCM_RETURN_IF_ERROR(RemoveRecursively(unfinished));
   SCM_RETURN_IF_ERROR(MakeDirectories(unfinished));
-  SCM_RETURN_IF_ERROR(WriteAdapter(unfinished, config_, base_model_, model_));
+  SCM_RETURN_IF_ERROR(WriteAdapter(unfinished, config_, base_model_, model_, adapter_set_));
   NamedTensors moments;
   for (size_t i = 0; i < optimizer.slots().size(); ++i) {
-    const std::string name = SlotName(model_->adapters(), i);
+    const std::string name = SlotName(model_->adapters(adapter_set_), i);
     moments.emplace_back(absl::StrCat(name, ".exp_avg"), optimizer.slots()[i].exp_avg);
     moments.emplace_back(absl::StrCat(name, ".exp_avg_sq"), optimizer.slots()[i].exp_avg_sq);
   }
@@ -67,12 +68,12 @@ absl::StatusOr<TrainingState> ReadTrainingState(const std::string& dir) {
 }
 
 absl::StatusOr<TrainingState> ReadCheckpoint(const std::string& dir, LlamaModel* model,
-                                             AdamW* optimizer) {
+                                             AdamW* optimizer, size_t adapter_set) {
   SCM_ASSIGN_OR_RETURN(TrainingState state, ReadTrainingState(dir));
-  SCM_RETURN_IF_ERROR(ReadAdapterWeights(dir, model));
+  SCM_RETURN_IF_ERROR(ReadAdapterWeights(dir, model, adapter_set));
   SCM_ASSIGN_OR_RETURN(const auto file, model::SafetensorsFile::Open(dir + kOptimizerName));
   for (size_t i = 0; i < optimizer->slots().size(); ++i) {
-    const std::string name = SlotName(model->adapters(), i);
+    const std::string name = SlotName(model->adapters(adapter_set), i);
     AdamW::Slot& slot = optimizer->slots()[i];
     SCM_RETURN_IF_ERROR(ReadTensor(*file, absl::StrCat(name, ".exp_avg"), &slot.exp_avg));
     SCM_RETURN_IF_ERROR(ReadTensor(*file, absl::StrCat(name, ".exp_avg_sq"), &slot.exp_avg_sq));

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "trainer/compute/model.h"
 #include "trainer/loop/adamw.h"
-#include "trainer/loop/train_loop.h"
+#include "trainer/loop/train_run.h"
 
 namespace scm::trainer {
 
@@ -19,7 +19,7 @@ class CheckpointWriter : public CheckpointSink {
  public:
   // Checkpoints go to `work_dir`/checkpoints/step-N. `model` must outlive the writer.
   CheckpointWriter(std::string work_dir, LoraConfig config, std::string base_model,
-                   LlamaModel* model);
+                   LlamaModel* model, size_t adapter_set = 0);
   // Written beside its place, fsynced and renamed: a directory named step-N is complete.
   absl::StatusOr<std::string> Save(const TrainingState& state, AdamW& optimizer) override;
 
@@ -28,11 +28,12 @@ class CheckpointWriter : public CheckpointSink {
   LoraConfig config_;
   std::string base_model_;
   LlamaModel* model_;
+  size_t adapter_set_;
 };
 
-// Fills the adapters and the optimiser's moments from `dir` and returns the rest.
+// Fills an adapter set and the optimiser's moments from `dir` and returns the rest.
 absl::StatusOr<TrainingState> ReadCheckpoint(const std::string& dir, LlamaModel* model,
-                                             AdamW* optimizer);
+                                             AdamW* optimizer, size_t adapter_set = 0);
 
 // training_state.json of `dir` alone.
 absl::StatusOr<TrainingState> ReadTrainingState(const std::string& dir);

@@ -1,6 +1,8 @@
 #include "trainer/loop/train_job.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -14,12 +16,17 @@
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/training_data.h"
 #include "trainer/loop/checkpoint_io.h"
+#include "trainer/loop/pack_shape.h"
 #include "trainer/loop/quantized_base.h"
 #include "trainer/loop/train_loop.h"
 #include "trainer/protocol/torch_runtime.h"
 
 namespace scm::trainer {
 namespace {
+
+LoraConfig ToLoraConfig(const LoraSpec& spec) {
+  return LoraConfig{spec.r, spec.alpha, spec.dropout, spec.target_modules};
+}
 
 void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
@@ -122,43 +129,129 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
     Log(absl::StrCat("warning: ", warning));
     warnings->push_back(warning);
   }
-  SCM_RETURN_IF_ERROR(model->AddLora(ToLoraConfig(spec.lora), spec.seed));
   return model;
 }
 
-}  // namespace
+// One run of the job with what it reports and saves through.
+struct RunOfJob {
+  RunOfJob(const JobSpec& spec, size_t adapter_set, bool of_several, const TrainInputs& inputs,
+           LlamaModel* model, Reporter* process, CommandQueue* commands)
+      : named(process, spec.run_id),
+        checkpoints(spec.work_dir, ToLoraConfig(spec.lora), spec.model, model, adapter_set),
+        adapter_set(adapter_set),
+        run(spec, {model, &inputs.data.train, &inputs.data.validation,
+                   of_several ? &named : process, commands, &checkpoints, adapter_set}) {}
 
-LoraConfig ToLoraConfig(const LoraSpec& spec) {
-  return LoraConfig{spec.r, spec.alpha, spec.dropout, spec.target_modules};
+  Reporter named;
+  CheckpointWriter checkpoints;
+  size_t adapter_set;
+  TrainRun run;
+};
+
+absl::Status ResumeRun(LlamaModel* model, RunOfJob* one) {
+  const JobSpec& spec = one->run.spec();
+  if (!spec.resume_from.has_value()) return absl::OkStatus();
+  Log(absl::StrCat("resuming ", spec.run_id, " from step ", spec.resume_from->step));
+  SCM_ASSIGN_OR_RETURN(
+      const TrainingState state,
+      ReadCheckpoint(spec.resume_from->dir, model, &one->run.optimizer(), one->adapter_set));
+  if (state.step != spec.resume_from->step) {
+    return absl::InvalidArgumentError(absl::StrCat(spec.resume_from->dir, " holds step ",
+                                                   state.step, ", but resume_from says ",
+                                                   spec.resume_from->step));
+  }
+  return one->run.Resume(state);
 }
+
+// Whether a failure of one run of several is its own: another try of the process would not help.
+bool IsItsOwn(const absl::Status& status) {
+  return absl::string_view(FailureKind(status)) == "bad_input" || absl::IsAborted(status);
+}
+
+// The runs of a job in one process, over one base and one reading of the data.
+class Training {
+ public:
+  Training(const JobSpec& spec, const TrainInputs& inputs, LlamaModel* model, Reporter* reporter,
+           CommandQueue* commands)
+      : spec_(spec), inputs_(inputs), model_(model), reporter_(reporter), commands_(commands) {}
+
+  absl::Status Run(Clock* clock) {
+    SCM_RETURN_IF_ERROR(MakeRuns());
+    std::vector<TrainRun*> runs;
+    for (const auto& one : runs_) {
+      const absl::Status resumed = ResumeRun(model_, one.get());
+      if (resumed.ok()) {
+        runs.push_back(&one->run);
+      } else {
+        SCM_RETURN_IF_ERROR(OnEnd(one->run, resumed));
+      }
+    }
+    TrainLoop loop(model_, clock, std::move(runs));
+    SCM_RETURN_IF_ERROR(loop.Run([this](TrainRun& run, absl::StatusOr<TrainOutcome> outcome) {
+      return OnEnd(run, std::move(outcome));
+    }));
+    if (!packed()) return absl::OkStatus();
+    return all_stopped_ ? reporter_->Stopped(last_step_) : reporter_->Done(Json::object());
+  }
+
+ private:
+  bool packed() const { return !spec_.pack.empty(); }
+
+  absl::Status MakeRuns() {
+    std::vector<const JobSpec*> specs;
+    for (const JobSpec& one : spec_.pack) specs.push_back(&one);
+    if (!packed()) specs.push_back(&spec_);
+    for (const JobSpec* one : specs) {
+      SCM_RETURN_IF_ERROR(model_->AddAdapterSet(ToLoraConfig(one->lora), one->seed));
+    }
+    for (size_t i = 0; i < specs.size(); ++i) {
+      runs_.push_back(std::make_unique<RunOfJob>(*specs[i], i, packed(), inputs_, model_, reporter_,
+                                                 commands_));
+    }
+    return absl::OkStatus();
+  }
+
+  // The last word of a run. An order to the whole process is answered once, by the process.
+  absl::Status OnEnd(TrainRun& run, absl::StatusOr<TrainOutcome> outcome) {
+    if (!outcome.ok() && !(packed() && IsItsOwn(outcome.status()))) return outcome.status();
+    Reporter* const reporter = run.reporter();
+    if (!outcome.ok()) {
+      Log(absl::StrCat(run.spec().run_id, ": ", outcome.status().message()));
+      return reporter->Failed(FailureKind(outcome.status()), outcome.status().message());
+    }
+    last_step_ = std::max(last_step_, outcome->state.step);
+    if (outcome->stopped && packed() && commands_->stop().has_value()) {
+      all_stopped_ = true;
+      return absl::OkStatus();
+    }
+    if (outcome->stopped) return reporter->Stopped(outcome->state.step);
+    return reporter->Done(spec_.kind == TaskKind::kCheck
+                              ? CheckSummary(inputs_.corpus, inputs_.warnings, *outcome)
+                              : TrainSummary(*outcome, *model_));
+  }
+
+  const JobSpec& spec_;
+  const TrainInputs& inputs_;
+  LlamaModel* model_;
+  Reporter* reporter_;
+  CommandQueue* commands_;
+  std::vector<std::unique_ptr<RunOfJob>> runs_;
+  bool all_stopped_ = false;
+  int64_t last_step_ = 0;
+};
+
+}  // namespace
 
 absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
                          Clock* clock) {
+  SCM_RETURN_IF_ERROR(CheckPackShape(spec.pack));
   InputGuard guard(spec);
   SCM_ASSIGN_OR_RETURN(TrainInputs inputs, OpenInputs(spec, reporter, guard));
   SCM_ASSIGN_OR_RETURN(const auto model, MakeModel(spec, *inputs.source, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
   Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
                    inputs.data.validation.items.size()));
-  CheckpointWriter checkpoints(spec.work_dir, ToLoraConfig(spec.lora), spec.model, model.get());
-  TrainLoop loop(spec, {model.get(), &inputs.data.train, &inputs.data.validation, reporter,
-                        commands, &checkpoints, clock});
-  if (spec.resume_from.has_value()) {
-    Log(absl::StrCat("resuming from step ", spec.resume_from->step));
-    SCM_ASSIGN_OR_RETURN(const TrainingState state,
-                         ReadCheckpoint(spec.resume_from->dir, model.get(), &loop.optimizer()));
-    if (state.step != spec.resume_from->step) {
-      return absl::InvalidArgumentError(absl::StrCat(spec.resume_from->dir, " holds step ",
-                                                     state.step, ", but resume_from says ",
-                                                     spec.resume_from->step));
-    }
-    SCM_RETURN_IF_ERROR(loop.Resume(state));
-  }
-  SCM_ASSIGN_OR_RETURN(const TrainOutcome outcome, loop.Run());
-  if (outcome.stopped) return reporter->Stopped(outcome.state.step);
-  return reporter->Done(spec.kind == TaskKind::kCheck
-                            ? CheckSummary(inputs.corpus, inputs.warnings, outcome)
-                            : TrainSummary(outcome, *model));
+  return Training(spec, inputs, model.get(), reporter, commands).Run(clock);
 }
 
 }  // namespace scm::trainer

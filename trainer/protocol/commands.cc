@@ -29,23 +29,41 @@ sigset_t EndSignals() {
 void CommandQueue::PushLine(absl::string_view line) {
   const auto parsed = ParseJson(line, "command");
   if (!parsed.ok() || !parsed->is_object()) return;
-  const std::string name = StringAt(*parsed, "cmd");
+  const std::string name = StringAt(*parsed, "cmd"), run = StringAt(*parsed, "run");
   std::lock_guard<std::mutex> lock(mutex_);
-  if (name == "checkpoint") checkpoint_ = true;
+  if (name == "checkpoint") {
+    if (run.empty()) {
+      ++checkpoints_;
+    } else {
+      run_checkpoints_.insert(run);
+    }
+  }
   if (name == "stop") {
-    stop_ =
-        StopCommand{StringAt(*parsed, "reason", "cancel"), BoolAt(*parsed, "checkpoint", false)};
+    StopCommand stop{StringAt(*parsed, "reason", "cancel"), BoolAt(*parsed, "checkpoint", false)};
+    if (run.empty()) {
+      stop_ = std::move(stop);
+    } else {
+      run_stops_[run] = std::move(stop);
+    }
   }
 }
 
-bool CommandQueue::TakeCheckpoint() {
+bool CommandQueue::TakeCheckpoint(const std::string& run) {
   std::lock_guard<std::mutex> lock(mutex_);
-  return std::exchange(checkpoint_, false);
+  const bool own = run_checkpoints_.erase(run) > 0;
+  return std::exchange(taken_[run], checkpoints_) < checkpoints_ || own;
 }
 
 std::optional<StopCommand> CommandQueue::stop() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return stop_;
+}
+
+std::optional<StopCommand> CommandQueue::StopOf(const std::string& run) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (stop_.has_value()) return stop_;
+  const auto own = run_stops_.find(run);
+  return own == run_stops_.end() ? std::nullopt : std::optional<StopCommand>(own->second);
 }
 
 int TakeEndSignals() {

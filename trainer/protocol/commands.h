@@ -2,9 +2,12 @@
 // so that training never waits for them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,20 +21,27 @@ struct StopCommand {
   bool checkpoint = false;
 };
 
-// What has been asked for since the last look. Thread-safe.
+// What has been asked for since the last look, of the process or of one of its runs. An order
+// without a run is for every run. Thread-safe.
 class CommandQueue {
  public:
   // Understands one line; unknown commands and keys, and lines that are no JSON, are ignored.
   void PushLine(absl::string_view line);
-  // Whether a checkpoint was asked for; asking clears it.
-  bool TakeCheckpoint();
-  // The stop order; it stays in force. A later order replaces an earlier one.
+  // Whether a checkpoint of `run` was asked for ("" = of the process); asking clears it for that
+  // run alone.
+  bool TakeCheckpoint(const std::string& run = "");
+  // The stop order of the process; it stays in force. A later order replaces an earlier one.
   std::optional<StopCommand> stop() const;
+  // The same for `run`: that of the process, else the run's own.
+  std::optional<StopCommand> StopOf(const std::string& run) const;
 
  private:
   mutable std::mutex mutex_;
-  bool checkpoint_ = false;
+  int64_t checkpoints_ = 0;               // asked for without a run
+  std::map<std::string, int64_t> taken_;  // of those, seen by each run
+  std::set<std::string> run_checkpoints_;
   std::optional<StopCommand> stop_;
+  std::map<std::string, StopCommand> run_stops_;
 };
 
 // From now on SIGTERM and SIGINT wait to be read from the descriptor that is returned (signalfd(2);

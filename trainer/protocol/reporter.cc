@@ -23,6 +23,11 @@ Json MetricsJson(const Metrics& metrics) {
 }  // namespace
 
 absl::Status Reporter::Write(const Json& line) {
+  if (to_ != nullptr) {
+    Json named = line;
+    named["run"] = run_;
+    return to_->Write(named);
+  }
   // Text from files may hold invalid UTF-8; a report must be valid all the same.
   const std::string text = DumpJson(line) + "\n";
   size_t written = 0;

@@ -22,6 +22,8 @@ class Reporter {
  public:
   // Writes to `fd`, which stays open and is not owned.
   explicit Reporter(int fd) : fd_(fd) {}
+  // The reports of one run of several, which name it, through `to`.
+  Reporter(Reporter* to, std::string run) : to_(to), run_(std::move(run)) {}
   virtual ~Reporter() = default;
 
   // Each returns UNAVAILABLE when the line could not be written: then nobody hears this trainer.
@@ -39,7 +41,9 @@ class Reporter {
   virtual absl::Status Write(const Json& line);
 
  private:
-  int fd_;
+  int fd_ = -1;
+  Reporter* to_ = nullptr;
+  std::string run_;
 };
 
 // The descriptor named by SCM_REPORT_FD, or standard output when a person runs the program by hand.

@@ -1,5 +1,9 @@
 #include "trainer/protocol/spec.h"
 
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "trainer/protocol/job_fields.h"
@@ -115,12 +119,8 @@ void ParseIdentity(const Fields& root, JobSpec* spec) {
   spec->attempt = root.Integer("attempt", 1, 0);
 }
 
-}  // namespace
-
-absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& what) {
-  SCM_ASSIGN_OR_RETURN(const Json document, ParseJson(text, what));
-  FieldProblems problems;
-  const Fields root(document, "", &problems);
+// All but the runs of a pack.
+JobSpec ParseDocument(const Fields& root) {
   JobSpec spec;
   ParseIdentity(root, &spec);
   if (!root.Has("parameters")) root.Problem("parameters", "missing; expected an object");
@@ -130,7 +130,52 @@ absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& 
   ParseEvaluate(root, &spec);
   spec.work_dir = root.RequiredText("work_dir");
   ParseResources(root.Object("resources"), &spec.resources);
+  return spec;
+}
+
+// Names of runs become directories.
+bool IsPlainName(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  });
+  return plain && !name.empty() && name[0] != '.';
+}
+
+// Each run as a work order of its own.
+absl::Status ParsePack(const Json& document, const std::string& what, JobSpec* spec) {
+  FieldProblems problems;
+  const Fields root(document, "", &problems);
+  std::set<std::string> names;
+  for (const Json& run : MemberAt(document, "runs")) {
+    const std::string name = StringAt(run, "id");
+    if (!IsPlainName(name) || !names.insert(name).second) {
+      root.Problem("runs", "each run needs an id of its own, of letters, digits, - _ and .");
+      break;
+    }
+    Json own = document;
+    own.erase("runs");
+    own["run"] = run;
+    for (const char* key : {"parameters", "resume_from"}) own[key] = MemberAt(run, key);
+    FieldProblems of_run;
+    JobSpec one = ParseDocument(Fields(own, "", &of_run));
+    SCM_RETURN_IF_ERROR(of_run.ToStatus(absl::StrCat(what, ": ", name)));
+    one.work_dir = absl::StrCat(spec->work_dir, "/", name);
+    spec->pack.push_back(std::move(one));
+  }
+  if (spec->pack.empty()) root.Problem("runs", "expected a list of the runs to train");
+  if (!IsTraining(spec->kind)) root.Problem("runs", "only a training has several");
+  return problems.ToStatus(what);
+}
+
+}  // namespace
+
+absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& what) {
+  SCM_ASSIGN_OR_RETURN(const Json document, ParseJson(text, what));
+  FieldProblems problems;
+  const Fields root(document, "", &problems);
+  JobSpec spec = ParseDocument(root);
   SCM_RETURN_IF_ERROR(problems.ToStatus(what));
+  if (root.Has("runs")) SCM_RETURN_IF_ERROR(ParsePack(document, what, &spec));
   return spec;
 }
 

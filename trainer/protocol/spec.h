@@ -44,6 +44,11 @@ struct JobResources {
 };
 
 struct JobSpec {
+  // The runs that train together, each as the work order that it would have alone but for its
+  // directory; of none of them has this list members. Empty: the job is that of `run_id`, or of no
+  // run. What is below is then the first one's, without run, seed and resume_from.
+  std::vector<JobSpec> pack;
+
   std::string experiment_id, experiment_name;
   std::string task_id;
   TaskKind kind = TaskKind::kTrain;

@@ -20,7 +20,7 @@ void TrainSeeds(StageActions& actions, int64_t model_index) {
                     .trial = experiment.winner_trial,
                     .model_index = model_index});
   }
-  if (experiment.spec->replicate.packed) return actions.AddPack(runs);
+  if (experiment.spec->replicate.packed.value_or(false)) return actions.AddPack(runs);
   for (const NewRun& run : runs) actions.AddRun(run);
 }
 

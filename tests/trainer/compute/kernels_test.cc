@@ -159,6 +159,38 @@ TEST_P(KernelsTest, ARowDoesNotDependOnTheOthers) {
   }
 }
 
+// The low-rank parts of several runs over one frozen product; and of rows without one.
+TEST_P(KernelsTest, RowBlocksHaveTheBitsOfALinearOfTheirOwn) {
+  using Pairs = std::vector<std::pair<int64_t, int64_t>>;
+  for (const auto& [in, out] : Pairs{{300, 145}, {1601, 97}, {40, 12}}) {
+    FrozenMatrix w(Random({out, in}, type_, 5));
+    fast_->Pack(&w, true);
+    std::vector<LoraBlock> blocks;
+    int64_t all = 0;
+    for (const auto& [rows, r] : Pairs{{37, 6}, {1, 16}, {130, 0}, {64, 1}, {9, 33}}) {
+      LoraBlock& block = blocks.emplace_back();
+      block.begin = all;
+      block.rows = rows;
+      all += rows;
+      if (r == 0) continue;
+      block.term = {Random({rows, r}, at::kFloat, static_cast<uint64_t>(3 + all)),
+                    Random({out, r}, at::kFloat, static_cast<uint64_t>(4 + all)), 0.7f};
+    }
+    const at::Tensor x = Random({all, in}, type_, 1), residual = Random({all, out}, type_, 2);
+    for (const bool adds : {false, true}) {
+      at::Tensor y = at::empty({all, out}, type_);
+      fast_->LinearOfBlocks(x, w, blocks, adds ? residual : at::Tensor(), y);
+      for (const LoraBlock& block : blocks) {
+        const auto rows = [&](const at::Tensor& t) { return t.narrow(0, block.begin, block.rows); };
+        at::Tensor own = at::empty({block.rows, out}, type_);
+        fast_->Linear(rows(x), w, block.term.u.defined() ? &block.term : nullptr,
+                      adds ? rows(residual) : at::Tensor(), own);
+        EXPECT_TRUE(SameBits(own, rows(y))) << in << " " << block.begin << " " << adds;
+      }
+    }
+  }
+}
+
 TEST_P(KernelsTest, AMatrixPackedForTheForwardPassAloneIsRefusedInTheOther) {
   FrozenMatrix w(Random({100, 40}, type_, 1));
   fast_->Pack(&w, false);

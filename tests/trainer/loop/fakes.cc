@@ -39,21 +39,24 @@ std::string WordTokenizer::Decode(const std::vector<int32_t>& tokens) const {
   return text;
 }
 
-QuadraticModel::QuadraticModel() {
-  trainer::AdapterPair pair;
-  pair.name = "base_model.model.model.layers.0.self_attn.q_proj";
-  for (at::Tensor* tensor : {&pair.a, &pair.b, &pair.grad_a, &pair.grad_b}) {
-    *tensor = at::zeros({2, 2});
-  }
-  adapters_.push_back(pair);
-}
+QuadraticModel::QuadraticModel() { AddAdapterSet({}, 0).IgnoreError(); }
 
 absl::Status QuadraticModel::AddLora(const trainer::LoraConfig&, uint64_t) {
   return absl::OkStatus();
 }
 
-double QuadraticModel::LossAt(int32_t label, double shift, double gradient_scale) {
-  trainer::AdapterPair& pair = adapters_[0];
+absl::Status QuadraticModel::AddAdapterSet(const trainer::LoraConfig&, uint64_t) {
+  trainer::AdapterPair pair;
+  pair.name = "base_model.model.model.layers.0.self_attn.q_proj";
+  for (at::Tensor* tensor : {&pair.a, &pair.b, &pair.grad_a, &pair.grad_b}) {
+    *tensor = at::zeros({2, 2});
+  }
+  sets_.push_back(std::make_unique<std::vector<trainer::AdapterPair>>(1, pair));
+  return absl::OkStatus();
+}
+
+double QuadraticModel::LossAt(size_t set, int32_t label, double shift, double gradient_scale) {
+  trainer::AdapterPair& pair = adapters(set)[0];
   double loss = 0;
   for (int64_t j = 0; j < 4; ++j) {
     const double target = 1 + 0.3 * std::sin(label + static_cast<double>(j));
@@ -65,31 +68,40 @@ double QuadraticModel::LossAt(int32_t label, double shift, double gradient_scale
   return loss;
 }
 
-absl::StatusOr<trainer::LossResult> QuadraticModel::TrainStep(const trainer::Batch& batch,
-                                                              double gradient_scale,
-                                                              uint64_t dropout_seed, int64_t step,
-                                                              int64_t micro_step) {
-  if (on_step) on_step(step);
-  Philox rng(dropout_seed, "noise", static_cast<uint64_t>(step * 1000 + micro_step));
+trainer::LossResult QuadraticModel::TrainOne(const trainer::MicroBatch& one) {
+  Philox rng(one.dropout_seed, "noise", static_cast<uint64_t>(one.step * 1000 + one.micro_step));
   trainer::LossResult result;
-  for (int32_t label : batch.labels) {
+  for (int32_t label : one.batch->labels) {
     if (label == -100) continue;
-    result.loss_sum += LossAt(label, noise * rng.Normal(), gradient_scale);
+    result.loss_sum += LossAt(one.adapter_set, label, noise * rng.Normal(), one.gradient_scale);
     ++result.labels;
   }
-  if (step == nan_at_step) result.loss_sum = std::numeric_limits<double>::quiet_NaN();
+  if (one.step == nan_at_step && one.adapter_set == nan_in_set) {
+    result.loss_sum = std::numeric_limits<double>::quiet_NaN();
+  }
   return result;
+}
+
+absl::StatusOr<std::vector<trainer::LossResult>> QuadraticModel::TrainStep(
+    const std::vector<trainer::MicroBatch>& micro_batches) {
+  if (on_step) on_step(micro_batches.front().step);
+  together.push_back(micro_batches.size());
+  std::vector<trainer::LossResult> results;
+  for (const trainer::MicroBatch& one : micro_batches) results.push_back(TrainOne(one));
+  return results;
 }
 
 absl::StatusOr<std::vector<trainer::LlamaModel::RowScore>> QuadraticModel::Score(
     const trainer::Batch& batch) {
+  ++scorings;
   std::vector<RowScore> scores(static_cast<size_t>(batch.rows));
   for (size_t i = 0; i < batch.labels.size(); ++i) {
     if (batch.labels[i] == -100) continue;
     RowScore& row = scores[i / static_cast<size_t>(batch.length)];
     const auto fixed = log_likelihood_of.find(batch.labels[i]);
-    row.log_likelihood +=
-        fixed != log_likelihood_of.end() ? fixed->second : -LossAt(batch.labels[i], 0, 0);
+    row.log_likelihood += fixed != log_likelihood_of.end()
+                              ? fixed->second
+                              : -LossAt(selected_, batch.labels[i], 0, 0);
     ++row.labels;
   }
   return scores;
@@ -99,9 +111,9 @@ absl::StatusOr<at::Tensor> QuadraticModel::Logits(const trainer::Batch&) {
   return absl::UnimplementedError("the fake has no logits");
 }
 
-void QuadraticModel::ZeroGradients() {
-  adapters_[0].grad_a.zero_();
-  adapters_[0].grad_b.zero_();
+void QuadraticModel::ZeroGradients(size_t set) {
+  adapters(set)[0].grad_a.zero_();
+  adapters(set)[0].grad_b.zero_();
 }
 
 absl::Status RecordingReporter::Write(const Json& line) {

@@ -37,34 +37,43 @@ class WordTokenizer : public model::Tokenizer {
   mutable std::map<std::string, int32_t> words_;
 };
 
-// A "model" of one adapter pair whose loss at a label t is Σ_j (a_j + b_j − target_j(t) + noise)²,
-// with noise drawn from (dropout seed, step, micro step): everything that a resumed run must
-// restore changes its result.
+// A "model" of one adapter pair a set, whose loss at a label t is Σ_j (a_j + b_j − target_j(t) +
+// noise)², with noise drawn from (dropout seed, step, micro step): everything that a resumed run
+// must restore changes its result.
 class QuadraticModel : public trainer::LlamaModel {
  public:
   QuadraticModel();
   const model::LlamaConfig& config() const override { return config_; }
   absl::Status AddLora(const trainer::LoraConfig&, uint64_t seed) override;
-  std::vector<trainer::AdapterPair>& adapters() override { return adapters_; }
-  absl::StatusOr<trainer::LossResult> TrainStep(const trainer::Batch& batch, double gradient_scale,
-                                                uint64_t dropout_seed, int64_t step,
-                                                int64_t micro_step) override;
+  absl::Status AddAdapterSet(const trainer::LoraConfig&, uint64_t seed) override;
+  using LlamaModel::adapters;
+  std::vector<trainer::AdapterPair>& adapters(size_t set) override { return *sets_[set]; }
+  using LlamaModel::TrainStep;
+  absl::StatusOr<std::vector<trainer::LossResult>> TrainStep(
+      const std::vector<trainer::MicroBatch>& micro_batches) override;
   absl::StatusOr<std::vector<RowScore>> Score(const trainer::Batch& batch) override;
   absl::StatusOr<at::Tensor> Logits(const trainer::Batch& batch) override;
   void EnableAdapters(bool) override {}
-  void ZeroGradients() override;
+  void SelectAdapterSet(size_t set) override { selected_ = set; }
+  using LlamaModel::ZeroGradients;
+  void ZeroGradients(size_t set) override;
 
   int64_t nan_at_step = -1;
+  size_t nan_in_set = 0;
   std::map<int32_t, double> log_likelihood_of;  // labels that Score answers with this
   double noise = 0.1;
-  // Called before every TrainStep.
+  // Called before every TrainStep, with the first micro-batch's step.
   std::function<void(int64_t step)> on_step;
+  int64_t scorings = 0;          // calls of Score
+  std::vector<size_t> together;  // micro-batches of each TrainStep
 
  private:
-  double LossAt(int32_t label, double shift, double gradient_scale);
+  double LossAt(size_t set, int32_t label, double shift, double gradient_scale);
+  trainer::LossResult TrainOne(const trainer::MicroBatch& one);
 
   model::LlamaConfig config_;
-  std::vector<trainer::AdapterPair> adapters_;
+  std::vector<std::unique_ptr<std::vector<trainer::AdapterPair>>> sets_;
+  size_t selected_ = 0;
 };
 
 // Keeps every report line.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/trainer/loop/fakes.h"
@@ -52,9 +53,19 @@ struct Bench {
     }
     validation.chance = 0.5;
     validation.deff = 1.2;
-    loop = std::make_unique<TrainLoop>(
-        spec,
-        TrainLoopParts{&model, &examples, &validation, &reporter, &commands, &checkpoints, &clock});
+    run = std::make_unique<TrainRun>(
+        spec, TrainRunParts{&model, &examples, &validation, &reporter, &commands, &checkpoints});
+  }
+
+  absl::StatusOr<TrainOutcome> Run() {
+    absl::StatusOr<TrainOutcome> outcome = absl::InternalError("the run has no end");
+    const absl::Status status = TrainLoop(&model, &clock, {run.get()})
+                                    .Run([&](TrainRun&, absl::StatusOr<TrainOutcome> end) {
+                                      outcome = std::move(end);
+                                      return absl::OkStatus();
+                                    });
+    if (!status.ok()) return status;
+    return outcome;
   }
 
   JobSpec spec;
@@ -65,7 +76,7 @@ struct Bench {
   CommandQueue commands;
   MemoryCheckpoints checkpoints;
   TickingClock clock;
-  std::unique_ptr<TrainLoop> loop;
+  std::unique_ptr<TrainRun> run;
 };
 
 // A choice that is no number ranks nowhere, even where the right answer's loss is one.
@@ -86,7 +97,7 @@ TEST(Validate, RanksNothingWhereALogLikelihoodIsNotFinite) {
 
 TEST(TrainLoop, ReportsStepsValidationsAndCheckpoints) {
   Bench bench(Spec());
-  const auto outcome = bench.loop->Run();
+  const auto outcome = bench.Run();
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_FALSE(outcome->stopped);
   EXPECT_EQ(outcome->state.step, 12);
@@ -108,7 +119,7 @@ TEST(TrainLoop, ReportsStepsValidationsAndCheckpoints) {
 
 TEST(TrainLoop, ResumesBitForBitFromEveryCheckpoint) {
   Bench whole(Spec());
-  ASSERT_TRUE(whole.loop->Run().ok());
+  ASSERT_TRUE(whole.Run().ok());
   for (const int64_t k : {4, 8}) {
     Bench resumed(Spec());
     const MemoryCheckpoints::Saved& saved = whole.checkpoints.saved.at(k);
@@ -117,9 +128,9 @@ TEST(TrainLoop, ResumesBitForBitFromEveryCheckpoint) {
     ASSERT_TRUE(json.ok());
     const auto state = TrainingStateFromJson(*json, "state");
     ASSERT_TRUE(state.ok()) << state.status();
-    MemoryCheckpoints::Restore(saved, resumed.loop->optimizer());
-    ASSERT_TRUE(resumed.loop->Resume(*state).ok());
-    ASSERT_TRUE(resumed.loop->Run().ok());
+    MemoryCheckpoints::Restore(saved, resumed.run->optimizer());
+    ASSERT_TRUE(resumed.run->Resume(*state).ok());
+    ASSERT_TRUE(resumed.Run().ok());
     EXPECT_EQ(resumed.checkpoints.saved.at(12).tensors, whole.checkpoints.saved.at(12).tensors);
     EXPECT_EQ(TrainingStateToJson(resumed.checkpoints.saved.at(12).state).dump(),
               TrainingStateToJson(whole.checkpoints.saved.at(12).state).dump());
@@ -130,11 +141,11 @@ TEST(TrainLoop, ResumesBitForBitFromEveryCheckpoint) {
 
 TEST(TrainLoop, RefusesACheckpointOfOtherData) {
   Bench first(Spec());
-  ASSERT_TRUE(first.loop->Run().ok());
+  ASSERT_TRUE(first.Run().ok());
   JobSpec other = Spec();
   other.seed = 12;
   Bench second(other);
-  const absl::Status status = second.loop->Resume(first.checkpoints.saved.at(4).state);
+  const absl::Status status = second.run->Resume(first.checkpoints.saved.at(4).state);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("another seed"));
 }
@@ -151,7 +162,7 @@ TEST(TrainLoop, AccumulationEqualsOneLargeBatch) {
     bench->examples[0].tokens = {7, 100, 101, 102, 103};
     bench->examples[0].answer_start = 1;
     bench->model.noise = 0;
-    ASSERT_TRUE(bench->loop->Run().ok());
+    ASSERT_TRUE(bench->Run().ok());
   }
   const auto& x = large.checkpoints.saved.at(12).tensors;
   const auto& y = small.checkpoints.saved.at(12).tensors;
@@ -169,7 +180,7 @@ TEST(TrainLoop, StopsWithACheckpointWhenAsked) {
                                            : R"({"cmd":"stop","reason":"abort"})");
       }
     };
-    const auto outcome = bench.loop->Run();
+    const auto outcome = bench.Run();
     ASSERT_TRUE(outcome.ok()) << outcome.status();
     EXPECT_TRUE(outcome->stopped);
     EXPECT_EQ(outcome->state.step, 5);
@@ -180,18 +191,18 @@ TEST(TrainLoop, StopsWithACheckpointWhenAsked) {
 TEST(TrainLoop, MakesUpAValidationThatAStopInterrupted) {
   JobSpec spec = Spec();
   Bench whole(spec);
-  ASSERT_TRUE(whole.loop->Run().ok());
+  ASSERT_TRUE(whole.Run().ok());
   Bench bench(spec);
   bench.model.on_step = [&](int64_t step) {
     if (step == 6) bench.commands.PushLine(R"({"cmd":"stop","reason":"pause","checkpoint":true})");
   };
-  ASSERT_TRUE(bench.loop->Run().ok());
+  ASSERT_TRUE(bench.Run().ok());
   EXPECT_THAT(bench.reporter.StepsOf("validation"), ElementsAre(0, 3, 4));
   ASSERT_EQ(bench.checkpoints.saved.count(6), 1u);
   Bench resumed(spec);
-  MemoryCheckpoints::Restore(bench.checkpoints.saved.at(6), resumed.loop->optimizer());
-  ASSERT_TRUE(resumed.loop->Resume(bench.checkpoints.saved.at(6).state).ok());
-  ASSERT_TRUE(resumed.loop->Run().ok());
+  MemoryCheckpoints::Restore(bench.checkpoints.saved.at(6), resumed.run->optimizer());
+  ASSERT_TRUE(resumed.run->Resume(bench.checkpoints.saved.at(6).state).ok());
+  ASSERT_TRUE(resumed.Run().ok());
   EXPECT_THAT(resumed.reporter.StepsOf("validation"), ElementsAre(6, 8, 9, 12));
   EXPECT_EQ(resumed.checkpoints.saved.at(12).tensors, whole.checkpoints.saved.at(12).tensors);
 }
@@ -201,8 +212,8 @@ TEST(TrainLoop, WritesACheckpointOnDemandWithoutChangingTheRun) {
   asked.model.on_step = [&](int64_t step) {
     if (step == 5) asked.commands.PushLine(R"({"cmd":"checkpoint"})");
   };
-  ASSERT_TRUE(plain.loop->Run().ok());
-  ASSERT_TRUE(asked.loop->Run().ok());
+  ASSERT_TRUE(plain.Run().ok());
+  ASSERT_TRUE(asked.Run().ok());
   EXPECT_THAT(asked.reporter.StepsOf("checkpoint"), ElementsAre(4, 5, 8, 12));
   EXPECT_EQ(asked.checkpoints.saved.at(12).tensors, plain.checkpoints.saved.at(12).tensors);
 }
@@ -210,7 +221,7 @@ TEST(TrainLoop, WritesACheckpointOnDemandWithoutChangingTheRun) {
 TEST(TrainLoop, ReportsDivergenceAndFails) {
   Bench bench(Spec());
   bench.model.nan_at_step = 5;
-  const auto outcome = bench.loop->Run();
+  const auto outcome = bench.Run();
   EXPECT_EQ(outcome.status().code(), absl::StatusCode::kAborted);
   EXPECT_STREQ(FailureKind(outcome.status()), "diverged");
   EXPECT_EQ(bench.reporter.OfType("progress").back()["metrics"]["train_loss"], "NaN");
@@ -224,7 +235,7 @@ TEST(TrainLoop, EarlyStoppingSavesAndIsDone) {
   spec.save_steps = 100;
   spec.training.early_stopping = EarlyStoppingSpec{.patience = 2, .min_delta = 0.5};
   Bench bench(spec);
-  const auto outcome = bench.loop->Run();
+  const auto outcome = bench.Run();
   ASSERT_TRUE(outcome.ok());
   EXPECT_TRUE(outcome->stopped_early);
   EXPECT_FALSE(outcome->stopped);
@@ -232,8 +243,8 @@ TEST(TrainLoop, EarlyStoppingSavesAndIsDone) {
   EXPECT_EQ(bench.reporter.StepsOf("checkpoint").back(), outcome->state.step);
   // An attempt that crashed after this checkpoint, before its end was known, ends at once.
   Bench retried(spec);
-  ASSERT_TRUE(retried.loop->Resume(bench.checkpoints.saved.rbegin()->second.state).ok());
-  const auto again = retried.loop->Run();
+  ASSERT_TRUE(retried.run->Resume(bench.checkpoints.saved.rbegin()->second.state).ok());
+  const auto again = retried.Run();
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE(again->stopped_early);
   EXPECT_TRUE(retried.reporter.lines.empty());
@@ -243,10 +254,114 @@ TEST(TrainLoop, EndsAtStopAtStepOnTheWholeSchedule) {
   JobSpec rung = Spec();
   rung.stop_at_step = 4;
   Bench first(rung);
-  ASSERT_TRUE(first.loop->Run().ok());
+  ASSERT_TRUE(first.Run().ok());
   Bench whole(Spec());
-  ASSERT_TRUE(whole.loop->Run().ok());
+  ASSERT_TRUE(whole.Run().ok());
   EXPECT_EQ(first.checkpoints.saved.at(4).tensors, whole.checkpoints.saved.at(4).tensors);
+}
+
+// Runs that share one model, with the ends that they came to.
+struct Pack {
+  explicit Pack(const std::vector<JobSpec>& specs) {
+    Bench data(specs[0]);
+    examples = data.examples;
+    validation = data.validation;
+    for (size_t i = 0; i < specs.size(); ++i) {
+      if (i > 0) model.AddAdapterSet({}, 0).IgnoreError();
+      one.push_back(std::make_unique<One>());
+      one[i]->spec = specs[i];
+      one[i]->run = std::make_unique<TrainRun>(
+          one[i]->spec, TrainRunParts{&model, &examples, &validation, &one[i]->reporter, &commands,
+                                      &one[i]->checkpoints, i});
+    }
+  }
+  absl::Status Run() {
+    std::vector<TrainRun*> runs;
+    for (const auto& o : one) runs.push_back(o->run.get());
+    return TrainLoop(&model, &clock, runs)
+        .Run([&](TrainRun& run, absl::StatusOr<TrainOutcome> outcome) {
+          for (const auto& o : one) {
+            if (o->run.get() == &run) o->outcome = std::move(outcome);
+          }
+          return absl::OkStatus();
+        });
+  }
+
+  struct One {
+    JobSpec spec;
+    RecordingReporter reporter;
+    MemoryCheckpoints checkpoints;
+    std::unique_ptr<TrainRun> run;
+    absl::StatusOr<TrainOutcome> outcome = absl::InternalError("the run has no end");
+  };
+  QuadraticModel model;
+  std::vector<TokenExample> examples;
+  ValidationSet validation;
+  CommandQueue commands;
+  TickingClock clock;
+  std::vector<std::unique_ptr<One>> one;
+};
+
+std::vector<JobSpec> ThreeSpecs() {
+  std::vector<JobSpec> specs(3, Spec());
+  for (size_t i = 0; i < 3; ++i) {
+    specs[i].seed = 11 + i;
+    specs[i].run_id = absl::StrCat("r-", i);
+  }
+  specs[1].training.gradient_accumulation = 3;
+  return specs;
+}
+
+TEST(TrainLoopOfSeveral, StepsTogetherAndEndsAsAlone) {
+  const std::vector<JobSpec> specs = ThreeSpecs();
+  Pack pack(specs);
+  ASSERT_TRUE(pack.Run().ok());
+  // Two micro-batches of all, and a third of the run that has three.
+  EXPECT_EQ(pack.model.together.size(), 12u * 3);
+  EXPECT_THAT(std::vector<size_t>(pack.model.together.begin(), pack.model.together.begin() + 3),
+              ElementsAre(3, 3, 1));
+  for (size_t i = 0; i < specs.size(); ++i) {
+    Bench alone(specs[i]);
+    ASSERT_TRUE(alone.Run().ok());
+    const auto& tensors = pack.one[i]->checkpoints.saved;
+    for (const auto& [step, saved] : alone.checkpoints.saved) {
+      EXPECT_EQ(tensors.at(step).tensors, saved.tensors) << i << " " << step;
+    }
+    EXPECT_EQ(pack.one[i]->reporter.StepsOf("validation"), alone.reporter.StepsOf("validation"));
+  }
+}
+
+TEST(TrainLoopOfSeveral, ValidatesTheUntouchedBaseOnce) {
+  Bench alone(Spec());
+  ASSERT_TRUE(alone.Run().ok());
+  Pack pack(ThreeSpecs());
+  ASSERT_TRUE(pack.Run().ok());
+  const int64_t each = static_cast<int64_t>(alone.reporter.StepsOf("validation").size());
+  ASSERT_EQ(alone.model.scorings % each, 0);
+  EXPECT_EQ(pack.model.scorings, (3 * each - 2) * (alone.model.scorings / each));
+  for (const auto& one : pack.one) {
+    EXPECT_EQ(one->reporter.OfType("validation")[0]["metrics"],
+              alone.reporter.OfType("validation")[0]["metrics"]);
+  }
+}
+
+TEST(TrainLoopOfSeveral, ARunThatDivergesOrIsStoppedLeaves) {
+  Pack pack(ThreeSpecs());
+  pack.model.nan_at_step = 5;
+  pack.model.nan_in_set = 1;
+  pack.model.on_step = [&](int64_t step) {
+    if (step == 7) pack.commands.PushLine(R"({"cmd":"stop","run":"r-0","checkpoint":true})");
+  };
+  ASSERT_TRUE(pack.Run().ok());
+  EXPECT_TRUE(pack.one[0]->outcome->stopped);
+  EXPECT_EQ(pack.one[0]->outcome->state.step, 7);
+  EXPECT_EQ(pack.one[0]->checkpoints.saved.count(7), 1u);
+  EXPECT_EQ(pack.one[1]->outcome.status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(pack.one[1]->reporter.StepsOf("progress").back(), 5);
+  EXPECT_EQ(pack.one[2]->outcome->state.step, 12);
+  Bench alone(ThreeSpecs()[2]);
+  ASSERT_TRUE(alone.Run().ok());
+  EXPECT_EQ(pack.one[2]->checkpoints.saved.at(12).tensors, alone.checkpoints.saved.at(12).tensors);
 }
 
 }  // namespace

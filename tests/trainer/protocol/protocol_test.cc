@@ -75,6 +75,42 @@ TEST(ParseJobSpec, ReadsHowTextsBecomeTokens) {
   EXPECT_TRUE(spec->data.end_token);
 }
 
+TEST(ParseJobSpec, ReadsEachRunOfAPackAsAWorkOrderOfItsOwn) {
+  Json document = ParseJson(kSpec, "spec").value();
+  document["run"] = document["resume_from"] = nullptr;
+  Json first = {{"id", "r-3"},
+                {"trial", "t-1"},
+                {"seed", 12},
+                {"parameters", document["parameters"]},
+                {"resume_from", {{"step", 20}, {"dir", "/r"}}}};
+  Json second = first;
+  second["id"] = "r-4";
+  second["seed"] = 13;
+  second["parameters"]["training"]["learning_rate"] = 0.5;
+  second["resume_from"] = nullptr;
+  document["runs"] = {first, second};
+  const auto spec = ParseJobSpec(document.dump(), "spec.json");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->run_id, "");
+  EXPECT_FALSE(spec->resume_from.has_value());
+  ASSERT_EQ(spec->pack.size(), 2u);
+  EXPECT_EQ(spec->pack[0].run_id, "r-3");
+  EXPECT_EQ(spec->pack[0].resume_from->step, 20);
+  EXPECT_EQ(spec->pack[0].work_dir, "/w/r-3");
+  EXPECT_EQ(spec->pack[1].seed, 13u);
+  EXPECT_EQ(spec->pack[1].training.learning_rate, 0.5);
+  EXPECT_EQ(spec->pack[1].max_steps, 60);
+  EXPECT_FALSE(spec->pack[1].resume_from.has_value());
+  document["task"]["kind"] = "evaluate";
+  EXPECT_THAT(std::string(ParseJobSpec(document.dump(), "s").status().message()),
+              HasSubstr("runs: only a training has several"));
+  document["task"]["kind"] = "train";
+  for (const Json& bad : {Json::array(), Json("r-3"), Json({{"id", "r-3"}})}) {
+    document["runs"] = bad;
+    EXPECT_FALSE(ParseJobSpec(document.dump(), "s").ok()) << bad;
+  }
+}
+
 // What submission takes outside the sections: seeds to the last, and as many CPUs.
 TEST(ParseJobSpec, TakesEverySeedAndEveryNumberOfCpus) {
   std::string text = kSpec;
@@ -271,6 +307,27 @@ TEST(CommandReader, ByHandASecondSignalEnds) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+TEST(CommandQueue, OrdersOfOneRunAndOfTheProcess) {
+  CommandQueue queue;
+  queue.PushLine(R"({"cmd":"checkpoint"})");
+  EXPECT_TRUE(queue.TakeCheckpoint("r-1"));
+  EXPECT_FALSE(queue.TakeCheckpoint("r-1"));
+  EXPECT_TRUE(queue.TakeCheckpoint("r-2"));  // each run sees it once
+  queue.PushLine(R"({"cmd":"checkpoint","run":"r-2"})");
+  EXPECT_FALSE(queue.TakeCheckpoint("r-1"));
+  EXPECT_TRUE(queue.TakeCheckpoint("r-2"));
+  EXPECT_FALSE(queue.TakeCheckpoint("r-2"));
+  queue.PushLine(R"({"cmd":"stop","run":"r-2","reason":"abort"})");
+  EXPECT_FALSE(queue.stop().has_value());
+  EXPECT_FALSE(queue.StopOf("r-1").has_value());
+  EXPECT_EQ(queue.StopOf("r-2")->reason, "abort");
+  queue.PushLine(R"({"cmd":"stop","reason":"drain","checkpoint":true})");
+  for (const char* run : {"r-1", "r-2"}) {
+    EXPECT_EQ(queue.StopOf(run)->reason, "drain");
+    EXPECT_TRUE(queue.StopOf(run)->checkpoint);
+  }
 }
 
 }  // namespace

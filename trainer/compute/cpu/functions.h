@@ -35,9 +35,11 @@ struct GemmTerm {
   float scale = 1;
   Dropout a_dropout;
 };
-// out = residual + mask ∘ Σ terms. residual.data may be null or out.data itself.
+// out = residual + mask ∘ (start + Σ terms). residual.data may be null or out.data itself. start is
+// fp32 [m, n], or null; sums go on from it, so that it has the bits of terms before the others.
 struct GemmCall {
   int64_t m = 0, n = 0;
+  const float* start = nullptr;
   const GemmTerm* terms = nullptr;
   int64_t term_count = 0;
   ConstMatrix residual;

@@ -174,6 +174,19 @@ inline bool IsPlain(const GemmCall& c) {
          c.out.type == Element::kFloat;
 }
 
+// What a tile's sums go on from: rows of `start`, zero beyond them and beyond its columns.
+inline void LoadStart(const GemmCall& c, int64_t row, int64_t rows, int64_t all_rows,
+                      int64_t column, int64_t columns, int64_t width, float* sums) {
+  for (int64_t r = 0; r < all_rows; ++r) {
+    const float* from = c.start + (row + r) * c.n + column;
+    for (int64_t i = 0; i < width; i += kLanes) {
+      const int64_t left = r < rows ? columns - i : 0;
+      const VecF x = left >= kLanes ? Load(from + i) : left > 0 ? LoadPart(from + i, left) : VecF{};
+      Store(sums + r * width + i, x);
+    }
+  }
+}
+
 // sums[rows, width of a strip] (+)= packed rows · strip `strip`, of which `loose` was packed now.
 // The tiles of one block leave the memory time to bring the next one. The last tile of some rows
 // leaves it time to bring what their results replace; then they are written.
@@ -206,7 +219,11 @@ inline void AddStrip(const GemmCall& c, const GemmPlan& plan, const Task& task, 
       }
       next.Share();
       if (last) FetchResults(c, row, step, column, kWidth);
-      const float *a = rows + r * block.length, *add = first ? nullptr : sum;
+      if (first && c.start != nullptr) {
+        LoadStart(c, row, here, step, column, columns, kWidth, sum);
+      }
+      const float* a = rows + r * block.length;
+      const float* add = first && c.start == nullptr ? nullptr : sum;
       if constexpr (kPairs && NV == kPairVectors) {
         if (pairs) PairTile<NV>(a, block.length, b.now, add, kWidth, to, to_stride, here);
       }

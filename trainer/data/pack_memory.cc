@@ -1,0 +1,86 @@
+#include "trainer/data/pack_memory.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_format.h"
+#include "trainer/compute/shared_pass.h"
+
+namespace scm::trainer {
+namespace {
+
+constexpr double kMostTimes = 1.35;       // the memory of one run
+constexpr int64_t kBytesOfATrained = 16;  // value, gradient and two moments in fp32
+constexpr int64_t kLogitRows = 256;       // that exist at a time
+
+struct Linear {
+  int64_t out, in;
+};
+
+std::map<std::string, Linear> LinearsOf(const model::LlamaConfig& c) {
+  const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  return {{"q_proj", {q, c.hidden}},
+          {"k_proj", {kv, c.hidden}},
+          {"v_proj", {kv, c.hidden}},
+          {"o_proj", {c.hidden, q}},
+          {"gate_proj", {c.intermediate, c.hidden}},
+          {"up_proj", {c.intermediate, c.hidden}},
+          {"down_proj", {c.hidden, c.intermediate}}};
+}
+
+// fp32 keeps a packed copy for each direction, bf16 one for both.
+double WeightBytes(const model::LlamaConfig& c, const ExperimentSpec& spec, int64_t element) {
+  const double packed = element == 4 ? 8 : 2;
+  double of_a_weight = packed;
+  if (spec.lora.quantize_base == "int8") of_a_weight = 1;
+  if (spec.lora.quantize_base == "nf4") of_a_weight = spec.lora.double_quant ? 4.13 / 8 : 4.5 / 8;
+  double layer = 0;
+  for (const auto& [name, shape] : LinearsOf(c)) {
+    layer += static_cast<double>(shape.out) * static_cast<double>(shape.in);
+  }
+  const double table = static_cast<double>(c.vocabulary) * static_cast<double>(c.hidden);
+  return static_cast<double>(c.layers) * layer * of_a_weight +
+         table * (static_cast<double>(element) + packed);
+}
+
+int64_t AdapterParameters(const model::LlamaConfig& c, const LoraSpec& lora) {
+  int64_t parameters = 0;
+  for (const auto& [name, shape] : LinearsOf(c)) {
+    const auto& targets = lora.target_modules;
+    if (std::find(targets.begin(), targets.end(), name) == targets.end()) continue;
+    parameters += c.layers * lora.r * (shape.out + shape.in);
+  }
+  return parameters;
+}
+
+}  // namespace
+
+int64_t EstimateTrainingBytes(const model::LlamaConfig& c, const ExperimentSpec& spec,
+                              int64_t runs) {
+  const int64_t element = spec.training.precision == "bf16" ? 2 : 4;
+  const double weights = WeightBytes(c, spec, element);
+  const int64_t row = ActivationBytesOfARow(c, element);
+  const int64_t block = spec.training.batch_size * spec.data.value_or(DataSpec()).max_length;
+  const int64_t rows = block + std::min((runs - 1) * block, RowsToShare(weights, row));
+  const int64_t adapters = runs * AdapterParameters(c, spec.lora) * kBytesOfATrained;
+  return static_cast<int64_t>(weights) + rows * row + adapters + kLogitRows * c.vocabulary * 4;
+}
+
+PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& spec) {
+  const int64_t seeds = static_cast<int64_t>(spec.replicate.seeds.size());
+  const double one = static_cast<double>(EstimateTrainingBytes(config, spec, 1));
+  const double all = static_cast<double>(EstimateTrainingBytes(config, spec, seeds));
+  PackDecision decision;
+  decision.packed = seeds > 1 && all <= kMostTimes * one;
+  decision.reason =
+      seeds < 2
+          ? "there is one seed: nothing to pack"
+          : absl::StrFormat(
+                "the %d seeds train %s (replicate.packed: auto): together they need about "
+                "%.1f GB, %.2f times the %.1f GB of one, and up to %.2f times they are packed",
+                seeds, decision.packed ? "in one process" : "in a process each", all / 1e9,
+                all / one, one / 1e9, kMostTimes);
+  return decision;
+}
+
+}  // namespace scm::trainer

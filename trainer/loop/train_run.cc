@@ -1,0 +1,190 @@
+#include "trainer/loop/train_run.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/status_macros.h"
+#include "trainer/loop/lr_schedule.h"
+
+namespace scm::trainer {
+
+TrainRun::TrainRun(const JobSpec& spec, const TrainRunParts& parts)
+    : spec_(spec),
+      parts_(parts),
+      plan_{spec.training.batch_size, spec.data.packing, spec.data.max_length},
+      cursor_(static_cast<int64_t>(parts.examples->size()), spec.seed),
+      optimizer_(parts.model->adapters(parts.adapter_set),
+                 AdamWConfig{.weight_decay = spec.training.weight_decay}),
+      early_stopping_(spec.training.early_stopping) {
+  state_.fingerprint = Fingerprint();
+}
+
+// What decides the sequence of batches: a checkpoint from other data cannot be resumed exactly.
+std::string TrainRun::Fingerprint() const {
+  Sha256 digest;
+  digest.Update(absl::StrCat(spec_.seed, "/", plan_.batch_size, "/", plan_.packing, "/",
+                             plan_.row_length, "/", spec_.training.gradient_accumulation));
+  for (const TokenExample& example : *parts_.examples) {
+    digest.Update(absl::StrCat("/", example.answer_start, ":"));
+    digest.Update(absl::string_view(reinterpret_cast<const char*>(example.tokens.data()),
+                                    example.tokens.size() * sizeof(int32_t)));
+  }
+  return digest.Finish();
+}
+
+absl::Status TrainRun::Resume(const TrainingState& state) {
+  if (state.fingerprint != state_.fingerprint) {
+    return absl::InvalidArgumentError(
+        "the checkpoint to resume from was trained with another seed, batch size or corpus; resume "
+        "needs the same ones");
+  }
+  if (!cursor_.Seek(state.cursor)) {
+    return absl::InvalidArgumentError("the checkpoint's position lies outside the training data");
+  }
+  state_ = state;
+  optimizer_.set_updates(state.step);
+  early_stopping_.best = state.stopping_best;
+  early_stopping_.improved = state.stopping_improved;
+  early_stopping_.waited = state.stopping_waited;
+  ended_early_ = early_stopping_.Ended();
+  saved_step_ = state.step;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainOutcome> TrainRun::Finish(Order order) {
+  TrainOutcome outcome;
+  outcome.stopped = order == Order::kStop;
+  if (outcome.stopped) {
+    const std::optional<StopCommand> stop = parts_.commands->StopOf(spec_.run_id);
+    if (stop.has_value() && stop->checkpoint && state_.step > saved_step_) {
+      SCM_RETURN_IF_ERROR(Save());
+    }
+  }
+  outcome.stopped_early = ended_early_;
+  outcome.state = state_;
+  outcome.tokens_per_second =
+      attempt_seconds_ > 0 ? static_cast<double>(attempt_tokens_) / attempt_seconds_ : 0;
+  return outcome;
+}
+
+absl::StatusOr<TrainRun::Order> TrainRun::ObeyCommands() {
+  if (parts_.commands->StopOf(spec_.run_id).has_value()) return Order::kStop;
+  if (parts_.commands->TakeCheckpoint(spec_.run_id) && state_.step > saved_step_) {
+    SCM_RETURN_IF_ERROR(Save());
+  }
+  return Order::kGoOn;
+}
+
+void TrainRun::BeginStep() {
+  // The whole window first: the loss is the sum over the window divided by the window's labels, so
+  // that accumulation gives the same gradient as one large batch.
+  window_.clear();
+  labels_ = tokens_ = 0;
+  loss_ = 0;
+  for (int64_t i = 0; i < spec_.training.gradient_accumulation; ++i) {
+    window_.push_back(NextBatch(*parts_.examples, plan_, &cursor_));
+    labels_ += LabelsOf(window_.back());
+    tokens_ += TokensOf(window_.back());
+  }
+  ++state_.step;
+  parts_.model->ZeroGradients(parts_.adapter_set);
+}
+
+MicroBatch TrainRun::At(size_t micro_step) const {
+  return {&window_[micro_step], parts_.adapter_set, 1.0 / static_cast<double>(labels_),
+          spec_.seed,           state_.step,        static_cast<int64_t>(micro_step)};
+}
+
+void TrainRun::Update() {
+  learning_rate_ = LearningRate(spec_.training.schedule, spec_.training.learning_rate,
+                                spec_.training.warmup_steps, spec_.max_steps, state_.step - 1);
+  loss_ /= static_cast<double>(labels_);
+  norm_ = GradientNorm(optimizer_.slots());
+  if (Finite()) optimizer_.Step(learning_rate_, ClipScale(norm_, spec_.training.max_grad_norm));
+  state_.tokens += tokens_;
+  state_.cursor = cursor_.position();
+}
+
+bool TrainRun::Finite() const { return std::isfinite(loss_) && std::isfinite(norm_); }
+
+absl::Status TrainRun::ReportStep(double seconds) {
+  attempt_tokens_ += tokens_;
+  attempt_seconds_ += seconds;
+  SCM_RETURN_IF_ERROR(parts_.reporter->Progress(
+      state_.step,
+      {{"train_loss", loss_},
+       {"grad_norm", norm_},
+       {"learning_rate", learning_rate_},
+       {"tokens", static_cast<double>(state_.tokens)},
+       {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}}));
+  if (Finite()) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat("training diverged at step ", state_.step,
+                                         ": the loss is ", loss_, " and the gradient norm ", norm_,
+                                         "; a lower training.learning_rate may help"));
+}
+
+bool TrainRun::ValidationDue() const {
+  if (state_.validated_step >= state_.step) return false;
+  return state_.step % spec_.eval_steps == 0 || state_.step % spec_.save_steps == 0 ||
+         state_.step == spec_.stop_at_step;
+}
+
+// Whether the adapters add nothing yet.
+bool TrainRun::OnTheBase() const {
+  const std::vector<AdapterPair>& pairs = parts_.model->adapters(parts_.adapter_set);
+  return state_.step == 0 && std::all_of(pairs.begin(), pairs.end(), [](const AdapterPair& pair) {
+           return !pair.b.any().item<bool>();
+         });
+}
+
+absl::StatusOr<ValidationResult> TrainRun::MakeValidation(std::optional<ValidationResult>* base) {
+  const bool on_the_base = OnTheBase();
+  if (on_the_base && base->has_value()) return **base;
+  const auto go_on = [this] { return !parts_.commands->StopOf(spec_.run_id).has_value(); };
+  parts_.model->SelectAdapterSet(parts_.adapter_set);
+  absl::StatusOr<ValidationResult> result =
+      Validate(*parts_.validation, spec_.trainer.score_tokens, go_on, parts_.model);
+  if (result.ok() && on_the_base) *base = *result;
+  return result;
+}
+
+absl::StatusOr<TrainRun::Order> TrainRun::ValidateIfDue(std::optional<ValidationResult>* base) {
+  if (!ValidationDue()) return Order::kGoOn;
+  const absl::StatusOr<ValidationResult> result = MakeValidation(base);
+  if (absl::IsCancelled(result.status())) return Order::kStop;
+  SCM_RETURN_IF_ERROR(result.status());
+  SCM_RETURN_IF_ERROR(parts_.reporter->Validation(
+      state_.step, result->ToMetrics(), result->counts.has_value() ? &*result->counts : nullptr));
+  ended_early_ = early_stopping_.Observe(result->loss);
+  state_.validated_step = state_.step;
+  state_.validation = *result;
+  if (state_.step == 0) state_.base = *result;
+  state_.stopping_best = early_stopping_.best;
+  state_.stopping_improved = early_stopping_.improved;
+  state_.stopping_waited = early_stopping_.waited;
+  return Order::kGoOn;
+}
+
+absl::Status TrainRun::SaveIfDue() {
+  if (state_.step <= saved_step_) return absl::OkStatus();
+  if (!Over() && state_.step % spec_.save_steps != 0) return absl::OkStatus();
+  return Save();
+}
+
+absl::Status TrainRun::Save() {
+  const bool validated = state_.validated_step == state_.step;
+  if (validated && std::isfinite(state_.validation->loss) &&
+      (!state_.best_loss.has_value() || state_.validation->loss < *state_.best_loss)) {
+    state_.best_loss = state_.validation->loss;
+    state_.best_step = state_.step;
+  }
+  SCM_ASSIGN_OR_RETURN(const std::string dir, parts_.checkpoints->Save(state_, optimizer_));
+  saved_step_ = state_.step;
+  return parts_.reporter->Checkpoint(state_.step, dir);
+}
+
+}  // namespace scm::trainer

@@ -1,0 +1,109 @@
+// One run of a training: its order of the data, optimiser, schedule, validations, early stopping,
+// checkpoints and reports. TrainLoop takes its steps, together with those of other runs or alone;
+// nothing here knows which. One owner, one thread. With a deterministic model, k steps + resume +
+// (N − k) steps give the same adapters, bit for bit, as N steps.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "trainer/compute/model.h"
+#include "trainer/data/packing.h"
+#include "trainer/data/validation.h"
+#include "trainer/loop/adamw.h"
+#include "trainer/loop/early_stopping.h"
+#include "trainer/loop/training_state.h"
+#include "trainer/protocol/commands.h"
+#include "trainer/protocol/reporter.h"
+#include "trainer/protocol/spec.h"
+
+namespace scm::trainer {
+
+// Where checkpoints go. The real one is trainer/loop/checkpoint_io.h.
+class CheckpointSink {
+ public:
+  virtual ~CheckpointSink() = default;
+  // Writes a complete, durable checkpoint and returns its directory.
+  virtual absl::StatusOr<std::string> Save(const TrainingState& state, AdamW& optimizer) = 0;
+};
+
+// All referenced objects outlive the run. `model` has the adapter set already.
+struct TrainRunParts {
+  LlamaModel* model = nullptr;
+  const std::vector<TokenExample>* examples = nullptr;  // not empty
+  const ValidationSet* validation = nullptr;            // not empty
+  Reporter* reporter = nullptr;                         // names the run where it must be named
+  CommandQueue* commands = nullptr;
+  CheckpointSink* checkpoints = nullptr;
+  size_t adapter_set = 0;
+};
+
+struct TrainOutcome {
+  bool stopped = false;        // by an order; otherwise the attempt is done
+  bool stopped_early = false;  // by early stopping
+  TrainingState state;
+  double tokens_per_second = 0;  // of this attempt's training, validation not counted
+};
+
+class TrainRun {
+ public:
+  enum class Order { kGoOn, kStop };
+
+  TrainRun(const JobSpec& spec, const TrainRunParts& parts);
+
+  const JobSpec& spec() const { return spec_; }
+  Reporter* reporter() const { return parts_.reporter; }
+  // The optimiser whose moments a resumed run fills before its first step.
+  AdamW& optimizer() { return optimizer_; }
+  // Takes over a checkpoint's state. INVALID_ARGUMENT when it belongs to other data or batching.
+  absl::Status Resume(const TrainingState& state);
+
+  // Whether no step is left.
+  bool Over() const { return state_.step >= spec_.stop_at_step || ended_early_; }
+  // A step: the micro-batches of its window, the losses that the model found, the update, and the
+  // report: ABORTED when the loss or a gradient is not finite, after that was reported. `seconds`
+  // is how long the step took.
+  void BeginStep();
+  size_t window() const { return window_.size(); }
+  MicroBatch At(size_t micro_step) const;
+  void AddLoss(const LossResult& result) { loss_ += result.loss_sum; }
+  void Update();
+  absl::Status ReportStep(double seconds);
+
+  // `base` is the validation of the untouched base, which is the same for all runs that start
+  // there: whoever makes it first leaves it for the others.
+  absl::StatusOr<Order> ValidateIfDue(std::optional<ValidationResult>* base);
+  absl::Status SaveIfDue();
+  absl::StatusOr<Order> ObeyCommands();
+  // What is left to do when no further step is made; `order` is why.
+  absl::StatusOr<TrainOutcome> Finish(Order order);
+
+ private:
+  absl::Status Save();
+  bool Finite() const;
+  bool ValidationDue() const;
+  bool OnTheBase() const;
+  absl::StatusOr<ValidationResult> MakeValidation(std::optional<ValidationResult>* base);
+  std::string Fingerprint() const;
+
+  const JobSpec& spec_;
+  TrainRunParts parts_;
+  RowPlan plan_;
+  DataCursor cursor_;
+  AdamW optimizer_;
+  EarlyStopping early_stopping_;
+  TrainingState state_;
+  int64_t saved_step_ = 0;  // the newest step of which a checkpoint exists; 0 needs none
+  bool ended_early_ = false;
+  int64_t attempt_tokens_ = 0;
+  double attempt_seconds_ = 0;
+
+  // Of the step that is being made.
+  std::vector<Batch> window_;
+  int64_t labels_ = 0, tokens_ = 0;
+  double loss_ = 0, norm_ = 0, learning_rate_ = 0;
+};
+
+}  // namespace scm::trainer
