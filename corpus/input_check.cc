@@ -40,7 +40,11 @@ absl::StatusOr<std::vector<std::string>> FilesOf(InputKind kind, const std::stri
     return std::vector<std::string>{""};
   }
   SCM_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path));
-  std::erase_if(names, [](const std::string& name) { return !IsOfModel(name); });
+  // Of two tokenizers only the first is read.
+  const bool json = std::find(names.begin(), names.end(), "tokenizer.json") != names.end();
+  std::erase_if(names, [json](const std::string& name) {
+    return !IsOfModel(name) && (json || name != "tokenizer.model");
+  });
   return names;
 }
 
