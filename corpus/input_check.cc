@@ -20,8 +20,8 @@ constexpr const char* kKindNames[] = {"model", "corpus", "file"};
 
 const char* KindName(InputKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
-// What is read of a model's directory. The template is only copied into exports, and has never
-// been part of the digest of the whole.
+// What is read of a model's directory. The chat template is compared by itself and has never been
+// part of the digest of the whole.
 bool IsOfModel(const std::string& name) {
   return absl::EndsWith(name, ".json") || absl::EndsWith(name, ".safetensors") ||
          absl::EndsWith(name, ".jinja");

@@ -32,7 +32,7 @@ class ChatTemplate {
   const char* name() const;
   // Whether the rendered text begins with the start token.
   bool puts_start() const;
-  // The special tokens that it writes, the start token aside.
+  // The special tokens that it writes, the start token aside; the last is the one that ends a turn.
   std::vector<std::string> special_tokens() const;
 
   // `messages` is not empty; `start`: the text of the start token.
