@@ -9,7 +9,7 @@ SANITIZED := common_test experiment_test statistics_test corpus_test model_test 
   core_search_test policy_test state_test store_test checkpoint_test controller_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
-  bench bench-packs bench-trials lint clean
+  bench bench-packs bench-tokens bench-trials lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -63,6 +63,11 @@ bench-packs: build  ## five seeds in one process beside five one after the other
 bench-trials: setup $(BUILD)/build.ninja  ## no-op trials a second; BASE=DIR: in turn with the programs there
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) programs noop-trainer
 	@python3 bench/noop_trials.py --bin-dir this=$(BUILD)/bin $(if $(BASE),--bin-dir base=$(BASE))
+
+bench-tokens: setup $(BUILD)/build.ninja  ## tokenising beside tokenizers, a thread each
+	@scripts/setup.sh model parity
+	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) tokenize-bench
+	@.venv-parity/bin/python bench/tokenizer_speed.py --bin-dir $(BUILD)/bin
 
 check:  ## layers, formatting, that every documented option configures
 	@scripts/setup.sh packages torch lint

@@ -31,6 +31,8 @@ struct Corpus {
   const Document* FindDocument(const std::string& id) const;
   // Task names in order of first appearance.
   std::vector<std::string> TaskNames() const;
+  // Those of them whose items have choices, so that they can be scored.
+  std::vector<std::string> ChoiceTaskNames() const;
 
   std::map<std::string, size_t> document_index;  // id → position in `documents`
 };

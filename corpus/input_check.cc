@@ -20,8 +20,8 @@ constexpr const char* kKindNames[] = {"model", "corpus", "file"};
 
 const char* KindName(InputKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
-// What is read of a model's directory. The template is only copied into exports, and has never
-// been part of the digest of the whole.
+// What is read of a model's directory. The chat template is compared by itself and has never been
+// part of the digest of the whole.
 bool IsOfModel(const std::string& name) {
   return absl::EndsWith(name, ".json") || absl::EndsWith(name, ".safetensors") ||
          absl::EndsWith(name, ".jinja");
@@ -40,7 +40,11 @@ absl::StatusOr<std::vector<std::string>> FilesOf(InputKind kind, const std::stri
     return std::vector<std::string>{""};
   }
   SCM_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path));
-  std::erase_if(names, [](const std::string& name) { return !IsOfModel(name); });
+  // Of two tokenizers only the first is read.
+  const bool json = std::find(names.begin(), names.end(), "tokenizer.json") != names.end();
+  std::erase_if(names, [json](const std::string& name) {
+    return !IsOfModel(name) && (json || name != "tokenizer.model");
+  });
   return names;
 }
 

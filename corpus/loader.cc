@@ -188,16 +188,39 @@ void Loader::ReadDocument(const Json& object) {
   corpus.documents.push_back(std::move(document));
 }
 
+bool ReadQuestion(CorpusRecord& record, Item* item) {
+  const auto prompt = record.Text("prompt");
+  const auto choices = record.Texts("choices", 2);
+  const int64_t bound = choices ? static_cast<int64_t>(choices->size()) : INT64_MAX;
+  const auto gold = record.Indices("gold", bound, &item->multi_label);
+  if (!prompt || !choices || !gold) return false;
+  item->prompt = *prompt;
+  item->choices = *choices;
+  item->gold = *gold;
+  return true;
+}
+
+bool ReadConversation(CorpusRecord& record, Item* item) {
+  const auto messages = record.Messages("messages");
+  bool alone = true;
+  for (const char* key : {"prompt", "choices", "gold"}) {
+    if (!record.Has(key)) continue;
+    record.Error(key, "stands beside messages; expected either a conversation or a question");
+    alone = false;
+  }
+  if (!messages || !alone) return false;
+  item->messages = *messages;
+  return true;
+}
+
 void Loader::ReadItem(const Json& object) {
   CorpusRecord record = Record(object);
   const auto id = record.Identifier("id");
   const auto task = record.Identifier("task");
   const auto document = record.Identifier("document");
-  const auto prompt = record.Text("prompt");
-  const auto choices = record.Texts("choices", 2);
   Item item;
-  const int64_t bound = choices ? static_cast<int64_t>(choices->size()) : INT64_MAX;
-  const auto gold = record.Indices("gold", bound, &item.multi_label);
+  const bool complete =
+      record.Has("messages") ? ReadConversation(record, &item) : ReadQuestion(record, &item);
   item.cluster_id = record.OptionalText("cluster_id");
   item.jurisdiction = record.OptionalText("jurisdiction");
   item.as_of = record.OptionalDay("as_of");
@@ -216,13 +239,10 @@ void Loader::ReadItem(const Json& object) {
     return record.Error(
         "id", absl::StrCat("\"", *id, "\" is doubled; it stands at ", place->second, " already"));
   }
-  if (!task || !document || !prompt || !choices || !gold) return;
+  if (!task || !document || !complete) return;
   item.id = *id;
   item.task = *task;
   item.document = *document;
-  item.prompt = *prompt;
-  item.choices = *choices;
-  item.gold = *gold;
   item.file = file_;
   item.line = line_;
   load_.corpus.items.push_back(std::move(item));
@@ -252,8 +272,18 @@ void Loader::CheckTaskKinds() {
   std::map<std::string, const Item*> first_of_task;
   for (const Item& item : load_.corpus.items) {
     const auto [it, first] = first_of_task.emplace(item.task, &item);
-    if (first || it->second->multi_label == item.multi_label) continue;
+    if (first) continue;
     At(item.file, item.line);
+    if (it->second->is_conversation() != item.is_conversation()) {
+      Error("messages", absl::StrCat(item.is_conversation() ? "stand here and not at "
+                                                            : "are not here and stand at ",
+                                     it->second->file, ":", it->second->line,
+                                     "; expected the same in all of task ", item.task));
+    }
+    if (it->second->multi_label == item.multi_label || item.is_conversation() ||
+        it->second->is_conversation()) {
+      continue;
+    }
     Error("gold",
           absl::StrCat("is ", item.multi_label ? "a list" : "one index", " here and ",
                        item.multi_label ? "one index" : "a list", " at ", it->second->file, ":",

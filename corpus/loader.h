@@ -2,7 +2,8 @@
 //
 // A document line: {"id","text","jurisdiction","domain","language","source","as_of"}.
 // An item line: {"id","task","document","prompt","choices":[…],"gold":index,"cluster_id",
-// "jurisdiction","as_of","split"?}; a multi-label task has "gold":[indices].
+// "jurisdiction","as_of","split"?}; a multi-label task has "gold":[indices], one of conversations
+// "messages":[{"role","content"}] instead of prompt, choices and gold.
 // Blank lines are skipped. Every problem of the whole corpus is collected, in file order.
 #pragma once
 

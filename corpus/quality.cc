@@ -43,6 +43,7 @@ Finding MakeFinding(const QualityInput& input, Severity severity, const std::str
 }
 
 std::string QuestionKey(const Item& item) {
+  if (item.is_conversation()) return absl::StrCat(item.task, "\n", Fold(TextOf(item)));
   std::vector<std::string> choices;
   for (const std::string& choice : item.choices) choices.push_back(Fold(choice));
   std::sort(choices.begin(), choices.end());

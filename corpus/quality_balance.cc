@@ -117,12 +117,18 @@ void ReportMissing(const QualityInput& input, const std::string& check, const st
                                   ids));
 }
 
+bool HoldsConversations(const Corpus& corpus, const std::string& task) {
+  return std::any_of(corpus.items.begin(), corpus.items.end(),
+                     [&](const Item& item) { return item.task == task && item.is_conversation(); });
+}
+
 }  // namespace
 
 void FindConflictingLabels(const QualityInput& input, std::vector<Finding>* findings) {
   std::map<std::string, std::pair<const Item*, std::set<std::string>>> first;
   std::vector<std::string> conflicting;
   for (const Item& item : input.corpus.items) {
+    if (item.is_conversation()) continue;
     const std::set<std::string> gold = GoldTexts(item);
     const auto [it, is_first] = first.try_emplace(QuestionKey(item), &item, gold);
     if (!is_first && it->second.second != gold) conflicting.push_back(item.id);
@@ -152,6 +158,8 @@ void FindEmptySplits(const QualityInput& input, std::vector<Finding>* findings) 
             SplitName(split));
   }
   for (const std::string& task : input.tasks) {
+    // Conversations are trained, and nothing is evaluated on them.
+    if (HoldsConversations(input.corpus, task)) continue;
     const size_t all = ItemsOf(input.corpus, input.assignment, Split::kTrain, {task}).size() +
                        ItemsOf(input.corpus, input.assignment, Split::kValidation, {task}).size();
     const size_t test = ItemsOf(input.corpus, input.assignment, Split::kTest, {task}).size();
@@ -166,7 +174,8 @@ void FindImbalance(const QualityInput& input, std::vector<Finding>* findings) {
   for (const std::string& task : input.tasks) {
     std::vector<size_t> items;
     for (size_t i = 0; i < input.corpus.items.size(); ++i) {
-      if (input.corpus.items[i].task == task) items.push_back(i);
+      const Item& item = input.corpus.items[i];
+      if (item.task == task && !item.is_conversation()) items.push_back(i);
     }
     FindFewClusters(input, task, findings);
     if (items.size() < kFewestForBalance) continue;

@@ -23,7 +23,8 @@ struct QualityInput {
 Finding MakeFinding(const QualityInput& input, Severity severity, const std::string& check,
                     const std::string& message, const std::vector<std::string>& subjects);
 
-// Equal for items that ask the same: task, prompt and choices in any order, folded.
+// Equal for items that ask the same: task, prompt and choices in any order, folded; for
+// conversations that say the same.
 std::string QuestionKey(const Item& item);
 
 // Between splits (quality_leakage.cc).

@@ -77,7 +77,7 @@ std::map<Split, Texts> ItemTexts(const QualityInput& input) {
     Texts& texts = by_split[input.assignment.items[i]];
     texts.ids.push_back(item.id);
     texts.folded.push_back(QuestionKey(item));
-    texts.shingles.push_back(MakeShingles(item.prompt, input.options.shingle_words));
+    texts.shingles.push_back(MakeShingles(TextOf(item), input.options.shingle_words));
   }
   return by_split;
 }
@@ -176,7 +176,7 @@ void FindContainment(const QualityInput& input, std::vector<Finding>* findings) 
   };
   for (size_t i = 0; i < input.corpus.items.size(); ++i) {
     if (input.assignment.items[i] != Split::kTrain) continue;
-    for (const uint64_t run : runs(input.corpus.items[i].prompt)) trained.insert(run);
+    for (const uint64_t run : runs(TextOf(input.corpus.items[i]))) trained.insert(run);
   }
   for (size_t i = 0; i < input.corpus.documents.size(); ++i) {
     if (input.assignment.documents[i] != Split::kTrain) continue;
@@ -185,7 +185,7 @@ void FindContainment(const QualityInput& input, std::vector<Finding>* findings) 
   std::vector<std::string> contained;
   for (size_t i = 0; i < input.corpus.items.size(); ++i) {
     if (input.assignment.items[i] != Split::kTest) continue;
-    const Shingles own = runs(input.corpus.items[i].prompt);
+    const Shingles own = runs(TextOf(input.corpus.items[i]));
     const bool found =
         std::any_of(own.begin(), own.end(), [&](uint64_t run) { return trained.count(run) > 0; });
     if (found) contained.push_back(input.corpus.items[i].id);

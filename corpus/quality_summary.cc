@@ -18,6 +18,22 @@ Json LengthStatistics(std::vector<int64_t> lengths) {
           {"max", lengths.back()}};
 }
 
+Json ConversationSummary(const Corpus& corpus, const std::vector<size_t>& members,
+                         const Json& items, const Json& clusters) {
+  std::vector<int64_t> turns, answers;
+  for (const size_t i : members) {
+    turns.push_back(static_cast<int64_t>(corpus.items[i].messages.size()));
+    for (const Message& message : corpus.items[i].messages) {
+      if (message.role == "assistant") answers.push_back(CodePoints(message.content));
+    }
+  }
+  return {{"conversations", true},
+          {"items", items},
+          {"clusters", clusters},
+          {"turns", LengthStatistics(turns)},
+          {"answer_characters", LengthStatistics(answers)}};
+}
+
 Json TaskSummary(const QualityInput& input, const std::string& task) {
   Json items = Json::object(), clusters = Json::object();
   std::vector<size_t> all;
@@ -28,6 +44,9 @@ Json TaskSummary(const QualityInput& input, const std::string& task) {
     items[SplitName(split)] = members.size();
     clusters[SplitName(split)] = names.size();
     all.insert(all.end(), members.begin(), members.end());
+  }
+  if (!all.empty() && input.corpus.items[all.front()].is_conversation()) {
+    return ConversationSummary(input.corpus, all, items, clusters);
   }
   std::vector<int64_t> prompts, choices, counts;
   bool multi_label = false;

@@ -31,6 +31,27 @@ std::string Shortened(const std::string& text) {
   return absl::StrCat(text.substr(0, end), "…");
 }
 
+// What is wrong with one turn of a conversation, or "". Anything but a text would be rendered by
+// rules of its own.
+std::string ProblemOfTurn(const Json& turn, bool first) {
+  if (!turn.is_object()) return R"(is no object; expected {"role": …, "content": …})";
+  for (const auto& [key, value] : turn.items()) {
+    if (key != "role" && key != "content" && !value.is_null()) {
+      return absl::StrCat("has \"", Shortened(key), "\"; expected role and content alone");
+    }
+  }
+  const std::string role = StringAt(turn, "role");
+  if (role != "system" && role != "user" && role != "assistant") {
+    return absl::StrCat("has the role \"", Shortened(role),
+                        "\"; expected system, user or assistant");
+  }
+  if (role == "system" && !first) return "is of the system; expected that first or not at all";
+  const Json& content = MemberAt(turn, "content");
+  if (!content.is_string()) return "has no content that is a text";
+  if (IsBlank(content.get_ref<const std::string&>())) return "says nothing; expected a text";
+  return "";
+}
+
 }  // namespace
 
 bool IsDay(absl::string_view day) {
@@ -170,6 +191,29 @@ std::optional<std::vector<int64_t>> CorpusRecord::Indices(const std::string& key
     return std::nullopt;
   }
   return indices;
+}
+
+std::optional<std::vector<Message>> CorpusRecord::Messages(const std::string& key) {
+  const Json* member = Find(key);
+  if (member == nullptr || !member->is_array() || member->empty()) {
+    error_(key, R"(expected a list of {"role": …, "content": …})");
+    return std::nullopt;
+  }
+  std::vector<Message> messages;
+  for (const Json& turn : *member) {
+    const std::string problem = ProblemOfTurn(turn, messages.empty());
+    if (!problem.empty()) {
+      error_(key, absl::StrCat("entry ", messages.size() + 1, " ", problem));
+      return std::nullopt;
+    }
+    messages.push_back({StringAt(turn, "role"), StringAt(turn, "content")});
+  }
+  if (messages.back().role != "assistant") {
+    error_(key, absl::StrCat("ends with a turn of the ", messages.back().role,
+                             "; expected the assistant's, from which the model learns"));
+    return std::nullopt;
+  }
+  return messages;
 }
 
 void CorpusRecord::WarnOfUnknownKeys() {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "common/json.h"
+#include "corpus/item.h"
 
 namespace scm::corpus {
 
@@ -35,6 +36,11 @@ class CorpusRecord {
   std::optional<std::vector<std::string>> Texts(const std::string& key, size_t smallest);
   // An index below `bound`, or a non-empty list of different ones; `*list` says which it was.
   std::optional<std::vector<int64_t>> Indices(const std::string& key, int64_t bound, bool* list);
+
+  // A conversation: roles in order, nothing blank, the last turn the assistant's.
+  std::optional<std::vector<Message>> Messages(const std::string& key);
+  // Whether the member is there and not null.
+  bool Has(const std::string& key) { return Find(key) != nullptr; }
 
   void Error(absl::string_view field, absl::string_view message) { error_(field, message); }
   void Warning(absl::string_view field, absl::string_view message) { warning_(field, message); }

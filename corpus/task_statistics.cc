@@ -60,7 +60,7 @@ ItemSetStatistics SingleLabelStatistics(const Corpus& corpus, const std::vector<
   std::map<std::string, std::vector<size_t>> by_task;
   std::map<std::string, int64_t> cluster_sizes;
   for (const size_t i : items) {
-    if (corpus.items[i].multi_label) continue;
+    if (corpus.items[i].multi_label || corpus.items[i].is_conversation()) continue;
     by_task[corpus.items[i].task].push_back(i);
     ++cluster_sizes[corpus.items[i].cluster_id];
   }

@@ -9,7 +9,7 @@ absl::StatusOr<std::vector<TestTask>> TestTasks(const corpus::Corpus& corpus,
                                                 const corpus::SplitAssignment& split,
                                                 const std::vector<std::string>& tasks) {
   std::vector<TestTask> result;
-  for (const std::string& name : tasks.empty() ? corpus.TaskNames() : tasks) {
+  for (const std::string& name : tasks.empty() ? corpus.ChoiceTaskNames() : tasks) {
     TestTask task;
     task.name = name;
     for (size_t index : corpus::ItemsOf(corpus, split, corpus::Split::kTest, {name})) {
@@ -19,6 +19,12 @@ absl::StatusOr<std::vector<TestTask>> TestTasks(const corpus::Corpus& corpus,
       return absl::InvalidArgumentError(
           absl::StrCat("evaluation.tasks: the test split holds no item of the task \"", name,
                        "\"; add items, raise data.split.test or leave the task out"));
+    }
+    if (task.items[0]->is_conversation()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("evaluation.tasks: the items of the task \"", name,
+                       "\" are conversations (messages), which have no choices to score; leave the "
+                       "task out"));
     }
     task.multi_label = task.items[0]->multi_label;
     result.push_back(std::move(task));

@@ -21,8 +21,9 @@ struct TestTask {
   bool trained = true;
 };
 
-// The test items of `tasks` (all of the corpus when empty), task by task. `corpus` must outlive the
-// result. INVALID_ARGUMENT when a task has none: nothing could be said about it.
+// The test items of `tasks` (all with choices when empty), task by task. `corpus` must outlive the
+// result. INVALID_ARGUMENT when a task has none, or holds conversations: nothing could be said
+// about it.
 absl::StatusOr<std::vector<TestTask>> TestTasks(const corpus::Corpus& corpus,
                                                 const corpus::SplitAssignment& split,
                                                 const std::vector<std::string>& tasks);

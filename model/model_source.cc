@@ -1,6 +1,13 @@
 #include "model/model_source.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace scm::model {
+
+absl::StatusOr<ChatTemplate> ModelSource::MakeChatTemplate() const {
+  return absl::NotFoundError(absl::StrCat(
+      path(), " holds no chat template, by which conversations (messages) would be ", "rendered"));
+}
 
 const char* DTypeName(DType dtype) {
   switch (dtype) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/chat/chat_template.h"
 #include "model/llama_config.h"
 #include "model/tokenizer.h"
 
@@ -34,6 +35,9 @@ class ModelSource {
   // NOT_FOUND names the tensor. Exact: the same values as the reference implementations give.
   virtual absl::Status ReadFloat32(const std::string& name, float* out) const = 0;
   virtual absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const = 0;
+  // The template by which the model was taught to talk. NOT_FOUND when the files hold none,
+  // INVALID_ARGUMENT for one that is not known or where two places hold different ones.
+  virtual absl::StatusOr<ChatTemplate> MakeChatTemplate() const;
   // Path given by the user, for messages and adapter_config.json.
   virtual const std::string& path() const = 0;
   // Where other programs read these files otherwise, in sentences.

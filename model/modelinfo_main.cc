@@ -23,7 +23,7 @@ namespace scm::model {
 namespace {
 
 struct Flags {
-  std::string path, tokenize, tensor, out, companions;
+  std::string path, tokenize, tensor, out, companions, chat;
   bool special = false, json_lines = false, start = false;
 };
 
@@ -86,6 +86,34 @@ absl::Status TokenizeFile(const ModelSource& model, const Flags& flags) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<ChatMessage>> MessagesOf(const Json& json) {
+  std::vector<ChatMessage> messages;
+  for (const Json& message : json) {
+    messages.push_back({StringAt(message, "role"), StringAt(message, "content")});
+    if (messages.back().role.empty()) {
+      return absl::InvalidArgumentError("expected a list of {\"role\", \"content\"} a line");
+    }
+  }
+  if (messages.empty()) return absl::InvalidArgumentError("a conversation without messages");
+  return messages;
+}
+
+// The rendered text of each conversation, as a JSON string a line.
+absl::Status RenderFile(const ModelSource& model, const Flags& flags) {
+  SCM_ASSIGN_OR_RETURN(const ChatTemplate chat, model.MakeChatTemplate());
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, model.MakeTokenizer());
+  const std::string start = tokenizer->Decode({tokenizer->bos_token()});
+  SCM_ASSIGN_OR_RETURN(const std::string content, ReadFile(flags.chat));
+  for (const absl::string_view line : absl::StrSplit(content, '\n', absl::SkipEmpty())) {
+    SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(line, flags.chat));
+    SCM_ASSIGN_OR_RETURN(const std::vector<ChatMessage> messages, MessagesOf(json));
+    std::string text;
+    for (const ChatPiece& piece : chat.Render(messages, start)) text += piece.text;
+    std::cout << DumpJson(Json(text)) << "\n";
+  }
+  return absl::OkStatus();
+}
+
 absl::Status DumpTensor(const ModelSource& model, const Flags& flags) {
   for (const TensorInfo& tensor : model.tensors()) {
     if (tensor.name != flags.tensor) continue;
@@ -114,6 +142,7 @@ absl::Status Run(const Flags& flags) {
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelSource> model, OpenModel(flags.path));
   PrintWarnings(model->warnings());
   if (!flags.tokenize.empty()) return TokenizeFile(*model, flags);
+  if (!flags.chat.empty()) return RenderFile(*model, flags);
   if (!flags.tensor.empty()) return DumpTensor(*model, flags);
   if (!flags.companions.empty()) return WriteCompanions(*model, flags);
   std::cout << DumpJson(Summary(*model), 2) << "\n";
@@ -131,6 +160,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json-lines", flags.json_lines, "the file holds one JSON string a line");
   app.add_flag("--special", flags.special, "recognise special tokens in the text");
   app.add_flag("--start", flags.start, "put the start token in front, where the model has it so");
+  app.add_option("--chat", flags.chat,
+                 "render each conversation (a JSON list of messages a line) of this file");
   auto* tensor = app.add_option("--tensor", flags.tensor, "write this tensor's values as fp32");
   auto* out = app.add_option("--out", flags.out, "file for --tensor");
   tensor->needs(out);

@@ -44,6 +44,7 @@ class Checker {
   void CheckCorpus(const NamedInput& input);
   void CheckQualityOf(const NamedInput& input);
   void CheckTaskNames(const std::string& key, const std::vector<std::string>& tasks);
+  void CheckChoices(const std::vector<std::string>& tasks);
   void CheckTraining();
   void CheckSplitToTrain(corpus::Split split, const std::vector<std::string>& tasks,
                          const char* purpose);
@@ -137,6 +138,18 @@ void Checker::CheckTaskNames(const std::string& key, const std::vector<std::stri
   }
 }
 
+// Conversations have nothing to be scored by.
+void Checker::CheckChoices(const std::vector<std::string>& tasks) {
+  const std::vector<std::string> all = loaded_->corpus.TaskNames();
+  const std::vector<std::string> scored = loaded_->corpus.ChoiceTaskNames();
+  for (const std::string& task : tasks) {
+    if (!Has(all, task) || Has(scored, task)) continue;
+    Error("evaluation.tasks", absl::StrCat("the items of ", task,
+                                           " are conversations (messages), which have no choices "
+                                           "to score. Leave the task out"));
+  }
+}
+
 // What the stage `check` would refuse.
 void Checker::CheckCorpus(const NamedInput& input) {
   corpus::CorpusLoad load = corpus::LoadCorpus(input.path);
@@ -154,6 +167,7 @@ void Checker::CheckCorpus(const NamedInput& input) {
   CheckQualityOf(input);
   if (parsed_.spec->evaluation) {
     CheckTaskNames("evaluation.tasks", parsed_.spec->evaluation->tasks);
+    CheckChoices(parsed_.spec->evaluation->tasks);
   }
   if (parsed_.spec->trainer.built_in()) CheckTraining();
 }

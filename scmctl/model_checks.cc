@@ -9,6 +9,7 @@
 #include "common/status_macros.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
+#include "trainer/data/chat_examples.h"
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/pack_memory.h"
 
@@ -55,6 +56,12 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
   }
   if (input.key == "model.base" && data && corpus != nullptr) {
     CheckMarkup(*corpus, *tokenizer, *data, parsed);
+    if (!parsed.spec->trainer.built_in()) return absl::OkStatus();
+    SCM_ASSIGN_OR_RETURN(const std::optional<trainer::ChatEncoder> chat,
+                         trainer::ChatEncoderFor(*corpus, *model, *tokenizer));
+    if (chat) {
+      Add(parsed, input.key, input.line, trainer::ChatWarnings(*model, *tokenizer, *chat, *data));
+    }
   }
   return absl::OkStatus();
 }

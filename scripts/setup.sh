@@ -100,12 +100,17 @@ PY
 # The reference libraries of `make test-parity`, in an environment of their own.
 parity() {
   [ -x .venv-parity/bin/python ] || python3 -m venv .venv-parity
-  .venv-parity/bin/python -c 'import torch, transformers, peft, bitsandbytes, scipy, sklearn, gguf' 2>/dev/null && return
+  # Of trl and dashscope only data is read: chat templates, and the ranks of Qwen's tokenizer.
+  local there='import importlib.util as u, torch, transformers, peft, bitsandbytes, scipy, sklearn, gguf
+assert u.find_spec("trl") and u.find_spec("dashscope")'
+  .venv-parity/bin/python -c "$there" 2>/dev/null && return
   say "installing transformers, peft and others in .venv-parity"
   .venv-parity/bin/pip install -q --disable-pip-version-check torch==2.13.0 transformers==5.23.0 \
     peft==0.21.2 bitsandbytes==0.50.2 tokenizers==0.23.3 gguf==0.19.0 scipy scikit-learn statsmodels llama-models \
     safetensors 2>&1 | grep -v '^WARNING' || true
-  .venv-parity/bin/python -c 'import torch, transformers, peft, bitsandbytes, scipy, sklearn, gguf'
+  .venv-parity/bin/pip install -q --disable-pip-version-check --no-deps trl==1.16.0 dashscope==2.0.2 2>&1 |
+    grep -v '^WARNING' || true
+  .venv-parity/bin/python -c "$there"
 }
 
 for step in "$@"; do "$step"; done

@@ -58,6 +58,12 @@ class GgufModel : public ModelSource {
     return TokenizerFromGguf(*file_, config_.vocabulary);
   }
 
+  absl::StatusOr<ChatTemplate> MakeChatTemplate() const override {
+    SCM_ASSIGN_OR_RETURN(const std::string source, file_->String("tokenizer.chat_template", ""));
+    if (source.empty()) return ModelSource::MakeChatTemplate();
+    return ChatTemplate::Recognise(source, path());
+  }
+
  private:
   // GGUF keeps the two halves of a head's rotated dimensions interleaved: its row 2·i + j of a head
   // is row j·head_dim/2 + i of Hugging Face's.

@@ -11,6 +11,7 @@
 #include "model/formats/gguf_file.h"
 #include "model/formats/gguf_tokenizer.h"
 #include "model/formats/hf_config.h"
+#include "model/formats/hf_tokenizer.h"
 #include "model/tokenize/tokenizer_json.h"
 
 namespace scm::model {
@@ -62,6 +63,13 @@ absl::StatusOr<std::vector<CompanionFile>> FromDirectory(const ModelSource& mode
       if (after != before) content = Written(after);
     }
     files.push_back({name, std::move(content)});
+  }
+  // Other programs read the ranks of tiktoken by guesses; what they mean is written out.
+  if (!FileExists(absl::StrCat(model.path(), "/tokenizer.json")) &&
+      FileExists(absl::StrCat(model.path(), "/tokenizer.model"))) {
+    SCM_ASSIGN_OR_RETURN(const HuggingFaceTokenizer tokenizer,
+                         ReadTokenizer(model.path(), model.config()));
+    files.push_back({"tokenizer.json", TokenizerJsonText(tokenizer.parts)});
   }
   return files;
 }

@@ -6,12 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_chat_template.h"
 #include "model/formats/hf_config.h"
+#include "model/formats/hf_tokenizer.h"
 #include "model/formats/hf_tokenizer_settings.h"
 #include "model/formats/hf_weights.h"
 #include "model/formats/llama_tensors.h"
 #include "model/formats/mapped_file.h"
-#include "model/tokenize/tokenizer_json.h"
 
 namespace scm::model {
 namespace {
@@ -41,17 +42,14 @@ class HuggingFaceModel : public ModelSource {
   }
 
   absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
-    const std::string path = directory_ + "/tokenizer.json";
-    if (!FileExists(path)) {
-      return absl::NotFoundError(
-          absl::StrCat(directory_,
-                       " holds no tokenizer.json; save the tokenizer with a fast tokenizer of "
-                       "transformers (AutoTokenizer … save_pretrained) to make one"));
-    }
-    SCM_ASSIGN_OR_RETURN(const TokenizerSettings settings,
-                         ReadTokenizerSettings(directory_, config_));
-    SCM_ASSIGN_OR_RETURN(const std::unique_ptr<MappedFile> text, MappedFile::Open(path));
-    return TokenizerFromJson(text->bytes(), settings, config_.vocabulary, path);
+    SCM_ASSIGN_OR_RETURN(HuggingFaceTokenizer found, ReadTokenizer(directory_, config_));
+    return MakeBpeTokenizer(std::move(found.parts), config_.vocabulary, found.path);
+  }
+
+  absl::StatusOr<ChatTemplate> MakeChatTemplate() const override {
+    SCM_ASSIGN_OR_RETURN(const std::string source, ReadChatTemplate(directory_));
+    if (source.empty()) return ModelSource::MakeChatTemplate();
+    return ChatTemplate::Recognise(source, directory_);
   }
 
  private:

@@ -52,13 +52,10 @@ absl::Status ReadDecoder(const std::string& path, const Json& decoder,
     if (!content || !absl::SimpleAtoi(key, &id) || id < 0) {
       return refuse(absl::StrCat("\"", key, "\": expected an id and {\"content\": …}"));
     }
-    for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
-      if (BoolAt(value, flag, false)) {
-        return refuse(absl::StrCat("token \"", *content, "\": ", flag, " is not supported"));
-      }
-    }
     const bool special = BoolAt(value, "special", false);
-    tokens->push_back({*content, id, special, BoolAt(value, "normalized", !special)});
+    tokens->push_back({*content, id, special, BoolAt(value, "normalized", !special),
+                       BoolAt(value, "lstrip", false), BoolAt(value, "rstrip", false),
+                       BoolAt(value, "single_word", false)});
   }
   return absl::OkStatus();
 }

@@ -26,6 +26,29 @@ uint64_t Key(int32_t left, int32_t right) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> MergesById(
+    const std::vector<std::string>& tokens) {
+  absl::flat_hash_map<absl::string_view, size_t> ids;
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (!tokens[id].empty()) ids.emplace(tokens[id], id);
+  }
+  std::vector<std::pair<std::string, std::string>> merges;
+  for (const absl::string_view token : tokens) {
+    std::vector<std::tuple<size_t, size_t, size_t>> cuts;  // ids of both sides, where it is cut
+    for (size_t at = 1; at < token.size(); ++at) {
+      const auto left = ids.find(token.substr(0, at));
+      if (left == ids.end()) continue;
+      const auto right = ids.find(token.substr(at));
+      if (right != ids.end()) cuts.emplace_back(left->second, right->second, at);
+    }
+    std::sort(cuts.begin(), cuts.end());
+    for (const auto& [left, right, at] : cuts) {
+      merges.emplace_back(token.substr(0, at), token.substr(at));
+    }
+  }
+  return merges;
+}
+
 absl::StatusOr<std::unique_ptr<Bpe>> Bpe::Make(BpeVocabulary vocabulary, absl::string_view what) {
   std::unique_ptr<Bpe> bpe(new Bpe(std::move(vocabulary)));
   SCM_RETURN_IF_ERROR(bpe->Init(what));
@@ -61,8 +84,21 @@ absl::Status Bpe::Init(absl::string_view what) {
     }
     merges_[Key(l, r)] = {rank++, id};
   }
+  if (vocabulary_.merges_by_id) AddMergesById();
   to_itself_ = std::make_unique<std::atomic<uint8_t>[]>(tokens.size());
   return absl::OkStatus();
+}
+
+void Bpe::AddMergesById() {
+  for (size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
+    const absl::string_view token = vocabulary_.tokens[id];
+    for (size_t at = 1; at < token.size(); ++at) {
+      const int32_t left = Find(token.substr(0, at));
+      const int32_t right = left < 0 ? -1 : Find(token.substr(at));
+      const auto both = static_cast<int32_t>(id);
+      if (right >= 0) merges_[Key(left, right)] = {both, both};
+    }
+  }
 }
 
 int32_t Bpe::Find(absl::string_view bytes) const {

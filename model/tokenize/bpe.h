@@ -24,7 +24,14 @@ struct BpeVocabulary {
   std::vector<std::pair<std::string, std::string>> merges;
   // A whole pre-token that is in the vocabulary is taken as it is (Llama 3).
   bool ignore_merges = false;
+  // Any two neighbours that make a token are a merge, the lowest id first (tiktoken); `merges` is
+  // empty then.
+  bool merges_by_id = false;
 };
+
+// The merges that `merges_by_id` stands for, in the order in which transformers' converter writes
+// them into a tokenizer.json.
+std::vector<std::pair<std::string, std::string>> MergesById(const std::vector<std::string>& tokens);
 
 class Bpe {
  public:
@@ -46,6 +53,7 @@ class Bpe {
   };
   explicit Bpe(BpeVocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
   absl::Status Init(absl::string_view what);
+  void AddMergesById();
   const Merge* FindMerge(int32_t left, int32_t right) const;
   // Whether merging the token's own bytes ends in this one token. Found out once for each token
   // that turns up; threads that race find out the same.

@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
+#include "model/tokenize/nfc.h"
 #include "model/tokenize/pretokenizer.h"
+#include "model/tokenize/word_characters.h"
 
 namespace scm::model {
 namespace {
@@ -23,10 +25,13 @@ class BpeTokenizer : public Tokenizer {
         bos_(parts.bos),
         eos_(parts.eos),
         adds_bos_(parts.adds_bos),
+        nfc_(parts.nfc),
         warnings_(parts.warnings) {
     vocabulary_size_ = static_cast<int64_t>(bpe_->vocabulary().tokens.size());
     for (const AddedToken& token : parts.added) {
-      passes_[token.normalized ? 1 : 0].Add(token);
+      AddedToken sought = token;
+      if (nfc_ && token.normalized) sought.content = ToNfc(token.content);
+      passes_[token.normalized ? 1 : 0].Add(sought);
       added_[token.id] = token.content;
       vocabulary_size_ = std::max<int64_t>(vocabulary_size_, token.id + 1);
     }
@@ -83,6 +88,15 @@ class BpeTokenizer : public Tokenizer {
   absl::Status EncodePass(size_t pass, absl::string_view text, bool parse_special,
                           std::vector<int32_t>& ids) const {
     if (pass == passes_.size()) return EncodePlain(text, ids);
+    if (pass == 1 && nfc_ && MayNeedNfc(text)) {
+      const std::string normalised = ToNfc(text);
+      return FindAndEncode(pass, normalised, parse_special, ids);
+    }
+    return FindAndEncode(pass, text, parse_special, ids);
+  }
+
+  absl::Status FindAndEncode(size_t pass, absl::string_view text, bool parse_special,
+                             std::vector<int32_t>& ids) const {
     if (passes_[pass].empty()) return EncodePass(pass + 1, text, parse_special, ids);
     size_t done = 0, from = 0;
     while (from < text.size()) {
@@ -90,12 +104,23 @@ class BpeTokenizer : public Tokenizer {
       if (match.token == nullptr) break;
       from = match.end;
       if (match.token->special && !parse_special) continue;
-      SCM_RETURN_IF_ERROR(
-          EncodePass(pass + 1, text.substr(done, match.begin - done), parse_special, ids));
+      if (match.token->single_word && TouchesWord(text, match)) continue;
+      size_t begin = match.begin, end = match.end;
+      // White space that the token before has taken is not taken again.
+      if (match.token->lstrip) begin = std::max(begin - TrailingSpace(text.substr(0, begin)), done);
+      if (match.token->rstrip) end += LeadingSpace(text.substr(end));
+      if (done < begin) {
+        SCM_RETURN_IF_ERROR(
+            EncodePass(pass + 1, text.substr(done, begin - done), parse_special, ids));
+      }
       ids.push_back(match.token->id);
-      done = match.end;
+      done = end;
     }
     return EncodePass(pass + 1, text.substr(done), parse_special, ids);
+  }
+
+  static bool TouchesWord(absl::string_view text, const SpecialTokens::Match& match) {
+    return EndsWithWord(text.substr(0, match.begin)) || BeginsWithWord(text.substr(match.end));
   }
 
   absl::Status EncodePlain(absl::string_view text, std::vector<int32_t>& ids) const {
@@ -108,7 +133,7 @@ class BpeTokenizer : public Tokenizer {
   absl::flat_hash_map<int32_t, std::string> added_;
   int64_t vocabulary_size_ = 0;
   int32_t bos_, eos_;
-  bool adds_bos_;
+  bool adds_bos_, nfc_;
   std::vector<std::string> warnings_;
 };
 

@@ -16,6 +16,7 @@ namespace scm::model {
 struct TokenizerParts {
   BpeVocabulary vocabulary;
   std::vector<std::string> patterns;  // of the PreTokenizer
+  bool nfc = false;                   // text is brought into Unicode's form C first (Qwen)
   std::vector<AddedToken> added;
   int32_t bos = -1, eos = -1;
   bool adds_bos = false;

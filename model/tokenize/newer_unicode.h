@@ -12,6 +12,8 @@ namespace scm::model {
 extern const char kNewerLetters[];
 extern const char kNewerNumbers[];
 extern const char kNewerDigits[];
+// Beyond letters, marks, \p{Nd} and \p{Pc}: what \w has gained.
+extern const char kNewerWordCharacters[];
 
 // Whether `text` (UTF-8) may hold one of them: true also for some others, never false for one.
 bool MayHoldNewer(absl::string_view text);

@@ -15,8 +15,11 @@ namespace scm::model {
 struct AddedToken {
   std::string content;
   int32_t id = -1;
-  bool special = false;     // recognised only when the caller asks for it
-  bool normalized = false;  // looked for after the others, in what they left over
+  bool special = false;      // recognised only when the caller asks for it
+  bool normalized = false;   // looked for after the others, in what they left over
+  bool lstrip = false;       // takes the white space before it, which becomes no token of its own
+  bool rstrip = false;       // and the white space behind it
+  bool single_word = false;  // counts only where no letter, digit or underscore touches it
 };
 
 class SpecialTokens {
@@ -28,7 +31,8 @@ class SpecialTokens {
     size_t begin, end;
     const AddedToken* token;  // null = none from `from` on
   };
-  // The leftmost match at or after `from`, the longest of those that begin there.
+  // The leftmost match at or after `from`, the longest of those that begin there; whatever its
+  // flags say.
   Match Find(absl::string_view text, size_t from) const;
   bool empty() const { return by_content_.empty(); }
 

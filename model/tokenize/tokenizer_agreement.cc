@@ -66,8 +66,9 @@ absl::Status ApplyDecoder(const VocabularyView& vocabulary, const AddedToken& sa
         token->special ? " special" : " not special", " and tokenizer_config.json the opposite; ",
         "as in transformers the latter holds"));
   }
-  token->special = said.special;
-  token->normalized = said.normalized;
+  const int32_t id_of_file = token->id;
+  *token = said;
+  token->id = id_of_file;
   return absl::OkStatus();
 }
 
@@ -101,8 +102,13 @@ bool ObeysFile(const std::string& name) {
 void WarnOfClass(const std::string& name, TokenizerParts* parts) {
   if (ObeysFile(name)) return;
   const bool gpt2 = name == "GPT2Tokenizer" || name == "GPT2TokenizerFast";
-  const std::vector<std::string> plain = {kGpt2Pattern};
-  if (gpt2 && parts->patterns == plain && !parts->vocabulary.ignore_merges) return;
+  const bool qwen2 = name == "Qwen2Tokenizer" || name == "Qwen2TokenizerFast";
+  const std::vector<std::string> steps = {qwen2 ? kQwen2Pattern : kGpt2Pattern};
+  // The class's own steps are those of the file.
+  if ((gpt2 || qwen2) && parts->patterns == steps && parts->nfc == qwen2 &&
+      !parts->vocabulary.ignore_merges) {
+    return;
+  }
   parts->warnings.push_back(absl::StrCat(
       "tokenizer_class ", name, ": transformers 5 ",
       gpt2 ? "replaces the steps of tokenizer.json by GPT-2's own (ByteLevel alone)"

@@ -23,10 +23,11 @@ class Reader {
 
   absl::Status Run(const TokenizerSettings& settings) {
     const SortedJson& normalizer = At(json_, "normalizer");
-    if (!normalizer.is_null()) {
+    parts_.nfc = Type(normalizer) == "NFC";
+    if (!normalizer.is_null() && !parts_.nfc) {
       return Refuse("normalizer", absl::StrCat("\"", Type(normalizer),
                                                "\" is not supported, "
-                                               "expected null"));
+                                               "expected null or NFC"));
     }
     SCM_RETURN_IF_ERROR(ReadModel(At(json_, "model")));
     SCM_RETURN_IF_ERROR(ReadAddedTokens(At(json_, "added_tokens")));
@@ -157,14 +158,10 @@ class Reader {
       if (!content.is_string() || id < 0) {
         return Refuse("added_tokens", "every entry needs \"content\" and a non-negative \"id\"");
       }
-      for (const char* key : {"lstrip", "rstrip", "single_word"}) {
-        if (!IsOff(At(value, key))) {
-          return Refuse("added_tokens",
-                        absl::StrCat("token ", DumpJson(content), ": ", key, " is not supported"));
-        }
-      }
       parts_.added.push_back({content.get<std::string>(), static_cast<int32_t>(id),
-                              IsTrue(value, "special"), IsTrue(value, "normalized")});
+                              IsTrue(value, "special"), IsTrue(value, "normalized"),
+                              IsTrue(value, "lstrip"), IsTrue(value, "rstrip"),
+                              IsTrue(value, "single_word")});
     }
     return absl::OkStatus();
   }

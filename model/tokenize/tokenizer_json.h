@@ -27,10 +27,10 @@ struct TokenizerSettings {
 };
 
 // INVALID_ARGUMENT naming the key for anything whose effect on the ids is not implemented: other
-// models than BPE, normalizers, other pre-tokenizers than Split (Isolated), Digits and ByteLevel,
-// added tokens that swallow white space, a post-processor that puts anything but one start token
-// in front. Two places that say different things about one fact (a token's id, the start token) are
-// refused with both named. An end token that the post-processor appends is left to the caller.
+// models than BPE, normalizers other than NFC, other pre-tokenizers than Split (Isolated), Digits
+// and ByteLevel, a post-processor that puts anything but one start token in front. Two places that
+// say different things about one fact (a token's id, the start token) are refused with both named.
+// An end token that the post-processor appends is left to the caller.
 absl::StatusOr<TokenizerParts> TokenizerPartsFromJson(absl::string_view text,
                                                       const TokenizerSettings& settings,
                                                       const std::string& what);

@@ -60,7 +60,8 @@ SortedJson ModelJson(const TokenizerParts& parts) {
     const auto id = static_cast<size_t>(token.id);
     if (id < tokens.size() && tokens[id].empty()) vocab[token.content] = token.id;
   }
-  for (const auto& [left, right] : parts.vocabulary.merges) {
+  for (const auto& [left, right] :
+       parts.vocabulary.merges_by_id ? MergesById(tokens) : parts.vocabulary.merges) {
     merges.push_back({MappedFromBytes(left), MappedFromBytes(right)});
   }
   return {{"type", "BPE"},
@@ -82,9 +83,9 @@ std::string TokenizerJsonText(const TokenizerParts& parts) {
   for (const AddedToken& token : parts.added) {
     added.push_back({{"id", token.id},
                      {"content", token.content},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
+                     {"single_word", token.single_word},
+                     {"lstrip", token.lstrip},
+                     {"rstrip", token.rstrip},
                      {"normalized", token.normalized},
                      {"special", token.special}});
   }
@@ -94,7 +95,7 @@ std::string TokenizerJsonText(const TokenizerParts& parts) {
                            {"truncation", nullptr},
                            {"padding", nullptr},
                            {"added_tokens", std::move(added)},
-                           {"normalizer", nullptr},
+                           {"normalizer", parts.nfc ? SortedJson{{"type", "NFC"}} : SortedJson()},
                            {"pre_tokenizer", PreTokenizerJson(parts)},
                            {"post_processor", PostProcessorJson(parts)},
                            {"decoder",

@@ -96,8 +96,8 @@ Json AttainableStatistics(const ExperimentSpec& spec, Json& warnings) {
   }
   std::vector<std::string> tasks;
   if (spec.evaluation->primary) tasks = {spec.evaluation->primary->task};
-  const std::vector<size_t> test =
-      corpus::ItemsOf(load.corpus, *assignment, corpus::Split::kTest, tasks);
+  std::vector<size_t> test = corpus::ItemsOf(load.corpus, *assignment, corpus::Split::kTest, tasks);
+  std::erase_if(test, [&](size_t item) { return load.corpus.items[item].is_conversation(); });
   const std::vector<double> sizes = ClusterSizes(load.corpus, test);
   const statistics::Design design{sizes, seeds};
   const statistics::DetectableEffect effect = statistics::SmallestDetectableEffect(design);

@@ -97,6 +97,22 @@ TEST_F(InputCheckTest, AModelIsEveryFileThatIsReadOfIt) {
   EXPECT_THAT(Problem(record), HasSubstr("model.safetensors.index.json was not there"));
 }
 
+// Of two tokenizers one is read: what an earlier version recorded stays right.
+TEST_F(InputCheckTest, RanksCountWhereThereIsNoOtherTokenizer) {
+  for (const bool other : {false, true}) {
+    const std::string folder = other ? "both" : "ranks";
+    ASSERT_TRUE(MakeDirectories(Path(folder)).ok());
+    Write(folder + "/config.json", "{}");
+    if (other) Write(folder + "/tokenizer.json", "{}");
+    const InputRecord before = Record(Path(folder), InputKind::kModel);
+    Write(folder + "/tokenizer.model", "YQ== 0\n");
+    EXPECT_EQ(Problem(before).empty(), other);
+    const InputRecord record = Record(Path(folder), InputKind::kModel);
+    Write(folder + "/tokenizer.model", "YQ== 1\n");
+    EXPECT_EQ(Problem(record).empty(), other);
+  }
+}
+
 TEST_F(InputCheckTest, AFileIsItself) {
   Write("p.jsonl", "{}");
   const InputRecord record = Record(Path("p.jsonl"), InputKind::kFile);

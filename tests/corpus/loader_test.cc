@@ -229,5 +229,95 @@ TEST(DigestTest, DependsOnNamesAndContentsOnly) {
   EXPECT_EQ(CorpusDigest("/nonexistent").status().code(), absl::StatusCode::kNotFound);
 }
 
+Json ConversationJson(const std::string& id, const std::string& document) {
+  Json json = ItemJson(id, document);
+  for (const char* key : {"prompt", "choices", "gold"}) json.erase(key);
+  json["task"] = "talks";
+  json["messages"] = {{{"role", "system"}, {"content", "Sé breve."}},
+                      {{"role", "user"}, {"content", "¿Qué?"}},
+                      {{"role", "assistant"}, {"content", " Nada.\n"}}};
+  return json;
+}
+
+TEST(LoadCorpus, Conversations) {
+  const CorpusOnDisk corpus({{"documents/d.jsonl", DocumentJson("d").dump()},
+                             {"items/i.jsonl", absl::StrCat(ItemJson("a", "d").dump(), "\n",
+                                                            ConversationJson("b", "d").dump())}});
+  const CorpusLoad load = LoadCorpus(corpus.path());
+  ASSERT_TRUE(load.ok()) << FormatCorpusProblem(load.errors[0]);
+  EXPECT_TRUE(load.warnings.empty());
+  const Item& question = load.corpus.items[0];
+  const Item& talk = load.corpus.items[1];
+  EXPECT_FALSE(question.is_conversation());
+  EXPECT_TRUE(talk.is_conversation());
+  EXPECT_EQ(talk.messages,
+            (std::vector<Message>{
+                {"system", "Sé breve."}, {"user", "¿Qué?"}, {"assistant", " Nada.\n"}}));
+  EXPECT_EQ(TextOf(talk), "¿Qué?\n Nada.\n\n");
+  EXPECT_EQ(TextOf(question), question.prompt);
+  EXPECT_THAT(load.corpus.TaskNames(), ElementsAre("t", "talks"));
+  EXPECT_THAT(load.corpus.ChoiceTaskNames(), ElementsAre("t"));
+}
+
+TEST(LoadCorpus, ConversationsThatAreNone) {
+  const auto turn = [](const char* role, const Json& content) {
+    return Json{{"role", role}, {"content", content}};
+  };
+  const Json user = turn("user", "q"), answer = turn("assistant", "a");
+  Json named = answer, empty = answer;
+  named["tool_calls"] = Json::array();
+  empty["name"] = nullptr;  // as if it were not there
+  const struct {
+    Json messages;
+    const char* message;
+  } cases[] = {
+      {Json::array(), "expected a list"},
+      {"x", "expected a list"},
+      {Json::array({"x"}), "entry 1 is no object"},
+      {Json::array({user}), "ends with a turn of the user"},
+      {Json::array({answer, turn("tool", "x"), answer}), "entry 2 has the role \"tool\""},
+      {Json::array({turn("Assistant", "x")}), "role \"Assistant\""},
+      {Json::array({Json{{"content", "x"}}}), "role \"\""},
+      {Json::array({user, turn("system", "x"), answer}), "entry 2 is of the system"},
+      {Json::array({user, turn("assistant", " \n")}), "entry 2 says nothing"},
+      {Json::array({user, turn("assistant", nullptr)}), "entry 2 has no content"},
+      {Json::array({user, turn("assistant", Json::array({"x"}))}), "entry 2 has no content"},
+      {Json::array({user, named}), "entry 2 has \"tool_calls\""},
+      {Json::array({user, empty}), nullptr},
+  };
+  for (const auto& c : cases) {
+    Json item = ConversationJson("a", "d");
+    item["messages"] = c.messages;
+    const CorpusOnDisk corpus(
+        {{"documents/d.jsonl", DocumentJson("d").dump()}, {"items/i.jsonl", item.dump()}});
+    const CorpusLoad load = LoadCorpus(corpus.path());
+    SCOPED_TRACE(c.messages.dump());
+    if (c.message == nullptr) {
+      EXPECT_TRUE(load.ok());
+      continue;
+    }
+    ASSERT_EQ(load.errors.size(), 1u);
+    EXPECT_EQ(load.errors[0].field, "messages");
+    EXPECT_THAT(load.errors[0].message, HasSubstr(c.message));
+  }
+}
+
+TEST(LoadCorpus, AnItemIsAQuestionOrAConversation) {
+  Json both = ItemJson("a", "d");
+  both["messages"] = ConversationJson("a", "d")["messages"];
+  Json mixed = ConversationJson("b", "d");
+  mixed["task"] = "t";
+  const CorpusOnDisk corpus(
+      {{"documents/d.jsonl", DocumentJson("d").dump()},
+       {"items/i.jsonl",
+        absl::StrCat(both.dump(), "\n", ItemJson("c", "d").dump(), "\n", mixed.dump())}});
+  const CorpusLoad load = LoadCorpus(corpus.path());
+  ASSERT_EQ(load.errors.size(), 4u);
+  EXPECT_EQ(load.errors[0].field, "prompt");
+  EXPECT_THAT(load.errors[0].message, HasSubstr("stands beside messages"));
+  EXPECT_EQ(load.errors[3].line, 3);
+  EXPECT_THAT(load.errors[3].message, HasSubstr("in all of task t"));
+}
+
 }  // namespace
 }  // namespace scm::corpus

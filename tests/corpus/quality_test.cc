@@ -51,6 +51,51 @@ TEST(QualityTest, ACleanCorpusHasNoFindings) {
   EXPECT_THAT(Names(Check(CleanCorpus())), ElementsAre());
 }
 
+Item& AddConversation(Corpus* corpus, int number, Split split, const std::string& answer) {
+  Item& talk = AddItem(corpus, absl::StrCat("c", number), absl::StrCat("d", number));
+  talk.task = "talks";
+  talk.prompt.clear();
+  talk.choices.clear();
+  talk.gold.clear();
+  talk.messages = {{"system", "Eres un asistente que contesta con las palabras de los estatutos."},
+                   {"user", absl::StrCat("pregunta ", number)},
+                   {"assistant", answer}};
+  talk.split = split;
+  return talk;
+}
+
+TEST(QualityTest, ConversationsNeedNoTestItemsAndHaveNoChoicesToBalance) {
+  Corpus corpus = CleanCorpus();
+  for (int i = 0; i < 4; ++i) {
+    AddConversation(&corpus, 20 + i, i == 0 ? Split::kValidation : Split::kTrain,
+                    absl::StrCat("respuesta número ", i));
+    corpus.items.back().document = absl::StrCat("d", i == 0 ? 13 : 20 + i);
+    corpus.items.back().cluster_id = corpus.items.back().document;
+  }
+  const QualityReport report = Check(corpus);
+  EXPECT_THAT(Names(report), ElementsAre());
+  const Json& talks = report.summary["tasks"]["talks"];
+  EXPECT_EQ(talks["conversations"], true);
+  EXPECT_EQ(talks["items"]["train"], 3);
+  EXPECT_EQ(talks["turns"]["max"], 3);
+  EXPECT_EQ(talks["answer_characters"]["max"], 18);
+}
+
+// What conversations say is compared with what is asked, and with each other; their system turns
+// are not.
+TEST(QualityTest, ConversationsLeakLikeQuestions) {
+  Corpus corpus = CleanCorpus();
+  const std::string test_prompt = corpus.items[0].prompt;
+  AddConversation(&corpus, 20, Split::kTrain, test_prompt);
+  EXPECT_THAT(Names(Check(corpus)),
+              UnorderedElementsAre("warning near_duplicates", "warning containment"));
+  corpus.items.back().messages = {{"system", test_prompt}, {"user", "q"}, {"assistant", "a"}};
+  EXPECT_THAT(Names(Check(corpus)), ElementsAre());
+  Item& again = AddConversation(&corpus, 13, Split::kValidation, "A");
+  again.messages[1].content = "Q ";
+  EXPECT_THAT(Names(Check(corpus)), ElementsAre("error exact_duplicates"));
+}
+
 TEST(QualityTest, TheSameQuestionInTrainAndTestIsAnError) {
   Corpus corpus = CleanCorpus();
   corpus.items[0].prompt = "¿Quién  FIRMA el acta?";

@@ -1,7 +1,9 @@
 #include "trainer/data/input_warnings.h"
 
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/open_model.h"
 #include "tests/model/builders.h"
 
 namespace scm::model {
@@ -71,6 +73,38 @@ TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
               ElementsAre(HasSubstr("names no end token")));
   data.end_token = false;
   EXPECT_THAT(trainer::ModelWarnings(*endless.model, *endless.tokenizer, &data), IsEmpty());
+}
+
+// The turn's end is trained as well, and the model may not stop at it.
+TEST(ChatWarnings, GenerationThatGoesOnBehindAnAnswer) {
+  for (const bool stops : {false, true}) {
+    Opened tiny;
+    WriteTinyModel(tiny.directory);
+    Json config = TinyConfigJson();
+    config["eos_token_id"] = stops ? Json{262, 263} : Json(262);
+    tiny.directory.Write("config.json", config.dump());
+    tiny.directory.Write("tokenizer.json",
+                         absl::StrReplaceAll(TinyTokenizerJson().dump(),
+                                             {{"<|a|>", "<|im_start|>"}, {"<|b|>", "<|im_end|>"}}));
+    tiny.directory.Write(
+        "chat_template.jinja",
+        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+        "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}");
+    tiny.Open();
+    corpus::Corpus corpus;
+    EXPECT_FALSE(trainer::ChatEncoderFor(corpus, *tiny.model, *tiny.tokenizer)->has_value());
+    corpus.items.emplace_back().messages = {{"user", "q"}, {"assistant", "a"}};
+    const auto chat = trainer::ChatEncoderFor(corpus, *tiny.model, *tiny.tokenizer);
+    ASSERT_TRUE(chat.ok()) << chat.status();
+    DataSpec data;
+    const auto warnings = trainer::ChatWarnings(*tiny.model, *tiny.tokenizer, **chat, data);
+    ASSERT_EQ(warnings.size(), stops ? 0u : 1u);
+    if (!stops) {
+      EXPECT_THAT(warnings[0], AllOf(HasSubstr("263 (\"<|im_end|>\""), HasSubstr("262 only")));
+    }
+    data.end_token = false;
+    EXPECT_THAT(trainer::ChatWarnings(*tiny.model, *tiny.tokenizer, **chat, data), IsEmpty());
+  }
 }
 
 TEST(MarkupWarnings, CountsTextsAndShowsOne) {

@@ -266,6 +266,50 @@ class Tokens(Files):
                 for number in (theirs.convert_tokens_to_ids(differ["content"]),):
                     self.assertIn(str(number), done.stderr)
 
+    def test_flags_of_added_tokens(self):
+        """lstrip, rstrip, single_word, normalized, special: random tokens in random texts."""
+        seed = 20261130
+        rng = numpy.random.default_rng(seed)
+        spaces = [" ", "  ", "\n", "\t", "\u00a0", "\u3000", "\u2009\u2009", "\u200b", "\u180e"]
+        around = ["a", "_", "9", "-", "é", "\u0301", "\u200d", "ñandú", "½", "，", "\U00016d40", "\U0001e030", "x y",
+                  "\u203f", "\u0345", ".", "\U00031350", "Ⅷ", "ª"]
+        for trial in range(40):
+            words = ["<x>", "ab", "@@", "<x>>", "éa", "  ", " q", "\n", "__", "<|im_start|>"]
+            chosen = list(rng.choice(words, 6, replace=False))
+            written = small.tokenizer_json(added=chosen)
+            for token in written["added_tokens"]:
+                for flag in ("lstrip", "rstrip", "single_word", "normalized", "special"):
+                    token[flag] = bool(rng.integers(2))
+            # A token that begins in white space which another has taken overlaps it, and its text comes twice.
+            if any(text != text.strip() for text in chosen):
+                for token in written["added_tokens"]:
+                    token["rstrip"] = False
+            small.write_tokenizer(self.model, written, {"tokenizer_class": "PreTrainedTokenizerFast"})
+            theirs = tokenizers.Tokenizer.from_file(str(self.model / "tokenizer.json"))
+            pieces = chosen * 3 + spaces + around
+            texts = ["".join(rng.choice(pieces, rng.integers(1, 9))) for _ in range(250)]
+            for special in (True, False):
+                theirs.encode_special_tokens = not special
+                _, ours = self.tokenize(self.model, texts, *(["--special"] if special else []))
+                expected = [theirs.encode(t, add_special_tokens=False).ids for t in texts]
+                different = [(t, a, b) for t, a, b in zip(texts, ours, expected, strict=True) if a != b]
+                self.assertEqual(different[:1], [], f"seed {seed}, trial {trial}: {written['added_tokens']}")
+
+    def test_flags_of_the_configuration_hold(self):
+        """Where added_tokens_decoder and tokenizer.json give a token other flags, the former has the last word."""
+        flags = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": True}
+        texts = ["a <|im_end|> b", "a<|im_end|>b", "<|im_end|>", "a \n<|im_end|>\u3000\tb"]
+        for flag in ("lstrip", "rstrip", "single_word"):
+            for in_file in (False, True):
+                written = small.tokenizer_json()
+                written["added_tokens"][1][flag] = in_file
+                decoder = {"257": {"content": "<|im_end|>"} | flags | {flag: not in_file}}
+                small.write_tokenizer(self.model, written, {"tokenizer_class": "PreTrainedTokenizerFast",
+                                                            "added_tokens_decoder": decoder})
+                theirs = transformers.AutoTokenizer.from_pretrained(self.model)
+                _, ours = self.tokenize(self.model, texts, "--special")
+                self.assertEqual(ours, [theirs.encode(t) for t in texts], f"{flag} {in_file}")
+
     def test_class_that_replaces_the_steps(self):
         digits = {"type": "Digits", "individual_digits": True}
         more, merges = ["12"], [["1", "2"]]

@@ -12,7 +12,7 @@ import support
 from texts import varied_texts
 
 SEED = 20240607
-COUNT = 2500
+COUNT = 100_000
 
 
 def our_ids(model, texts, folder, special):
@@ -27,7 +27,7 @@ def our_ids(model, texts, folder, special):
 
 class Compare(unittest.TestCase):
     def check(self, texts, ours, theirs):
-        self.assertGreaterEqual(len(texts), 2000)
+        self.assertGreaterEqual(len(texts), COUNT)
         different = [(t, a, b) for t, a, b in zip(texts, ours, theirs) if a != b]
         self.assertEqual(len(different), 0, f"seed {SEED}, {len(different)} of {len(texts)} differ; "
                                             f"first: {different[:1]!r}")
@@ -166,36 +166,46 @@ def tiny_model(folder, vocabulary, config, dtype="float32"):
     return tensors
 
 
+def llama3_ranks():
+    ranks = support.package_file("llama_models", "llama3/tokenizer.model")
+    if ranks is None:
+        raise AssertionError("llama-models is not installed; run: scripts/setup.sh parity")
+    return ranks
+
+
+def write_llama3(folder):
+    """A directory with the tokenizer.json that transformers' converter makes of Llama 3's ranks."""
+    from llama_models.llama3.tokenizer import Tokenizer
+    from tokenizers import processors
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+    tiktoken = Tokenizer(llama3_ranks())
+    special = [t for t, _ in sorted(tiktoken.special_tokens.items(), key=lambda item: item[1])]
+    fast = TikTokenConverter(vocab_file=str(llama3_ranks()), pattern=tiktoken.model._pat_str,
+                             extra_special_tokens=special).converted()
+    # The same settings as the tokenizer.json that comes with Llama 3.
+    fast.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="<|begin_of_text|> $A",
+                                      special_tokens=[("<|begin_of_text|>", 128000)])])
+    text = json.loads(fast.to_str())
+    text["model"]["ignore_merges"] = True
+    tiny_model(folder, 128256, {"bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009]})
+    (folder / "tokenizer.json").write_text(json.dumps(text), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(
+        {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}))
+    return folder
+
+
 class Llama3(Compare):
     """The real Llama-3 vocabulary, as a tokenizer.json that transformers' converter makes of it."""
 
     @classmethod
     def setUpClass(cls):
-        ranks = support.package_file("llama_models", "llama3/tokenizer.model")
-        if ranks is None:
-            raise AssertionError("llama-models is not installed; run: scripts/setup.sh parity")
         from llama_models.llama3.tokenizer import Tokenizer
-        from tokenizers import processors
-        from transformers.convert_slow_tokenizer import TikTokenConverter
-        cls.tiktoken = Tokenizer(ranks)
-        special = [t for t, _ in sorted(cls.tiktoken.special_tokens.items(), key=lambda item: item[1])]
-        pattern = cls.tiktoken.model._pat_str
-        fast = TikTokenConverter(vocab_file=str(ranks), pattern=pattern,
-                                 extra_special_tokens=special).converted()
-        # The same settings as the tokenizer.json that comes with Llama 3.
-        fast.post_processor = processors.Sequence([
-            processors.ByteLevel(trim_offsets=False),
-            processors.TemplateProcessing(single="<|begin_of_text|> $A",
-                                          special_tokens=[("<|begin_of_text|>", 128000)])])
-        text = json.loads(fast.to_str())
-        text["model"]["ignore_merges"] = True
+        cls.tiktoken = Tokenizer(llama3_ranks())
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
-        cls.path = pathlib.Path(cls.folder.name) / "llama3"
-        tiny_model(cls.path, 128256, {"bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009]})
-        (cls.path / "tokenizer.json").write_text(json.dumps(text), encoding="utf-8")
-        (cls.path / "tokenizer_config.json").write_text(json.dumps(
-            {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}))
+        cls.path = write_llama3(pathlib.Path(cls.folder.name) / "llama3")
         cls.texts = varied_texts(COUNT, SEED)
 
     def test_ids_as_tokenizers(self):
@@ -211,6 +221,111 @@ class Llama3(Compare):
         self.check(self.texts, our_ids(self.path, self.texts, self.folder.name, True), theirs)
         theirs = [self.tiktoken.encode(t, bos=False, eos=False, disallowed_special=()) for t in self.texts]
         self.check(self.texts, our_ids(self.path, self.texts, self.folder.name, False), theirs)
+
+
+    def test_tiktoken_file_without_tokenizer_json(self):
+        """tokenizer.model alone, and what an export writes for it."""
+        from tokenizers import Tokenizer
+        alone = pathlib.Path(self.folder.name) / "alone"
+        tiny_model(alone, 128256, {"bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009]})
+        (alone / "tokenizer.model").write_bytes(llama3_ranks().read_bytes())
+        for special in (True, False):
+            allowed = {"allowed_special": "all"} if special else {"disallowed_special": ()}
+            theirs = [self.tiktoken.encode(t, bos=False, eos=False, **allowed) for t in self.texts]
+            self.check(self.texts, our_ids(alone, self.texts, self.folder.name, special), theirs)
+        written = pathlib.Path(self.folder.name) / "written"
+        support.run("scm-modelinfo", alone, "--companions", written)
+        theirs = Tokenizer.from_file(str(self.path / "tokenizer.json")).to_str()
+        ours = json.loads((written / "tokenizer.json").read_text())
+        for key in ("vocab", "merges", "ignore_merges"):
+            self.assertEqual(ours["model"][key], json.loads(theirs)["model"][key], key)
+        texts = self.texts[:3000]
+        start = support.run("scm-modelinfo", alone, "--tokenize", self.write(texts), "--json-lines", "--special",
+                            "--start").stdout
+        reference = Tokenizer.from_file(str(written / "tokenizer.json"))
+        self.assertEqual([[int(i) for i in line.split()] for line in start.split("\n")[:-1]],
+                         [reference.encode(t).ids for t in texts])
+
+    def write(self, texts):
+        path = pathlib.Path(self.folder.name) / "lines.jsonl"
+        path.write_text("".join(json.dumps(t) + "\n" for t in texts), encoding="utf-8")
+        return path
+
+    def test_tiktoken_file_with_added_tokens_decoder(self):
+        """Other special tokens than Llama 3's, numbered by tokenizer_config.json, as transformers reads them."""
+        from transformers import AutoTokenizer
+        folder = pathlib.Path(self.folder.name) / "decoder"
+        tiny_model(folder, 128256, {"bos_token_id": 128000, "eos_token_id": 128001})
+        (folder / "tokenizer.model").write_bytes(llama3_ranks().read_bytes())
+        flags = {"special": True, "lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
+        decoder = {str(128000 + i): {"content": t} | flags for i, t in enumerate(["<|start|>", "<|end|>", "<|im_start|>"])}
+        for add in (None, True, False):
+            config = {"tokenizer_class": "PreTrainedTokenizerFast", "added_tokens_decoder": decoder,
+                      "bos_token": "<|start|>", "eos_token": "<|end|>"}
+            config |= {} if add is None else {"add_bos_token": add}
+            (folder / "tokenizer_config.json").write_text(json.dumps(config))
+            theirs = AutoTokenizer.from_pretrained(folder)
+            texts = self.texts[:2000] + ["<|im_start|>x<|end|>", "<|start|>"]
+            out = support.run("scm-modelinfo", folder, "--tokenize", self.write(texts), "--json-lines", "--special",
+                              "--start").stdout
+            self.assertEqual([[int(i) for i in line.split()] for line in out.split("\n")[:-1]],
+                             [theirs.encode(t) for t in texts])
+
+
+class Qwen(Compare):
+    """The real Qwen vocabulary with the steps of Qwen2.5 and Qwen3: form C, and digits one by one."""
+
+    @classmethod
+    def setUpClass(cls):
+        from tokenizers import normalizers
+        from transformers.convert_slow_tokenizer import TikTokenConverter
+        from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+        ranks = support.package_file("dashscope", "resources/qwen.tiktoken")
+        if ranks is None:
+            raise AssertionError("dashscope is not installed; run: scripts/setup.sh parity")
+        fast = TikTokenConverter(vocab_file=str(ranks), pattern=PRETOKENIZE_REGEX,
+                                 extra_special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"]).converted()
+        fast.normalizer = normalizers.NFC()
+        text = json.loads(fast.to_str())
+        text["model"]["ignore_merges"] = False
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.path = pathlib.Path(cls.folder.name) / "qwen"
+        tiny_model(cls.path, 151936, {"bos_token_id": None, "eos_token_id": 151645})
+        (cls.path / "tokenizer.json").write_text(json.dumps(text), encoding="utf-8")
+        (cls.path / "tokenizer_config.json").write_text(json.dumps(
+            {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}))
+        cls.texts = varied_texts(COUNT, SEED)
+
+    def test_ids_as_tokenizers(self):
+        from tokenizers import Tokenizer
+        from transformers import AutoTokenizer
+        reference = Tokenizer.from_file(str(self.path / "tokenizer.json"))
+        for special in (True, False):
+            reference.encode_special_tokens = not special
+            theirs = [reference.encode(t, add_special_tokens=False).ids for t in self.texts]
+            self.check(self.texts, our_ids(self.path, self.texts, self.folder.name, special), theirs)
+        texts = self.texts[:2000]
+        theirs = AutoTokenizer.from_pretrained(self.path)
+        self.assertEqual(our_ids(self.path, texts, self.folder.name, True), [theirs.encode(t) for t in texts])
+
+    def test_form_c(self):
+        """Every character alone, every canonical decomposition, and marks in any order."""
+        import random
+        import unicodedata
+        from tokenizers import Tokenizer
+        characters = [chr(c) for c in range(0x110000) if not 0xd800 <= c < 0xe000]
+        made = [unicodedata.normalize("NFD", c) for c in characters if unicodedata.normalize("NFD", c) != c]
+        marks = [c for c in characters if unicodedata.combining(c)]
+        rng = random.Random(SEED)
+        mixed = ["".join(rng.choices(marks + list("aqeóñ각각") * 40 + made[:900], k=rng.randrange(2, 7)))
+                 for _ in range(30000)]
+        texts = ["".join(characters[i:i + 64]) for i in range(0, len(characters), 64)] + made + mixed
+        reference = Tokenizer.from_file(str(self.path / "tokenizer.json"))
+        theirs = [reference.encode(t, add_special_tokens=False).ids for t in texts]
+        different = [(t, a, b) for t, a, b in zip(texts, our_ids(self.path, texts, self.folder.name, False), theirs)
+                     if a != b]
+        self.assertEqual(different[:1], [], f"seed {SEED}: {len(different)} of {len(texts)} differ")
 
 
 class HuggingFaceFiles(unittest.TestCase):

@@ -177,6 +177,27 @@ TEST_F(InputChecksTest, WrongOnesWithTheBuiltInTrainer) {
   }
 }
 
+// They are trained and validated on, and there is nothing to score them by.
+TEST_F(InputChecksTest, ConversationsAreTrainedAndNotEvaluated) {
+  std::string talks;
+  for (int i = 0; i < 20; ++i) {
+    talks += DumpJson(Json{{"id", absl::StrCat("talk", i)},
+                           {"task", "talk"},
+                           {"document", absl::StrCat("d", i)},
+                           {"messages",
+                            {{{"role", "user"}, {"content", absl::StrCat("Say ", i, ".")}},
+                             {{"role", "assistant"}, {"content", absl::StrCat("It is ", i)}}}}}) +
+             "\n";
+  }
+  Write("corpus/items/talks.jsonl", talks);
+  EXPECT_THAT(Errors(absl::StrCat(kBuiltIn, "trainer: {parameters: {train_tasks: [talk]}}\n",
+                                  "evaluation: {tasks: [colour]}\n")),
+              IsEmpty());
+  EXPECT_THAT(Errors(absl::StrCat(kBuiltIn, "evaluation: {tasks: [colour, talk]}\n")),
+              ElementsAre(AllOf(testing::StartsWith("f:6: evaluation.tasks: "),
+                                HasSubstr("the items of talk are conversations"))));
+}
+
 TEST_F(InputChecksTest, WrongOnesWithATrainerOfOnesOwn) {
   const Case cases[] = {
       {"evaluation: {tasks: [colour]}\ndata: {corpus: DIR/corpus}\n",

@@ -12,6 +12,7 @@
 // Pure; thread-safe with an immutable tokenizer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,7 +27,17 @@ struct TokenExample {
   std::vector<int32_t> tokens;  // start token included
   int64_t answer_start = 1;     // tokens[answer_start …) are predicted, ≥ 1
   int64_t cut = 0;              // tokens of the prompt that max_length cut away
-  int64_t labels() const { return static_cast<int64_t>(tokens.size()) - answer_start; }
+  // Of a conversation: for each token whether it is predicted, none before answer_start. Empty
+  // where all from there on are.
+  std::vector<bool> predicted = {};
+
+  bool is_label(int64_t token) const {
+    return token >= answer_start && (predicted.empty() || predicted[static_cast<size_t>(token)]);
+  }
+  int64_t labels() const {
+    if (predicted.empty()) return static_cast<int64_t>(tokens.size()) - answer_start;
+    return std::count(predicted.begin(), predicted.end(), true);
+  }
   // Positions that the model reads: the last token is only ever predicted.
   int64_t inputs() const { return static_cast<int64_t>(tokens.size()) - 1; }
 };

@@ -8,6 +8,20 @@
 namespace scm::trainer {
 namespace {
 
+bool StopsAt(const model::ModelSource& model, int32_t end) {
+  const std::vector<int64_t>& stops = model.config().stop_tokens;
+  return stops.empty() || std::find(stops.begin(), stops.end(), end) != stops.end();
+}
+
+std::string EndTokenWarning(const model::ModelSource& model, const model::Tokenizer& tokenizer,
+                            int32_t end, const char* whose) {
+  return absl::StrCat("data.end_token: the end token that is trained is ", end, " (\"",
+                      tokenizer.Decode({end}), "\", ", whose,
+                      "), but by the model's eos_token_id generation stops at ",
+                      absl::StrJoin(model.config().stop_tokens, ", "),
+                      " only; make them agree, or the model will not stop");
+}
+
 void WarnOfEndToken(const model::ModelSource& model, const model::Tokenizer& tokenizer,
                     std::vector<std::string>* warnings) {
   const int32_t end = tokenizer.eos_token();
@@ -17,12 +31,8 @@ void WarnOfEndToken(const model::ModelSource& model, const model::Tokenizer& tok
         " names no end token, so none is trained and the model does not learn to stop"));
     return;
   }
-  const std::vector<int64_t>& stops = model.config().stop_tokens;
-  if (stops.empty() || std::find(stops.begin(), stops.end(), end) != stops.end()) return;
-  warnings->push_back(absl::StrCat(
-      "data.end_token: the end token that is trained is ", end, " (\"", tokenizer.Decode({end}),
-      "\", the tokenizer's), but by the model's eos_token_id generation stops at ",
-      absl::StrJoin(stops, ", "), " only; make them agree, or the model will not stop"));
+  if (StopsAt(model, end)) return;
+  warnings->push_back(EndTokenWarning(model, tokenizer, end, "the tokenizer's"));
 }
 
 // Counts texts with markup and keeps the first as an example.
@@ -78,6 +88,14 @@ std::vector<std::string> ModelWarnings(const model::ModelSource& model,
   return warnings;
 }
 
+std::vector<std::string> ChatWarnings(const model::ModelSource& model,
+                                      const model::Tokenizer& tokenizer, const ChatEncoder& chat,
+                                      const DataSpec& data) {
+  const int32_t end = chat.end_token();
+  if (!data.end_token || end == tokenizer.eos_token() || StopsAt(model, end)) return {};
+  return {EndTokenWarning(model, tokenizer, end, "behind every answer of a conversation")};
+}
+
 std::vector<std::string> MarkupWarnings(const corpus::Corpus& corpus,
                                         const model::Tokenizer& tokenizer, const DataSpec& data,
                                         bool documents) {
@@ -87,6 +105,7 @@ std::vector<std::string> MarkupWarnings(const corpus::Corpus& corpus,
   for (const corpus::Item& item : corpus.items) {
     std::vector<const std::string*> parts = {&item.prompt};
     for (const std::string& choice : item.choices) parts.push_back(&choice);
+    for (const corpus::Message& turn : item.messages) parts.push_back(&turn.content);
     items.See(parts, item.file, item.line);
   }
   items.Warn("items", &warnings);

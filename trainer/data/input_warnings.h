@@ -9,6 +9,7 @@
 #include "experiment/spec.h"
 #include "model/model_source.h"
 #include "model/tokenizer.h"
+#include "trainer/data/chat_examples.h"
 
 namespace scm::trainer {
 
@@ -16,6 +17,11 @@ namespace scm::trainer {
 // model's positions, and an end token that cannot be trained or at which no generation stops.
 std::vector<std::string> ModelWarnings(const model::ModelSource& model,
                                        const model::Tokenizer& tokenizer, const DataSpec* data);
+
+// For a corpus with conversations: generation that does not stop where their answers end.
+std::vector<std::string> ChatWarnings(const model::ModelSource& model,
+                                      const model::Tokenizer& tokenizer, const ChatEncoder& chat,
+                                      const DataSpec& data);
 
 // Texts of special tokens among the items (and with `documents` the documents), while they are
 // trained as plain text: how many, with the first as an example.

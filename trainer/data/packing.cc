@@ -28,7 +28,7 @@ Batch LayOutRows(const std::vector<std::vector<const TokenExample*>>& rows) {
       for (int64_t i = 0; i < example.inputs(); ++i, ++at) {
         batch.tokens[at] = example.tokens[static_cast<size_t>(i)];
         batch.segments[at] = static_cast<int32_t>(segment);
-        if (i + 1 >= example.answer_start) {
+        if (example.is_label(i + 1)) {
           batch.labels[at] = example.tokens[static_cast<size_t>(i + 1)];
         }
       }

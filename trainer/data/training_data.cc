@@ -8,6 +8,8 @@
 #include "common/status_macros.h"
 #include "corpus/loader.h"
 #include "corpus/task_statistics.h"
+#include "trainer/data/chat_examples.h"
+#include "trainer/data/input_warnings.h"
 
 namespace scm::trainer {
 namespace {
@@ -29,22 +31,24 @@ struct CutCounter {
     ++cut;
     longest = std::max(longest, static_cast<int64_t>(example.tokens.size()) + example.cut);
   }
-  void Warn(const char* what, int64_t max_length, std::vector<std::string>* warnings) const {
+  void Warn(const char* what, const char* lost, int64_t max_length,
+            std::vector<std::string>* warnings) const {
     if (cut == 0) return;
-    warnings->push_back(absl::StrCat(
-        cut, " of ", examples, " ", what, " examples are longer than data.max_length ", max_length,
-        " and lost the beginning of their prompt; the longest has ", longest, " tokens"));
+    warnings->push_back(absl::StrCat(cut, " of ", examples, " ", what,
+                                     " are longer than data.max_length ", max_length, " and lost ",
+                                     lost, "; the longest has ", longest, " tokens"));
   }
 };
 
 class DataMaker {
  public:
   DataMaker(const JobSpec& spec, const corpus::Corpus& corpus, const corpus::SplitAssignment& split,
-            const model::Tokenizer& tokenizer)
+            const model::Tokenizer& tokenizer, const ChatEncoder* chat)
       : spec_(spec),
         corpus_(corpus),
         split_(split),
         tokenizer_(tokenizer),
+        chat_(chat),
         scoring_(ScoringOptions(spec.data)),
         training_(scoring_) {
     training_.end_token = spec.data.end_token;
@@ -67,6 +71,22 @@ class DataMaker {
     return examples;
   }
 
+  absl::StatusOr<TokenExample> Conversation(const corpus::Item& item) {
+    std::vector<model::ChatMessage> messages;
+    for (const corpus::Message& turn : item.messages) messages.push_back({turn.role, turn.content});
+    auto example = chat_->Encode(messages, training_);
+    if (!example.ok()) return At(item, example.status());
+    return example;
+  }
+
+  // What is learnt of an item, without the end token unless `options` say so.
+  absl::StatusOr<std::vector<TokenExample>> Learnt(const corpus::Item& item,
+                                                   const ExampleOptions& options) {
+    if (!item.is_conversation()) return Choices(item, GoldChoices(item), options);
+    SCM_ASSIGN_OR_RETURN(TokenExample example, Conversation(item));
+    return std::vector<TokenExample>{std::move(example)};
+  }
+
   static std::vector<std::string> GoldChoices(const corpus::Item& item) {
     std::vector<std::string> gold;
     for (int64_t index : item.gold) gold.push_back(item.choices[static_cast<size_t>(index)]);
@@ -87,15 +107,17 @@ class DataMaker {
   }
 
   absl::Status MakeTrain() {
-    CutCounter cuts;
+    CutCounter cuts, cut_talks;
     for (size_t index :
          corpus::ItemsOf(corpus_, split_, corpus::Split::kTrain, spec_.trainer.train_tasks)) {
       const corpus::Item& item = corpus_.items[index];
-      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> examples,
-                           Choices(item, GoldChoices(item), training_));
+      SCM_ASSIGN_OR_RETURN(std::vector<TokenExample> examples, Learnt(item, training_));
       for (TokenExample& example : examples) {
-        cuts.See(example);
-        if (all_tokens()) example.answer_start = 1;
+        (item.is_conversation() ? cut_talks : cuts).See(example);
+        if (all_tokens()) {
+          example.answer_start = 1;
+          example.predicted.clear();
+        }
         data_.train.push_back(std::move(example));
       }
     }
@@ -104,13 +126,20 @@ class DataMaker {
                            Documents(corpus::Split::kTrain, training_));
       std::move(texts.begin(), texts.end(), std::back_inserter(data_.train));
     }
-    cuts.Warn("training", spec_.data.max_length, &data_.warnings);
+    WarnOfCuts("training", cuts, cut_talks);
     if (!data_.train.empty()) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(
         spec_.data.corpus, ": the train split holds nothing to train on",
         spec_.trainer.train_tasks.empty()
             ? "; check data.split"
             : absl::StrCat(" of the tasks ", absl::StrJoin(spec_.trainer.train_tasks, ", "))));
+  }
+
+  void WarnOfCuts(const char* where, const CutCounter& questions, const CutCounter& talks) {
+    questions.Warn(absl::StrCat(where, " examples").c_str(), "the beginning of their prompt",
+                   spec_.data.max_length, &data_.warnings);
+    talks.Warn(absl::StrCat(where, " conversations").c_str(), "their end", spec_.data.max_length,
+               &data_.warnings);
   }
 
   // A large validation split is sampled, the same for every run: it must not slow training down.
@@ -129,22 +158,26 @@ class DataMaker {
   }
 
   absl::Status MakeValidation() {
-    CutCounter cuts;
+    CutCounter cuts, cut_talks;
     const std::vector<size_t> indices = ValidationItems();
     for (size_t index : indices) {
       const corpus::Item& item = corpus_.items[index];
       ValidationItem made;
-      made.single_label = !item.multi_label;
-      SCM_ASSIGN_OR_RETURN(
-          made.choices,
-          Choices(item, made.single_label ? item.choices : GoldChoices(item), scoring_));
+      made.single_label = !item.multi_label && !item.is_conversation();
+      if (made.single_label) {
+        SCM_ASSIGN_OR_RETURN(made.choices, Choices(item, item.choices, scoring_));
+      } else {
+        SCM_ASSIGN_OR_RETURN(made.choices, Learnt(item, scoring_));
+      }
       if (made.single_label) {
         made.gold = item.gold;
       } else {
         for (size_t i = 0; i < made.choices.size(); ++i)
           made.gold.push_back(static_cast<int64_t>(i));
       }
-      for (const TokenExample& example : made.choices) cuts.See(example);
+      for (const TokenExample& example : made.choices) {
+        (item.is_conversation() ? cut_talks : cuts).See(example);
+      }
       data_.validation.items.push_back(std::move(made));
     }
     if (indices.empty() && all_tokens()) {
@@ -158,7 +191,7 @@ class DataMaker {
         data_.validation.items.push_back(std::move(made));
       }
     }
-    cuts.Warn("validation", spec_.data.max_length, &data_.warnings);
+    WarnOfCuts("validation", cuts, cut_talks);
     const corpus::ItemSetStatistics statistics = corpus::SingleLabelStatistics(corpus_, indices);
     data_.validation.chance = statistics.chance;
     data_.validation.deff = statistics.design_effect;
@@ -173,6 +206,7 @@ class DataMaker {
   const corpus::Corpus& corpus_;
   const corpus::SplitAssignment& split_;
   const model::Tokenizer& tokenizer_;
+  const ChatEncoder* chat_;
   const ExampleOptions scoring_;
   ExampleOptions training_;
   TrainingData data_;
@@ -211,8 +245,17 @@ ExampleOptions ScoringOptions(const DataSpec& data) {
 
 absl::StatusOr<TrainingData> MakeTrainingData(const JobSpec& spec, const corpus::Corpus& corpus,
                                               const corpus::SplitAssignment& split,
+                                              const model::ModelSource& model,
                                               const model::Tokenizer& tokenizer) {
-  return DataMaker(spec, corpus, split, tokenizer).Make();
+  SCM_ASSIGN_OR_RETURN(const std::optional<ChatEncoder> chat,
+                       ChatEncoderFor(corpus, model, tokenizer));
+  SCM_ASSIGN_OR_RETURN(TrainingData data,
+                       DataMaker(spec, corpus, split, tokenizer, chat ? &*chat : nullptr).Make());
+  if (!chat) return data;
+  for (std::string& warning : ChatWarnings(model, tokenizer, *chat, spec.data)) {
+    data.warnings.push_back(std::move(warning));
+  }
+  return data;
 }
 
 }  // namespace scm::trainer

@@ -39,7 +39,8 @@ absl::StatusOr<MergedLoss> MeasureMergedLoss(const JobSpec& spec, const JobInput
   SCM_ASSIGN_OR_RETURN(const corpus::Corpus corpus, LoadJobCorpus(spec.data, &warnings));
   SCM_RETURN_IF_ERROR(guard.CheckRead(spec.data.corpus, corpus.digest));
   SCM_ASSIGN_OR_RETURN(const corpus::SplitAssignment split, SplitOf(corpus, spec.data));
-  SCM_ASSIGN_OR_RETURN(const TrainingData data, MakeTrainingData(spec, corpus, split, *tokenizer));
+  SCM_ASSIGN_OR_RETURN(const TrainingData data,
+                       MakeTrainingData(spec, corpus, split, *source, *tokenizer));
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   const Precision precision =
       spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;

@@ -107,7 +107,8 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
   for (std::string& warning : MarkupWarnings(inputs.corpus, *tokenizer, spec.data, documents)) {
     inputs.warnings.push_back(std::move(warning));
   }
-  SCM_ASSIGN_OR_RETURN(inputs.data, MakeTrainingData(spec, inputs.corpus, split, *tokenizer));
+  SCM_ASSIGN_OR_RETURN(inputs.data,
+                       MakeTrainingData(spec, inputs.corpus, split, *inputs.source, *tokenizer));
   for (const std::string& warning : inputs.data.warnings) inputs.warnings.push_back(warning);
   for (const std::string& warning : inputs.warnings) Log(absl::StrCat("warning: ", warning));
   return inputs;

@@ -32,6 +32,7 @@ std::string TrainRun::Fingerprint() const {
     digest.Update(absl::StrCat("/", example.answer_start, ":"));
     digest.Update(absl::string_view(reinterpret_cast<const char*>(example.tokens.data()),
                                     example.tokens.size() * sizeof(int32_t)));
+    for (const bool predicted : example.predicted) digest.Update(predicted ? "1" : "0");
   }
   return digest.Finish();
 }
