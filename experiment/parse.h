@@ -18,10 +18,10 @@ struct Diagnostic {
   std::string message;  // what, what was expected, what to do
 };
 
-// A model, corpus or file of predictions that the file names, found where it says, for a look
-// inside.
+// A model, adapter, corpus or file of predictions that the file names, found where it says, for a
+// look inside.
 struct NamedInput {
-  enum class Kind { kModel, kCorpus, kPredictions };
+  enum class Kind { kModel, kAdapter, kCorpus, kPredictions };
   std::string key, path;
   int line = 0;
   Kind kind = Kind::kModel;

@@ -51,6 +51,23 @@ TEST(PackedSeeds, DecideByThemselvesForTheBuiltInTrainer) {
               testing::Contains(HasSubstr("replicate.packed: expected true, false or auto")));
 }
 
+TEST(WarmStart, IsOfOneBaseAndOneShape) {
+  EXPECT_THAT(ErrorsWith("lora: {init: a, r: 4}\n"), IsEmpty());
+  EXPECT_THAT(ErrorsWith("lora: {init: none}\n"), IsEmpty());
+  EXPECT_EQ(Parse(absl::StrCat(kValid, "lora: {init: a}\n")).spec->lora.init, "/base/a");
+  EXPECT_THAT(Errors("name: t\nmodel: {base: m.gguf, fallback: n.gguf}\ndata: {corpus: c}\n"
+                     "replicate: {seeds: [1]}\nlora: {init: a}\n"),
+              ElementsAre(HasSubstr("f:5: lora.init: the adapter belongs to one base")));
+  EXPECT_THAT(ErrorsWith("lora: {init: a}\nsweep: {search: grid, space: {lora.r: {choice: [4, 8]}, "
+                         "lora.dropout: {choice: [0, 0.1]}}}\n"),
+              ElementsAre(HasSubstr("f:6: sweep.space.lora.r: the adapter of lora.init has one")));
+  EXPECT_THAT(WarningsWith("lora: {init: a}\n"),
+              testing::Contains(HasSubstr("f:5: lora.init: the rule no_convergence compares with "
+                                          "step 0")));
+  EXPECT_THAT(WarningsWith("lora: {init: a}\nabort: {no_convergence: none}\n"),
+              testing::Not(testing::Contains(HasSubstr("lora.init"))));
+}
+
 TEST(ShortRuns, AreNotMadeImpossibleByDefaults) {
   const ParsedExperiment parsed = Parse(absl::StrCat(kValid, "training: {max_steps: 50}\n"));
   ASSERT_THAT(Lines(parsed.errors), IsEmpty());

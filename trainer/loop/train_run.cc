@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/status_macros.h"
+#include "trainer/loop/divergence.h"
 #include "trainer/loop/lr_schedule.h"
 
 namespace scm::trainer {
@@ -122,9 +123,17 @@ absl::Status TrainRun::ReportStep(double seconds) {
        {"tokens", static_cast<double>(state_.tokens)},
        {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}}));
   if (Finite()) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat("training diverged at step ", state_.step,
-                                         ": the loss is ", loss_, " and the gradient norm ", norm_,
-                                         "; a lower training.learning_rate may help"));
+  const std::string place = FindFirstNonFinite(
+      parts_.model, parts_.model->adapters(parts_.adapter_set), [this] { return TakeAgain(); });
+  return Diverged({state_.step, learning_rate_, loss_, norm_}, place);
+}
+
+absl::Status TrainRun::TakeAgain() {
+  parts_.model->ZeroGradients(parts_.adapter_set);
+  for (size_t i = 0; i < window_.size(); ++i) {
+    SCM_RETURN_IF_ERROR(parts_.model->TrainStep({At(i)}).status());
+  }
+  return absl::OkStatus();
 }
 
 bool TrainRun::ValidationDue() const {
