@@ -75,6 +75,20 @@ void CheckModel(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
+// Trials of a sweep are compared at the same steps.
+void CheckSweptEpochs(const ExperimentSpec& spec, Findings& findings) {
+  if (!spec.training.epochs || !spec.sweep) return;
+  for (const auto& [key, space] : spec.sweep->space) {
+    if (key != "training.batch_size" && key != "training.gradient_accumulation" &&
+        key != "trainer.parameters.train_tasks") {
+      continue;
+    }
+    findings.ErrorAt(absl::StrCat("sweep.space.", key),
+                     "with training.epochs, trials would differ in their number of steps and could "
+                     "not be compared. Give training.max_steps instead");
+  }
+}
+
 // An adapter is one of one base and one shape.
 void CheckWarmStart(const ExperimentSpec& spec, Findings& findings) {
   if (spec.lora.init.empty() || findings.Failed("lora.init")) return;
@@ -450,6 +464,7 @@ void CheckWhole(const ExperimentSpec& spec, Findings& findings) {
   CheckTraining(spec, findings);
   CheckModel(spec, findings);
   CheckWarmStart(spec, findings);
+  CheckSweptEpochs(spec, findings);
   CheckData(spec, findings);
   CheckSweep(spec, findings);
   CheckStages(spec, findings);

@@ -125,7 +125,14 @@ void Describe(Visitor& keys, TrainingSpec& training) {
   keys.Field(Key{"batch_size", "Sequences in a micro-batch"}.Swept(), training.batch_size, kBatch);
   keys.Field(Key{"gradient_accumulation", "Micro-batches in a step"}.Swept(),
              training.gradient_accumulation, kBatch);
-  keys.Field(Key{"max_steps", "Steps of a full run"}, training.max_steps, kCount);
+  keys.Field(Key{"max_steps", "Steps of a full run"}.DefaultsTo("2000, or what `epochs` come to"),
+             training.max_steps, kCount);
+  keys.Field(
+      Key{"epochs",
+          "Passes over the training examples in a full run, instead of `max_steps`: `scmctl` "
+          "[counts the steps](#epochs)"}
+          .OrNone(),
+      training.epochs, kPositive);
   keys.Field(Key{"warmup_steps", "Steps over which the learning rate rises"}
                  .DefaultsToAtMost("max_steps", training.max_steps)
                  .Swept(),

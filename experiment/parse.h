@@ -43,6 +43,9 @@ struct ParseOptions {
   bool need_models = true;
   // Accepted by an earlier version, perhaps: what was no error then is none now.
   bool accepted = false;
+  // What training.epochs come to in steps. 0: nobody has counted, so a file that gives epochs must
+  // give max_steps too, which only scmctl's own does.
+  int64_t epoch_steps = 0;
 };
 
 // Pure but for the path checks. Never throws.

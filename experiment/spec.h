@@ -76,6 +76,8 @@ struct TrainingSpec {
   int64_t batch_size = 4;           // sequences per micro-batch
   int64_t gradient_accumulation = 1;
   int64_t max_steps = 2000;  // optimiser steps; the schedule always spans these
+  // What the file gave instead; max_steps is what they come to.
+  std::optional<double> epochs;
   int64_t warmup_steps = 100;
   int64_t save_steps = 100;
   int64_t eval_steps = 50;

@@ -3,7 +3,7 @@
 // Every item of the train split gives one example for each gold choice, with the end token behind
 // it where `data.end_token` says so; validation asks for the choices alone. With `training.loss_on:
 // all` the prompt is predicted as well, and the documents of the train split are trained as plain
-// text.
+// text. Free of libtorch, so that scmctl can count what is trained.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 #include "corpus/corpus.h"
 #include "corpus/split.h"
 #include "model/tokenizer.h"
-#include "trainer/data/validation.h"
+#include "trainer/data/validation_set.h"
 #include "trainer/protocol/spec.h"
 
 namespace scm::trainer {
