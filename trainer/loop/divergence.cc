@@ -37,6 +37,11 @@ std::string FindFirstNonFinite(LlamaModel* model, const std::vector<AdapterPair>
   return "the sum of the losses or the gradients' norm, whose parts are finite";
 }
 
+std::string NoteOf(const DivergedStep& step, const std::string& place) {
+  return absl::StrCat("the first value that is not finite arose in ", place, " (learning rate ",
+                      step.learning_rate, ")");
+}
+
 absl::Status Diverged(const DivergedStep& step, const std::string& place) {
   return absl::AbortedError(absl::StrCat(
       "training diverged at step ", step.step, " (learning rate ", step.learning_rate,

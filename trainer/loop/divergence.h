@@ -22,6 +22,10 @@ struct DivergedStep {
 std::string FindFirstNonFinite(LlamaModel* model, const std::vector<AdapterPair>& adapters,
                                const std::function<absl::Status()>& again);
 
+// "the first value that is not finite arose in layer 7, mlp.down_proj, forward (learning rate
+// 0.3)", for the step's report.
+std::string NoteOf(const DivergedStep& step, const std::string& place);
+
 // ABORTED, with the sentence for whoever reads the run's end.
 absl::Status Diverged(const DivergedStep& step, const std::string& place);
 

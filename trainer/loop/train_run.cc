@@ -115,17 +115,21 @@ bool TrainRun::Finite() const { return std::isfinite(loss_) && std::isfinite(nor
 absl::Status TrainRun::ReportStep(double seconds) {
   attempt_tokens_ += tokens_;
   attempt_seconds_ += seconds;
+  const DivergedStep step{state_.step, learning_rate_, loss_, norm_};
+  std::string place;
+  if (!Finite()) {
+    place = FindFirstNonFinite(parts_.model, parts_.model->adapters(parts_.adapter_set),
+                               [this] { return TakeAgain(); });
+  }
   SCM_RETURN_IF_ERROR(parts_.reporter->Progress(
       state_.step,
       {{"train_loss", loss_},
        {"grad_norm", norm_},
        {"learning_rate", learning_rate_},
        {"tokens", static_cast<double>(state_.tokens)},
-       {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}}));
-  if (Finite()) return absl::OkStatus();
-  const std::string place = FindFirstNonFinite(
-      parts_.model, parts_.model->adapters(parts_.adapter_set), [this] { return TakeAgain(); });
-  return Diverged({state_.step, learning_rate_, loss_, norm_}, place);
+       {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}},
+      place.empty() ? "" : NoteOf(step, place)));
+  return Finite() ? absl::OkStatus() : Diverged(step, place);
 }
 
 absl::Status TrainRun::TakeAgain() {

@@ -1,7 +1,7 @@
 #include "trainer/data/row_plan.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
