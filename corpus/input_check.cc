@@ -16,7 +16,7 @@
 namespace scm::corpus {
 namespace {
 
-constexpr const char* kKindNames[] = {"model", "corpus", "file"};
+constexpr const char* kKindNames[] = {"model", "corpus", "file", "adapter"};
 
 const char* KindName(InputKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
@@ -35,6 +35,9 @@ absl::StatusOr<std::vector<std::string>> FilesOf(InputKind kind, const std::stri
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
     return absl::NotFoundError(absl::StrCat(path, " is no longer there"));
+  }
+  if (kind == InputKind::kAdapter) {
+    return std::vector<std::string>{"adapter_config.json", "adapter_model.safetensors"};
   }
   if (kind == InputKind::kFile || !std::filesystem::is_directory(path, error)) {
     return std::vector<std::string>{""};

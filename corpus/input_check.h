@@ -1,6 +1,6 @@
-// An input stays what it was: models, corpora and predictions are recorded file by file when an
-// experiment is submitted, and whoever reads one later compares it first. Reads files; every
-// function may be called from any thread.
+// An input stays what it was: models, adapters, corpora and predictions are recorded file by file
+// when an experiment is submitted, and whoever reads one later compares it first. Reads files;
+// every function may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 namespace scm::corpus {
 
 // kModel: a Hugging Face directory or one file. kCorpus: documents/, items/, corpus.json. kFile: a
-// file of predictions.
-enum class InputKind { kModel, kCorpus, kFile };
+// file of predictions. kAdapter: the two files of peft in a directory that may hold others.
+enum class InputKind { kModel, kCorpus, kFile, kAdapter };
 
 struct InputRecord {
   struct File {

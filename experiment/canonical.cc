@@ -48,6 +48,11 @@ class JsonWriter {
   void Field(const Key& key, const std::optional<bool>& value, const AutoRule&) {
     json_[key.name] = value ? Json(*value) : Json("auto");
   }
+  template <typename V, typename Rule>
+  void Field(const Key& key, const ByPattern<V>& values, const Rule&) {
+    Json& json = json_[key.name] = Json::object();
+    for (const auto& [pattern, value] : values) json[pattern] = value;
+  }
   void Field(const Key& key, const std::string& path, const PathRule&) {
     json_[key.name] = key.none && path.empty() ? Json(nullptr) : Json(path);
   }

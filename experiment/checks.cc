@@ -75,6 +75,36 @@ void CheckModel(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
+// Trials of a sweep are compared at the same steps.
+void CheckSweptEpochs(const ExperimentSpec& spec, Findings& findings) {
+  if (!spec.training.epochs || !spec.sweep) return;
+  for (const auto& [key, space] : spec.sweep->space) {
+    if (key != "training.batch_size" && key != "training.gradient_accumulation" &&
+        key != "trainer.parameters.train_tasks") {
+      continue;
+    }
+    findings.ErrorAt(absl::StrCat("sweep.space.", key),
+                     "with training.epochs, trials would differ in their number of steps and could "
+                     "not be compared. Give training.max_steps instead");
+  }
+}
+
+// An adapter is one of one base and one shape.
+void CheckWarmStart(const ExperimentSpec& spec, Findings& findings) {
+  if (spec.lora.init.empty() || findings.Failed("lora.init")) return;
+  if (spec.model && !spec.model->fallback.empty()) {
+    findings.ErrorAt("lora.init",
+                     "the adapter belongs to one base, so there can be no model.fallback: remove "
+                     "one of the two");
+  }
+  if (!spec.sweep) return;
+  for (const auto& [key, space] : spec.sweep->space) {
+    if (key != "lora.r" && key != "lora.alpha" && key != "lora.target_modules") continue;
+    findings.ErrorAt(absl::StrCat("sweep.space.", key),
+                     "the adapter of lora.init has one already, so it cannot vary");
+  }
+}
+
 // "Use 100 or 200": the validation steps around `rung`.
 std::string NearbySteps(int64_t rung, int64_t eval_steps) {
   const int64_t below = rung / eval_steps * eval_steps;
@@ -262,6 +292,13 @@ void CheckNoConvergence(const ExperimentSpec& spec, Findings& findings) {
   if (!spec.abort.no_convergence || findings.Failed("abort.no_convergence")) return;
   const int64_t after = spec.abort.no_convergence->after_step;
   const std::string key = "abort.no_convergence.after_step";
+  if (!spec.lora.init.empty()) {
+    findings.WarningAt(
+        "lora.init",
+        "the rule no_convergence compares with step 0, which is the loss of this "
+        "adapter and not that of the base: set abort.no_convergence.min_loss_reduction "
+        "to what the run shall add, or abort.no_convergence: none");
+  }
   if (after >= spec.training.max_steps) {
     findings.WarningAt(key, absl::StrCat(after, " is not before max_steps (",
                                          spec.training.max_steps, "): the rule never looks"));
@@ -426,6 +463,8 @@ int64_t DefaultSweepSeed(const ReplicateSpec& replicate) {
 void CheckWhole(const ExperimentSpec& spec, Findings& findings) {
   CheckTraining(spec, findings);
   CheckModel(spec, findings);
+  CheckWarmStart(spec, findings);
+  CheckSweptEpochs(spec, findings);
   CheckData(spec, findings);
   CheckSweep(spec, findings);
   CheckStages(spec, findings);

@@ -78,6 +78,14 @@ void Describe(Visitor& keys, LoraSpec& lora) {
   keys.Field(Key{"r", "Rank of the adapters"}.Swept(), lora.r, kRank);
   keys.Field(Key{"alpha", "Scale: adapters are multiplied by alpha / r"}.Swept(), lora.alpha,
              kPositive);
+  keys.Field(Key{"use_rslora", "Whether adapters are multiplied by alpha / √r instead (rsLoRA)"},
+             lora.use_rslora);
+  keys.Field(
+      Key{"rank_pattern", "Ranks of single modules, by [peft's rules](models.md#single-modules)"}
+          .Unit("ranks"),
+      lora.rank_pattern, kRank);
+  keys.Field(Key{"alpha_pattern", "Their alphas, likewise"}.Unit("numbers"), lora.alpha_pattern,
+             kPositive);
   keys.Field(Key{"dropout", "Share of adapter inputs dropped in training"}.Swept(), lora.dropout,
              kBelowOne);
   keys.Field(Key{"target_modules", "The matrices that get adapters"}.Swept(), lora.target_modules,
@@ -91,6 +99,11 @@ void Describe(Visitor& keys, LoraSpec& lora) {
                  "blocks much weaker than others may change their sign, which is counted and "
                  "warned of"},
              lora.double_quant);
+  keys.Field(Key{"init",
+                 "A directory with an adapter in peft's format, from which every run starts "
+                 "([more](models.md#starting-from-an-adapter))"}
+                 .OrNone(),
+             lora.init, PathRule{});
 }
 
 template <typename Visitor>
@@ -112,7 +125,14 @@ void Describe(Visitor& keys, TrainingSpec& training) {
   keys.Field(Key{"batch_size", "Sequences in a micro-batch"}.Swept(), training.batch_size, kBatch);
   keys.Field(Key{"gradient_accumulation", "Micro-batches in a step"}.Swept(),
              training.gradient_accumulation, kBatch);
-  keys.Field(Key{"max_steps", "Steps of a full run"}, training.max_steps, kCount);
+  keys.Field(Key{"max_steps", "Steps of a full run"}.DefaultsTo("2000, or what `epochs` come to"),
+             training.max_steps, kCount);
+  keys.Field(
+      Key{"epochs",
+          "Passes over the training examples in a full run, instead of `max_steps`: `scmctl` "
+          "[counts the steps](#epochs)"}
+          .OrNone(),
+      training.epochs, kPositive);
   keys.Field(Key{"warmup_steps", "Steps over which the learning rate rises"}
                  .DefaultsToAtMost("max_steps", training.max_steps)
                  .Swept(),

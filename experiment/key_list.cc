@@ -55,6 +55,10 @@ class KeyLister {
   void Field(const Key& key, int64_t value, const IntegerRule& rule) {
     Add(key, TypeOf(key, rule), absl::StrCat(value), ParameterType::kInteger);
   }
+  template <typename V, typename Rule>
+  void Field(const Key& key, const ByPattern<V>&, const Rule& rule) {
+    Add(key, absl::StrCat("section of ", TypeOf(key, rule)), "`{}`");
+  }
   void Field(const Key& key, const std::vector<int64_t>&, const IntegersRule& rule) {
     const bool bounded = rule.most != IntegersRule{rule.each}.most;
     const Key plural = Key(key).Unit(key.unit[0] == '\0' ? "whole numbers" : key.unit);

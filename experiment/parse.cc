@@ -26,12 +26,40 @@ bool PeekTrainer(const Node& root, const Reading& reading, TrainerSpec& trainer)
   return !unreported.Failed("trainer.command");
 }
 
+// Defaults follow from the length of a run, which comes behind some of them.
+void PeekLength(const Node& root, const Reading& reading, int64_t epoch_steps,
+                TrainingSpec& training) {
+  Findings unreported;
+  SectionReader top(&root, "", reading, unreported);
+  TrainingSpec read;
+  top.Section(kTraining, read);
+  if (read.epochs && epoch_steps > 0) training.max_steps = epoch_steps;
+}
+
 // Values that follow from other sections.
 void Complete(const Findings& findings, ExperimentSpec& spec) {
   if (!findings.Has("stages")) spec.stages = DefaultStages(spec);
   if (!spec.sweep) return;
   if (!findings.Has("sweep.mode")) spec.sweep->mode = BetterEnd(spec.sweep->metric);
   if (!findings.Has("sweep.seed")) spec.sweep->seed = DefaultSweepSeed(spec.replicate);
+}
+
+// A run's length is given once. What scmctl wrote has both: the epochs, and their steps.
+void CheckEpochs(const ExperimentSpec& spec, const ReadOptions& options, Findings& findings) {
+  const std::string key = "training.epochs";
+  if (!spec.training.epochs || findings.Failed(key)) return;
+  if (findings.Has("training.max_steps")) {
+    if (options.by_scm) return;
+    return findings.ErrorAt(key, "and max_steps are both given. Give one of them");
+  }
+  if (!spec.trainer.built_in()) {
+    return findings.ErrorAt(key,
+                            "only what the built-in trainer trains can be counted. Give max_steps "
+                            "instead");
+  }
+  if (options.epoch_steps == 0) {
+    findings.ErrorAt(key, "was not counted in steps, which scmctl does. Give max_steps instead");
+  }
 }
 
 }  // namespace
@@ -49,10 +77,12 @@ ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options) {
     if (!PeekTrainer(root, reading, spec.trainer)) {
       for (const char* key : {"model", "data", "lora"}) top.PassOver(key);
     }
+    PeekLength(root, reading, options.epoch_steps, spec.training);
     Describe(top, spec);
     top.Finish();
     Complete(findings, spec);
     CheckWhole(spec, findings);
+    CheckEpochs(spec, options, findings);
     if (!options.accepted) CheckBuiltInParameters(root, spec, findings);
     if (options.check_paths) {
       CheckPassedThrough(spec, findings);
@@ -86,7 +116,8 @@ ParsedExperiment ParseExperiment(absl::string_view text, const ParseOptions& opt
                                      .check_paths = options.check_paths,
                                      .need_models = options.need_models,
                                      .by_scm = first != text.npos && text[first] == '{',
-                                     .accepted = options.accepted});
+                                     .accepted = options.accepted,
+                                     .epoch_steps = options.epoch_steps});
 }
 
 ParsedExperiment ParseExperimentFile(const std::string& path) {

@@ -18,10 +18,10 @@ struct Diagnostic {
   std::string message;  // what, what was expected, what to do
 };
 
-// A model, corpus or file of predictions that the file names, found where it says, for a look
-// inside.
+// A model, adapter, corpus or file of predictions that the file names, found where it says, for a
+// look inside.
 struct NamedInput {
-  enum class Kind { kModel, kCorpus, kPredictions };
+  enum class Kind { kModel, kAdapter, kCorpus, kPredictions };
   std::string key, path;
   int line = 0;
   Kind kind = Kind::kModel;
@@ -43,6 +43,9 @@ struct ParseOptions {
   bool need_models = true;
   // Accepted by an earlier version, perhaps: what was no error then is none now.
   bool accepted = false;
+  // What training.epochs come to in steps. 0: nobody has counted, so a file that gives epochs must
+  // give max_steps too, which only scmctl's own does.
+  int64_t epoch_steps = 0;
 };
 
 // Pure but for the path checks. Never throws.

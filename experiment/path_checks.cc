@@ -120,6 +120,19 @@ class InputFinder {
     CheckCorpus(path, findings_);
     if (!path.empty()) Add("data.corpus", path, NamedInput::Kind::kCorpus);
   }
+  void Adapter(const std::string& key, const std::string& path) {
+    if (path.empty() || findings_.Failed(key)) return;
+    if (KindOf(path) == Kind::kMissing) {
+      return Missing(key, path, options_.need_models, findings_);
+    }
+    for (const char* name : {"adapter_config.json", "adapter_model.safetensors"}) {
+      if (KindOf(fs::path(path) / name) == Kind::kFile) continue;
+      return findings_.ErrorAt(key, absl::StrCat(path, " holds no ", name,
+                                                 ", so it is no directory of an adapter as peft "
+                                                 "saves it"));
+    }
+    Add(key, path, NamedInput::Kind::kAdapter);
+  }
   void Predictions(const std::string& key, const std::string& path) {
     if (path.empty() || findings_.Failed(key)) return;
     const Kind kind = KindOf(path);
@@ -156,6 +169,7 @@ std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, const PathOptions
     finder.Model("model.base", model->base);
     finder.Model("model.fallback", model->fallback);
   }
+  if (spec.trainer.built_in()) finder.Adapter("lora.init", spec.lora.init);
   if (data) finder.Corpus(data->corpus);
   CheckCommand(spec.trainer, options.base_directory, findings);
   if (!spec.evaluation) return finder.Take();

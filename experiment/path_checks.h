@@ -14,7 +14,7 @@ struct PathOptions {
   bool need_models = true;     // what does not exist is an error, not a warning
 };
 
-// The models, the corpus and the predictions that are there.
+// The models, the adapter, the corpus and the predictions that are there.
 std::vector<NamedInput> CheckPaths(const ExperimentSpec& spec, const PathOptions& options,
                                    Findings& findings);
 

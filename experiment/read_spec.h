@@ -14,6 +14,7 @@ struct ReadOptions {
   bool need_models = true;
   bool by_scm = false;    // written by scmctl, so that what only it writes is allowed
   bool accepted = false;  // see ParseOptions
+  int64_t epoch_steps = 0;
 };
 
 ParsedExperiment ReadSpec(const Node& root, const ReadOptions& options);

@@ -48,6 +48,8 @@ class SectionReader {
   void Field(const Key& key, std::optional<double>& value, const NumberRule& rule);
   void Field(const Key& key, std::map<std::string, double>& values, const NumberRule& rule);
   void Field(const Key& key, int64_t& value, const IntegerRule& rule);
+  void Field(const Key& key, ByPattern<int64_t>& values, const IntegerRule& rule);
+  void Field(const Key& key, ByPattern<double>& values, const NumberRule& rule);
   // Those that are right are kept, so that they can be checked further.
   void Field(const Key& key, std::vector<int64_t>& values, const IntegersRule& rule);
   void Field(const Key& key, bool& value);
@@ -99,6 +101,8 @@ class SectionReader {
   void Finish();
 
  private:
+  template <typename V, typename Rule>
+  void ReadByPattern(const Key& key, ByPattern<V>& values, const Rule& rule);
   // The value behind `key`. Null unless the file has one that is not `none` where that is allowed.
   const Node* Find(const Key& key, Presence& presence);
   const Node* Find(const Key& key);  // the same for those that do not care

@@ -86,6 +86,27 @@ void SectionReader::Field(const Key& key, int64_t& value, const IntegerRule& rul
   value = *number;
 }
 
+template <typename V, typename Rule>
+void SectionReader::ReadByPattern(const Key& key, ByPattern<V>& values, const Rule& rule) {
+  Presence presence;
+  SectionReader inside = Inside(key, presence);
+  if (presence != Presence::kGiven) return;
+  values.clear();
+  for (const Entry& entry : inside.node()->entries) {
+    std::pair<std::string, V> one{entry.key, V{}};
+    inside.Field(Key{entry.key.c_str()}, one.second, rule);
+    if (one.second != V{}) values.push_back(std::move(one));
+  }
+}
+
+void SectionReader::Field(const Key& key, ByPattern<int64_t>& values, const IntegerRule& rule) {
+  ReadByPattern(key, values, rule);
+}
+
+void SectionReader::Field(const Key& key, ByPattern<double>& values, const NumberRule& rule) {
+  ReadByPattern(key, values, rule);
+}
+
 void SectionReader::Field(const Key& key, std::vector<int64_t>& values, const IntegersRule& rule) {
   const Node* node = Find(key);
   if (node == nullptr) return;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -46,13 +47,22 @@ struct DataSpec {
   bool end_token = true;                // trained behind every answer; never scored
 };
 
+// What single modules have instead of the value for all: a key names them as peft does, and the
+// first key that names one counts.
+template <typename V>
+using ByPattern = std::vector<std::pair<std::string, V>>;
+
 struct LoraSpec {
   int64_t r = 16;
   double alpha = 32;
+  bool use_rslora = false;
+  ByPattern<int64_t> rank_pattern;
+  ByPattern<double> alpha_pattern;
   double dropout = 0.1;
   std::vector<std::string> target_modules = {"q_proj", "v_proj", "o_proj", "gate_proj"};
   std::string quantize_base = "none";  // or "nf4", "int8"
   bool double_quant = true;            // of nf4's scales
+  std::string init;                    // directory of an adapter; "" = none
 };
 
 struct EarlyStoppingSpec {
@@ -66,6 +76,8 @@ struct TrainingSpec {
   int64_t batch_size = 4;           // sequences per micro-batch
   int64_t gradient_accumulation = 1;
   int64_t max_steps = 2000;  // optimiser steps; the schedule always spans these
+  // What the file gave instead; max_steps is what they come to.
+  std::optional<double> epochs;
   int64_t warmup_steps = 100;
   int64_t save_steps = 100;
   int64_t eval_steps = 50;

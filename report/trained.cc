@@ -83,6 +83,24 @@ std::string ModelName(const Findings& findings) {
   return BaseName(TextOfValue(base));
 }
 
+// "LoRA adapters of rank 16 (alpha 32)"
+std::string Adapters(const Findings& findings) {
+  const bool rslora = ValueOf(findings, "lora.use_rslora") == Json(true);
+  std::vector<std::string> patterns;
+  for (const char* key : {"rank_pattern", "alpha_pattern"}) {
+    const Json pattern = ValueOf(findings, absl::StrCat("lora.", key));
+    if (pattern.is_object() && !pattern.empty()) patterns.emplace_back(key);
+  }
+  const std::string single =
+      patterns.empty() ? ""
+                       : absl::StrCat("; of single modules by ", absl::StrJoin(patterns, " and "));
+  const std::string init = TextOfValue(ValueOf(findings, "lora.init"));
+  return absl::StrCat(rslora ? "rsLoRA" : "LoRA", " adapters of rank ",
+                      TextOfValue(ValueOf(findings, "lora.r")), " (alpha ",
+                      TextOfValue(ValueOf(findings, "lora.alpha")), single,
+                      init.empty() ? "" : absl::StrCat("; begun with ", BaseName(init)), ")");
+}
+
 std::string ModelSentence(const Findings& findings) {
   const std::string steps = TextOfValue(ValueOf(findings, "training.max_steps"));
   const std::string rate = TextOfValue(ValueOf(findings, "training.learning_rate"));
@@ -105,8 +123,7 @@ std::string ModelSentence(const Findings& findings) {
   const std::string quantized = held.empty() || held == "none" ? "" : absl::StrCat(" in ", held);
   const std::string accumulation = TextOfValue(ValueOf(findings, "training.gradient_accumulation"));
   return absl::StrCat(
-      "Trained: LoRA adapters of rank ", TextOfValue(ValueOf(findings, "lora.r")), " (alpha ",
-      TextOfValue(ValueOf(findings, "lora.alpha")), ") on ", absl::StrJoin(names, ", "), " of the ",
+      "Trained: ", Adapters(findings), " on ", absl::StrJoin(names, ", "), " of the ",
       IsFallback(findings) ? "fallback model " : "model ", ModelName(findings), quantized, "; ",
       count, schedule, " with ", TextOfValue(ValueOf(findings, "training.batch_size")),
       accumulation == "1" ? "" : absl::StrCat(" × ", accumulation), " sequences, learning rate ",

@@ -49,6 +49,9 @@ absl::StatusOr<Json> InputDigests(const ExperimentSpec& spec) {
     SCM_RETURN_IF_ERROR(recorder.Add("model.base", model->base, corpus::InputKind::kModel));
     SCM_RETURN_IF_ERROR(recorder.Add("model.fallback", model->fallback, corpus::InputKind::kModel));
   }
+  if (spec.trainer.built_in()) {
+    SCM_RETURN_IF_ERROR(recorder.Add("lora.init", spec.lora.init, corpus::InputKind::kAdapter));
+  }
   if (spec.evaluation && spec.HasStage(StageKind::kEvaluate)) {
     for (size_t i = 0; i < spec.evaluation->baselines.size(); ++i) {
       const BaselineSpec& baseline = spec.evaluation->baselines[i];

@@ -1,14 +1,19 @@
 #include "scmctl/model_checks.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
+#include "trainer/data/adapter_input.h"
 #include "trainer/data/chat_examples.h"
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/pack_memory.h"
@@ -19,6 +24,18 @@ namespace {
 void Add(ParsedExperiment& parsed, const std::string& key, int line,
          const std::vector<std::string>& messages) {
   for (const std::string& message : messages) parsed.warnings.push_back({line, key, message});
+}
+
+// A refusal that begins with the key of the section `lora`. Two bases may have the same.
+void AddLoraError(ParsedExperiment& parsed, const absl::Status& status) {
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(status.message(), absl::MaxSplits(": ", 1));
+  const std::string key = absl::StrCat("lora.", parts.first);
+  for (const Diagnostic& error : parsed.errors) {
+    if (error.key == key) return;
+  }
+  const auto line = parsed.lines.find(key);
+  parsed.errors.push_back({line == parsed.lines.end() ? 0 : line->second, key, parts.second});
 }
 
 // What is trained on or scored with this model. Only what the built-in trainer trains learns an end
@@ -41,11 +58,28 @@ void CheckMarkup(const corpus::Corpus& corpus, const model::Tokenizer& tokenizer
   }
 }
 
+// Each base is one that may be trained.
+void CheckAdapters(const NamedInput& input, const model::LlamaConfig& base,
+                   ParsedExperiment& parsed) {
+  const bool trained = absl::StartsWith(input.key, "model.");
+  if (!trained || !parsed.spec || !parsed.spec->trainer.built_in()) return;
+  const absl::Status patterns = trainer::CheckLoraPatterns(parsed.spec->lora, base);
+  if (!patterns.ok()) return AddLoraError(parsed, patterns);
+  // The path is looked at already.
+  const bool there = std::any_of(parsed.inputs.begin(), parsed.inputs.end(), [](const auto& named) {
+    return named.kind == NamedInput::Kind::kAdapter;
+  });
+  if (!there) return;
+  const absl::Status init = trainer::OpenInit(parsed.spec->lora, base).status();
+  if (!init.ok()) AddLoraError(parsed, init);
+}
+
 absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
                         ParsedExperiment& parsed) {
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::ModelSource> model,
                        model::OpenModel(input.path));
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::Tokenizer> tokenizer, model->MakeTokenizer());
+  CheckAdapters(input, model->config(), parsed);
   const std::optional<DataSpec> data = DataFor(input, parsed);
   Add(parsed, input.key, input.line,
       trainer::ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));

@@ -147,7 +147,9 @@ absl::StatusOr<Reply> Controller::Impl::Take(const ReportsInput& input) {
 }
 
 void Controller::Impl::Judge(const RunNews& news) {
-  if (news.kind == RunNews::Kind::kNonFinite) return policies.JudgeNonFinite(news.run);
+  if (news.kind == RunNews::Kind::kNonFinite) {
+    return policies.JudgeNonFinite(news.run, news.note);
+  }
   if (news.kind == RunNews::Kind::kRunEnded) {
     const TaskId task = context.cluster.runs.Find(news.run)->task;
     return SettleRun(news.run, news.was_aborted,

@@ -119,7 +119,7 @@ absl::Time PolicyRunner::LastSign(const Task& task) const {
   return std::max(task.last_report, context_.now - *word->second.trainer_silent);
 }
 
-void PolicyRunner::Judge(const RunId& id) {
+void PolicyRunner::JudgeWith(const RunId& id, const std::string& note) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
   const State state = core::StandingOf(task, id).state;
@@ -137,14 +137,14 @@ void PolicyRunner::Judge(const RunId& id) {
     context_.Event(context_.cluster.runs.Find(id)->experiment, id.str(), "undecided",
                    absl::StrCat(verdict.rule, ": ", verdict.reason));
   }
-  if (abort) AbortRun(id, *abort);
+  if (abort) AbortRun(id, policy::WithNote(*abort, note));
 }
 
-void PolicyRunner::JudgeNonFinite(const RunId& id) {
+void PolicyRunner::JudgeNonFinite(const RunId& id, const std::string& note) {
   const Run& run = *context_.cluster.runs.Find(id);
   const Task& task = *context_.cluster.tasks.Find(run.task);
   if (!context_.ExperimentOf(task).spec->abort.non_finite) return;
-  Judge(id);  // the history holds the value as the latest one
+  JudgeWith(id, note);  // the history holds the value as the latest one
 }
 
 CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,

@@ -19,9 +19,10 @@ class PolicyRunner {
   explicit PolicyRunner(ControllerContext* context) : context_(*context) {}
 
   // The rules over one run, after a validation or as time passes. Stops the run on an abort.
-  void Judge(const RunId& id);
+  void Judge(const RunId& id) { JudgeWith(id, ""); }
   // The same, after a training loss or gradient norm that is NaN or infinite, if the rule is on.
-  void JudgeNonFinite(const RunId& id);
+  // `note` is what the trainer says about it, "" = nothing.
+  void JudgeNonFinite(const RunId& id, const std::string& note);
   // The trainer itself said `diverged`: the run is ABORTED already, this writes the certificate.
   // `rate` is what a second of its lease cost.
   void CertifyDiverged(const RunId& id, const std::string& message, double rate);
@@ -44,6 +45,7 @@ class PolicyRunner {
     uint64_t revision = 0;
     size_t seen = 0;
   };
+  void JudgeWith(const RunId& id, const std::string& note);
   // What is known of a run beside its validations.
   policy::RunHistory FactsOf(const Run& run) const;
   // Its watches, shown the validations that are new.

@@ -274,7 +274,7 @@ std::optional<RunNews> ReportHandler::Progress(const TaskId& id, const RunId& ru
   for (const char* name : {"train_loss", "grad_norm"}) {
     const std::optional<double> value = core::MetricOf(line, name);
     if (value && !std::isfinite(*value)) {
-      return RunNews{RunNews::Kind::kNonFinite, run, line.step};
+      return RunNews{RunNews::Kind::kNonFinite, run, line.step, false, line.note};
     }
   }
   return std::nullopt;

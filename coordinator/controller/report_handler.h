@@ -23,6 +23,7 @@ struct RunNews {
   RunId run;
   int64_t step = 0;
   bool was_aborted = false;  // kRunEnded: an abort was on its way
+  std::string note = {};     // kNonFinite: what the trainer says about it
 };
 
 class ReportHandler {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kShownOfLine = 200;  // bytes of a bad line in its event
 constexpr size_t kNamedLeftOut = 10;
-constexpr size_t kMaxKind = 64, kMaxRun = 64;
+constexpr size_t kMaxKind = 64, kMaxRun = 64, kMaxNote = 300;
 
 constexpr absl::string_view kRunMetrics[] = {"train_loss",          "grad_norm", "validation_loss",
                                              "validation_accuracy", "tokens",    "learning_rate"};
@@ -139,6 +139,7 @@ absl::Status ReadReport(const Json& report, ReportLine& line) {
     const absl::Status read = ReadPoint(report, line);
     if (!read.ok()) return absl::InvalidArgumentError(absl::StrCat(type, ": ", read.message()));
     line.kind = type == "progress" ? ReportLine::Kind::kProgress : ReportLine::Kind::kValidation;
+    if (type == "progress") line.note = LineOf(StringAt(report, "note"), kMaxNote);
   } else if (type == "stopped" || type == "failed" || type == "done") {
     ReadEnding(report, type, line);
   }

@@ -37,6 +37,7 @@ struct ReportLine {
   int64_t step = 0;
   std::vector<std::pair<std::string, double>> metrics;  // clean names; may be non-finite
   std::optional<double> correct, items, chance, deff;   // kValidation
+  std::string note;  // kProgress: of values that are not finite, for people; clean and cut
   // What of `metrics` was not kept, each with its reason, the first few; and how many in all.
   std::vector<std::string> left_out;
   int64_t left_out_count = 0;

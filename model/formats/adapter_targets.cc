@@ -1,11 +1,7 @@
 #include "model/formats/adapter_targets.h"
 
 #include <functional>
-#include <memory>
 #include <set>
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -13,13 +9,12 @@
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
 #include "model/formats/llama_tensors.h"
+#include "model/formats/name_expression.h"
 
 namespace scm::model {
 namespace {
 
 constexpr char kHeadModule[] = "lm_head", kEmbeddingsModule[] = "model.embed_tokens";
-constexpr size_t kMaxExpression = 65536;
-constexpr uint32_t kTargetMatchLimit = 1'000'000;
 
 using Targeted = std::function<bool(const std::string&)>;
 
@@ -47,28 +42,10 @@ absl::StatusOr<Targeted> ByNames(const Json& list) {
 
 // Python's re.fullmatch.
 absl::StatusOr<Targeted> ByExpression(const std::string& text) {
-  if (text.size() > kMaxExpression) return RefuseTargets("the expression is too long");
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  const std::shared_ptr<pcre2_code> code(
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                    PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
-                    nullptr),
-      pcre2_code_free);
-  if (code == nullptr) {
-    return RefuseTargets(
-        absl::StrCat("\"", text, "\" is no valid expression (at character ", offset, ")"));
-  }
-  const std::shared_ptr<pcre2_match_data> data(pcre2_match_data_create(1, nullptr),
-                                               pcre2_match_data_free);
-  const std::shared_ptr<pcre2_match_context> context(pcre2_match_context_create(nullptr),
-                                                     pcre2_match_context_free);
-  if (data == nullptr || context == nullptr) return absl::ResourceExhaustedError("no memory");
-  pcre2_set_match_limit(context.get(), kTargetMatchLimit);
-  return Targeted([code, data, context](const std::string& name) {
-    return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(name.data()), name.size(), 0, 0,
-                       data.get(), context.get()) >= 0;
-  });
+  SCM_ASSIGN_OR_RETURN(
+      const NameExpression match,
+      NameExpression::Compile(text, NameExpression::Extent::kWhole, "target_modules"));
+  return Targeted(match);
 }
 
 absl::StatusOr<Targeted> MakeTargeted(const Json& target_modules) {

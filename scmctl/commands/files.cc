@@ -11,8 +11,10 @@
 #include "absl/time/clock.h"
 #include "common/suggest.h"
 #include "common/text.h"
+#include "experiment/keys.h"
 #include "experiment/parse.h"
 #include "scmctl/app.h"
+#include "scmctl/epochs.h"
 #include "scmctl/input_checks.h"
 #include "scmctl/input_digests.h"
 #include "scmctl/plan/plan.h"
@@ -27,6 +29,28 @@ struct ReadExperiment {
   std::string text;  // as it was checked
   ParsedExperiment parsed;
 };
+
+// The file, its epochs counted in steps.
+ParsedExperiment ParseCounted(const std::string& text, ParseOptions options) {
+  // With a run so long nothing else of the file depends on its length.
+  options.epoch_steps = experiment_file::kManySteps;
+  ParsedExperiment parsed = ParseExperiment(text, options);
+  if (!parsed.spec || !parsed.spec->training.epochs || parsed.lines.count("training.max_steps")) {
+    return parsed;
+  }
+  const absl::StatusOr<trainer::TrainingRows> rows = CountTrainingRows(*parsed.spec);
+  const absl::StatusOr<int64_t> steps =
+      rows.ok() ? StepsOfTraining(*parsed.spec, *rows) : rows.status();
+  if (!steps.ok()) {
+    const std::string key = "training.epochs";
+    parsed.errors.push_back({parsed.lines[key], key,
+                             absl::StrCat("cannot be counted in steps: ", steps.status().message(),
+                                          ". Give max_steps instead")});
+    return parsed;
+  }
+  options.epoch_steps = *steps;
+  return ParseExperiment(text, options);
+}
 
 // The file and everything it names. A plan needs no model: one that is not there yet is a warning.
 absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
@@ -50,7 +74,7 @@ absl::StatusOr<ReadExperiment> Read(const std::string& file, bool need_models) {
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return absl::InvalidArgumentError(text.status().message());
   read.text = *text;
-  read.parsed = ParseExperiment(
+  read.parsed = ParseCounted(
       *text,
       {.base_directory = path.parent_path(), .check_paths = true, .need_models = need_models});
   CheckInputs(read.parsed);
@@ -132,6 +156,8 @@ int Plan(const App& app, const std::string& file) {
   const std::optional<PlanInventory> inventory = Inventory(app);
   Json plan = MakePlan(*read->parsed.spec, inventory ? &*inventory : nullptr);
   plan["packing"] = read->parsed.packing.empty() ? Json() : Json(read->parsed.packing);
+  const absl::StatusOr<trainer::TrainingRows> rows = CountTrainingRows(*read->parsed.spec);
+  plan["training"] = rows.ok() ? EpochsToJson(*read->parsed.spec, *rows) : Json(nullptr);
   for (const Diagnostic& warning : read->parsed.warnings) {
     plan["warnings"].push_back(warning.message);
   }

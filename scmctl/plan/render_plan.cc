@@ -125,6 +125,14 @@ std::string RenderPlan(const Json& plan, const ExperimentSpec& spec, int width, 
   table.Add({"total", absl::StrCat(IntegerAt(plan, "tasks", 0)), "", total,
              Finish(MemberAt(plan, "finish"))});
   absl::StrAppend(&out, table.Render(terminal, ""), "\n");
+  const Json& training = MemberAt(plan, "training");
+  if (training.is_object()) {
+    Paragraph(out, "training",
+              absl::StrCat(HumanNumber(NumberAt(training, "epochs", 0), 3), " epochs of ",
+                           IntegerAt(training, "examples", 0), " examples in the ",
+                           IntegerAt(training, "steps", 0), " steps of a full run"),
+              width);
+  }
   std::string rungs;
   for (const Json& row : MemberAt(plan, "rungs")) {
     absl::StrAppend(&rungs, rungs.empty() ? "" : " · ", IntegerAt(row, "trials", 0), " reach ",

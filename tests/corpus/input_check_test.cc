@@ -124,6 +124,31 @@ TEST_F(InputCheckTest, AFileIsItself) {
   EXPECT_THAT(Problem(record), HasSubstr("is no longer there"));
 }
 
+// A checkpoint is one, with files that only a resumed training reads.
+TEST_F(InputCheckTest, AnAdapterIsItsTwoFiles) {
+  ASSERT_TRUE(MakeDirectories(Path("a")).ok());
+  for (const char* name :
+       {"adapter_config.json", "adapter_model.safetensors", "optimizer.safetensors"}) {
+    Write(std::string("a/") + name, name);
+  }
+  const InputRecord record = Record(Path("a"), InputKind::kAdapter);
+  std::vector<std::string> names;
+  for (const auto& file : record.files) names.push_back(file.name);
+  EXPECT_THAT(names, ElementsAre("adapter_config.json", "adapter_model.safetensors"));
+  Write("a/optimizer.safetensors", "another");
+  Write("a/README.md", "new");
+  EXPECT_EQ(Problem(record), "");
+  const std::vector<InputRecord> read =
+      InputRecordsFromJson(Json{{"inputs", InputRecordsToJson({record})}}, "", "");
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_EQ(read[0].kind, InputKind::kAdapter);
+  for (const std::string& name : names) {
+    Write("a/" + name, "another");
+    EXPECT_THAT(Problem(read[0]), HasSubstr("a/" + name + " is not what it was"));
+    Write("a/" + name, name);
+  }
+}
+
 TEST_F(InputCheckTest, ManyFilesAreComparedAsAWhole) {
   for (size_t i = 0; i < InputRecord::kMostListed; ++i) {
     Write(absl::StrCat("items/x", i, ".jsonl"), "\n");

@@ -202,7 +202,9 @@ class JsonContract(unittest.TestCase):
         self.assertNotEqual(self.ask("plan", large, code=5)["unplaceable"], [])
         auto = "".join(line for line in self.full_experiment().splitlines(keepends=True)
                        if not line.startswith("trainer:")).replace("15]}", "15], packed: auto}")
-        self.assertIn("replicate.packed: auto", self.ask("plan", self.write("auto.yaml", auto))["packing"])
+        plan = self.ask("plan", self.write("auto.yaml", auto))
+        self.assertIn("replicate.packed: auto", plan["packing"])
+        self.assertGreater(plan["training"]["epochs"], 0)
         # The price of each kind of GPU that the workers have, by whole words of its name.
         rented = self.write("rented.yaml", experiment(
             extra="resources: {gpus: 1}\nbudget: {limit: 5.0, gpu_hour: {A10: 1.0, H200: 3.5}}"))

@@ -51,6 +51,73 @@ TEST(PackedSeeds, DecideByThemselvesForTheBuiltInTrainer) {
               testing::Contains(HasSubstr("replicate.packed: expected true, false or auto")));
 }
 
+TEST(Epochs, AreInsteadOfSteps) {
+  EXPECT_THAT(ErrorsWith("training: {epochs: 2, max_steps: 50}\n"),
+              ElementsAre("f:5: training.epochs: and max_steps are both given. Give one of them"));
+  EXPECT_THAT(ErrorsWith("training: {epochs: none, max_steps: 50}\n"), IsEmpty());
+  EXPECT_THAT(ErrorsWith("training: {epochs: 2}\n"),
+              ElementsAre(HasSubstr("f:5: training.epochs: was not counted in steps")));
+  EXPECT_THAT(
+      Errors(absl::StrCat("name: t\ntrainer: {command: [python3, train.py]}\n"
+                          "training: {epochs: 2}\nreplicate: {seeds: [1]}\n")),
+      ElementsAre(HasSubstr("f:3: training.epochs: only what the built-in trainer trains")));
+}
+
+// Whoever has counted says so, and the rest of the file follows.
+TEST(Epochs, OnceCountedAreSteps) {
+  const auto counted = [](const std::string& added, int64_t steps) {
+    return ParseExperiment(absl::StrCat(kValid, added),
+                           {.base_directory = "/base", .check_paths = false, .epoch_steps = steps});
+  };
+  const ParsedExperiment parsed = counted("training: {epochs: 2.5}\n", 60);
+  ASSERT_THAT(Lines(parsed.errors), IsEmpty());
+  EXPECT_EQ(parsed.spec->training.epochs, 2.5);
+  EXPECT_EQ(parsed.spec->training.max_steps, 60);
+  EXPECT_EQ(parsed.spec->training.warmup_steps, 60);
+  EXPECT_EQ(parsed.spec->check.steps, 60);
+  EXPECT_THAT(Lines(counted("training: {epochs: 2}\ncheck: {steps: 61}\n", 60).errors),
+              ElementsAre(HasSubstr("check.steps: 61 is more than max_steps (60)")));
+  // A file without epochs keeps its length.
+  EXPECT_EQ(counted("training: {max_steps: 70}\n", 60).spec->training.max_steps, 70);
+  EXPECT_EQ(counted("", 60).spec->training.max_steps, 2000);
+  // What was counted is not counted again.
+  const ParsedExperiment again = ParseExperiment(DumpJson(SpecToJson(*parsed.spec)),
+                                                 {.base_directory = "/", .check_paths = false});
+  ASSERT_THAT(Lines(again.errors), IsEmpty());
+  EXPECT_EQ(SpecToJson(*again.spec), SpecToJson(*parsed.spec));
+  const absl::StatusOr<ExperimentSpec> trial =
+      ApplyParameters(*parsed.spec, Json{{"training.learning_rate", 0.5}});
+  ASSERT_TRUE(trial.ok()) << trial.status();
+  EXPECT_EQ(trial->training.max_steps, 60);
+}
+
+TEST(Epochs, OfTrialsAreTheSameSteps) {
+  for (const char* key : {"training.batch_size", "training.gradient_accumulation"}) {
+    const ParsedExperiment parsed = ParseExperiment(
+        absl::StrCat(kValid, "training: {epochs: 2}\nsweep: {search: grid, space: {", key,
+                     ": {choice: [2, 4]}}}\n"),
+        {.base_directory = "/base", .check_paths = false, .epoch_steps = 60});
+    EXPECT_THAT(Lines(parsed.errors), ElementsAre(HasSubstr("could not be compared"))) << key;
+  }
+}
+
+TEST(WarmStart, IsOfOneBaseAndOneShape) {
+  EXPECT_THAT(ErrorsWith("lora: {init: a, r: 4}\n"), IsEmpty());
+  EXPECT_THAT(ErrorsWith("lora: {init: none}\n"), IsEmpty());
+  EXPECT_EQ(Parse(absl::StrCat(kValid, "lora: {init: a}\n")).spec->lora.init, "/base/a");
+  EXPECT_THAT(Errors("name: t\nmodel: {base: m.gguf, fallback: n.gguf}\ndata: {corpus: c}\n"
+                     "replicate: {seeds: [1]}\nlora: {init: a}\n"),
+              ElementsAre(HasSubstr("f:5: lora.init: the adapter belongs to one base")));
+  EXPECT_THAT(ErrorsWith("lora: {init: a}\nsweep: {search: grid, space: {lora.r: {choice: [4, 8]}, "
+                         "lora.dropout: {choice: [0, 0.1]}}}\n"),
+              ElementsAre(HasSubstr("f:6: sweep.space.lora.r: the adapter of lora.init has one")));
+  EXPECT_THAT(WarningsWith("lora: {init: a}\n"),
+              testing::Contains(HasSubstr("f:5: lora.init: the rule no_convergence compares with "
+                                          "step 0")));
+  EXPECT_THAT(WarningsWith("lora: {init: a}\nabort: {no_convergence: none}\n"),
+              testing::Not(testing::Contains(HasSubstr("lora.init"))));
+}
+
 TEST(ShortRuns, AreNotMadeImpossibleByDefaults) {
   const ParsedExperiment parsed = Parse(absl::StrCat(kValid, "training: {max_steps: 50}\n"));
   ASSERT_THAT(Lines(parsed.errors), IsEmpty());

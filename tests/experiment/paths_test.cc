@@ -100,6 +100,20 @@ TEST_F(Paths, MissingPredictionsAndAMissingBaselineModelAreErrors) {
               ElementsAre(HasSubstr("f:5: evaluation.baselines[0].model: ")));
 }
 
+TEST_F(Paths, AnAdapterIsADirectoryWithItsTwoFiles) {
+  const auto errors_of = [this](const std::string& init) {
+    return Lines(ParseWith("hf", "corpus", "lora: {init: " + init + "}\n").errors);
+  };
+  EXPECT_THAT(errors_of("nowhere"),
+              ElementsAre(absl::StrCat("f:5: lora.init: ", Path("nowhere"), " does not exist")));
+  EXPECT_THAT(errors_of("nothing"), ElementsAre(HasSubstr("holds no adapter_config.json")));
+  ASSERT_TRUE(MakeDirectories(Path("adapter")).ok());
+  Write("adapter/adapter_config.json", "{}");
+  EXPECT_THAT(errors_of("adapter"), ElementsAre(HasSubstr("holds no adapter_model.safetensors")));
+  Write("adapter/adapter_model.safetensors", "");
+  EXPECT_THAT(errors_of("adapter"), IsEmpty());
+}
+
 TEST_F(Paths, AMissingModelIsReportedOnceEvenIfItIsABaselineToo) {
   EXPECT_THAT(Lines(ParseWith("no", "corpus",
                               "evaluation: {tasks: [a], baselines: [{name: base, model: no}]}\n")

@@ -125,11 +125,96 @@ class Adapters(Small):
                                        for x, y in zip(xs, ys)), 0.01, "peft reads it alike: accept it")
                 self.assert_refused(adapter, "init_lora_weights", "changes the weights of the base")
 
-    def test_alora_and_patterns_are_refused(self):
+    def test_alora_is_refused(self):
         self.assert_refused(self.write("alora", alora_invocation_tokens=[5, 6]), "alora_invocation_tokens",
                             "active only behind")
-        self.assert_refused(self.write("rank", rank_pattern={"q_proj": 2}), "rank_pattern")
-        self.assert_refused(self.write("alpha", alpha_pattern={"q_proj": 2}), "alpha_pattern")
+
+    OWN_NUMBERS = (
+        {"use_rslora": True},
+        {"rank_pattern": {"q_proj": 2}},
+        {"alpha_pattern": {"q_proj": 3, "1.mlp.down_proj": 0.5}},
+        {"use_rslora": True, "rank_pattern": {"^model.*0.*q_proj$": 7, "mlp.*": 3, r"down_proj|q_proj": 5},
+         "alpha_pattern": {r"layers\.1\..*": 2, "q_proj": 40}},
+    )
+
+    def test_ranks_and_alphas_of_single_modules(self):
+        for config in self.OWN_NUMBERS:
+            with self.subTest(config=config):
+                self.assert_alike(self.write(**config))
+
+    def test_the_order_of_keys_in_the_file_counts(self):
+        """As peft reads them: a file that another program wrote need not be sorted."""
+        adapter = self.write(alpha_pattern={"q_proj": 2, "0.self_attn.q_proj": 30})
+        sorted_by_peft = self.theirs(adapter)
+        self.change(adapter, alpha_pattern={"q_proj": 2, "0.self_attn.q_proj": 30})
+        self.assertNotEqual(sorted_by_peft, self.theirs(adapter))
+        self.assert_alike(adapter)
+
+    def test_keys_match_as_in_peft(self):
+        """Every module's scale, told by peft's layers, for keys at the edges of its expression."""
+        for key in ("q_proj", "_proj", "self_attn.q_proj", "0.self_attn.q_proj", "layers.0.*", ".*0.*", "", ".*", "^q_proj",
+                    "q_proj$", "q_proj|down_proj", "(q|down)_proj", "(?:mlp)[.]down_proj", "mlp", "Q_PROJ", "(?i)Q_PROJ",
+                    r"\w+_proj", r"model\.layers\.1\.mlp\.down_proj", "model.layers.1.mlp.down_proj", "a)|(model"):
+            with self.subTest(key=key):
+                self.assert_alike(self.write(alpha_pattern={key: 50}, rank_pattern={key: 3}))
+
+    def trained(self, name, **lora):
+        spec = self.order("train", end_token=False)
+        spec["parameters"]["lora"] |= {"r": 4, "alpha": 16, "target_modules": ["q_proj", "down_proj"]} | lora
+        spec |= {"max_steps": 4, "stop_at_step": 4, "save_steps": 4, "eval_steps": 4}
+        training.run("scm-trainer", spec)
+        return pathlib.Path(spec["work_dir"]) / "checkpoints" / "step-4"
+
+    def test_peft_loads_what_was_trained(self):
+        for number, config in enumerate(self.OWN_NUMBERS):
+            with self.subTest(config=config):
+                config = {key: dict(sorted(value.items())) if isinstance(value, dict) else value
+                          for key, value in config.items()}
+                adapter = self.trained(f"own-{number}", **config)
+                self.assert_alike(adapter)
+                model = peft.PeftModel.from_pretrained(small.load(self.model), adapter)
+                model.save_pretrained(self.root / f"resaved-{number}")
+                self.assert_close(self.theirs(self.root / f"resaved-{number}"), self.theirs(adapter), "saved by peft")
+
+    def test_training_goes_on_from_an_adapter_of_peft(self):
+        """Loss by loss as peft goes on with its own adapter, and the trained adapter opens in peft again."""
+        rows = [training.encode(self.tokenizer(), item["prompt"], item["choices"][item["gold"]])
+                for item in self.items if item["split"] == "train"]
+        for number, config in enumerate(self.OWN_NUMBERS):
+            with self.subTest(config=config):
+                adapter = self.write(f"init-{number}", **config)
+                stored = json.loads((adapter / "adapter_config.json").read_text())
+                spec = self.order("train", end_token=False)
+                spec["parameters"]["lora"] |= {"r": 4, "alpha": 16, "target_modules": ["q_proj", "down_proj"],
+                                               "init": str(adapter)} | {key: stored[key] for key in config}
+                spec |= {"max_steps": 6, "stop_at_step": 6, "save_steps": 6, "eval_steps": 6}
+                ours = training.progress(training.run("scm-trainer", spec), "train_loss")
+
+                model = peft.PeftModel.from_pretrained(small.load(self.model), adapter, is_trainable=True)
+                parameters = [p for p in model.parameters() if p.requires_grad]
+                optimizer = torch.optim.AdamW(parameters, lr=5e-3, weight_decay=0.01)
+                scheduler = transformers.get_scheduler("linear", optimizer, num_warmup_steps=1, num_training_steps=6)
+                theirs = []
+                for _ in range(6):
+                    loss = training.batch_loss(model, rows)
+                    loss.backward()
+                    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                    theirs.append(loss.item())
+                    optimizer.step()
+                    scheduler.step()
+                    optimizer.zero_grad()
+                self.assertLess(theirs[-1], theirs[0])
+                worst = max(abs(x - y) / y for x, y in zip(ours, theirs, strict=True))
+                print(f"{config}: {theirs[0]:.4f} to {theirs[-1]:.4f}, largest relative difference {worst:.2e}")
+                self.assertLessEqual(worst, 1e-4)
+                self.assert_alike(pathlib.Path(spec["work_dir"]) / "checkpoints" / "step-6")
+
+    def test_patterns_that_peft_would_store_as_another_are_refused(self):
+        for lora, part in (({"rank_pattern": {"q_proj": 2, "0.self_attn.q_proj": 3}}, "peft sorts the keys"),
+                           ({"alpha_pattern": {"k_proj": 2}}, "names no module")):
+            with self.subTest(lora=lora), self.assertRaises(AssertionError) as caught:
+                self.trained("refused", **lora)
+            self.assertIn(part, str(caught.exception))
 
     def test_targets(self):
         every = [f"model.layers.{i}.{m}" for i in (0, 1) for m in ("self_attn.q_proj", "mlp.up_proj")]

@@ -267,6 +267,9 @@ TEST_F(InputChecksTest, PredictionsThatAreNotThereKeepOneFromSubmittingNotFromPl
       "evaluation: {tasks: [colour], baselines: [{name: g, predictions: answer.jsonl}]}\n"));
   ASSERT_TRUE(MakeDirectories(directory_ + "/m").ok());
   Write("m/config.json", "{}");
+  ASSERT_TRUE(MakeDirectories(directory_ + "/a").ok());
+  Write("a/adapter_config.json", "{}");
+  Write("a/adapter_model.safetensors", "");
   ParseOptions options{.base_directory = directory_, .check_paths = true};
   const std::string place = "f:7: evaluation.baselines[0].predictions: ";
   EXPECT_THAT(Lines(ParseExperiment(text, options).errors),
@@ -327,7 +330,8 @@ TEST_F(InputChecksTest, EveryInputIsRecorded) {
   Write("m/config.json", "{}");
   Write("other.gguf", "GGUF");
   const std::string text = absl::StrReplaceAll(
-      absl::StrCat(kBuiltIn, "evaluation: {tasks: [colour], baselines: [{name: same, model: m}, ",
+      absl::StrCat(kBuiltIn, "lora: {init: a}\n",
+                   "evaluation: {tasks: [colour], baselines: [{name: same, model: m}, ",
                    "{name: o, model: other.gguf}, {name: g, predictions: answers.jsonl}]}\n"),
       {{"m.gguf", "m"}});
   const ParsedExperiment parsed =
@@ -339,8 +343,9 @@ TEST_F(InputChecksTest, EveryInputIsRecorded) {
   for (const corpus::InputRecord& record : corpus::InputRecordsFromJson(*digests, "", "")) {
     keys.push_back(record.key);
   }
-  EXPECT_THAT(keys, ElementsAre("data.corpus", "model.base", "evaluation.baselines[1].model",
-                                "evaluation.baselines[2].predictions"));
+  EXPECT_THAT(keys,
+              ElementsAre("data.corpus", "model.base", "lora.init", "evaluation.baselines[1].model",
+                          "evaluation.baselines[2].predictions"));
   EXPECT_EQ(StringAt(*digests, "model").size(), 64u);
 
   // They survive the way to the coordinator.

@@ -79,10 +79,10 @@ void LlamaModelImpl::ProjectBackward(const Pass& pass, int64_t layer, Module mod
   for (const RowBlock& block : pass.blocks) {
     AdapterPair* pair = block.set->Find(layer, module);
     if (pair == nullptr) continue;
-    const float scale = block.set->scale();
+    const float scale = static_cast<float>(pair->scale);
     const Dropout dropout = DropoutOf(block, layer, module);
-    const at::Tensor u = LowRank(state->u[module], block);
-    at::Tensor du = LowRank(work_.du, block);
+    const at::Tensor u = LowRank(state->u[module], block, *pair);
+    at::Tensor du = LowRank(work_.du, block, *pair);
     const at::Tensor dy_rows = dy.narrow(0, block.begin, block.rows);
     kernels_->LoraUpBackward(dy_rows, pair->b, scale, du);
     kernels_->LoraGradients(dy_rows, u, scale, du, x.narrow(0, block.begin, block.rows), dropout,

@@ -20,9 +20,9 @@ void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, Lay
     one.rows = block.rows;
     const AdapterPair* pair = block.set->Find(layer, module);
     if (pair == nullptr) continue;
-    one.term.u = LowRank(state->u[module], block);
+    one.term.u = LowRank(state->u[module], block, *pair);
     one.term.b = pair->b;
-    one.term.scale = block.set->scale();
+    one.term.scale = static_cast<float>(pair->scale);
     kernels_->LoraDown(x.narrow(0, block.begin, block.rows), pair->a,
                        DropoutOf(block, layer, module), one.term.u);
   }

@@ -128,42 +128,52 @@ absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
 
 absl::Status LlamaModelImpl::AddAdapterSet(const LoraConfig& config, uint64_t seed) {
   SCM_RETURN_IF_ERROR(CheckLora(config));
+  const std::set<std::string> only(config.only.begin(), config.only.end());
+  const auto& targets = config.target_modules;
+  std::vector<std::string> names;
+  std::vector<std::pair<int64_t, int>> places;  // layer, module
+  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    for (int m = 0; m < kModules; ++m) {
+      if (std::find(targets.begin(), targets.end(), kModuleNames[m]) == targets.end()) continue;
+      const std::string name = absl::StrCat("model.layers.", layer,
+                                            m < kGate ? ".self_attn." : ".mlp.", kModuleNames[m]);
+      if (!only.empty() && only.count(name) == 0) continue;
+      names.push_back(name);
+      places.emplace_back(layer, m);
+    }
+  }
+  SCM_ASSIGN_OR_RETURN(const std::vector<model::AdapterShape> shapes,
+                       model::AdapterShapes(config.numbers(), names));
   for (LayerState& state : states_) state = LayerState();
   work_ = Workspace();
   auto set = std::make_unique<AdapterSet>();
   set->config = config;
   set->index.assign(static_cast<size_t>(config_.layers * kModules), -1);
-  const std::set<std::string> only(config.only.begin(), config.only.end());
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    for (int m = 0; m < kModules; ++m) {
-      const auto& targets = config.target_modules;
-      if (std::find(targets.begin(), targets.end(), kModuleNames[m]) == targets.end()) continue;
-      const std::string name = absl::StrCat("model.layers.", layer,
-                                            m < kGate ? ".self_attn." : ".mlp.", kModuleNames[m]);
-      if (!only.empty() && only.count(name) == 0) continue;
-      set->index[static_cast<size_t>(layer * kModules + m)] =
-          static_cast<int64_t>(set->pairs.size());
-      set->pairs.push_back(MakePair(name, config.r, layer, m, seed));
-    }
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto [layer, m] = places[i];
+    set->index[static_cast<size_t>(layer * kModules + m)] = static_cast<int64_t>(i);
+    set->pairs.push_back(MakePair(names[i], shapes[i], layer, m, seed));
+    set->largest_rank = std::max(set->largest_rank, shapes[i].r);
   }
   sets_.push_back(std::move(set));
   return absl::OkStatus();
 }
 
-AdapterPair LlamaModelImpl::MakePair(const std::string& name, int64_t r, int64_t layer, int module,
-                                     uint64_t seed) const {
+AdapterPair LlamaModelImpl::MakePair(const std::string& name, const model::AdapterShape& shape,
+                                     int64_t layer, int module, uint64_t seed) const {
   const int64_t in = InputSize(config_, module), out = OutputSize(config_, module);
   AdapterPair pair;
   pair.name = absl::StrCat("base_model.model.", name);
-  at::Tensor a = at::empty({r, in}, at::kFloat);
+  pair.scale = shape.scale;
+  at::Tensor a = at::empty({shape.r, in}, at::kFloat);
   Philox rng(seed, "lora_init", static_cast<uint64_t>(layer * kModules + module));
   const double bound = 1.0 / std::sqrt(static_cast<double>(in));
   float* values = a.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < r * in; ++i) {
+  for (int64_t i = 0; i < shape.r * in; ++i) {
     values[i] = static_cast<float>((2 * rng.Uniform() - 1) * bound);
   }
   pair.a = a.to(device_);
-  pair.b = at::zeros({out, r}, pair.a.options());
+  pair.b = at::zeros({out, shape.r}, pair.a.options());
   pair.grad_a = at::zeros_like(pair.a);
   pair.grad_b = at::zeros_like(pair.b);
   return pair;
@@ -181,12 +191,13 @@ bool LlamaModelImpl::AnyAdapter(const Pass& pass, int64_t layer,
 
 int64_t LlamaModelImpl::LargestRank() const {
   int64_t largest = 0;
-  for (const auto& set : sets_) largest = std::max(largest, set->config.r);
+  for (const auto& set : sets_) largest = std::max(largest, set->largest_rank);
   return largest;
 }
 
-at::Tensor LlamaModelImpl::LowRank(const at::Tensor& all, const RowBlock& block) const {
-  const int64_t r = block.set->config.r, begin = block.begin * LargestRank();
+at::Tensor LlamaModelImpl::LowRank(const at::Tensor& all, const RowBlock& block,
+                                   const AdapterPair& pair) const {
+  const int64_t r = pair.a.size(0), begin = block.begin * LargestRank();
   return all.narrow(0, begin, block.rows * r).view({block.rows, r});
 }
 

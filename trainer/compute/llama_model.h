@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/compute/first_non_finite.h"
 #include "trainer/compute/kernels.h"
 #include "trainer/compute/model.h"
 #include "trainer/compute/token_plan.h"
@@ -23,12 +24,12 @@ struct AdapterSet {
   LoraConfig config;
   std::vector<AdapterPair> pairs;
   std::vector<int64_t> index;  // layer · kModules + module → index into pairs, −1 = none
+  int64_t largest_rank = 0;
 
   AdapterPair* Find(int64_t layer, Module module) {
     const int64_t at = index[static_cast<size_t>(layer * kModules + module)];
     return at < 0 ? nullptr : &pairs[static_cast<size_t>(at)];
   }
-  float scale() const { return static_cast<float>(config.alpha / static_cast<double>(config.r)); }
 };
 
 // What one layer keeps for its backward pass. Buffers are kept between steps and grow as needed.
@@ -72,6 +73,7 @@ class LlamaModelImpl : public LlamaModel {
   void SelectAdapterSet(size_t set) override { selected_ = set; }
   using LlamaModel::ZeroGradients;
   void ZeroGradients(size_t set) override;
+  void Watch(FirstNonFinite* found) override;
   // For tests: how many rows a pass may have beyond its largest row block.
   void set_rows_to_share(int64_t rows) { rows_to_share_ = rows; }
 
@@ -96,8 +98,8 @@ class LlamaModelImpl : public LlamaModel {
   // Whether any block of the pass has an adapter there.
   static bool AnyAdapter(const Pass& pass, int64_t layer, std::initializer_list<Module> modules);
   int64_t LargestRank() const;
-  AdapterPair MakePair(const std::string& name, int64_t r, int64_t layer, int module,
-                       uint64_t seed) const;
+  AdapterPair MakePair(const std::string& name, const model::AdapterShape& shape, int64_t layer,
+                       int module, uint64_t seed) const;
   // Rows that a pass may have beyond the largest row block: their activations stay small beside
   // the weights.
   int64_t RowsToShare() const;
@@ -115,8 +117,8 @@ class LlamaModelImpl : public LlamaModel {
                      std::vector<LossResult>* results);
   std::vector<RowScore> ScoreLabels(const TokenPlan& plan, int64_t rows, const at::Tensor& x);
 
-  // u or du of a row block, out of a buffer for all: [rows, r].
-  at::Tensor LowRank(const at::Tensor& all, const RowBlock& block) const;
+  // u or du of an adapter of a row block, out of a buffer for all: [rows, r].
+  at::Tensor LowRank(const at::Tensor& all, const RowBlock& block, const AdapterPair& pair) const;
 
   // llama_forward.cc: the residual stream after the last layer.
   at::Tensor Forward(const Pass& pass);
@@ -144,6 +146,7 @@ class LlamaModelImpl : public LlamaModel {
   at::ScalarType type_;
   at::Device device_;
   std::unique_ptr<Kernels> kernels_;
+  std::unique_ptr<Kernels> unwatched_;  // what kernels_ watches; null without a watch
   AttentionShape shape_;
   BaseQuantization quantization_;
 

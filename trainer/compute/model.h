@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/llama_config.h"
+#include "trainer/compute/lora_config.h"
 #include "trainer/compute/quantize/quantized_matrix.h"
 
 namespace scm::model {
@@ -22,24 +23,17 @@ class ModelSource;  // model/model_source.h
 
 namespace scm::trainer {
 
-class QuantizedCache;  // trainer/compute/quantized_cache.h
+class QuantizedCache;   // trainer/compute/quantized_cache.h
+struct FirstNonFinite;  // trainer/compute/first_non_finite.h
 
 enum class Precision { kFloat32, kBFloat16 };
 
-struct LoraConfig {
-  int64_t r = 16;
-  double alpha = 32;  // the product is scaled by alpha / r
-  double dropout = 0.1;
-  // Any of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj.
-  std::vector<std::string> target_modules;
-  // Of these only the ones named here ("model.layers.0.self_attn.q_proj"); empty = in every layer.
-  std::vector<std::string> only = {};
-};
-
 // One adapter pair of one linear layer, in PEFT's naming and layout, always fp32:
-// name "base_model.model.model.layers.0.self_attn.q_proj"; a: [r, in], b: [out, r].
+// name "base_model.model.model.layers.0.self_attn.q_proj"; a: [r, in], b: [out, r]; their product
+// is multiplied by `scale`.
 struct AdapterPair {
   std::string name;
+  double scale = 1;
   at::Tensor a, b;
   at::Tensor grad_a, grad_b;  // same shapes; accumulated by Backward, cleared by ZeroGradients
 };
@@ -127,6 +121,10 @@ class LlamaModel {
   virtual void SelectAdapterSet(size_t set) = 0;
   virtual void ZeroGradients(size_t set) = 0;
   void ZeroGradients() { ZeroGradients(0); }
+
+  // From now on everything that a pass computes is looked at, and `found` told where the first
+  // value arises that is not finite; null: no longer. Slow. `found` outlives the watch.
+  virtual void Watch(FirstNonFinite* /*found*/) {}
 };
 
 // Builds the model on `device` ("cpu" or "cuda:0"): reads every tensor once, dequantises it and

@@ -4,6 +4,8 @@
 #include <map>
 
 #include "absl/strings/str_format.h"
+#include "model/formats/adapter_shapes.h"
+#include "model/formats/adapter_targets.h"
 #include "trainer/compute/shared_pass.h"
 
 namespace scm::trainer {
@@ -44,11 +46,16 @@ double WeightBytes(const model::LlamaConfig& c, const ExperimentSpec& spec, int6
 }
 
 int64_t AdapterParameters(const model::LlamaConfig& c, const LoraSpec& lora) {
+  const std::map<std::string, Linear> linears = LinearsOf(c);
+  const auto modules = model::AdaptedModules(Json(lora.target_modules), c);
+  if (!modules.ok()) return 0;
+  const auto shapes = model::AdapterShapes(
+      {lora.r, lora.alpha, lora.use_rslora, lora.rank_pattern, lora.alpha_pattern}, *modules);
   int64_t parameters = 0;
-  for (const auto& [name, shape] : LinearsOf(c)) {
-    const auto& targets = lora.target_modules;
-    if (std::find(targets.begin(), targets.end(), name) == targets.end()) continue;
-    parameters += c.layers * lora.r * (shape.out + shape.in);
+  for (size_t i = 0; i < modules->size(); ++i) {
+    const std::string& name = (*modules)[i];
+    const Linear& linear = linears.at(name.substr(name.rfind('.') + 1));
+    parameters += (shapes.ok() ? (*shapes)[i].r : lora.r) * (linear.out + linear.in);
   }
   return parameters;
 }

@@ -49,16 +49,14 @@ int64_t LabelsOf(const Batch& batch) {
 
 Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan,
                 DataCursor* cursor) {
-  std::vector<std::vector<const TokenExample*>> rows(static_cast<size_t>(plan.batch_size));
-  for (auto& row : rows) {
-    int64_t used = 0;
-    do {
-      const TokenExample& example = examples[static_cast<size_t>(cursor->Current())];
-      if (!row.empty() && used + example.inputs() > plan.row_length) break;
-      row.push_back(&example);
-      used += example.inputs();
-      cursor->Advance();
-    } while (plan.packing);
+  const auto at = [&](int64_t i) -> const TokenExample& {
+    return examples[static_cast<size_t>(i)];
+  };
+  std::vector<std::vector<const TokenExample*>> rows;
+  for (const std::vector<int64_t>& row :
+       NextRows([&](int64_t i) { return at(i).inputs(); }, plan, cursor)) {
+    std::vector<const TokenExample*>& laid_out = rows.emplace_back();
+    for (const int64_t i : row) laid_out.push_back(&at(i));
   }
   return LayOutRows(rows);
 }

@@ -7,6 +7,7 @@
 #include "trainer/compute/model.h"
 #include "trainer/data/data_cursor.h"
 #include "trainer/data/examples.h"
+#include "trainer/data/row_plan.h"
 
 namespace scm::trainer {
 
@@ -18,14 +19,8 @@ Batch LayOutRows(const std::vector<std::vector<const TokenExample*>>& rows);
 int64_t TokensOf(const Batch& batch);
 int64_t LabelsOf(const Batch& batch);
 
-struct RowPlan {
-  int64_t batch_size = 1;    // rows
-  bool packing = false;      // several examples a row, as many as follow each other and fit
-  int64_t row_length = 512;  // positions of a packed row
-};
-
-// The next micro-batch in the cursor's order. Packing keeps that order (next fit), so that what is
-// trained is a function of the cursor alone. No example may be longer than `row_length`.
+// The next micro-batch in the cursor's order (NextRows). No example may be longer than
+// `row_length`.
 Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan, DataCursor* cursor);
 
 }  // namespace scm::trainer

@@ -3,7 +3,8 @@
 // Every item of the train split gives one example for each gold choice, with the end token behind
 // it where `data.end_token` says so; validation asks for the choices alone. A conversation gives
 // one example, the same in training and validation. With `training.loss_on: all` the prompt is
-// predicted as well, and the documents of the train split are trained as plain text.
+// predicted as well, and the documents of the train split are trained as plain text. Free of
+// libtorch, so that scmctl can count what is trained.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@
 #include "corpus/split.h"
 #include "model/model_source.h"
 #include "model/tokenizer.h"
-#include "trainer/data/validation.h"
+#include "trainer/data/validation_set.h"
 #include "trainer/protocol/spec.h"
 
 namespace scm::trainer {

@@ -10,26 +10,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "trainer/compute/model.h"
-#include "trainer/data/examples.h"
+#include "trainer/data/validation_set.h"
 #include "trainer/protocol/reporter.h"
 
 namespace scm::trainer {
-
-struct ValidationItem {
-  std::vector<TokenExample> choices;  // of a multi-label item or a document: the gold ones only
-  std::vector<int64_t> gold;          // indices into `choices`
-  bool single_label = true;           // takes part in the accuracy
-};
-
-struct ValidationSet {
-  std::vector<ValidationItem> items;
-  // Of the single-label items: expected accuracy of guessing, and the design effect of clusters.
-  double chance = 0, deff = 1;
-};
 
 struct ValidationResult {
   double loss = 0;

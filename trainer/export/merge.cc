@@ -3,8 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
+#include <map>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +16,7 @@
 #include "model/formats/safetensors_writer.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
-#include "trainer/loop/adapter_file.h"
+#include "trainer/data/adapter_input.h"
 #include "trainer/loop/tensor_file.h"
 
 namespace scm::trainer {
@@ -41,11 +41,11 @@ class Merger {
  public:
   Merger(const model::ModelSource& source, const AdapterFile& adapter,
          std::function<bool(int64_t)> go_on)
-      : source_(source),
-        adapter_(*adapter.weights),
-        modules_(adapter.config.only.begin(), adapter.config.only.end()),
-        scale_(adapter.config.alpha / static_cast<double>(adapter.config.r)),
-        go_on_(std::move(go_on)) {}
+      : source_(source), adapter_(*adapter.weights), go_on_(std::move(go_on)) {
+    for (size_t i = 0; i < adapter.shapes.size(); ++i) {
+      shapes_.emplace(adapter.config.only[i], adapter.shapes[i]);
+    }
+  }
 
   absl::Status Write(const std::string& path, model::SafetensorsType type) {
     std::vector<model::TensorToWrite> tensors;
@@ -64,7 +64,8 @@ class Merger {
     at::Tensor weight = at::empty(tensor.shape, at::kFloat);
     SCM_RETURN_IF_ERROR(source_.ReadFloat32(tensor.name, weight.data_ptr<float>()));
     const std::string module(absl::StripSuffix(tensor.name, ".weight"));
-    if (modules_.count(module) > 0) SCM_RETURN_IF_ERROR(Merge(module, &weight));
+    const auto shape = shapes_.find(module);
+    if (shape != shapes_.end()) SCM_RETURN_IF_ERROR(Merge(module, shape->second, &weight));
     SCM_RETURN_IF_ERROR(model::WriteFloats(sink, type, weight.const_data_ptr<float>(),
                                            model::ElementCount(tensor.shape)));
     if (go_on_ && !go_on_(++written_)) return absl::CancelledError("the merge was interrupted");
@@ -72,22 +73,19 @@ class Merger {
   }
 
   // weight += scale · B A
-  absl::Status Merge(const std::string& module, at::Tensor* weight) {
-    const std::string a = AdapterTensorName(module, 'A');
-    SCM_ASSIGN_OR_RETURN(const model::SafetensorsEntry* entry, adapter_.Find(a));
-    const int64_t rank = entry->shape[0];
-    at::Tensor down = at::empty({rank, weight->size(1)}, at::kFloat);
-    at::Tensor up = at::empty({weight->size(0), rank}, at::kFloat);
-    SCM_RETURN_IF_ERROR(ReadTensor(adapter_, a, &down));
+  absl::Status Merge(const std::string& module, const model::AdapterShape& shape,
+                     at::Tensor* weight) {
+    at::Tensor down = at::empty({shape.r, weight->size(1)}, at::kFloat);
+    at::Tensor up = at::empty({weight->size(0), shape.r}, at::kFloat);
+    SCM_RETURN_IF_ERROR(ReadTensor(adapter_, AdapterTensorName(module, 'A'), &down));
     SCM_RETURN_IF_ERROR(ReadTensor(adapter_, AdapterTensorName(module, 'B'), &up));
-    weight->addmm_(up, down, 1, scale_);
+    weight->addmm_(up, down, 1, shape.scale);
     return absl::OkStatus();
   }
 
   const model::ModelSource& source_;
   const model::SafetensorsFile& adapter_;
-  const std::set<std::string> modules_;
-  const double scale_;
+  std::map<std::string, model::AdapterShape> shapes_;  // by module
   std::function<bool(int64_t)> go_on_;
   int64_t written_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -12,9 +13,11 @@
 #include "corpus/quality.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
+#include "trainer/data/adapter_input.h"
 #include "trainer/data/input_guard.h"
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/training_data.h"
+#include "trainer/loop/adapter_file.h"
 #include "trainer/loop/checkpoint_io.h"
 #include "trainer/loop/pack_shape.h"
 #include "trainer/loop/quantized_base.h"
@@ -23,10 +26,6 @@
 
 namespace scm::trainer {
 namespace {
-
-LoraConfig ToLoraConfig(const LoraSpec& spec) {
-  return LoraConfig{spec.r, spec.alpha, spec.dropout, spec.target_modules};
-}
 
 void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
@@ -80,6 +79,22 @@ Json CheckSummary(const corpus::Corpus& corpus, const std::vector<std::string>& 
           {"tokens_per_second", JsonNumber(outcome.tokens_per_second)}};
 }
 
+// The adapters that runs of the job start from.
+std::set<std::string> InitsOf(const JobSpec& spec) {
+  std::set<std::string> inits;
+  if (!spec.lora.init.empty()) inits.insert(spec.lora.init);
+  for (const JobSpec& one : spec.pack) {
+    if (!one.lora.init.empty()) inits.insert(one.lora.init);
+  }
+  return inits;
+}
+
+// What a run trains fits the base.
+absl::Status CheckLora(const LoraSpec& lora, const model::LlamaConfig& base) {
+  SCM_RETURN_IF_ERROR(CheckLoraPatterns(lora, base));
+  return lora.init.empty() ? absl::OkStatus() : OpenInit(lora, base).status();
+}
+
 // The job's inputs, opened in the order of what is cheap to get wrong.
 struct TrainInputs {
   corpus::Corpus corpus;
@@ -92,7 +107,9 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
   TrainInputs inputs;
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));
   SCM_RETURN_IF_ERROR(guard.Check(spec.data.corpus));
+  for (const std::string& init : InitsOf(spec)) SCM_RETURN_IF_ERROR(guard.Check(init));
   SCM_ASSIGN_OR_RETURN(inputs.source, model::OpenModel(spec.model));
+  SCM_RETURN_IF_ERROR(CheckLora(spec.lora, inputs.source->config()));
   SCM_ASSIGN_OR_RETURN(const auto tokenizer, inputs.source->MakeTokenizer());
   SCM_ASSIGN_OR_RETURN(inputs.corpus, LoadJobCorpus(spec.data, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.CheckRead(spec.data.corpus, inputs.corpus.digest));
@@ -172,9 +189,14 @@ bool IsItsOwn(const absl::Status& status) {
 // The runs of a job in one process, over one base and one reading of the data.
 class Training {
  public:
-  Training(const JobSpec& spec, const TrainInputs& inputs, LlamaModel* model, Reporter* reporter,
-           CommandQueue* commands)
-      : spec_(spec), inputs_(inputs), model_(model), reporter_(reporter), commands_(commands) {}
+  Training(const JobSpec& spec, const TrainInputs& inputs, InputGuard* guard, LlamaModel* model,
+           Reporter* reporter, CommandQueue* commands)
+      : spec_(spec),
+        inputs_(inputs),
+        guard_(guard),
+        model_(model),
+        reporter_(reporter),
+        commands_(commands) {}
 
   absl::Status Run(Clock* clock) {
     SCM_RETURN_IF_ERROR(MakeRuns());
@@ -202,14 +224,23 @@ class Training {
     std::vector<const JobSpec*> specs;
     for (const JobSpec& one : spec_.pack) specs.push_back(&one);
     if (!packed()) specs.push_back(&spec_);
-    for (const JobSpec* one : specs) {
-      SCM_RETURN_IF_ERROR(model_->AddAdapterSet(ToLoraConfig(one->lora), one->seed));
+    for (size_t i = 0; i < specs.size(); ++i) {
+      SCM_RETURN_IF_ERROR(AddAdapters(*specs[i], i));
     }
     for (size_t i = 0; i < specs.size(); ++i) {
       runs_.push_back(std::make_unique<RunOfJob>(*specs[i], i, packed(), inputs_, model_, reporter_,
                                                  commands_));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status AddAdapters(const JobSpec& spec, size_t set) {
+    SCM_RETURN_IF_ERROR(CheckLora(spec.lora, model_->config()));
+    SCM_RETURN_IF_ERROR(model_->AddAdapterSet(ToLoraConfig(spec.lora), spec.seed));
+    if (spec.lora.init.empty()) return absl::OkStatus();
+    Log(absl::StrCat("starting ", spec.run_id, " from the adapter ", spec.lora.init));
+    SCM_RETURN_IF_ERROR(ReadAdapterWeights(spec.lora.init, model_, set));
+    return guard_->Check(spec.lora.init);  // nor did it change while it was read
   }
 
   // The last word of a run. An order to the whole process is answered once, by the process.
@@ -233,6 +264,7 @@ class Training {
 
   const JobSpec& spec_;
   const TrainInputs& inputs_;
+  InputGuard* guard_;
   LlamaModel* model_;
   Reporter* reporter_;
   CommandQueue* commands_;
@@ -252,7 +284,7 @@ absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* 
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
   Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
                    inputs.data.validation.items.size()));
-  return Training(spec, inputs, model.get(), reporter, commands).Run(clock);
+  return Training(spec, inputs, &guard, model.get(), reporter, commands).Run(clock);
 }
 
 }  // namespace scm::trainer

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/status_macros.h"
+#include "trainer/loop/divergence.h"
 #include "trainer/loop/lr_schedule.h"
 
 namespace scm::trainer {
@@ -115,17 +116,29 @@ bool TrainRun::Finite() const { return std::isfinite(loss_) && std::isfinite(nor
 absl::Status TrainRun::ReportStep(double seconds) {
   attempt_tokens_ += tokens_;
   attempt_seconds_ += seconds;
+  const DivergedStep step{state_.step, learning_rate_, loss_, norm_};
+  std::string place;
+  if (!Finite()) {
+    place = FindFirstNonFinite(parts_.model, parts_.model->adapters(parts_.adapter_set),
+                               [this] { return TakeAgain(); });
+  }
   SCM_RETURN_IF_ERROR(parts_.reporter->Progress(
       state_.step,
       {{"train_loss", loss_},
        {"grad_norm", norm_},
        {"learning_rate", learning_rate_},
        {"tokens", static_cast<double>(state_.tokens)},
-       {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}}));
-  if (Finite()) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat("training diverged at step ", state_.step,
-                                         ": the loss is ", loss_, " and the gradient norm ", norm_,
-                                         "; a lower training.learning_rate may help"));
+       {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}},
+      place.empty() ? "" : NoteOf(step, place)));
+  return Finite() ? absl::OkStatus() : Diverged(step, place);
+}
+
+absl::Status TrainRun::TakeAgain() {
+  parts_.model->ZeroGradients(parts_.adapter_set);
+  for (size_t i = 0; i < window_.size(); ++i) {
+    SCM_RETURN_IF_ERROR(parts_.model->TrainStep({At(i)}).status());
+  }
+  return absl::OkStatus();
 }
 
 bool TrainRun::ValidationDue() const {

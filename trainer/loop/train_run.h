@@ -82,6 +82,8 @@ class TrainRun {
 
  private:
   absl::Status Save();
+  // The step that is being made, alone.
+  absl::Status TakeAgain();
   bool Finite() const;
   bool ValidationDue() const;
   bool OnTheBase() const;

@@ -41,6 +41,27 @@ void JobKeys::Field(const Key& key, int64_t& value, const IntegerRule& rule) {
   if (Find(key, "a whole number")) value = fields_.Integer(key.name, value, rule);
 }
 
+template <typename V, typename Rule>
+void JobKeys::ReadByPattern(const Key& key, ByPattern<V>& values, const Rule& rule) {
+  if (!Find(key, "a section")) return;
+  JobKeys inside(fields_.Object(key.name));
+  values.clear();
+  const Json& section = fields_.Raw(key.name);
+  if (!section.is_object()) return;
+  for (const auto& [pattern, value] : section.items()) {
+    values.emplace_back(pattern, V{});
+    inside.Field(Key{pattern.c_str(), "", "", "a value"}, values.back().second, rule);
+  }
+}
+
+void JobKeys::Field(const Key& key, ByPattern<int64_t>& values, const IntegerRule& rule) {
+  ReadByPattern(key, values, rule);
+}
+
+void JobKeys::Field(const Key& key, ByPattern<double>& values, const NumberRule& rule) {
+  ReadByPattern(key, values, rule);
+}
+
 void JobKeys::Field(const Key& key, bool& value) {
   if (!fields_.Has(key.name)) {
     value = key.before.value_or(value);

@@ -23,6 +23,8 @@ class JobKeys {
   void Field(const Key& key, double& value, const experiment_file::NumberRule& rule);
   void Field(const Key& key, std::optional<double>& value, const experiment_file::NumberRule& rule);
   void Field(const Key& key, int64_t& value, const experiment_file::IntegerRule& rule);
+  void Field(const Key& key, ByPattern<int64_t>& values, const experiment_file::IntegerRule& rule);
+  void Field(const Key& key, ByPattern<double>& values, const experiment_file::NumberRule& rule);
   void Field(const Key& key, bool& value);
   void Field(const Key& key, std::string& value, const experiment_file::TextRule& rule);
   void Field(const Key& key, std::string& value, const experiment_file::PathRule& rule);
@@ -60,6 +62,8 @@ class JobKeys {
   // null, or `none` where that is allowed.
   bool IsNone(const Key& key) const;
 
+  template <typename V, typename Rule>
+  void ReadByPattern(const Key& key, ByPattern<V>& values, const Rule& rule);
   // Whether `values` are now those of the key. Reports what is no list of texts, and doubled ones.
   bool TakeList(const Key& key, const char* expected, std::vector<std::string>& values);
 

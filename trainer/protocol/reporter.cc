@@ -44,8 +44,10 @@ absl::Status Reporter::Write(const Json& line) {
 
 absl::Status Reporter::Started() { return Write({{"type", "started"}}); }
 
-absl::Status Reporter::Progress(int64_t step, const Metrics& metrics) {
-  return Write({{"type", "progress"}, {"step", step}, {"metrics", MetricsJson(metrics)}});
+absl::Status Reporter::Progress(int64_t step, const Metrics& metrics, const std::string& note) {
+  Json line = {{"type", "progress"}, {"step", step}, {"metrics", MetricsJson(metrics)}};
+  if (!note.empty()) line["note"] = note;
+  return Write(line);
 }
 
 absl::Status Reporter::Validation(int64_t step, const Metrics& metrics,

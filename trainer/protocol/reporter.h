@@ -28,7 +28,8 @@ class Reporter {
 
   // Each returns UNAVAILABLE when the line could not be written: then nobody hears this trainer.
   absl::Status Started();
-  absl::Status Progress(int64_t step, const Metrics& metrics);
+  // `note`: what a person shall know of values that are not finite; "" = nothing.
+  absl::Status Progress(int64_t step, const Metrics& metrics, const std::string& note = "");
   // `counts` may be null: the below-random rule is then undecided.
   absl::Status Validation(int64_t step, const Metrics& metrics, const ValidationCounts* counts);
   absl::Status Checkpoint(int64_t step, const std::string& dir);

@@ -63,6 +63,14 @@ std::unique_ptr<RunWatch> NonFinitePolicy::Watch(const RunHistory& /*run*/) cons
   return std::make_unique<NonFiniteWatch>();
 }
 
+Verdict WithNote(Verdict verdict, const std::string& note) {
+  if (note.empty() || verdict.rule != "non_finite" || !verdict.evidence) return verdict;
+  for (std::string* text : {&verdict.reason, &verdict.evidence->reason, &verdict.evidence->seen}) {
+    absl::StrAppend(text, "; ", note);
+  }
+  return verdict;
+}
+
 Evidence DivergedEvidence(const RunHistory& history, const std::string& message) {
   Evidence e =
       MakeEvidence(history, "training", history.step, std::numeric_limits<double>::quiet_NaN());

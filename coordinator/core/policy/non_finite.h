@@ -13,6 +13,9 @@ class NonFinitePolicy : public AbortPolicy {
   std::unique_ptr<RunWatch> Watch(const RunHistory& run) const override;
 };
 
+// The verdict with what the trainer said about the value, where it is this rule's.
+Verdict WithNote(Verdict verdict, const std::string& note);
+
 // The evidence for a run whose trainer ended by itself with `failed`, kind `diverged`: the same
 // rule, with the trainer's message as what was seen.
 Evidence DivergedEvidence(const RunHistory& history, const std::string& message);

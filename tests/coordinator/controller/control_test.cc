@@ -19,6 +19,32 @@ TEST(Control, APauseDoesNotUndoACancel) {
   EXPECT_EQ(h.StateOf(e), "CANCELLED");
 }
 
+// Of a run that goes on: it resumes from the last one, and the best one is what is evaluated.
+TEST(Control, ACollectionKeepsTheBestAndTheLastCheckpoint) {
+  Harness h;
+  h.AddWorker(4);
+  const ExperimentId e = h.Submit(TestFile("replicate"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).at(0);
+  const std::string run = h.RunOf(task)->id.str();
+  h.Started(task);
+  h.Validation(task, 0, 3);
+  const double losses[] = {2.0, 1.5, 1.8};
+  for (int64_t i = 0; i < 3; ++i) {
+    const int64_t step = 10 * (i + 1);
+    h.Progress(task, step);
+    h.Validation(task, step, losses[i]);
+    ASSERT_TRUE(h.Upload(task, step).ok());
+  }
+  const absl::StatusOr<Reply> reply = h.Control(ControlVerb::kCheckpointGc, e.str());
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  std::vector<std::string> kept, removed;
+  const Json answer = *ParseJson(*reply, "answer");
+  for (const Json& one : answer["kept"]) kept.push_back(one["id"].get<std::string>());
+  for (const Json& one : answer["removed"]) removed.push_back(one["id"].get<std::string>());
+  EXPECT_THAT(kept, testing::ElementsAre(run + "/20", run + "/30"));
+  EXPECT_THAT(removed, testing::ElementsAre(run + "/10"));
+}
+
 TEST(Control, TheFirstFinalStopHolds) {
   Harness h;
   h.AddWorker(4);

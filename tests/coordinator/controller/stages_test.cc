@@ -167,6 +167,29 @@ TEST(Stages, OneAbortedSeedIsNamedWithItsRule) {
               HasSubstr("2 of 3 finished: seed 11 ABORTED by non_finite"));
 }
 
+// What the trainer knows of the value is in the certificate, the reason and the event.
+TEST(Stages, AnAbortByNonFiniteSaysWhereTheValueArose) {
+  Harness h;
+  h.AddWorker(4);
+  h.Submit(TestFile("replicate"));
+  const TaskId task = h.Tasks(StageKind::kReplicate).at(0);
+  h.Started(task);
+  h.Report(task,
+           {{"type", "progress"},
+            {"step", 3},
+            {"note", "the first value that is not finite arose in layer 7 (learning rate 0.3)"},
+            {"metrics", {{"train_loss", "NaN"}}}});
+  EXPECT_EQ(h.StateOf(task), "STOPPING");
+  ASSERT_EQ(h.snapshot()->certificates->size(), 1u);
+  const Json& body = h.snapshot()->certificates->begin()->second->body;
+  for (const char* key : {"reason", "seen"}) {
+    EXPECT_THAT(
+        body[key].get<std::string>(),
+        HasSubstr("at step 3; the first value that is not finite arose in layer 7 (learning "
+                  "rate 0.3)"));
+  }
+}
+
 // A report whose input cannot be written is tried again, and in the end it fails: it is not
 // cancelled, and the experiment does not succeed without its report.
 TEST(Stages, AnAttemptThatCannotBePreparedIsRetriedThenFails) {

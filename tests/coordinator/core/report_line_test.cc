@@ -48,6 +48,16 @@ TEST(ReportLine, EveryTypeOfTheProtocol) {
   }
 }
 
+TEST(ReportLine, ANoteIsOneShortLine) {
+  EXPECT_EQ(Read(R"({"type":"progress","step":3,"note":"layer 7"})").note, "layer 7");
+  EXPECT_EQ(Read(R"({"type":"progress","step":3,"note":["x"]})").note, "");
+  const std::string note = Read(absl::StrCat(R"({"type":"progress","step":3,"note":"a\n)",
+                                             std::string(5000, 'x'), "\"}"))
+                               .note;
+  EXPECT_LE(note.size(), 400u);
+  EXPECT_EQ(note.find('\n'), note.npos);
+}
+
 TEST(ReportLine, ValuesOfAValidation) {
   const ReportLine line =
       Read(R"({"type":"validation","step":50,"metrics":{"validation_loss":NaN,"own":"Infinity"},)"

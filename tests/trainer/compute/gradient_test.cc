@@ -14,6 +14,7 @@ struct Case {
   std::string name;
   std::vector<std::string> modules;
   bool tied = false, scaled_rope = false;
+  bool own_numbers = false;  // rsLoRA, and patterns of ranks and alphas
   int64_t kv_heads = 3, label_every = 1;
   double dropout = 0.2;
 };
@@ -29,10 +30,20 @@ model::LlamaConfig ConfigOf(const Case& c) {
   return config;
 }
 
+LoraConfig LoraOf(const Case& c) {
+  LoraConfig lora = MakeLora(c.modules, c.dropout);
+  if (!c.own_numbers) return lora;
+  lora.use_rslora = true;
+  lora.rank_pattern = {{"0.*proj", 3}, {"down_proj", 11}, {"k_proj", 1}};
+  lora.alpha_pattern = {{"model.layers.0.self_attn.q_proj", 2.5},
+                        {"model.layers.1.mlp.down_proj", 0.75}};
+  return lora;
+}
+
 void Compare(const Case& c, Precision precision, std::unique_ptr<Kernels> kernels, double limit,
              double loss_limit) {
   const FakeSource source(ConfigOf(c), 1);
-  const LoraConfig lora = MakeLora(c.modules, c.dropout);
+  const LoraConfig lora = LoraOf(c);
   auto model = MakeModel(source, lora, precision, std::move(kernels));
   const Batch batch = RowsOfLengths({70, 9, 33}, source.config().vocabulary, 5, c.label_every);
   const double scale = 0.01;
@@ -67,6 +78,10 @@ std::vector<Case> Cases() {
   all.modules = AllModules();
   all.tied = true;
   cases.push_back(all);
+  all.name = "all, with ranks and alphas of their own";
+  all.own_numbers = true;
+  cases.push_back(all);
+  all.own_numbers = false;
   all.name = "all, scaled rotary, one key head";
   all.scaled_rope = true;
   all.kv_heads = 1;

@@ -74,7 +74,16 @@ class Reference {
     if (it == adapters_.end()) return y;
     const at::Tensor dropped = x * Mask(layer, module, first_row, x);
     return y + at::mm(at::mm(dropped, it->second.a.t()), it->second.b.t()) *
-                   (lora_.alpha / static_cast<double>(lora_.r));
+                   Scale(at, static_cast<double>(it->second.a.size(0)));
+  }
+
+  // Here a key of alpha_pattern is a whole name.
+  double Scale(const std::string& module, double r) const {
+    double alpha = lora_.alpha;
+    for (const auto& [name, own] : lora_.alpha_pattern) {
+      if (name == module) alpha = own;
+    }
+    return alpha / (lora_.use_rslora ? std::sqrt(r) : r);
   }
 
   at::Tensor Rotate(const at::Tensor& x) const {  // [heads, length, d]

@@ -6,7 +6,9 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "common/file_digests.h"
 #include "common/files.h"
+#include "corpus/input_check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/trainer/loop/spawn.h"
@@ -176,6 +178,45 @@ TEST_F(Trainer, StopWithoutACheckpointWritesNone) {
   EXPECT_TRUE(process.OfType("checkpoint").empty());
 }
 
+// A run goes on with the adapter of another: from its weights, with a new optimiser and schedule.
+TEST_F(Trainer, StartsFromAnAdapter) {
+  const auto first =
+      RunProtocol("scm-trainer", TinySpec(root(), "train", "warm1"), ReportPath("warm1"));
+  const std::string adapter = root() + "/warm1/checkpoints/step-12";
+  Json spec = TinySpec(root(), "train", "warm2");
+  spec["parameters"]["lora"]["init"] = adapter;
+  FileDigests digests("");
+  const auto record =
+      corpus::RecordInput("lora.init", adapter, corpus::InputKind::kAdapter, digests);
+  ASSERT_TRUE(record.ok()) << record.status();
+  spec["parameters"]["digests"]["inputs"] = corpus::InputRecordsToJson({*record});
+  const auto second = RunProtocol("scm-trainer", spec, ReportPath("warm2"));
+  const auto before = OfType(first, "validation"), after = OfType(second, "validation");
+  EXPECT_EQ(after.front()["step"], 0);
+  EXPECT_EQ(after.front()["metrics"], before.back()["metrics"]);
+  EXPECT_NE(after.front()["metrics"], before.front()["metrics"]);
+  EXPECT_EQ(OfType(second, "progress").front()["metrics"]["learning_rate"], 0.0);
+
+  // Resumed, the checkpoint counts.
+  spec["work_dir"] = root() + "/warm3";
+  spec["attempt"] = 2;
+  spec["resume_from"] = {{"step", 8}, {"dir", root() + "/warm2/checkpoints/step-8"}};
+  const auto resumed = RunProtocol("scm-trainer", spec, ReportPath("warm3"));
+  EXPECT_EQ(Files(root() + "/warm3/checkpoints/step-12"),
+            Files(root() + "/warm2/checkpoints/step-12"));
+  spec["resume_from"] = nullptr;
+
+  Json other = spec;
+  other["parameters"]["lora"]["r"] = 2;
+  EXPECT_THAT(RunProtocol("scm-trainer", other, ReportPath("warm4"), 1).back().dump(),
+              HasSubstr("write lora: {r: 4, alpha: 8, target_modules: [q_proj, v_proj]}"));
+  const std::string config = adapter + "/adapter_config.json";
+  ASSERT_TRUE(WriteFileAtomically(config, ReadFile(config).value() + "\n").ok());
+  const auto refused = RunProtocol("scm-trainer", spec, ReportPath("warm5"), 1);
+  EXPECT_EQ(refused.back()["kind"], "bad_input");
+  EXPECT_THAT(refused.back().dump(), HasSubstr("adapter_config.json is not what it was"));
+}
+
 // Whether such a rate overflows depends on the instruction set's order of additions; what must hold
 // everywhere is that it ends by itself and that no number is hidden.
 TEST_F(Trainer, AbsurdLearningRateNeitherCrashesNorHangs) {
@@ -216,6 +257,10 @@ TEST_F(Trainer, NonFiniteLossIsReportedAndEndsTheRun) {
   const auto validations = OfType(reports, "validation");
   ASSERT_GE(validations.size(), 1u);
   EXPECT_EQ(validations[0]["metrics"]["validation_loss"], "NaN");
+  // The damaged tensor is the last one of the file.
+  const std::string message = StringAt(reports.back(), "message");
+  EXPECT_THAT(message, HasSubstr("diverged at step 1 (learning rate 0): the first value that is "
+                                 "not finite arose in norm, forward"));
 }
 
 TEST_F(Trainer, CheckReportsTheDataAndAShortTraining) {

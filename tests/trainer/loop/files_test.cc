@@ -51,10 +51,15 @@ TEST_F(Files, AdaptersOfExtremeExperimentsAreRead) {
 
 TEST_F(Files, RefusesAdaptersItWouldMisread) {
   const std::pair<const char*, Json> changes[] = {{"use_dora", true},
-                                                  {"use_rslora", true},
+                                                  {"use_rslora", 5},
                                                   {"peft_type", "IA3"},
                                                   {"bias", "all"},
                                                   {"rank_pattern", {{"q_proj", 8}}},
+                                                  {"rank_pattern", {{"q_proj", 0}}},
+                                                  {"rank_pattern", {{"q_proj(", 4}}},
+                                                  {"rank_pattern", 3},
+                                                  {"alpha_pattern", {{"q_proj", -1}}},
+                                                  {"alpha_pattern", {{"q_proj", "4"}}},
                                                   {"modules_to_save", {"lm_head"}},
                                                   {"target_modules", "all-linear"},
                                                   {"target_modules", "("},
@@ -155,6 +160,82 @@ TEST_F(Files, AnAdapterMayLeaveLayersOut) {
   other->EnableAdapters(false);
   EXPECT_GT(at::sub(expected, other->Logits(SmallBatch()).value()).abs().max().item<double>(),
             1e-2);
+}
+
+// Ranks and scales of single modules come back, score as they merge, and mean the same to peft.
+TEST_F(Files, ModulesMayHaveRanksAndAlphasOfTheirOwn) {
+  LoraConfig some = config_;
+  some.use_rslora = true;
+  some.rank_pattern = {{"0.self_attn.q_proj", 7}, {"down_proj", 2}};
+  some.alpha_pattern = {{"1.mlp.down_proj", 3}};
+  ASSERT_TRUE(model_->AddLora(some, 7).ok());
+  const std::vector<AdapterPair>& pairs = model_->adapters();
+  ASSERT_EQ(pairs.size(), 4u);
+  const double scales[] = {8 / std::sqrt(7.0), 8 / std::sqrt(2.0), 8 / 2.0, 3 / std::sqrt(2.0)};
+  const int64_t ranks[] = {7, 2, 4, 2};
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    EXPECT_EQ(pairs[i].scale, scales[i]) << pairs[i].name;
+    EXPECT_EQ(pairs[i].a.size(0), ranks[i]) << pairs[i].name;
+    EXPECT_EQ(pairs[i].b.size(1), ranks[i]) << pairs[i].name;
+  }
+  RandomizeAdapters(model_.get());
+  ASSERT_TRUE(WriteAdapter(root() + "/adapter", some, "base", model_.get()).ok());
+  const Json written = *ParseJson(ReadFile(root() + "/adapter/adapter_config.json").value(), "");
+  EXPECT_EQ(written["use_rslora"], true);
+  EXPECT_EQ(written["rank_pattern"].dump(), R"({"0.self_attn.q_proj":7,"down_proj":2})");
+  EXPECT_EQ(written["alpha_pattern"].dump(), R"({"1.mlp.down_proj":3.0})");
+  ASSERT_EQ(Merged(), absl::OkStatus());
+  const auto other = LoadTiny(root() + "/model");
+  const absl::Status loaded = LoadAdapter(root() + "/adapter", other.get());
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  const at::Tensor expected = model_->Logits(SmallBatch()).value();
+  EXPECT_TRUE(at::equal(expected, other->Logits(SmallBatch()).value()));
+  const at::Tensor merged = LoadTiny(root() + "/merged")->Logits(SmallBatch()).value();
+  EXPECT_LT(at::sub(expected, merged).abs().max().item<double>(), 1e-4);
+}
+
+// lora.init must be what the experiment trains: modules, ranks and scales, whatever they are
+// written as.
+TEST_F(Files, AStartIsAnAdapterOfTheSameShape) {
+  LoraSpec spec;
+  spec.init = root() + "/adapter";
+  spec.r = 4;
+  spec.alpha = 8;
+  spec.target_modules = {"down_proj", "q_proj"};
+  const auto says = [&] {
+    return std::string(OpenInit(spec, model_->config()).status().message());
+  };
+  EXPECT_EQ(says(), "");
+  spec.use_rslora = true;
+  spec.alpha = 4;  // 4 / √4 is 8 / 4
+  EXPECT_EQ(says(), "");
+  spec.alpha = 8;
+  EXPECT_THAT(says(), HasSubstr("init: "));
+  EXPECT_THAT(says(), HasSubstr("write lora: {r: 4, alpha: 8, target_modules: [q_proj, "
+                                "down_proj]}"));
+  spec.use_rslora = false;
+  spec.rank_pattern = {{"q_proj", 2}};
+  EXPECT_THAT(says(), HasSubstr("other modules, ranks or scales"));
+  spec.rank_pattern.clear();
+  spec.target_modules = {"q_proj"};
+  EXPECT_THAT(says(), HasSubstr("other modules, ranks or scales"));
+  ChangeConfig("use_dora", true);
+  EXPECT_THAT(says(), HasSubstr("use_dora"));
+}
+
+TEST_F(Files, AStartIsInEveryLayer) {
+  LoraConfig some = config_;
+  some.only = {"model.layers.1.self_attn.q_proj", "model.layers.0.mlp.down_proj"};
+  ASSERT_TRUE(model_->AddLora(some, 7).ok());
+  ASSERT_TRUE(WriteAdapter(root() + "/adapter", config_, "base", model_.get()).ok());
+  ChangeConfig("target_modules", Json(some.only));
+  LoraSpec spec;
+  spec.init = root() + "/adapter";
+  spec.r = 4;
+  spec.alpha = 8;
+  spec.target_modules = config_.target_modules;
+  EXPECT_THAT(std::string(OpenInit(spec, model_->config()).status().message()),
+              HasSubstr("adapts 2 of the 4 matrices called"));
 }
 
 // What stands in the folder says how to open it, and why not where a GGUF file is the base.

@@ -54,6 +54,17 @@ class Trials {
     values.emplace_back(static_cast<uint64_t>(rule.high) + 1);
     Add(key, std::move(values));
   }
+  template <typename V, typename Rule>
+  void Field(const Key& key, const ByPattern<V>&, const Rule&) {
+    std::vector<Json> values;
+    for (const char* json : {R"({"q_proj": 8})", R"({"b": 1, "a": 4096})", R"({"": 1})",
+                             R"({"q_proj": 0})", R"({"q_proj": 4097})", R"({"q_proj": -1})",
+                             R"({"q_proj": 2.5})", R"({"q_proj": "8"})", R"({"q_proj": "x"})",
+                             R"({"q_proj": null})", R"({"q_proj": "none"})", R"({"q_proj": {}})"}) {
+      values.push_back(*ParseJson(json, "test"));
+    }
+    Add(key, std::move(values));
+  }
   void Field(const Key& key, bool value) { Add(key, {value, !value}); }
   void Field(const Key& key, const std::string& value, const TextRule& rule) {
     std::vector<Json> values = {value};

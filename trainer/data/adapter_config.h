@@ -6,10 +6,14 @@
 #include "absl/status/statusor.h"
 #include "common/json.h"
 #include "model/llama_config.h"
-#include "trainer/compute/model.h"
+#include "trainer/compute/lora_config.h"
 
 namespace scm::trainer {
 
+inline constexpr char kAdapterConfigName[] = "adapter_config.json";
+inline constexpr char kAdapterWeightsName[] = "adapter_model.safetensors";
+
+// With the keys of its patterns in their order, which peft keeps when it reads them.
 Json AdapterConfigJson(const LoraConfig& config, const std::string& base_model);
 
 // Reads the file at `path` for an adapter of `base`; `only` of the result names every module that

@@ -1,4 +1,4 @@
-#include "trainer/loop/adapter_config.h"
+#include "trainer/data/adapter_config.h"
 
 #include <algorithm>
 #include <set>
@@ -19,7 +19,8 @@ constexpr double kDefaultAlpha = 8;
 // Keys that are read here, and those that change nothing about a trained adapter's values. Every
 // other one must be absent, null, false or empty, also one that a later peft invents.
 bool Harmless(const std::string& key) {
-  static const auto* const keys = new std::set<std::string>{"auto_mapping",
+  static const auto* const keys = new std::set<std::string>{"alpha_pattern",
+                                                            "auto_mapping",
                                                             "base_model_name_or_path",
                                                             "bias",
                                                             "corda_config",
@@ -36,10 +37,12 @@ bool Harmless(const std::string& key) {
                                                             "peft_version",
                                                             "qalora_group_size",
                                                             "r",
+                                                            "rank_pattern",
                                                             "revision",
                                                             "runtime_config",
                                                             "target_modules",
-                                                            "task_type"};
+                                                            "task_type",
+                                                            "use_rslora"};
   return keys->count(key) > 0;
 }
 
@@ -83,12 +86,40 @@ void CheckMeaning(const Json& json, const Fields& root) {
   }
 }
 
+template <typename V>
+Json PatternJson(const std::vector<std::pair<std::string, V>>& pattern) {
+  Json json = Json::object();
+  for (const auto& [key, value] : pattern) json[key] = value;
+  return json;
+}
+
+// Null where there is none, as in files of an earlier peft.
+Fields Pattern(const Fields& root, const char* key, std::vector<std::string>* names) {
+  const Json& json = root.Raw(key);
+  if (json.is_object()) {
+    for (const auto& [name, value] : json.items()) names->push_back(name);
+  }
+  return root.Object(key);
+}
+
+void ReadPatterns(const Fields& root, LoraConfig* config) {
+  std::vector<std::string> ranks, alphas;
+  const Fields rank = Pattern(root, "rank_pattern", &ranks);
+  for (const std::string& name : ranks) {
+    config->rank_pattern.emplace_back(name, rank.Integer(name, 1, experiment_file::kRank));
+  }
+  const Fields alpha = Pattern(root, "alpha_pattern", &alphas);
+  for (const std::string& name : alphas) {
+    config->alpha_pattern.emplace_back(name, alpha.Number(name, 1, experiment_file::kNotNegative));
+  }
+}
+
 std::string LastPartOf(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
 }  // namespace
 
 Json AdapterConfigJson(const LoraConfig& config, const std::string& base_model) {
-  return {{"alpha_pattern", Json::object()},
+  return {{"alpha_pattern", PatternJson(config.alpha_pattern)},
           {"auto_mapping", nullptr},
           {"base_model_name_or_path", base_model},
           {"bias", "none"},
@@ -102,12 +133,12 @@ Json AdapterConfigJson(const LoraConfig& config, const std::string& base_model) 
           {"modules_to_save", nullptr},
           {"peft_type", "LORA"},
           {"r", config.r},
-          {"rank_pattern", Json::object()},
+          {"rank_pattern", PatternJson(config.rank_pattern)},
           {"revision", nullptr},
           {"target_modules", config.target_modules},
           {"task_type", "CAUSAL_LM"},
           {"use_dora", false},
-          {"use_rslora", false}};
+          {"use_rslora", config.use_rslora}};
 }
 
 absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path,
@@ -121,6 +152,8 @@ absl::StatusOr<LoraConfig> ReadAdapterConfig(const std::string& path,
   config.r = root.Integer("r", kDefaultRank, experiment_file::kRank);
   config.alpha = root.Number("lora_alpha", kDefaultAlpha, experiment_file::kNotNegative);
   config.dropout = root.Number("lora_dropout", 0, experiment_file::kBelowOne);
+  config.use_rslora = root.Boolean("use_rslora", false);
+  ReadPatterns(root, &config);
   SCM_RETURN_IF_ERROR(problems.ToStatus(path));
   const auto modules = model::AdaptedModules(root.Raw("target_modules"), base);
   if (!modules.ok()) {
