@@ -4,8 +4,8 @@ same minutes, at the quickstart's shape.
     python3 bench/pack_bench.py --bin-dir build/bin --model DIR_OR_GGUF [--steps 60] [--rounds 3] [--cpus 1]
                                 [--seeds 5] [--precision fp32|bf16]
 
-The sides take turns. Wall time is that of whole processes, from start to exit, loading included; peak memory is
-what the kernel says of a process. Each round compares the adapters byte by byte, and a difference fails the
+The sides take turns. Times are those of whole processes, from start to exit, loading included; CPU time suffers less
+than wall time where something else runs. Peak memory is what the kernel says of a process. Each round compares the adapters byte by byte, and a difference fails the
 bench. The last lines are NAME: RATIO x PEER (lowest–highest).
 """
 import argparse
@@ -49,7 +49,7 @@ def work_order(args, seeds, work_dir):
 
 
 def train(args, seeds, directory):
-    """One process: its seconds, and its peak memory in bytes."""
+    """One process: its seconds, those of CPU, and its peak memory in bytes."""
     directory.mkdir()
     order = directory / "spec.json"
     order.write_text(json.dumps(work_order(args, seeds, directory / "work")))
@@ -62,7 +62,7 @@ def train(args, seeds, directory):
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit((directory / "log").read_text())
-    return seconds, usage.ru_maxrss * 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def checkpoint(directory, name, args):
@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--modules", default="q_proj,k_proj")
     args = parser.parse_args()
     seeds = list(range(11, 11 + args.seeds))
-    times, memory = [], []
+    times, cpu_times, memory = [], [], []
     for turn in range(args.rounds):
         with tempfile.TemporaryDirectory() as name:
             directory = pathlib.Path(name)
@@ -96,10 +96,14 @@ def main():
             for seed, folder in alone:
                 if checkpoint(directory / "packed", f"r-{seed}", args) != checkpoint(folder, "", args):
                     raise SystemExit(f"seed {seed} is another one in the pack")
-            times.append(results["packed"][0] / sum(seconds for seconds, _ in results["alone"]))
-            memory.append(results["packed"][1] / statistics.median(peak for _, peak in results["alone"]))
+            packed, each = results["packed"], list(zip(*results["alone"]))
+            times.append(packed[0] / sum(each[0]))
+            cpu_times.append(packed[1] / sum(each[1]))
+            memory.append(packed[2] / statistics.median(each[2]))
     name = f"{args.seeds} seeds in one process, {args.precision}"
-    for what, ratios, peer in (("wall time", times, "one after the other"), ("peak memory", memory, "one seed")):
+    for what, ratios, peer in (("wall time", times, "one after the other"),
+                               ("CPU time", cpu_times, "one after the other"),
+                               ("peak memory", memory, "one seed")):
         print(f"{name}, {what}: {statistics.median(ratios):.2f} x {peer} ({min(ratios):.2f}–{max(ratios):.2f})")
 
 
