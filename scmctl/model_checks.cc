@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
 #include "trainer/data/input_warnings.h"
@@ -45,6 +46,9 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
                        model::OpenModel(input.path));
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::Tokenizer> tokenizer, model->MakeTokenizer());
   const std::optional<DataSpec> data = DataFor(input, parsed);
+  if (data) {
+    SCM_RETURN_IF_ERROR(model::CheckWindow(model->config(), data->max_length, input.path));
+  }
   Add(parsed, input.key, input.line,
       trainer::ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));
   if (input.key == "model.base" && data && corpus != nullptr) {

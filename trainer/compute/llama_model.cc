@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "common/rng.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "trainer/compute/rotary.h"
 
@@ -177,6 +178,7 @@ void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
   s->x = Empty({tokens, config_.hidden}, type_);
   s->x_mid = Empty({tokens, config_.hidden}, type_);
   s->qkv = Empty({tokens, q + 2 * kv}, type_);
+  if (config_.qk_norm) ReserveHeadNorms(s, tokens);
   s->attention = Empty({tokens, q}, type_);
   s->lse = Empty({shape_.heads * tokens}, at::kFloat);
   s->gate = Empty({tokens, config_.intermediate}, type_);
@@ -207,6 +209,7 @@ void LlamaModelImpl::ReserveBackward(int64_t tokens) {
   work_.grad_act = Empty({n, config_.intermediate}, type_);
   work_.grad_qkv = Empty({n, q + 2 * shape_.kv_heads * shape_.head_dim}, type_);
   work_.grad_attention = Empty({n, q}, type_);
+  if (config_.qk_norm) work_.grad_head = Empty({n, shape_.head_dim}, at::kFloat);
   work_.grad_x = Empty({n, config_.hidden}, at::kFloat);
   work_.grad_normed = Empty({n, config_.hidden}, at::kFloat);
   work_.du = Empty({n, lora_.r}, at::kFloat);
@@ -221,6 +224,14 @@ void LlamaModelImpl::ReserveRotary(const TokenPlan& plan) {
   const int64_t half = config_.head_dim / 2;
   cos_ = at::tensor(tables.cos, at::kFloat).view({needed, half}).to(device_);
   sin_ = at::tensor(tables.sin, at::kFloat).view({needed, half}).to(device_);
+}
+
+absl::StatusOr<TokenPlan> LlamaModelImpl::Plan(const Batch& batch, bool share_prefixes) const {
+  SCM_ASSIGN_OR_RETURN(TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, share_prefixes));
+  int64_t longest = 0;
+  for (int32_t position : plan.positions) longest = std::max<int64_t>(longest, position + 1);
+  SCM_RETURN_IF_ERROR(model::CheckWindow(config_, longest, "the model"));
+  return plan;
 }
 
 LlamaModelImpl::Pass LlamaModelImpl::StartPass(const TokenPlan& plan, const StepKey* key,
@@ -241,7 +252,7 @@ absl::StatusOr<LossResult> LlamaModelImpl::TrainStep(const Batch& batch, double 
   if (adapters_.empty() || !enabled_) {
     return absl::FailedPreconditionError("training needs adapters: call AddLora, and enable them");
   }
-  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, false));
+  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(batch, false));
   if (plan.labels.empty()) return LossResult();
   return Guard<absl::StatusOr<LossResult>>([&] {
     const StepKey key{dropout_seed, step, micro_step};
@@ -297,7 +308,7 @@ std::vector<LlamaModel::RowScore> LlamaModelImpl::ScoreLabels(const TokenPlan& p
 }
 
 absl::StatusOr<std::vector<LlamaModel::RowScore>> LlamaModelImpl::Score(const Batch& batch) {
-  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, true));
+  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(batch, true));
   if (plan.labels.empty()) return std::vector<RowScore>(static_cast<size_t>(batch.rows));
   return Guard<absl::StatusOr<std::vector<RowScore>>>([&] {
     const Pass pass = StartPass(plan, nullptr, false);
@@ -306,7 +317,7 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> LlamaModelImpl::Score(const Ba
 }
 
 absl::StatusOr<at::Tensor> LlamaModelImpl::Logits(const Batch& batch) {
-  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, false));
+  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(batch, false));
   if (plan.count() == 0) return absl::InvalidArgumentError("a batch of padding has no logits");
   return Guard<absl::StatusOr<at::Tensor>>([&]() -> absl::StatusOr<at::Tensor> {
     const Pass pass = StartPass(plan, nullptr, false);

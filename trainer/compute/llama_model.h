@@ -23,6 +23,7 @@ struct LayerState {
   int64_t capacity = 0;
   at::Tensor x, x_mid;        // residual stream before attention and before the MLP
   at::Tensor qkv, attention;  // after the rotation; output of attention
+  at::Tensor raw_q, raw_k;    // as projected, where they are normalised head by head
   at::Tensor lse;             // [heads · capacity]
   at::Tensor gate, up;
   std::array<at::Tensor, kModules> u;  // [capacity, r] fp32
@@ -67,6 +68,7 @@ class LlamaModelImpl : public LlamaModel {
     at::Tensor normed, act, x_out;  // of the model's type
     at::Tensor grad_act, grad_qkv, grad_attention;
     at::Tensor grad_x, grad_normed, du;  // fp32
+    at::Tensor grad_head;                // of one head of queries or keys before its norm, fp32
   };
 
   // llama_model.cc
@@ -78,6 +80,7 @@ class LlamaModelImpl : public LlamaModel {
   void ReserveForward(int64_t tokens);
   void ReserveBackward(int64_t tokens);
   void ReserveRotary(const TokenPlan& plan);
+  absl::StatusOr<TokenPlan> Plan(const Batch& batch, bool share_prefixes) const;
   Pass StartPass(const TokenPlan& plan, const StepKey* key, bool keep);
   Dropout DropoutOf(const Pass& pass, int64_t layer, Module module) const;
   std::vector<RowScore> ScoreLabels(const TokenPlan& plan, int64_t rows, const at::Tensor& x);
@@ -89,6 +92,11 @@ class LlamaModelImpl : public LlamaModel {
                const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
                at::Tensor& y);
   void ProjectQkv(const Pass& pass, int64_t layer, LayerState* state, const at::Tensor& x);
+
+  // head_norms.cc: queries and keys of a family that normalises them, one head after the other.
+  void ReserveHeadNorms(LayerState* state, int64_t tokens);
+  void NormHeads(int64_t layer, LayerState* state, int64_t tokens);
+  void NormHeadsBackward(int64_t layer, LayerState* state, at::Tensor& grad_qkv);
 
   // llama_backward.cc
   LossResult LossAndGradient(const TokenPlan& plan, const at::Tensor& x, double gradient_scale,

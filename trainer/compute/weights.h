@@ -15,6 +15,9 @@ namespace scm::trainer {
 struct LayerWeights {
   at::Tensor input_norm, post_norm;  // [hidden]
   FrozenMatrix q, k, v;              // [heads or kv_heads · d, hidden]
+  // Undefined where the family has none: biases [heads or kv_heads · d], and what queries and keys
+  // are multiplied by when they were normalised [d].
+  at::Tensor q_bias, k_bias, v_bias, q_norm, k_norm;
   FrozenMatrix o;                    // [hidden, heads · d]
   FrozenMatrix gate, up;             // [intermediate, hidden]
   FrozenMatrix down;                 // [hidden, intermediate]
