@@ -48,8 +48,7 @@ absl::StatusOr<int64_t> PositiveAt(const Json& json, const char* key, absl::stri
 absl::Status ReadRotates(const Json& json, absl::string_view what, LlamaConfig* config) {
   const Json& list = MemberAt(json, "no_rope_layers");
   SCM_ASSIGN_OR_RETURN(const int64_t interval, PositiveAt(json, "no_rope_layer_interval", what, 4));
-  if (!list.is_null() &&
-      (!list.is_array() || static_cast<int64_t>(list.size()) < config->layers)) {
+  if (!list.is_null() && (!list.is_array() || static_cast<int64_t>(list.size()) < config->layers)) {
     return RefuseKind(what, "no_rope_layers",
                       absl::StrCat("expected a list of ", config->layers, " numbers, one a layer"));
   }
@@ -149,9 +148,8 @@ absl::StatusOr<ModelFamily> FamilyFromJson(const Json& json, absl::string_view w
                       absl::StrCat("is ", DumpJson(architectures), ", but of a model of type \"",
                                    type, "\" only ", row.architecture, " is supported"));
   }
-  return RefuseKind(
-      what, "model_type",
-      absl::StrCat("is \"", type, "\", but supported are ", SupportedFamilies()));
+  return RefuseKind(what, "model_type",
+                    absl::StrCat("is \"", type, "\", but supported are ", SupportedFamilies()));
 }
 
 LlamaConfig FamilyDefaults(ModelFamily family) {
@@ -194,10 +192,12 @@ absl::Status ReadLayerKinds(const Json& json, absl::string_view what, LlamaConfi
 
 absl::Status CheckWindow(const LlamaConfig& config, int64_t max_length, absl::string_view path) {
   if (config.window == 0 || max_length <= config.window) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      path, ": has a sliding window of ", config.window, " tokens (sliding_window), and up to ",
-      max_length, " tokens are wanted; sliding attention is not supported, and within the window "
-      "it is the same as full attention. Set data.max_length to at most ", config.window));
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": has a sliding window of ", config.window,
+                   " tokens (sliding_window), and up to ", max_length,
+                   " tokens are wanted; sliding attention is not supported, and within the window "
+                   "it is the same as full attention. Set data.max_length to at most ",
+                   config.window));
 }
 
 }  // namespace scm::model

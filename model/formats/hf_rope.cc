@@ -123,11 +123,10 @@ bool Says(const Json& json, const char* key) {
 
 absl::Status ReadRope(const Json& json, absl::string_view what, LlamaConfig* config) {
   const bool legacy = Says(json, kLegacy), parameters = Says(json, kParameters);
-  SCM_ASSIGN_OR_RETURN(const Rope rope, ReadSection(json, legacy ? kLegacy : kParameters, what,
-                                                    *config));
+  SCM_ASSIGN_OR_RETURN(const Rope rope,
+                       ReadSection(json, legacy ? kLegacy : kParameters, what, *config));
   if (legacy && parameters) {
-    SCM_ASSIGN_OR_RETURN(const Rope other,
-                         ReadSection(json, kParameters, what, *config));
+    SCM_ASSIGN_OR_RETURN(const Rope other, ReadSection(json, kParameters, what, *config));
     if (!(rope == other)) {
       return RefuseRope(what, kLegacy,
                         absl::StrCat("says ", DumpJson(MemberAt(json, kLegacy)), ", but ",

@@ -125,8 +125,8 @@ absl::Status CheckTensors(const LlamaConfig& config, const std::vector<TensorInf
   for (const auto& [name, tensor] : present) {
     if (IgnoredTensor(name, config)) continue;
     return RefuseLayout(
-        what, absl::StrCat("tensor ", name, " is no part of a ", ModelType(config.family), " model with ",
-                           config.layers,
+        what, absl::StrCat("tensor ", name, " is no part of a ", ModelType(config.family),
+                           " model with ", config.layers,
                            " layers; only plain models are supported "
                            "(no further biases, no experts, no merged adapters' leftovers)"));
   }

@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/open_model.h"
 #include "tests/model/builders.h"
 
 namespace scm::model {

@@ -1,5 +1,5 @@
-// Queries and keys normalised head by head before they are rotated (Qwen3). A head is a narrow matrix
-// of its own to the kernels: every token's part of it, a row apart from the next.
+// Queries and keys normalised head by head before they are rotated (Qwen3). A head is a narrow
+// matrix of its own to the kernels: every token's part of it, a row apart from the next.
 #include <ATen/core/Tensor.h>
 
 #include "trainer/compute/llama_model.h"

@@ -18,9 +18,9 @@ struct LayerWeights {
   // Undefined where the family has none: biases [heads or kv_heads · d], and what queries and keys
   // are multiplied by when they were normalised [d].
   at::Tensor q_bias, k_bias, v_bias, q_norm, k_norm;
-  FrozenMatrix o;                    // [hidden, heads · d]
-  FrozenMatrix gate, up;             // [intermediate, hidden]
-  FrozenMatrix down;                 // [hidden, intermediate]
+  FrozenMatrix o;         // [hidden, heads · d]
+  FrozenMatrix gate, up;  // [intermediate, hidden]
+  FrozenMatrix down;      // [hidden, intermediate]
 };
 
 struct LlamaWeights {

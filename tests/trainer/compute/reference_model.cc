@@ -69,12 +69,20 @@ class Reference {
 
   at::Tensor Linear(int64_t layer, int module, const at::Tensor& x, int64_t first_row) {
     const std::string at = absl::StrCat("model.layers.", layer, ".", kModuleNames[module]);
-    const at::Tensor y = at::mm(x, Weight(at + ".weight").t());
+    at::Tensor y = at::mm(x, Weight(at + ".weight").t());
+    if (c_.qkv_bias && module < 3) y = y + Weight(at + ".bias");
     const auto it = adapters_.find("base_model.model." + at);
     if (it == adapters_.end()) return y;
     const at::Tensor dropped = x * Mask(layer, module, first_row, x);
     return y + at::mm(at::mm(dropped, it->second.a.t()), it->second.b.t()) *
                    (lora_.alpha / static_cast<double>(lora_.r));
+  }
+
+  // Queries or keys [heads, length, d] before the products.
+  at::Tensor Placed(int64_t layer, const char* norm, const at::Tensor& x) const {
+    const std::string name = absl::StrCat("model.layers.", layer, ".self_attn.", norm, ".weight");
+    const at::Tensor y = c_.qk_norm ? Norm(x, Weight(name)) : x;
+    return c_.Rotates(layer) ? Rotate(y) : y;
   }
 
   at::Tensor Rotate(const at::Tensor& x) const {  // [heads, length, d]
@@ -91,8 +99,8 @@ class Reference {
     const auto heads = [&](int module, int64_t count) {
       return Linear(layer, module, h, first_row).view({n, count, c_.head_dim}).transpose(0, 1);
     };
-    const at::Tensor q = Rotate(heads(0, c_.heads));
-    const at::Tensor k = Rotate(heads(1, c_.kv_heads)).repeat_interleave(group, 0);
+    const at::Tensor q = Placed(layer, "q_norm", heads(0, c_.heads));
+    const at::Tensor k = Placed(layer, "k_norm", heads(1, c_.kv_heads)).repeat_interleave(group, 0);
     const at::Tensor v = heads(2, c_.kv_heads).repeat_interleave(group, 0);
     const at::Tensor hidden = at::ones({n, n}, at::kBool).triu(1);
     const at::Tensor scores =
