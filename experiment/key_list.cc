@@ -72,8 +72,7 @@ class KeyLister {
     Add(key, ListOf(words), InCode(value), ParameterType::kWord);
   }
   void Field(const Key& key, const std::vector<std::string>& values, const Words& words) {
-    const std::string all =
-        words.all == nullptr ? "" : absl::StrCat("; or `", words.all, "`");
+    const std::string all = words.all == nullptr ? "" : absl::StrCat("; or `", words.all, "`");
     Add(key, absl::StrCat("list of ", ListOf(words), all), ListInCode(values),
         ParameterType::kList);
   }
