@@ -10,11 +10,6 @@
 #include "trainer/compute/llama_model.h"
 
 namespace scm::trainer {
-namespace {
-
-constexpr int64_t kLossRows = 256;  // rows of logits that exist at a time
-
-}  // namespace
 
 LossResult LlamaModelImpl::LossAndGradient(const TokenPlan& plan, const at::Tensor& x,
                                            double gradient_scale, at::Tensor& grad_x) {

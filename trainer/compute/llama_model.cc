@@ -23,28 +23,7 @@
 namespace scm::trainer {
 namespace {
 
-constexpr const char* kModuleNames[kModules] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                                "gate_proj", "up_proj", "down_proj"};
 constexpr int64_t kScoreRows = 256;  // rows of logits that exist at a time
-
-int64_t InputSize(const model::LlamaConfig& c, int module) {
-  if (module == kO) return c.heads * c.head_dim;
-  return module == kDown ? c.intermediate : c.hidden;
-}
-int64_t OutputSize(const model::LlamaConfig& c, int module) {
-  switch (module) {
-    case kQ:
-      return c.heads * c.head_dim;
-    case kK:
-    case kV:
-      return c.kv_heads * c.head_dim;
-    case kGate:
-    case kUp:
-      return c.intermediate;
-    default:
-      return c.hidden;
-  }
-}
 
 absl::Status CheckLora(const LoraConfig& lora) {
   if (lora.r < 1) return absl::InvalidArgumentError("lora.r must be at least 1");
@@ -55,7 +34,7 @@ absl::Status CheckLora(const LoraConfig& lora) {
     return absl::InvalidArgumentError("lora.target_modules names no module");
   }
   for (const std::string& name : lora.target_modules) {
-    if (std::find(kModuleNames, kModuleNames + kModules, name) == kModuleNames + kModules) {
+    if (ModuleByName(name) == kModules) {
       return absl::InvalidArgumentError(
           absl::StrCat("lora.target_modules: \"", name, "\" is none of ",
                        absl::StrJoin(kModuleNames, kModuleNames + kModules, ", ")));

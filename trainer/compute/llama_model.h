@@ -10,13 +10,12 @@
 #include <vector>
 
 #include "trainer/compute/kernels.h"
+#include "trainer/compute/llama_shape.h"
 #include "trainer/compute/model.h"
 #include "trainer/compute/token_plan.h"
 #include "trainer/compute/weights.h"
 
 namespace scm::trainer {
-
-enum Module { kQ, kK, kV, kO, kGate, kUp, kDown, kModules };
 
 // What one layer keeps for its backward pass. Buffers are kept between steps and grow as needed.
 struct LayerState {

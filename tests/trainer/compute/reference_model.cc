@@ -9,7 +9,7 @@
 namespace scm::trainer {
 namespace {
 
-const char* const kModuleNames[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+const char* const kModulePaths[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                                     "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
                                     "mlp.down_proj"};
 
@@ -68,7 +68,7 @@ class Reference {
   }
 
   at::Tensor Linear(int64_t layer, int module, const at::Tensor& x, int64_t first_row) {
-    const std::string at = absl::StrCat("model.layers.", layer, ".", kModuleNames[module]);
+    const std::string at = absl::StrCat("model.layers.", layer, ".", kModulePaths[module]);
     at::Tensor y = at::mm(x, Weight(at + ".weight").t());
     if (c_.qkv_bias && module < 3) y = y + Weight(at + ".bias");
     const auto it = adapters_.find("base_model.model." + at);
