@@ -13,6 +13,7 @@
 #include "evaluator/evaluation_file.h"
 #include "evaluator/latency.h"
 #include "evaluator/predictions.h"
+#include "model/formats/hf_family.h"
 #include "model/formats/llama_tensors.h"
 #include "model/open_model.h"
 #include "trainer/data/choice_scoring.h"
@@ -130,6 +131,7 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path,
                                             const trainer::BaseQuantization& quantization) {
   Log(absl::StrCat("loading ", path, " in ", spec_.training.precision, " on ", device_));
   SCM_ASSIGN_OR_RETURN(const auto source, model::OpenModel(path));
+  SCM_RETURN_IF_ERROR(model::CheckWindow(source->config(), spec_.data.max_length, path));
   LoadedModel loaded;
   SCM_ASSIGN_OR_RETURN(loaded.tokenizer, source->MakeTokenizer());
   std::vector<std::string> warnings = trainer::ModelWarnings(*source, *loaded.tokenizer, nullptr);

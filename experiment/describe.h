@@ -88,8 +88,13 @@ void Describe(Visitor& keys, LoraSpec& lora) {
              kPositive);
   keys.Field(Key{"dropout", "Share of adapter inputs dropped in training"}.Swept(), lora.dropout,
              kBelowOne);
-  keys.Field(Key{"target_modules", "The matrices that get adapters"}.Swept(), lora.target_modules,
-             Words{{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}});
+  keys.Field(Key{"target_modules",
+                 "The matrices that get adapters; `all-linear` is every one of them, as in peft"}
+                 .Swept(),
+             lora.target_modules,
+             Words{{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"},
+                   {},
+                   "all-linear"});
   keys.Field(Key{"quantize_base",
                  "How the matrices of the frozen base's layers are held: as they are, in 4 bits by "
                  "blocks of 64 (QLoRA), or in 8 bits by rows"},

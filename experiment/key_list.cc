@@ -79,7 +79,9 @@ class KeyLister {
     Add(key, ListOf(words), InCode(value), ParameterType::kWord);
   }
   void Field(const Key& key, const std::vector<std::string>& values, const Words& words) {
-    Add(key, absl::StrCat("list of ", ListOf(words)), ListInCode(values), ParameterType::kList);
+    const std::string all = words.all == nullptr ? "" : absl::StrCat("; or `", words.all, "`");
+    Add(key, absl::StrCat("list of ", ListOf(words), all), ListInCode(values),
+        ParameterType::kList);
   }
   void Field(const Key& key, const std::vector<std::string>& values, const NamesRule&) {
     Add(key, "list of names", ListInCode(values));

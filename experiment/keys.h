@@ -58,6 +58,7 @@ struct IntegersRule {
 struct Words {
   std::vector<std::string> allowed;
   std::vector<std::string> planned = {};
+  const char* all = nullptr;  // the word that may stand instead of a list of all of them
 };
 
 // Text that is not empty.

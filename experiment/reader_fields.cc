@@ -188,8 +188,13 @@ void SectionReader::Field(const Key& key, std::string& value, const Words& words
 void SectionReader::Field(const Key& key, std::vector<std::string>& values, const Words& words) {
   const Node* node = Find(key);
   if (node == nullptr) return;
+  if (words.all != nullptr && AsWordOrNumber(*node) == words.all) {
+    values = words.allowed;
+    return;
+  }
   if (node->kind != NodeKind::kList || node->items.empty()) {
-    return Fail(key, *node, absl::StrCat("a list of ", ListOf(words.allowed)));
+    const std::string all = words.all == nullptr ? "" : absl::StrCat(", or ", words.all);
+    return Fail(key, *node, absl::StrCat("a list of ", ListOf(words.allowed), all));
   }
   std::vector<std::string> read;
   for (const NodePtr& item : node->items) {
@@ -197,6 +202,8 @@ void SectionReader::Field(const Key& key, std::vector<std::string>& values, cons
     std::string problem;
     if (!word) {
       problem = absl::StrCat("expected ", ListOf(words.allowed), ", ", Found(*item));
+    } else if (words.all != nullptr && *word == words.all) {
+      problem = absl::StrCat(*word, " stands for the whole list: write ", key.name, ": ", *word);
     } else if (!Contains(words.allowed, *word)) {
       problem = UnknownWord(*word, words);
     } else if (Contains(read, *word)) {

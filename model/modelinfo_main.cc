@@ -15,6 +15,7 @@
 #include "common/json.h"
 #include "common/status_macros.h"
 #include "model/formats/hf_export.h"
+#include "model/formats/hf_family.h"
 #include "model/formats/llama_tensors.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
@@ -31,7 +32,8 @@ Json Summary(const ModelSource& model) {
   const LlamaConfig& c = model.config();
   Json json = {{"path", model.path()},
                {"config",
-                {{"vocabulary", c.vocabulary},
+                {{"family", ModelType(c.family)},
+                 {"vocabulary", c.vocabulary},
                  {"hidden", c.hidden},
                  {"intermediate", c.intermediate},
                  {"layers", c.layers},
@@ -43,6 +45,7 @@ Json Summary(const ModelSource& model) {
                  {"rope_scaling", nullptr},
                  {"tied_embeddings", c.tied_embeddings},
                  {"max_position", c.max_position},
+                 {"window", c.window},
                  {"bos_token", c.bos_token},
                  {"eos_token", c.eos_token}}}};
   if (c.rope_scaling) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
 #include "trainer/data/adapter_input.h"
@@ -81,6 +82,9 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::Tokenizer> tokenizer, model->MakeTokenizer());
   CheckAdapters(input, model->config(), parsed);
   const std::optional<DataSpec> data = DataFor(input, parsed);
+  if (data) {
+    SCM_RETURN_IF_ERROR(model::CheckWindow(model->config(), data->max_length, input.path));
+  }
   Add(parsed, input.key, input.line,
       trainer::ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));
   if (input.key == "model.base" && parsed.spec && !parsed.spec->replicate.packed) {

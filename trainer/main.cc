@@ -1,6 +1,7 @@
 // scm-trainer: the task kinds "check", "train" and "export".
 #include "absl/strings/str_cat.h"
 #include "trainer/export/export_job.h"
+#include "trainer/loop/dry_run.h"
 #include "trainer/loop/train_job.h"
 #include "trainer/protocol/attempt_main.h"
 
@@ -29,8 +30,8 @@ absl::Status Run(const scm::trainer::JobSpec& spec, scm::trainer::Reporter* repo
 int main(int argc, char** argv) {
   return scm::trainer::RunAttemptProgram(
       {"scm-trainer",
-       "Trains LoRA adapters of a Llama-architecture model, checks a corpus, or "
+       "Trains LoRA adapters of a Llama, Mistral, Qwen or SmolLM model, checks a corpus, or "
        "exports a trained model.",
-       Run},
+       Run, scm::trainer::DryRunReport},
       argc, argv);
 }

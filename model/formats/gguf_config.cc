@@ -27,7 +27,8 @@ absl::Status CheckArchitecture(const GgufFile& file) {
   SCM_ASSIGN_OR_RETURN(const std::string architecture, file.String("general.architecture"));
   if (architecture != "llama") {
     return Refuse(file, absl::StrCat("general.architecture is \"", architecture,
-                                     "\", only \"llama\" is supported"));
+                                     "\", only \"llama\" is supported in a GGUF file; of mistral, "
+                                     "qwen2, qwen3 and smollm3 give the Hugging Face directory"));
   }
   SCM_ASSIGN_OR_RETURN(const int64_t experts, file.Integer("llama.expert_count", 0));
   if (experts != 0) return Refuse(file, "llama.expert_count: mixtures of experts are no Llama");

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/json.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_family.h"
 #include "model/formats/hf_rope.h"
 #include "model/formats/llama_tensors.h"
 
@@ -51,21 +52,11 @@ std::vector<int64_t> TokensAt(const Json& json, const char* key) {
   return tokens;
 }
 
-absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
-  const std::string type = StringAt(json, "model_type");
-  const Json& architectures = MemberAt(json, "architectures");
-  if (type != "llama") {
-    return Refuse(what, "model_type",
-                  absl::StrCat("is \"", type,
-                               "\", only \"llama\" is "
-                               "supported"));
-  }
-  if (!architectures.is_null() && architectures != Json::array({"LlamaForCausalLM"})) {
-    return Refuse(
-        what, "architectures",
-        absl::StrCat("is ", DumpJson(architectures), ", only LlamaForCausalLM is supported"));
-  }
+// What would make it another model than its family is here.
+absl::Status CheckPlain(const Json& json, ModelFamily family, absl::string_view what) {
   for (const char* key : {"attention_bias", "mlp_bias"}) {
+    // Qwen2 has its biases whatever this key says, and Mistral none.
+    if (family == ModelFamily::kQwen2 && key == absl::string_view("attention_bias")) continue;
     if (BoolAt(json, key, false)) return Refuse(what, key, "true is not supported");
   }
   const std::string activation = StringAt(json, "hidden_act", "silu");
@@ -85,16 +76,17 @@ absl::Status CheckArchitecture(const Json& json, absl::string_view what) {
 absl::StatusOr<LlamaConfig> ConfigFromJson(absl::string_view text, const std::string& what) {
   SCM_ASSIGN_OR_RETURN(const Json json, ParseJson(text, what));
   if (!json.is_object()) return absl::InvalidArgumentError(what + ": expected a JSON object");
-  SCM_RETURN_IF_ERROR(CheckArchitecture(json, what));
-  LlamaConfig c;
+  SCM_ASSIGN_OR_RETURN(const ModelFamily family, FamilyFromJson(json, what));
+  SCM_RETURN_IF_ERROR(CheckPlain(json, family, what));
+  LlamaConfig c = FamilyDefaults(family);
   SCM_RETURN_IF_ERROR(ReadInteger(json, "vocab_size", what, c.vocabulary));
   SCM_RETURN_IF_ERROR(ReadInteger(json, "hidden_size", what, c.hidden));
   SCM_RETURN_IF_ERROR(ReadInteger(json, "intermediate_size", what, c.intermediate));
   SCM_RETURN_IF_ERROR(ReadInteger(json, "num_hidden_layers", what, c.layers));
   SCM_RETURN_IF_ERROR(ReadInteger(json, "num_attention_heads", what, c.heads));
-  c.kv_heads = c.heads;
+  if (c.kv_heads == 0 || json.contains("num_key_value_heads")) c.kv_heads = c.heads;
   SCM_RETURN_IF_ERROR(ReadOptionalInteger(json, "num_key_value_heads", what, c.kv_heads));
-  if (MemberAt(json, "head_dim").is_null()) {
+  if (MemberAt(json, "head_dim").is_null() && c.head_dim == 0) {
     if (c.heads < 1 || c.hidden % c.heads != 0) {
       return Refuse(what, "num_attention_heads",
                     absl::StrCat("is ", c.heads, ", which does not divide hidden_size ", c.hidden));
@@ -103,16 +95,16 @@ absl::StatusOr<LlamaConfig> ConfigFromJson(absl::string_view text, const std::st
   }
   SCM_RETURN_IF_ERROR(ReadOptionalInteger(json, "head_dim", what, c.head_dim));
   SCM_RETURN_IF_ERROR(ReadOptionalInteger(json, "max_position_embeddings", what, c.max_position));
-  c.rms_norm_eps = 1e-6;  // what transformers takes when the key is absent
   SCM_RETURN_IF_ERROR(ReadOptionalNumber(json, "rms_norm_eps", what, c.rms_norm_eps));
   SCM_RETURN_IF_ERROR(ReadRope(json, what, &c));
-  c.tied_embeddings = BoolAt(json, "tie_word_embeddings", false);
+  c.tied_embeddings = BoolAt(json, "tie_word_embeddings", c.tied_embeddings);
   // Llama 3 has several end tokens; the first stands for them.
   const std::vector<int64_t> starts = TokensAt(json, "bos_token_id");
   c.stop_tokens = StopTokensFromJson(json);
   c.bos_token = starts.empty() ? -1 : starts[0];
   c.eos_token = c.stop_tokens.empty() ? -1 : c.stop_tokens[0];
   SCM_RETURN_IF_ERROR(CheckConfig(c, what));
+  SCM_RETURN_IF_ERROR(ReadLayerKinds(json, what, &c));
   return c;
 }
 

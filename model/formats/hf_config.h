@@ -1,4 +1,4 @@
-// A Llama model's configuration from Hugging Face's config.json, and back. Pure.
+// A model's configuration from Hugging Face's config.json, and back. Pure.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,10 @@
 namespace scm::model {
 
 // Understands what transformers 4 writes (rope_theta, rope_scaling) and what 5 writes
-// (rope_parameters). INVALID_ARGUMENT naming the key for other architectures, biases, other rope
-// types than default and llama3, other activations than silu, quantised weights, missing numbers,
-// and two keys that say different things about one fact.
+// (rope_parameters), of the families of hf_family.h. INVALID_ARGUMENT naming the key for other
+// architectures, biases that a family does not have, other rope types than default and llama3,
+// other activations than silu, quantised weights, missing numbers, and two keys that say different
+// things about one fact.
 absl::StatusOr<LlamaConfig> ConfigFromJson(absl::string_view text, const std::string& what);
 
 // Where generation stops, by config.json or by generation_config.json, which goes before it.

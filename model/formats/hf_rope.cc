@@ -82,7 +82,7 @@ absl::StatusOr<RopeScaling> ReadLlama3(const Json& json, const Json& rope, const
 }
 
 absl::StatusOr<Rope> ReadSection(const Json& json, const char* key, absl::string_view what,
-                                 int64_t max_position) {
+                                 const LlamaConfig& config) {
   const Json& section = MemberAt(json, key);
   if (!section.is_null() && !section.is_object())
     return RefuseRope(what, key, "expected an object");
@@ -92,6 +92,7 @@ absl::StatusOr<Rope> ReadSection(const Json& json, const char* key, absl::string
                       "positions that differ between layers are not supported");
   }
   Rope rope;
+  rope.theta = config.rope_theta;  // what the family has when the key is absent
   SCM_RETURN_IF_ERROR(ReadShared(json, section, key, "rope_theta", what, &rope.theta));
   double partial = 1;
   SCM_RETURN_IF_ERROR(ReadShared(json, section, key, "partial_rotary_factor", what, &partial));
@@ -108,7 +109,7 @@ absl::StatusOr<Rope> ReadSection(const Json& json, const char* key, absl::string
     return RefuseRope(what, absl::StrCat(key, ".rope_type"),
                       absl::StrCat("\"", type, "\" is not supported, expected default or llama3"));
   }
-  SCM_ASSIGN_OR_RETURN(rope.scaling, ReadLlama3(json, section, key, what, max_position));
+  SCM_ASSIGN_OR_RETURN(rope.scaling, ReadLlama3(json, section, key, what, config.max_position));
   return rope;
 }
 
@@ -122,11 +123,10 @@ bool Says(const Json& json, const char* key) {
 
 absl::Status ReadRope(const Json& json, absl::string_view what, LlamaConfig* config) {
   const bool legacy = Says(json, kLegacy), parameters = Says(json, kParameters);
-  SCM_ASSIGN_OR_RETURN(const Rope rope, ReadSection(json, legacy ? kLegacy : kParameters, what,
-                                                    config->max_position));
+  SCM_ASSIGN_OR_RETURN(const Rope rope,
+                       ReadSection(json, legacy ? kLegacy : kParameters, what, *config));
   if (legacy && parameters) {
-    SCM_ASSIGN_OR_RETURN(const Rope other,
-                         ReadSection(json, kParameters, what, config->max_position));
+    SCM_ASSIGN_OR_RETURN(const Rope other, ReadSection(json, kParameters, what, *config));
     if (!(rope == other)) {
       return RefuseRope(what, kLegacy,
                         absl::StrCat("says ", DumpJson(MemberAt(json, kLegacy)), ", but ",

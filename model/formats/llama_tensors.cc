@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_family.h"
 
 namespace scm::model {
 namespace {
@@ -78,6 +79,15 @@ std::vector<NeededTensor> NeededTensors(const LlamaConfig& c) {
     needed.push_back({p + "self_attn.k_proj.weight", {kv, c.hidden}});
     needed.push_back({p + "self_attn.v_proj.weight", {kv, c.hidden}});
     needed.push_back({p + "self_attn.o_proj.weight", {c.hidden, q}});
+    if (c.qkv_bias) {
+      needed.push_back({p + "self_attn.q_proj.bias", {q}});
+      needed.push_back({p + "self_attn.k_proj.bias", {kv}});
+      needed.push_back({p + "self_attn.v_proj.bias", {kv}});
+    }
+    if (c.qk_norm) {
+      needed.push_back({p + "self_attn.q_norm.weight", {c.head_dim}});
+      needed.push_back({p + "self_attn.k_norm.weight", {c.head_dim}});
+    }
     needed.push_back({p + "post_attention_layernorm.weight", {c.hidden}});
     needed.push_back({p + "mlp.gate_proj.weight", {c.intermediate, c.hidden}});
     needed.push_back({p + "mlp.up_proj.weight", {c.intermediate, c.hidden}});
@@ -115,9 +125,10 @@ absl::Status CheckTensors(const LlamaConfig& config, const std::vector<TensorInf
   for (const auto& [name, tensor] : present) {
     if (IgnoredTensor(name, config)) continue;
     return RefuseLayout(
-        what, absl::StrCat("tensor ", name, " is no part of a Llama model with ", config.layers,
-                           " layers; only plain Llama models are supported "
-                           "(no biases, no experts, no merged adapters' leftovers)"));
+        what, absl::StrCat("tensor ", name, " is no part of a ", ModelType(config.family),
+                           " model with ", config.layers,
+                           " layers; only plain models are supported "
+                           "(no further biases, no experts, no merged adapters' leftovers)"));
   }
   return absl::OkStatus();
 }

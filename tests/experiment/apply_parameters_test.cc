@@ -35,6 +35,13 @@ TEST(ApplyParameters, ChangesTheseAndNothingElse) {
   EXPECT_EQ(SpecToJson(*applied).dump(2), expected.dump(2));
 }
 
+TEST(ApplyParameters, AllLinearIsEveryMatrix) {
+  const auto applied =
+      ApplyParameters(*Parse(kValid).spec, Json{{"lora.target_modules", "all-linear"}});
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  EXPECT_EQ(applied->lora.target_modules.size(), 7u);
+}
+
 TEST(ApplyParameters, NoneGiveTheSameSpec) {
   const ExperimentSpec spec = *Parse(kValid).spec;
   const absl::StatusOr<ExperimentSpec> applied = ApplyParameters(spec, Json::object());

@@ -47,6 +47,14 @@ TEST(ValidFile, HasTheDefaultsOfTheContract) {
   EXPECT_FALSE(spec.export_.has_value());
 }
 
+TEST(ValidFile, AllLinearIsEveryMatrix) {
+  const ParsedExperiment parsed =
+      Parse(std::string(kValid) + "lora: {target_modules: all-linear}\n");
+  ASSERT_THAT(Lines(parsed.errors), IsEmpty());
+  EXPECT_THAT(parsed.spec->lora.target_modules, ElementsAre("q_proj", "k_proj", "v_proj", "o_proj",
+                                                            "gate_proj", "up_proj", "down_proj"));
+}
+
 struct Refused {
   const char* added;  // behind kValid, so it begins on line 5
   const char* error;
@@ -114,6 +122,12 @@ const Refused kTrainingValues[] = {
     {"lora: {alpha_pattern: {q_proj: 0}}\n",
      "f:5: lora.alpha_pattern.q_proj: expected a number above 0, found 0"},
     {"lora: {use_rslora: 1}\n", "f:5: lora.use_rslora: expected true or false, found 1"},
+    {"lora: {target_modules: [q_proj, all-linear]}\n",
+     "f:5: lora.target_modules: all-linear stands for the whole list: write target_modules: "
+     "all-linear"},
+    {"lora: {target_modules: all}\n",
+     "f:5: lora.target_modules: expected a list of q_proj, k_proj, v_proj, o_proj, gate_proj, "
+     "up_proj or down_proj, or all-linear, found all"},
     {"lora: {quantize_base: fp4}\n",
      "f:5: lora.quantize_base: \"fp4\" is not known. Did you mean nf4?"},
     {"lora: {quantize_base: awq}\n",

@@ -24,7 +24,7 @@ TEST(Space, KeepsEveryKindOfRangeInFileOrder) {
   const ParsedExperiment parsed = Parse(Sweep(
       "{training.learning_rate: {log_uniform: [5.0e-5, 1e-3]}, lora.r: {int_uniform: [4, 64]}, "
       "lora.dropout: {uniform: [0, 0.5]}, training.schedule: {choice: [linear, cosine]}, "
-      "lora.target_modules: {choice: [[q_proj], [q_proj, v_proj]]}, "
+      "lora.target_modules: {choice: [[q_proj], [q_proj, v_proj], all-linear]}, "
       "trainer.parameters.score_tokens: {choice: [1024, auto]}}"));
   ASSERT_THAT(Lines(parsed.errors), IsEmpty());
   const auto& space = parsed.spec->sweep->space;

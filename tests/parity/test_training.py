@@ -49,19 +49,23 @@ def write_items(corpus, rng):
     return items
 
 
-def write_model(folder, intermediate=160):
-    """A small random Llama with a byte-level tokenizer trained on a little Spanish."""
+def write_model(folder, intermediate=160, family=("LlamaConfig", "LlamaForCausalLM"), change=None, **more):
+    """A small random Llama, or model of another family, with a byte-level tokenizer trained on a little Spanish.
+    `change` gets the model before it is saved."""
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=300, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     tokenizer.train_from_iterator(["la ley del pacto social", "el síndico y la acción", "Argentina Chile"], trainer)
-    config = transformers.LlamaConfig(
+    settings = dict(
         vocab_size=tokenizer.get_vocab_size(), hidden_size=64, intermediate_size=intermediate, num_hidden_layers=3,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, rms_norm_eps=1e-5,
         tie_word_embeddings=False, bos_token_id=None, eos_token_id=None, initializer_range=0.1)
-    model = transformers.LlamaForCausalLM(config)
+    config, kind = (getattr(transformers, name) for name in family)
+    model = kind(config(**settings | more))
+    if change is not None:
+        change(model)
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer)

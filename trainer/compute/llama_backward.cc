@@ -10,11 +10,6 @@
 #include "trainer/compute/llama_model.h"
 
 namespace scm::trainer {
-namespace {
-
-constexpr int64_t kLossRows = 256;  // rows of logits that exist at a time
-
-}  // namespace
 
 std::vector<LossResult> LlamaModelImpl::LossAndGradient(const Pass& pass, const at::Tensor& x,
                                                         at::Tensor& grad_x) {
@@ -139,7 +134,10 @@ void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, Lay
   at::Tensor grad_qkv = work_.grad_qkv.narrow(0, 0, n);
   kernels_->AttentionBackward(state->qkv.narrow(0, 0, n), attention, lse, grad_attention, shape_,
                               pass.plan->documents, grad_qkv);
-  kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.positions, cos_, sin_, true);
+  if (config_.Rotates(layer)) {
+    kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.positions, cos_, sin_, true);
+  }
+  if (config_.qk_norm) NormHeadsBackward(layer, state, grad_qkv);
   const at::Tensor x = state->x.narrow(0, 0, n);
   at::Tensor grad_normed = work_.grad_normed.narrow(0, 0, n);
   const int64_t q = shape_.heads * d, kv = shape_.kv_heads * d;

@@ -36,9 +36,18 @@ void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* sta
   const int64_t q = shape_.heads * shape_.head_dim, kv = shape_.kv_heads * shape_.head_dim;
   at::Tensor queries = y.narrow(1, 0, q), keys = y.narrow(1, q, kv),
              values = y.narrow(1, q + kv, kv);
-  Project(pass, layer, kQ, state, x, w.q, at::Tensor(), queries);
-  Project(pass, layer, kK, state, x, w.k, at::Tensor(), keys);
-  Project(pass, layer, kV, state, x, w.v, at::Tensor(), values);
+  if (config_.qk_norm) {
+    queries = state->raw_q.narrow(0, 0, x.size(0));
+    keys = state->raw_k.narrow(0, 0, x.size(0));
+  }
+  // A bias is what the product is added to, the same for every row.
+  const auto rows = [&](const at::Tensor& bias) {
+    return bias.defined() ? bias.unsqueeze(0).expand({x.size(0), bias.size(0)}) : bias;
+  };
+  Project(pass, layer, kQ, state, x, w.q, rows(w.q_bias), queries);
+  Project(pass, layer, kK, state, x, w.k, rows(w.k_bias), keys);
+  Project(pass, layer, kV, state, x, w.v, rows(w.v_bias), values);
+  if (config_.qk_norm) NormHeads(layer, state, x.size(0));
 }
 
 void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* state,
@@ -50,8 +59,10 @@ void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* s
   at::Tensor attention = state->attention.narrow(0, 0, n);
   kernels_->RmsNorm(x, w.input_norm, config_.rms_norm_eps, normed);
   ProjectQkv(pass, layer, state, normed);
-  kernels_->Rope(qkv, shape_.heads + shape_.kv_heads, shape_.head_dim, pass.positions, cos_, sin_,
-                 false);
+  if (config_.Rotates(layer)) {
+    kernels_->Rope(qkv, shape_.heads + shape_.kv_heads, shape_.head_dim, pass.positions, cos_, sin_,
+                   false);
+  }
   at::Tensor lse;
   if (pass.keep) lse = state->lse.narrow(0, 0, shape_.heads * n).view({shape_.heads, n});
   kernels_->Attention(qkv, shape_, pass.plan->documents, attention, lse);

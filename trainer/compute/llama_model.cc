@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "common/rng.h"
 #include "common/status_macros.h"
+#include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "trainer/compute/rotary.h"
 #include "trainer/compute/shared_pass.h"
@@ -23,27 +24,7 @@
 namespace scm::trainer {
 namespace {
 
-constexpr const char* kModuleNames[kModules] = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                                "gate_proj", "up_proj", "down_proj"};
 constexpr int64_t kScoreRows = 256;  // rows of logits that exist at a time
-int64_t InputSize(const model::LlamaConfig& c, int module) {
-  if (module == kO) return c.heads * c.head_dim;
-  return module == kDown ? c.intermediate : c.hidden;
-}
-int64_t OutputSize(const model::LlamaConfig& c, int module) {
-  switch (module) {
-    case kQ:
-      return c.heads * c.head_dim;
-    case kK:
-    case kV:
-      return c.kv_heads * c.head_dim;
-    case kGate:
-    case kUp:
-      return c.intermediate;
-    default:
-      return c.hidden;
-  }
-}
 
 absl::Status CheckLora(const LoraConfig& lora) {
   if (lora.r < 1) return absl::InvalidArgumentError("lora.r must be at least 1");
@@ -54,7 +35,7 @@ absl::Status CheckLora(const LoraConfig& lora) {
     return absl::InvalidArgumentError("lora.target_modules names no module");
   }
   for (const std::string& name : lora.target_modules) {
-    if (std::find(kModuleNames, kModuleNames + kModules, name) == kModuleNames + kModules) {
+    if (ModuleByName(name) == kModules) {
       return absl::InvalidArgumentError(
           absl::StrCat("lora.target_modules: \"", name, "\" is none of ",
                        absl::StrJoin(kModuleNames, kModuleNames + kModules, ", ")));
@@ -212,6 +193,7 @@ void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
   s->x = Empty({tokens, config_.hidden}, type_);
   s->x_mid = Empty({tokens, config_.hidden}, type_);
   s->qkv = Empty({tokens, q + 2 * kv}, type_);
+  if (config_.qk_norm) ReserveHeadNorms(s, tokens);
   s->attention = Empty({tokens, q}, type_);
   s->lse = Empty({shape_.heads * tokens}, at::kFloat);
   s->gate = Empty({tokens, config_.intermediate}, type_);
@@ -243,6 +225,7 @@ void LlamaModelImpl::ReserveBackward(int64_t tokens) {
   work_.grad_act = Empty({n, config_.intermediate}, type_);
   work_.grad_qkv = Empty({n, q + 2 * shape_.kv_heads * shape_.head_dim}, type_);
   work_.grad_attention = Empty({n, q}, type_);
+  if (config_.qk_norm) work_.grad_head = Empty({n, shape_.head_dim}, at::kFloat);
   work_.grad_x = Empty({n, config_.hidden}, at::kFloat);
   work_.grad_normed = Empty({n, config_.hidden}, at::kFloat);
   work_.du = Empty({n * LargestRank()}, at::kFloat);
@@ -257,6 +240,14 @@ void LlamaModelImpl::ReserveRotary(const TokenPlan& plan) {
   const int64_t half = config_.head_dim / 2;
   cos_ = at::tensor(tables.cos, at::kFloat).view({needed, half}).to(device_);
   sin_ = at::tensor(tables.sin, at::kFloat).view({needed, half}).to(device_);
+}
+
+absl::StatusOr<TokenPlan> LlamaModelImpl::Plan(const Batch& batch, bool share_prefixes) const {
+  SCM_ASSIGN_OR_RETURN(TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, share_prefixes));
+  int64_t longest = 0;
+  for (int32_t position : plan.positions) longest = std::max<int64_t>(longest, position + 1);
+  SCM_RETURN_IF_ERROR(model::CheckWindow(config_, longest, "the model"));
+  return plan;
 }
 
 LlamaModelImpl::Pass LlamaModelImpl::StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks,
@@ -335,7 +326,7 @@ absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
       return absl::InvalidArgumentError(absl::StrCat("adapter set ", one.adapter_set,
                                                      " is not there, or trained twice in a pass"));
     }
-    SCM_ASSIGN_OR_RETURN(TokenPlan plan, MakeTokenPlan(*one.batch, config_.vocabulary, false));
+    SCM_ASSIGN_OR_RETURN(TokenPlan plan, Plan(*one.batch, false));
     largest = std::max(largest, plan.count());
     plans.push_back(std::move(plan));
   }
@@ -396,7 +387,7 @@ std::vector<LlamaModel::RowScore> LlamaModelImpl::ScoreLabels(const TokenPlan& p
 }
 
 absl::StatusOr<std::vector<LlamaModel::RowScore>> LlamaModelImpl::Score(const Batch& batch) {
-  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, true));
+  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(batch, true));
   if (plan.labels.empty()) return std::vector<RowScore>(static_cast<size_t>(batch.rows));
   return Guard<absl::StatusOr<std::vector<RowScore>>>([&] {
     const Pass pass = StartScoring(plan);
@@ -405,7 +396,7 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> LlamaModelImpl::Score(const Ba
 }
 
 absl::StatusOr<at::Tensor> LlamaModelImpl::Logits(const Batch& batch) {
-  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, MakeTokenPlan(batch, config_.vocabulary, false));
+  SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(batch, false));
   if (plan.count() == 0) return absl::InvalidArgumentError("a batch of padding has no logits");
   return Guard<absl::StatusOr<at::Tensor>>([&]() -> absl::StatusOr<at::Tensor> {
     const Pass pass = StartScoring(plan);

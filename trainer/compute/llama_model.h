@@ -11,13 +11,12 @@
 
 #include "trainer/compute/first_non_finite.h"
 #include "trainer/compute/kernels.h"
+#include "trainer/compute/llama_shape.h"
 #include "trainer/compute/model.h"
 #include "trainer/compute/token_plan.h"
 #include "trainer/compute/weights.h"
 
 namespace scm::trainer {
-
-enum Module { kQ, kK, kV, kO, kGate, kUp, kDown, kModules };
 
 // The adapters of one run.
 struct AdapterSet {
@@ -37,6 +36,7 @@ struct LayerState {
   int64_t capacity = 0;
   at::Tensor x, x_mid;        // residual stream before attention and before the MLP
   at::Tensor qkv, attention;  // after the rotation; output of attention
+  at::Tensor raw_q, raw_k;    // as projected, where they are normalised head by head
   at::Tensor lse;             // [heads · capacity]
   at::Tensor gate, up;
   std::array<at::Tensor, kModules> u;  // fp32, room for capacity × the largest r
@@ -92,6 +92,7 @@ class LlamaModelImpl : public LlamaModel {
     at::Tensor normed, act, x_out;  // of the model's type
     at::Tensor grad_act, grad_qkv, grad_attention;
     at::Tensor grad_x, grad_normed, du;  // fp32; du like LayerState::u
+    at::Tensor grad_head;                // of one head of queries or keys before its norm, fp32
   };
 
   // llama_model.cc
@@ -109,6 +110,7 @@ class LlamaModelImpl : public LlamaModel {
   void ReserveForward(int64_t tokens);
   void ReserveBackward(int64_t tokens);
   void ReserveRotary(const TokenPlan& plan);
+  absl::StatusOr<TokenPlan> Plan(const Batch& batch, bool share_prefixes) const;
   Pass StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks, bool keep);
   Pass StartScoring(const TokenPlan& plan);
   static Dropout DropoutOf(const RowBlock& block, int64_t layer, Module module);
@@ -127,6 +129,11 @@ class LlamaModelImpl : public LlamaModel {
                const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
                at::Tensor& y);
   void ProjectQkv(const Pass& pass, int64_t layer, LayerState* state, const at::Tensor& x);
+
+  // head_norms.cc: queries and keys of a family that normalises them, one head after the other.
+  void ReserveHeadNorms(LayerState* state, int64_t tokens);
+  void NormHeads(int64_t layer, LayerState* state, int64_t tokens);
+  void NormHeadsBackward(int64_t layer, LayerState* state, at::Tensor& grad_qkv);
 
   // llama_backward.cc
   std::vector<LossResult> LossAndGradient(const Pass& pass, const at::Tensor& x,

@@ -57,6 +57,15 @@ class Loader {
     SCM_RETURN_IF_ERROR(ReadLinear(attention + "k_proj.weight", kv, c.hidden, &layer->k));
     SCM_RETURN_IF_ERROR(ReadLinear(attention + "v_proj.weight", kv, c.hidden, &layer->v));
     SCM_RETURN_IF_ERROR(ReadLinear(attention + "o_proj.weight", c.hidden, q, &layer->o));
+    if (c.qkv_bias) {
+      SCM_RETURN_IF_ERROR(Read(attention + "q_proj.bias", {q}, &layer->q_bias));
+      SCM_RETURN_IF_ERROR(Read(attention + "k_proj.bias", {kv}, &layer->k_bias));
+      SCM_RETURN_IF_ERROR(Read(attention + "v_proj.bias", {kv}, &layer->v_bias));
+    }
+    if (c.qk_norm) {
+      SCM_RETURN_IF_ERROR(Read(attention + "q_norm.weight", {c.head_dim}, &layer->q_norm));
+      SCM_RETURN_IF_ERROR(Read(attention + "k_norm.weight", {c.head_dim}, &layer->k_norm));
+    }
     SCM_RETURN_IF_ERROR(
         ReadLinear(mlp + "gate_proj.weight", c.intermediate, c.hidden, &layer->gate));
     SCM_RETURN_IF_ERROR(ReadLinear(mlp + "up_proj.weight", c.intermediate, c.hidden, &layer->up));

@@ -15,9 +15,12 @@ namespace scm::trainer {
 struct LayerWeights {
   at::Tensor input_norm, post_norm;  // [hidden]
   FrozenMatrix q, k, v;              // [heads or kv_heads · d, hidden]
-  FrozenMatrix o;                    // [hidden, heads · d]
-  FrozenMatrix gate, up;             // [intermediate, hidden]
-  FrozenMatrix down;                 // [hidden, intermediate]
+  // Undefined where the family has none: biases [heads or kv_heads · d], and what queries and keys
+  // are multiplied by when they were normalised [d].
+  at::Tensor q_bias, k_bias, v_bias, q_norm, k_norm;
+  FrozenMatrix o;         // [hidden, heads · d]
+  FrozenMatrix gate, up;  // [intermediate, hidden]
+  FrozenMatrix down;      // [hidden, intermediate]
 };
 
 struct LlamaWeights {

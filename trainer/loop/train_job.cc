@@ -11,6 +11,7 @@
 #include "common/files.h"
 #include "common/status_macros.h"
 #include "corpus/quality.h"
+#include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
 #include "trainer/data/adapter_input.h"
@@ -110,6 +111,8 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
   for (const std::string& init : InitsOf(spec)) SCM_RETURN_IF_ERROR(guard.Check(init));
   SCM_ASSIGN_OR_RETURN(inputs.source, model::OpenModel(spec.model));
   SCM_RETURN_IF_ERROR(CheckLora(spec.lora, inputs.source->config()));
+  SCM_RETURN_IF_ERROR(
+      model::CheckWindow(inputs.source->config(), spec.data.max_length, spec.model));
   SCM_ASSIGN_OR_RETURN(const auto tokenizer, inputs.source->MakeTokenizer());
   SCM_ASSIGN_OR_RETURN(inputs.corpus, LoadJobCorpus(spec.data, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.CheckRead(spec.data.corpus, inputs.corpus.digest));

@@ -32,7 +32,6 @@ absl::StatusOr<JobSpec> ReadSpec(const std::string& path) {
   }
   SCM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   SCM_ASSIGN_OR_RETURN(JobSpec spec, ParseJobSpec(text, path));
-  SCM_RETURN_IF_ERROR(MakeDirectories(spec.work_dir));
   if (const char* cache = std::getenv("SCM_DIGEST_CACHE"); cache != nullptr) {
     spec.digest_cache = cache;
   }
@@ -43,9 +42,26 @@ absl::Status RunReported(const AttemptProgram& program, const std::string& path,
                          Reporter* reporter) {
   SCM_RETURN_IF_ERROR(reporter->Started());
   SCM_ASSIGN_OR_RETURN(const JobSpec spec, ReadSpec(path));
+  SCM_RETURN_IF_ERROR(MakeDirectories(spec.work_dir));
   CommandQueue commands;
   CommandReader reader(STDIN_FILENO, &commands, end_signals);
   return program.run(spec, reporter, &commands, &RealClock());
+}
+
+// No attempt: nothing is reported, and nothing written but to standard output.
+int DryRun(const AttemptProgram& program, const std::string& path) {
+  std::string text;
+  const absl::Status status = TorchGuarded([&]() -> absl::Status {
+    SCM_ASSIGN_OR_RETURN(const JobSpec spec, ReadSpec(path));
+    SCM_ASSIGN_OR_RETURN(text, program.dry_run(spec));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s: %s\n", program.name.c_str(), std::string(status.message()).c_str());
+    return 1;
+  }
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -56,12 +72,18 @@ int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
   std::string path;
   if (const char* spec = std::getenv("SCM_SPEC"); spec != nullptr) path = spec;
   app.add_option("SPEC", path, "path of the work order; default: SCM_SPEC");
+  bool dry = false;
+  if (program.dry_run) {
+    app.add_flag("--dry-run", dry,
+                 "check the model's tensors and print what the run takes in memory, by kind");
+  }
   app.set_version_flag("--version", absl::StrCat(program.name, " ", kVersion));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (dry) return DryRun(program, path);
   // A report to a closed pipe must be an error that is handled, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const int end_signals = TakeEndSignals();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "trainer/protocol/commands.h"
 #include "trainer/protocol/reporter.h"
@@ -17,6 +18,8 @@ struct AttemptProgram {
   std::string description;  // what it does, for --help
   // Does the job and reports its end; a returned error is reported as "failed" by the caller.
   std::function<absl::Status(const JobSpec&, Reporter*, CommandQueue*, Clock*)> run;
+  // What --dry-run prints instead; null where there is no such flag.
+  std::function<absl::StatusOr<std::string>(const JobSpec&)> dry_run;
 };
 
 // Reads the command line and the work order (SCM_SPEC, or the file given), reports "started", reads

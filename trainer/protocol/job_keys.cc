@@ -89,6 +89,10 @@ void JobKeys::Field(const Key& key, std::string& value, const Words& words) {
 }
 
 void JobKeys::Field(const Key& key, std::vector<std::string>& values, const Words& words) {
+  if (words.all != nullptr && fields_.Raw(key.name) == Json(words.all)) {
+    values = words.allowed;
+    return;
+  }
   if (!TakeList(key, "a list of words", values)) return;
   if (values.empty()) fields_.Problem(key.name, "names nothing");
   for (const std::string& word : values) {

@@ -36,6 +36,15 @@ FakeSource::FakeSource(const model::LlamaConfig& c, uint64_t seed) : config_(c) 
     Add(at + "mlp.gate_proj.weight", {c.intermediate, c.hidden}, 0, 0.15, seed);
     Add(at + "mlp.up_proj.weight", {c.intermediate, c.hidden}, 0, 0.15, seed);
     Add(at + "mlp.down_proj.weight", {c.hidden, c.intermediate}, 0, 0.1, seed);
+    if (c.qkv_bias) {
+      Add(at + "self_attn.q_proj.bias", {q}, 0, 0.3, seed);
+      Add(at + "self_attn.k_proj.bias", {kv}, 0, 0.3, seed);
+      Add(at + "self_attn.v_proj.bias", {kv}, 0, 0.3, seed);
+    }
+    if (c.qk_norm) {
+      Add(at + "self_attn.q_norm.weight", {c.head_dim}, 1, 0.3, seed);
+      Add(at + "self_attn.k_norm.weight", {c.head_dim}, 1, 0.3, seed);
+    }
   }
 }
 

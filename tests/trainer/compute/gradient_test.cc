@@ -17,6 +17,7 @@ struct Case {
   bool own_numbers = false;  // rsLoRA, and patterns of ranks and alphas
   int64_t kv_heads = 3, label_every = 1;
   double dropout = 0.2;
+  bool biases = false, head_norms = false, unplaced_layer = false;
 };
 
 model::LlamaConfig ConfigOf(const Case& c) {
@@ -27,6 +28,9 @@ model::LlamaConfig ConfigOf(const Case& c) {
     config.rope_scaling = model::RopeScaling();
     config.rope_scaling->original_max_position = 32;
   }
+  config.qkv_bias = c.biases;
+  config.qk_norm = c.head_norms;
+  if (c.unplaced_layer) config.rotates = {false, true};
   return config;
 }
 
@@ -91,6 +95,23 @@ std::vector<Case> Cases() {
   all.dropout = 0;
   all.label_every = 7;
   cases.push_back(all);
+  Case family = usual;
+  family.name = "biases, as Qwen2";
+  family.modules = AllModules();
+  family.biases = true;
+  cases.push_back(family);
+  family.biases = false;
+  family.head_norms = true;
+  family.name = "head norms, as Qwen3";
+  cases.push_back(family);
+  family.modules = {"q_proj"};
+  family.name = "head norms, only q_proj";
+  cases.push_back(family);
+  family.modules = AllModules();
+  family.head_norms = false;
+  family.unplaced_layer = true;
+  family.name = "a layer without positions, as SmolLM3";
+  cases.push_back(family);
   return cases;
 }
 
@@ -104,9 +125,17 @@ TEST(Gradient, EveryInstructionSet) {
   for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16", "amx"}) {
     const CpuFunctions* table = CpuFunctionsByName(isa);
     if (table == nullptr) continue;  // this machine lacks it
-    Case c = Cases().back();
+    Case c;
+    c.modules = AllModules();
     c.name = isa;
+    c.tied = true;
+    c.kv_heads = 6;
+    c.label_every = 7;
+    c.scaled_rope = true;
     c.dropout = 0.3;
+    Compare(c, Precision::kFloat32, MakeCpuKernels(table), kFloatLimit, 1e-6);
+    Compare(c, Precision::kBFloat16, MakeCpuKernels(table), kBFloat16Limit, kBFloat16LossLimit);
+    c.biases = c.head_norms = c.unplaced_layer = true;
     Compare(c, Precision::kFloat32, MakeCpuKernels(table), kFloatLimit, 1e-6);
     Compare(c, Precision::kBFloat16, MakeCpuKernels(table), kBFloat16Limit, kBFloat16LossLimit);
   }

@@ -9,7 +9,7 @@
 namespace scm::trainer {
 namespace {
 
-const char* const kModuleNames[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+const char* const kModulePaths[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                                     "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
                                     "mlp.down_proj"};
 
@@ -68,8 +68,9 @@ class Reference {
   }
 
   at::Tensor Linear(int64_t layer, int module, const at::Tensor& x, int64_t first_row) {
-    const std::string at = absl::StrCat("model.layers.", layer, ".", kModuleNames[module]);
-    const at::Tensor y = at::mm(x, Weight(at + ".weight").t());
+    const std::string at = absl::StrCat("model.layers.", layer, ".", kModulePaths[module]);
+    at::Tensor y = at::mm(x, Weight(at + ".weight").t());
+    if (c_.qkv_bias && module < 3) y = y + Weight(at + ".bias");
     const auto it = adapters_.find("base_model.model." + at);
     if (it == adapters_.end()) return y;
     const at::Tensor dropped = x * Mask(layer, module, first_row, x);
@@ -86,6 +87,13 @@ class Reference {
     return alpha / (lora_.use_rslora ? std::sqrt(r) : r);
   }
 
+  // Queries or keys [heads, length, d] before the products.
+  at::Tensor Placed(int64_t layer, const char* norm, const at::Tensor& x) const {
+    const std::string name = absl::StrCat("model.layers.", layer, ".self_attn.", norm, ".weight");
+    const at::Tensor y = c_.qk_norm ? Norm(x, Weight(name)) : x;
+    return c_.Rotates(layer) ? Rotate(y) : y;
+  }
+
   at::Tensor Rotate(const at::Tensor& x) const {  // [heads, length, d]
     const int64_t half = c_.head_dim / 2;
     const RotaryTables tables = MakeRotaryTables(c_, x.size(1));
@@ -100,8 +108,8 @@ class Reference {
     const auto heads = [&](int module, int64_t count) {
       return Linear(layer, module, h, first_row).view({n, count, c_.head_dim}).transpose(0, 1);
     };
-    const at::Tensor q = Rotate(heads(0, c_.heads));
-    const at::Tensor k = Rotate(heads(1, c_.kv_heads)).repeat_interleave(group, 0);
+    const at::Tensor q = Placed(layer, "q_norm", heads(0, c_.heads));
+    const at::Tensor k = Placed(layer, "k_norm", heads(1, c_.kv_heads)).repeat_interleave(group, 0);
     const at::Tensor v = heads(2, c_.kv_heads).repeat_interleave(group, 0);
     const at::Tensor hidden = at::ones({n, n}, at::kBool).triu(1);
     const at::Tensor scores =

@@ -35,8 +35,7 @@ bool Same(const Result& a, const Result& b) {
   return same;
 }
 
-TEST(Step, SameBitsForAnyNumberOfThreads) {
-  const FakeSource source(SmallConfig(), 1);
+void ExpectSameBitsForAnyNumberOfThreads(const FakeSource& source) {
   for (Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
     at::set_num_threads(1);
     const Result one = RunStep(source, precision, 5, 3, 1);
@@ -47,6 +46,31 @@ TEST(Step, SameBitsForAnyNumberOfThreads) {
     at::set_num_threads(1);
     EXPECT_TRUE(Same(one, two));
     EXPECT_TRUE(Same(one, three));
+  }
+}
+
+TEST(Step, SameBitsForAnyNumberOfThreads) {
+  ExpectSameBitsForAnyNumberOfThreads(FakeSource(SmallConfig(), 1));
+  model::LlamaConfig config = SmallConfig();
+  config.qkv_bias = config.qk_norm = true;
+  config.rotates = {true, false};
+  ExpectSameBitsForAnyNumberOfThreads(FakeSource(config, 1));
+}
+
+TEST(Step, RefusesTextsBeyondTheWindow) {
+  model::LlamaConfig config = SmallConfig();
+  config.window = 9;
+  const FakeSource source(config, 1);
+  auto model = MakeModel(source, MakeLora({"q_proj"}));
+  EXPECT_TRUE(model->TrainStep(RowsOfLengths({9, 8}, 61, 2), 1, 1, 0, 0).ok());
+  // Documents of one row are texts of their own.
+  EXPECT_TRUE(model->TrainStep(Packed(RowsOfLengths({9, 8}, 61, 2), 0), 1, 1, 0, 0).ok());
+  const Batch longer = RowsOfLengths({9, 10}, 61, 2);
+  for (const absl::Status& status :
+       {model->TrainStep(longer, 1, 1, 0, 0).status(), model->Score(longer).status(),
+        model->Logits(longer).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(status.message().find("window of 9 tokens"), status.message().npos) << status;
   }
 }
 

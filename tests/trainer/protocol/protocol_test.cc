@@ -111,6 +111,16 @@ TEST(ParseJobSpec, ReadsEachRunOfAPackAsAWorkOrderOfItsOwn) {
   }
 }
 
+TEST(ParseJobSpec, AllLinearIsEveryMatrix) {
+  std::string text = kSpec;
+  text.replace(text.find("[\"q_proj\"]"), 10, "\"all-linear\"");
+  const auto spec = ParseJobSpec(text, "spec.json");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->lora.target_modules,
+            (std::vector<std::string>{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj",
+                                      "up_proj", "down_proj"}));
+}
+
 // What submission takes outside the sections: seeds to the last, and as many CPUs.
 TEST(ParseJobSpec, TakesEverySeedAndEveryNumberOfCpus) {
   std::string text = kSpec;
