@@ -93,9 +93,8 @@ void CheckSweptEpochs(const ExperimentSpec& spec, Findings& findings) {
 void CheckWarmStart(const ExperimentSpec& spec, Findings& findings) {
   if (spec.lora.init.empty() || findings.Failed("lora.init")) return;
   if (spec.model && !spec.model->fallback.empty()) {
-    findings.ErrorAt("lora.init",
-                     "the adapter belongs to one base, so there can be no model.fallback: remove "
-                     "one of the two");
+    findings.ErrorAt("model.fallback",
+                     "the adapter of lora.init belongs to one base: remove this, or lora.init");
   }
   if (!spec.sweep) return;
   for (const auto& [key, space] : spec.sweep->space) {

@@ -107,7 +107,7 @@ TEST(WarmStart, IsOfOneBaseAndOneShape) {
   EXPECT_EQ(Parse(absl::StrCat(kValid, "lora: {init: a}\n")).spec->lora.init, "/base/a");
   EXPECT_THAT(Errors("name: t\nmodel: {base: m.gguf, fallback: n.gguf}\ndata: {corpus: c}\n"
                      "replicate: {seeds: [1]}\nlora: {init: a}\n"),
-              ElementsAre(HasSubstr("f:5: lora.init: the adapter belongs to one base")));
+              ElementsAre(HasSubstr("f:2: model.fallback: the adapter of lora.init belongs")));
   EXPECT_THAT(ErrorsWith("lora: {init: a}\nsweep: {search: grid, space: {lora.r: {choice: [4, 8]}, "
                          "lora.dropout: {choice: [0, 0.1]}}}\n"),
               ElementsAre(HasSubstr("f:6: sweep.space.lora.r: the adapter of lora.init has one")));

@@ -267,9 +267,6 @@ TEST_F(InputChecksTest, PredictionsThatAreNotThereKeepOneFromSubmittingNotFromPl
       "evaluation: {tasks: [colour], baselines: [{name: g, predictions: answer.jsonl}]}\n"));
   ASSERT_TRUE(MakeDirectories(directory_ + "/m").ok());
   Write("m/config.json", "{}");
-  ASSERT_TRUE(MakeDirectories(directory_ + "/a").ok());
-  Write("a/adapter_config.json", "{}");
-  Write("a/adapter_model.safetensors", "");
   ParseOptions options{.base_directory = directory_, .check_paths = true};
   const std::string place = "f:7: evaluation.baselines[0].predictions: ";
   EXPECT_THAT(Lines(ParseExperiment(text, options).errors),
@@ -328,6 +325,9 @@ TEST_F(InputChecksTest, DatesThatHavePassed) {
 TEST_F(InputChecksTest, EveryInputIsRecorded) {
   ASSERT_TRUE(MakeDirectories(directory_ + "/m").ok());
   Write("m/config.json", "{}");
+  ASSERT_TRUE(MakeDirectories(directory_ + "/a").ok());
+  Write("a/adapter_config.json", "{}");
+  Write("a/adapter_model.safetensors", "");
   Write("other.gguf", "GGUF");
   const std::string text = absl::StrReplaceAll(
       absl::StrCat(kBuiltIn, "lora: {init: a}\n",
