@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/status_macros.h"
 #include "model/formats/name_expression.h"
 
@@ -33,10 +35,36 @@ absl::StatusOr<std::vector<size_t>> FirstKeys(const char* name, const Pattern<V>
   return first;
 }
 
+// What of an expression Python's `re` and PCRE2 may read differently, or Python not at all: ""
+// where there is nothing of the kind.
+std::string OddIn(const std::string& key) {
+  constexpr absl::string_view kEscaped = R"(.*+?|()[]{}^$\-_/dDwWsSbB)";
+  for (size_t i = 0; i < key.size(); ++i) {
+    const std::string two = key.substr(i, 2), three = key.substr(i, 3);
+    if (two[0] == '\\') {
+      if (two.size() < 2 || !absl::StrContains(kEscaped, two[1])) return two;
+      ++i;
+    } else if (two == "(?" && three != "(?:") {
+      return three;
+    } else if (two == "(*" || two == "[:" || two == "*+" || two == "++" || two == "?+" ||
+               two == "}+") {
+      return two;
+    }
+  }
+  return "";
+}
+
 template <typename V>
 absl::Status CheckPattern(const char* name, const Pattern<V>& pattern,
                           const std::vector<std::string>& modules) {
   for (const auto& [key, value] : pattern) {
+    const std::string odd = OddIn(key);
+    if (!odd.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name, ": \"", key, "\" has \"", odd,
+          "\", which does not mean the same to every program that reads adapters. Write the key "
+          "with names and . * + ? | ( ) [ ] alone"));
+    }
     SCM_ASSIGN_OR_RETURN(const auto named, FirstKeys(name, Pattern<V>{{key, value}}, modules));
     if (std::any_of(named.begin(), named.end(), [](size_t at) { return at != kNoKey; })) continue;
     return absl::InvalidArgumentError(

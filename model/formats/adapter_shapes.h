@@ -34,9 +34,9 @@ struct AdapterShape {
 absl::StatusOr<std::vector<AdapterShape>> AdapterShapes(const AdapterNumbers& numbers,
                                                         const std::vector<std::string>& modules);
 
-// For an adapter that is to be trained: INVALID_ARGUMENT as above, and when a key names none of
-// `modules`, or when the keys sorted, as peft stores them, would give a module another rank or
-// alpha.
+// For an adapter that is to be trained: INVALID_ARGUMENT as above, and when a key is written with
+// what Python and PCRE2 may read differently, names none of `modules`, or when the keys sorted, as
+// peft stores them, would give a module another rank or alpha.
 absl::Status CheckPatterns(const AdapterNumbers& numbers, const std::vector<std::string>& modules);
 
 }  // namespace scm::model

@@ -103,6 +103,23 @@ TEST(CheckPatterns, RefusesWhatPeftWouldStoreAsSomethingElse) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("4.5 instead of 2.5"));
 }
 
+// peft could not read the adapter, or would read another one.
+TEST(CheckPatterns, RefusesWhatOnlySomeProgramsUnderstand) {
+  AdapterNumbers numbers;
+  for (const char* key : {"(?i)Q_PROJ", R"(\Kq_proj)", R"(\p{L}_proj)", "(?P<x>q_proj)",
+                          "(*UTF)q_proj", "q++_proj", "[[:alpha:]]_proj", "q_proj\\"}) {
+    numbers.rank_pattern = {{key, 2}};
+    const absl::Status status = CheckPatterns(numbers, kModules);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << key;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("does not mean the same")) << key;
+  }
+  for (const char* key : {"q_proj", R"(layers\.\d+\..*q_proj)", "(?:q|k)_proj", "[qk]_proj$",
+                          "^model.layers.1.*", "q_proj|down_proj", R"(\w{1}_proj)"}) {
+    numbers.rank_pattern = {{key, 2}};
+    EXPECT_EQ(CheckPatterns(numbers, kModules), absl::OkStatus()) << key;
+  }
+}
+
 TEST(CheckPatterns, RefusesAKeyThatNamesNothing) {
   AdapterNumbers numbers;
   numbers.rank_pattern = {{"q_proj", 2}, {"q_porj", 4}};
