@@ -27,6 +27,8 @@ void LlamaModelImpl::Watch(FirstNonFinite* found) {
     const std::string layer = absl::StrCat("layer ", i, ", ");
     names.Add(w.input_norm, layer + "input_layernorm");
     names.Add(w.post_norm, layer + "post_attention_layernorm");
+    if (w.q_norm.defined()) names.Add(w.q_norm, layer + "self_attn.q_norm");
+    if (w.k_norm.defined()) names.Add(w.k_norm, layer + "self_attn.k_norm");
     names.Add(w.q, layer + "self_attn.q_proj");
     names.Add(w.k, layer + "self_attn.k_proj");
     names.Add(w.v, layer + "self_attn.v_proj");
