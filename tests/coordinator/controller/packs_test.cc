@@ -21,9 +21,12 @@ struct Packed {
   TaskId task;
   std::vector<RunId> runs;
 
-  explicit Packed(const std::string& more = "", bool started = true) {
+  explicit Packed(const std::string& more = "", bool started = true,
+                  const std::string& trainer = "[python3, train.py]") {
     worker = h.AddWorker(4);
-    experiment = h.Submit(File(more));
+    std::string file = File(more);
+    const std::string present = "[python3, train.py]";
+    experiment = h.Submit(file.replace(file.find(present), present.size(), trainer));
     task = h.Tasks(StageKind::kReplicate).at(0);
     for (const PackedRun& packed : h.TaskAt(task)->pack) runs.push_back(packed.run);
     if (started) h.Started(task);
@@ -315,6 +318,33 @@ TEST(Packs, WhatItsRunsCostIsWhatItCosts) {
   p.h.Started(p.task);
   p.h.Finish(p.task);
   EXPECT_NEAR(sum(), state::AccruedCost(*p.h.snapshot(), p.experiment), 1e-9);
+}
+
+// When the gate fails, the next candidate model is trained as the first was.
+TEST(Packs, TheFallbackModelIsPackedToo) {
+  Packed p("", /*started=*/true, "[scm-trainer]");
+  p.Fail(0, "bad_input");
+  p.Fail(1, "bad_input");
+  p.Done(2);
+  p.h.Exit(p.task, 0);
+  EXPECT_THAT(p.h.Gate(p.experiment, StageKind::kReplicate),
+              HasSubstr("goes on with the fallback model"));
+  const std::vector<TaskId> tasks = p.h.Tasks(StageKind::kReplicate);
+  ASSERT_THAT(tasks, SizeIs(2));
+  p.task = tasks[1];
+  p.runs.clear();
+  for (const PackedRun& packed : p.h.TaskAt(p.task)->pack) p.runs.push_back(packed.run);
+  ASSERT_THAT(p.runs, SizeIs(3));
+  for (const Json& run : p.Spec()["runs"]) {
+    EXPECT_EQ(run["parameters"]["model"]["base"], "/larger.gguf");
+  }
+  p.h.Started(p.task);
+  for (int run = 0; run < 3; ++run) {
+    EXPECT_EQ(p.RunAt(run).model_index, 1);
+    p.Done(run);
+  }
+  p.h.Exit(p.task, 0);
+  EXPECT_EQ(p.h.Gate(p.experiment, StageKind::kReplicate), "SUCCEEDED passed: 3 of 3 finished");
 }
 
 TEST(Packs, AreShownRunByRun) {
