@@ -15,8 +15,8 @@
 #include "trainer/compute/kernel_tables.h"
 #include "trainer/compute/llama_shape.h"
 #include "trainer/compute/memory_plan.h"
+#include "trainer/data/adapter_input.h"
 #include "trainer/loop/quantized_base.h"
-#include "trainer/loop/train_job.h"
 #include "trainer/protocol/torch_runtime.h"
 
 namespace scm::trainer {
