@@ -10,6 +10,7 @@
 #include "common/files.h"
 #include "common/human.h"
 #include "common/status_macros.h"
+#include "worker/attempt/lease_json.h"
 #include "worker/attempt/trainer_data.h"
 #include "worker/attempt/upload_files.h"
 #include "worker/process/attempt_files.h"
