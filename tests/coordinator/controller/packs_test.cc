@@ -335,7 +335,9 @@ TEST(Packs, TheFallbackModelIsPackedToo) {
   p.runs.clear();
   for (const PackedRun& packed : p.h.TaskAt(p.task)->pack) p.runs.push_back(packed.run);
   ASSERT_THAT(p.runs, SizeIs(3));
-  for (const Json& run : p.Spec()["runs"]) {
+  const Json spec = p.Spec();
+  EXPECT_THAT(spec["runs"], SizeIs(3));
+  for (const Json& run : spec["runs"]) {
     EXPECT_EQ(run["parameters"]["model"]["base"], "/larger.gguf");
   }
   p.h.Started(p.task);
