@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "common/file_digests.h"
@@ -11,6 +10,7 @@
 #include "corpus/input_check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/trainer/loop/process_fixture.h"
 #include "tests/trainer/loop/spawn.h"
 #include "tests/trainer/loop/tiny_model.h"
 
@@ -21,23 +21,10 @@ using ::testing::HasSubstr;
 using testing::OfType;
 using testing::ProtocolProcess;
 using testing::RunProtocol;
-using testing::TemporaryDirectory;
 using testing::TinySpec;
 
-class Trainer : public ::testing::Test {
+class Trainer : public TrainerProcess {
  protected:
-  static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory();
-    testing::WriteTinyModel(root() + "/model");
-    testing::WriteTinyCorpus(root() + "/corpus");
-  }
-  static void TearDownTestSuite() {
-    delete directory_;
-    directory_ = nullptr;
-  }
-  static std::string root() { return directory_->path(); }
-  static std::string ReportPath(const std::string& name) { return root() + "/" + name + ".jsonl"; }
-
   // A longer run, so that it can be interrupted: a checkpoint every 50th of 400 steps.
   static Json LongSpec(const std::string& work_dir) {
     Json spec = TinySpec(root(), "train", work_dir);
@@ -45,16 +32,6 @@ class Trainer : public ::testing::Test {
     spec["save_steps"] = 50;
     spec["eval_steps"] = 50;
     return spec;
-  }
-
-  static std::map<std::string, std::string> Files(const std::string& dir) {
-    std::map<std::string, std::string> files;
-    const auto names = ListDirectory(dir);
-    EXPECT_TRUE(names.ok()) << names.status();
-    for (const std::string& name : names.value_or(std::vector<std::string>())) {
-      files[name] = ReadFile(dir + "/" + name).value_or("unreadable");
-    }
-    return files;
   }
 
   // Progress from `first` on without what depends on time.
@@ -67,12 +44,7 @@ class Trainer : public ::testing::Test {
     }
     return lines;
   }
-
- private:
-  static TemporaryDirectory* directory_;
 };
-
-TemporaryDirectory* Trainer::directory_ = nullptr;
 
 TEST_F(Trainer, TrainsAndReports) {
   const auto reports =

@@ -6,6 +6,7 @@
 #include "common/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/trainer/loop/process_fixture.h"
 #include "tests/trainer/loop/spawn.h"
 #include "tests/trainer/loop/tiny_model.h"
 
@@ -15,25 +16,12 @@ namespace {
 using ::testing::HasSubstr;
 using testing::ProtocolProcess;
 using testing::RunProtocol;
-using testing::TemporaryDirectory;
 using testing::TinySpec;
 
 std::string RunName(int seed) { return absl::StrCat("r-", seed); }
 
-class Packs : public ::testing::Test {
+class Packs : public TrainerProcess {
  protected:
-  static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory();
-    testing::WriteTinyModel(root() + "/model");
-    testing::WriteTinyCorpus(root() + "/corpus");
-  }
-  static void TearDownTestSuite() {
-    delete directory_;
-    directory_ = nullptr;
-  }
-  static std::string root() { return directory_->path(); }
-  static std::string ReportPath(const std::string& name) { return root() + "/" + name + ".jsonl"; }
-
   // Seeds differ in whatever runs of a pack may differ in. Seed 13 stops early, 14 is longer on
   // its way with each step.
   static Json Solo(int seed, const std::string& work_dir, int64_t steps = 12) {
@@ -74,16 +62,6 @@ class Packs : public ::testing::Test {
     return spec;
   }
 
-  static std::map<std::string, std::string> Files(const std::string& dir) {
-    std::map<std::string, std::string> files;
-    const auto names = ListDirectory(dir);
-    EXPECT_TRUE(names.ok()) << names.status();
-    for (const std::string& name : names.value_or(std::vector<std::string>())) {
-      files[name] = ReadFile(dir + "/" + name).value_or("unreadable");
-    }
-    return files;
-  }
-
   // What is said about a run, without its name and what depends on time and place.
   static std::vector<std::string> Words(const std::vector<Json>& reports, const std::string& run) {
     std::vector<std::string> lines;
@@ -122,11 +100,9 @@ class Packs : public ::testing::Test {
   }
 
  private:
-  static TemporaryDirectory* directory_;
   static std::map<std::string, std::vector<Json>> alone_;
 };
 
-TemporaryDirectory* Packs::directory_ = nullptr;
 std::map<std::string, std::vector<Json>> Packs::alone_;
 
 TEST_F(Packs, EachRunHasTheBytesAndWordsThatItHasAlone) {
