@@ -106,8 +106,7 @@ absl::Status Main(const Options& options) {
   at::set_num_threads(options.threads);
   SCM_ASSIGN_OR_RETURN(std::vector<trainer::Batch> batches, ReadBatches(options.batches));
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<model::ModelSource> source, model::OpenModel(options.model));
-  const trainer::Precision precision =
-      options.precision == "bf16" ? trainer::Precision::kBFloat16 : trainer::Precision::kFloat32;
+  const trainer::Precision precision = trainer::PrecisionByName(options.precision);
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<trainer::LlamaModel> model,
                        trainer::MakeLlamaModel(*source, precision, "cpu"));
   source.reset();  // its mapped pages would count as resident

@@ -139,15 +139,14 @@ absl::StatusOr<LoadedModel> Evaluator::Load(const std::string& path,
                        TokenizeTests(evaluation_.tasks, *loaded.tokenizer,
                                      trainer::ScoringOptions(spec_.data), &warnings));
   for (const std::string& warning : warnings) Log(absl::StrCat("warning: ", warning));
-  const bool half = spec_.training.precision == "bf16";
+  const trainer::Precision precision = trainer::PrecisionByName(spec_.training.precision);
+  const bool half = precision == trainer::Precision::kBFloat16;
   for (const model::TensorInfo& tensor : source->tensors()) {
     loaded.bytes += model::ElementCount(tensor.shape) * (half ? 2 : 4);
   }
   trainer::QuantizedCache cache = trainer::QuantizedCacheOf(spec_);
-  SCM_ASSIGN_OR_RETURN(loaded.model, trainer::MakeLlamaModel(*source,
-                                                             half ? trainer::Precision::kBFloat16
-                                                                  : trainer::Precision::kFloat32,
-                                                             device_, quantization, &cache));
+  SCM_ASSIGN_OR_RETURN(loaded.model,
+                       trainer::MakeLlamaModel(*source, precision, device_, quantization, &cache));
   const trainer::QuantizedBase base = loaded.model->quantized_base();
   if (base.matrices > 0) {
     Log(trainer::DescribeQuantizedBase(base));

@@ -1,8 +1,7 @@
 // The compute core as the training loop and the evaluator see it: a Llama-architecture model with a
 // frozen base and LoRA adapters, with a hand-written forward and backward pass. Several runs may
-// share the base, each with an adapter set of its own. One owner, one
-// thread (the kernels inside use the OpenMP threads of the process). No Python, no Protobuf, no
-// autograd.
+// share the base, each with an adapter set of its own. One owner, one thread (the kernels inside
+// use the OpenMP threads of the process). No Python, no Protobuf, no autograd.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/llama_config.h"
 #include "trainer/compute/lora_config.h"
 #include "trainer/compute/quantize/quantized_matrix.h"
@@ -27,6 +27,10 @@ class QuantizedCache;   // trainer/compute/quantized_cache.h
 struct FirstNonFinite;  // trainer/compute/first_non_finite.h
 
 enum class Precision { kFloat32, kBFloat16 };
+// training.precision, "fp32" or "bf16".
+inline Precision PrecisionByName(absl::string_view name) {
+  return name == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+}
 
 // One adapter pair of one linear layer, in PEFT's naming and layout, always fp32:
 // name "base_model.model.model.layers.0.self_attn.q_proj"; a: [r, in], b: [out, r]; their product

@@ -1,11 +1,11 @@
 #include "trainer/data/pack_memory.h"
 
 #include <algorithm>
-#include <map>
 
 #include "absl/strings/str_format.h"
 #include "model/formats/adapter_shapes.h"
 #include "model/formats/adapter_targets.h"
+#include "trainer/compute/llama_shape.h"
 #include "trainer/compute/shared_pass.h"
 
 namespace scm::trainer {
@@ -13,22 +13,6 @@ namespace {
 
 constexpr double kMostTimes = 1.35;       // the memory of one run
 constexpr int64_t kBytesOfATrained = 16;  // value, gradient and two moments in fp32
-constexpr int64_t kLogitRows = 256;       // that exist at a time
-
-struct Linear {
-  int64_t out, in;
-};
-
-std::map<std::string, Linear> LinearsOf(const model::LlamaConfig& c) {
-  const int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
-  return {{"q_proj", {q, c.hidden}},
-          {"k_proj", {kv, c.hidden}},
-          {"v_proj", {kv, c.hidden}},
-          {"o_proj", {c.hidden, q}},
-          {"gate_proj", {c.intermediate, c.hidden}},
-          {"up_proj", {c.intermediate, c.hidden}},
-          {"down_proj", {c.hidden, c.intermediate}}};
-}
 
 // fp32 keeps a packed copy for each direction, bf16 one for both.
 double WeightBytes(const model::LlamaConfig& c, const ExperimentSpec& spec, int64_t element) {
@@ -37,8 +21,8 @@ double WeightBytes(const model::LlamaConfig& c, const ExperimentSpec& spec, int6
   if (spec.lora.quantize_base == "int8") of_a_weight = 1;
   if (spec.lora.quantize_base == "nf4") of_a_weight = spec.lora.double_quant ? 4.13 / 8 : 4.5 / 8;
   double layer = 0;
-  for (const auto& [name, shape] : LinearsOf(c)) {
-    layer += static_cast<double>(shape.out) * static_cast<double>(shape.in);
+  for (int module = 0; module < kModules; ++module) {
+    layer += static_cast<double>(OutputSize(c, module)) * static_cast<double>(InputSize(c, module));
   }
   const double table = static_cast<double>(c.vocabulary) * static_cast<double>(c.hidden);
   return static_cast<double>(c.layers) * layer * of_a_weight +
@@ -46,7 +30,6 @@ double WeightBytes(const model::LlamaConfig& c, const ExperimentSpec& spec, int6
 }
 
 int64_t AdapterParameters(const model::LlamaConfig& c, const LoraSpec& lora) {
-  const std::map<std::string, Linear> linears = LinearsOf(c);
   const auto modules = model::AdaptedModules(Json(lora.target_modules), c);
   if (!modules.ok()) return 0;
   const auto shapes = model::AdapterShapes(
@@ -54,8 +37,9 @@ int64_t AdapterParameters(const model::LlamaConfig& c, const LoraSpec& lora) {
   int64_t parameters = 0;
   for (size_t i = 0; i < modules->size(); ++i) {
     const std::string& name = (*modules)[i];
-    const Linear& linear = linears.at(name.substr(name.rfind('.') + 1));
-    parameters += (shapes.ok() ? (*shapes)[i].r : lora.r) * (linear.out + linear.in);
+    const int module = ModuleByName(name.substr(name.rfind('.') + 1));
+    parameters +=
+        (shapes.ok() ? (*shapes)[i].r : lora.r) * (OutputSize(c, module) + InputSize(c, module));
   }
   return parameters;
 }
@@ -70,7 +54,7 @@ int64_t EstimateTrainingBytes(const model::LlamaConfig& c, const ExperimentSpec&
   const int64_t block = spec.training.batch_size * spec.data.value_or(DataSpec()).max_length;
   const int64_t rows = block + std::min((runs - 1) * block, RowsToShare(weights, row));
   const int64_t adapters = runs * AdapterParameters(c, spec.lora) * kBytesOfATrained;
-  return static_cast<int64_t>(weights) + rows * row + adapters + kLogitRows * c.vocabulary * 4;
+  return static_cast<int64_t>(weights) + rows * row + adapters + kLossRows * c.vocabulary * 4;
 }
 
 PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& spec) {

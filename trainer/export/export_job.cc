@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "common/files.h"
@@ -18,11 +19,8 @@ namespace {
 // The loss that decides, infinite where there is none.
 double LossOf(const JobInput& input) {
   const absl::StatusOr<TrainingState> state = ReadTrainingState(input.dir);
-  if (!state.ok() || !state->validation.has_value() || state->validated_step != state->step ||
-      !std::isfinite(state->validation->loss)) {
-    return std::numeric_limits<double>::infinity();
-  }
-  return state->validation->loss;
+  const std::optional<double> loss = state.ok() ? state->loss_at_step() : std::nullopt;
+  return loss && std::isfinite(*loss) ? *loss : std::numeric_limits<double>::infinity();
 }
 
 // The adapter without what only a resumed training needs.

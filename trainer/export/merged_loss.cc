@@ -16,10 +16,7 @@ namespace {
 // The loss that the checkpoint's own training measured at its step.
 std::optional<double> LossOverQuantizedBase(const JobInput& checkpoint) {
   const absl::StatusOr<TrainingState> state = ReadTrainingState(checkpoint.dir);
-  if (!state.ok() || !state->validation || state->validated_step != state->step) {
-    return std::nullopt;
-  }
-  return state->validation->loss;
+  return state.ok() ? state->loss_at_step() : std::nullopt;
 }
 
 std::string LossText(std::optional<double> loss) {
@@ -42,8 +39,7 @@ absl::StatusOr<MergedLoss> MeasureMergedLoss(const JobSpec& spec, const JobInput
   SCM_ASSIGN_OR_RETURN(const TrainingData data,
                        MakeTrainingData(spec, corpus, split, *source, *tokenizer));
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
-  const Precision precision =
-      spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+  const Precision precision = PrecisionByName(spec.training.precision);
   SCM_ASSIGN_OR_RETURN(const auto model, MakeLlamaModel(*source, precision, device, {}));
   SCM_ASSIGN_OR_RETURN(const ValidationResult result,
                        Validate(data.validation, spec.trainer.score_tokens, go_on, model.get()));

@@ -77,8 +77,7 @@ absl::StatusOr<std::string> DryRunReport(const JobSpec& spec) {
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   SCM_ASSIGN_OR_RETURN(const Shapes shapes, ReadShapes(spec.model));
   SCM_RETURN_IF_ERROR(model::CheckWindow(shapes.config, spec.data.max_length, spec.model));
-  const Precision precision =
-      spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+  const Precision precision = PrecisionByName(spec.training.precision);
   const int64_t tokens = spec.training.batch_size * spec.data.max_length;
   const MemoryPlan plan =
       PlanMemory(shapes.config, ToLoraConfig(spec.lora), precision, ToBaseQuantization(spec.lora),

@@ -138,8 +138,7 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
                                                       const model::ModelSource& source,
                                                       std::vector<std::string>* warnings) {
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
-  const Precision precision =
-      spec.training.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+  const Precision precision = PrecisionByName(spec.training.precision);
   Log(absl::StrCat("loading ", spec.model, " in ", spec.training.precision, " on ", device));
   QuantizedCache cache = QuantizedCacheOf(spec);
   SCM_ASSIGN_OR_RETURN(

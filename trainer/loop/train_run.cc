@@ -190,10 +190,10 @@ absl::Status TrainRun::SaveIfDue() {
 }
 
 absl::Status TrainRun::Save() {
-  const bool validated = state_.validated_step == state_.step;
-  if (validated && std::isfinite(state_.validation->loss) &&
-      (!state_.best_loss.has_value() || state_.validation->loss < *state_.best_loss)) {
-    state_.best_loss = state_.validation->loss;
+  const std::optional<double> loss = state_.loss_at_step();
+  if (loss && std::isfinite(*loss) &&
+      (!state_.best_loss.has_value() || *loss < *state_.best_loss)) {
+    state_.best_loss = loss;
     state_.best_step = state_.step;
   }
   SCM_ASSIGN_OR_RETURN(const std::string dir, parts_.checkpoints->Save(state_, optimizer_));

@@ -25,6 +25,12 @@ struct TrainingState {
   std::optional<double> best_loss;             // lowest validation loss at a checkpoint
   int64_t best_step = -1;
 
+  // The validation loss at this very step; nullopt where none was measured there.
+  std::optional<double> loss_at_step() const {
+    if (!validation.has_value() || validated_step != step) return std::nullopt;
+    return validation->loss;
+  }
+
   // EarlyStopping.
   std::optional<double> stopping_best;
   bool stopping_improved = false;
