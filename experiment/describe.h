@@ -155,6 +155,10 @@ void Describe(Visitor& keys, TrainingSpec& training) {
                training.early_stopping);
   keys.Field(Key{"precision", "Of the arithmetic"}.Swept(), training.precision,
              Words{{"bf16", "fp32"}, {"fp16"}});
+  keys.Field(Key{"recompute",
+                 "Keeps the input of each layer alone and computes the rest again in the backward "
+                 "pass: the same adapter, less memory, longer"},
+             training.recompute);
 }
 
 template <typename Visitor>

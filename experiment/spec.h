@@ -86,6 +86,7 @@ struct TrainingSpec {
   double max_grad_norm = 1.0;
   std::optional<EarlyStoppingSpec> early_stopping = EarlyStoppingSpec{};  // nullopt: `none`
   std::string precision = "bf16";                                         // or "fp32"
+  bool recompute = false;  // activations, in the backward pass
 };
 
 struct TrainerSpec {

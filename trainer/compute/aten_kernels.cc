@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
@@ -234,6 +235,10 @@ void Kernels::LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
     at::Tensor out = rows(y);
     Linear(rows(x), w, block.term.u.defined() ? &block.term : nullptr, rows(residual), out);
   }
+}
+
+void Kernels::Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y) {
+  at::index_select_out(y, w.plain, 0, rows);
 }
 
 std::unique_ptr<Kernels> MakeAtenKernels() { return std::make_unique<AtenKernels>(); }

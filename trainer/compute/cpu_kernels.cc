@@ -37,30 +37,25 @@ class CpuKernels : public Kernels {
                          dx.mutable_data_ptr<float>());
   }
 
-  void Pack(FrozenMatrix* w, bool backward) override {
-    if (w->quantized != nullptr) return;  // restored by tiles in every product
-    if (!w->forward.defined()) {
-      const Element type = TypeOf(w->plain);
-      const int64_t floats = f_.packed_floats(type, w->in, w->out);
-      const bool back = f_.packed_floats(type, w->out, w->in) > 0;
-      if (floats == 0 || !back) return;
-      w->type = w->plain.scalar_type();
-      GemmTerm term;
-      term.b = In(w->plain);
-      term.b_transposed = true;
-      term.k = w->in;
-      w->forward = at::empty({floats}, at::kFloat);
-      f_.pack_matrix(term, w->out, w->forward.mutable_data_ptr<float>());
-      w->plain.reset();
-    }
-    if (!backward || w->backward.defined()) return;
-    if (w->type == at::kBFloat16) {
-      w->backward = w->forward;  // read as its transpose, which saves a copy of the base
-      return;
-    }
-    w->backward = at::empty({f_.packed_floats(Element::kFloat, w->out, w->in)}, at::kFloat);
-    f_.transpose_packed(w->in, w->out, w->forward.const_data_ptr<float>(),
-                        w->backward.mutable_data_ptr<float>());
+  void Pack(FrozenMatrix* w) override {
+    // A quantised one is restored by tiles in every product.
+    if (w->quantized != nullptr || w->packed.defined()) return;
+    const int64_t floats = f_.packed_floats(TypeOf(w->plain), w->in, w->out);
+    if (floats == 0) return;
+    w->type = w->plain.scalar_type();
+    GemmTerm term;
+    term.b = In(w->plain);
+    term.b_transposed = true;
+    term.k = w->in;
+    w->packed = at::empty({floats}, at::kFloat);
+    f_.pack_matrix(term, w->out, w->packed.mutable_data_ptr<float>());
+    w->plain.reset();
+  }
+  void Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y) override {
+    if (!w.packed.defined()) return Kernels::Rows(w, rows, y);
+    const Matrix out = Out(y);
+    f_.unpack_rows(w.in, w.packed.const_data_ptr<float>(), rows.const_data_ptr<int64_t>(),
+                   rows.numel(), out.type, out.data);
   }
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
@@ -77,7 +72,7 @@ class CpuKernels : public Kernels {
       base = terms + 1;
     }
     base->a = In(x);
-    SetB(w, w.forward, base);
+    SetB(w, base);
     base->b_transposed = true;
     base->k = x.size(1);
     Run(x.size(0), w.out, terms, lora == nullptr ? 1 : 2, residual, Dropout(), y);
@@ -109,7 +104,7 @@ class CpuKernels : public Kernels {
     }
     GemmTerm base;
     base.a = In(x);
-    SetB(w, w.forward, &base);
+    SetB(w, &base);
     base.b_transposed = true;
     base.k = x.size(1);
     Run(m, w.out, &base, 1, residual, Dropout(), y, start.const_data_ptr<float>());
@@ -119,13 +114,9 @@ class CpuKernels : public Kernels {
     std::vector<GemmTerm> terms(pairs.size());
     for (size_t i = 0; i < pairs.size(); ++i) {
       terms[i].a = In(pairs[i].dy);
-      const FrozenMatrix& w = pairs[i].w;
-      SetB(w, w.backward, &terms[i]);
-      if (terms[i].packed_b != nullptr && w.type == at::kBFloat16) {
-        terms[i].packed_transpose = terms[i].packed_b;
-        terms[i].packed_b = nullptr;
-        terms[i].b.stride = w.in;
-      }
+      SetB(pairs[i].w, &terms[i]);
+      std::swap(terms[i].packed_b, terms[i].packed_transpose);
+      if (terms[i].packed_transpose != nullptr) terms[i].b.stride = pairs[i].w.in;
       terms[i].k = pairs[i].dy.size(1);
     }
     Run(dx.size(0), dx.size(1), terms.data(), static_cast<int64_t>(terms.size()), at::Tensor(),
@@ -224,14 +215,13 @@ class CpuKernels : public Kernels {
   }
 
  private:
-  static void SetB(const FrozenMatrix& w, const at::Tensor& packed, GemmTerm* term) {
-    if (packed.defined()) {
-      term->packed_b = packed.const_data_ptr<float>();
-      term->b.type = w.type == at::kFloat ? Element::kFloat : Element::kBFloat16;
-    } else {
-      TORCH_CHECK(w.plain.defined(), "this form of a packed matrix was not made: Pack it first");
+  static void SetB(const FrozenMatrix& w, GemmTerm* term) {
+    if (!w.packed.defined()) {
       term->b = In(w.plain);
+      return;
     }
+    term->packed_b = w.packed.const_data_ptr<float>();
+    term->b.type = w.type == at::kFloat ? Element::kFloat : Element::kBFloat16;
   }
   void Run(int64_t m, int64_t n, const GemmTerm* terms, int64_t count, const at::Tensor& residual,
            const Dropout& dropout, at::Tensor& out, const float* start = nullptr) {

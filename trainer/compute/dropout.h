@@ -13,6 +13,7 @@ struct Dropout {
   uint32_t key0 = 0, key1 = 0;
   uint32_t threshold = 0;  // an element is dropped when its hash is below this: rate · 2³²
   float scale = 1;         // of the elements that stay: 1 / (1 − rate)
+  uint32_t first_row = 0;  // what row 0 of the operands is in the micro-batch
   bool active() const { return threshold != 0; }
 };
 
@@ -34,7 +35,7 @@ struct DropoutRow {
   uint32_t k0, k1;
 };
 inline DropoutRow MakeDropoutRow(const Dropout& d, int64_t row) {
-  const uint32_t r = static_cast<uint32_t>(row);
+  const uint32_t r = static_cast<uint32_t>(row) + d.first_row;
   return {DropoutMix(r + d.key0, d.key1), DropoutMix((r ^ 0x5851f42du) + d.key1, d.key0)};
 }
 // The factor of one element: 0, or 1 / (1 − rate).

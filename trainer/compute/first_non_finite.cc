@@ -37,7 +37,10 @@ class WatchingKernels : public Kernels {
     inner_->RmsNormBackward(dy, x, w, eps, dx);
     Look({dx}, Backward(names_.Of(w)));
   }
-  void Pack(FrozenMatrix* w, bool backward) override { inner_->Pack(w, backward); }
+  void Pack(FrozenMatrix* w) override { inner_->Pack(w); }
+  void Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y) override {
+    inner_->Rows(w, rows, y);
+  }
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
     inner_->Linear(x, w, lora, residual, y);
@@ -144,7 +147,7 @@ class WatchingKernels : public Kernels {
 
 const void* ModuleNames::IdOf(const FrozenMatrix& matrix) {
   if (matrix.quantized != nullptr) return matrix.quantized.get();
-  for (const at::Tensor* form : {&matrix.plain, &matrix.forward, &matrix.backward}) {
+  for (const at::Tensor* form : {&matrix.plain, &matrix.packed}) {
     if (form->defined()) return form->const_data_ptr();
   }
   return nullptr;

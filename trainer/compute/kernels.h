@@ -20,8 +20,8 @@
 
 namespace scm::trainer {
 
-// A frozen matrix [out, in]. Kernels that read another form faster make it in Pack, and drop
-// `plain`. A quantised one has no plain form: `type` is what its values are restored to.
+// A frozen matrix [out, in], held once. Kernels that read another form faster make it in Pack, and
+// drop `plain`. A quantised one has no plain form: `type` is what its values are restored to.
 struct FrozenMatrix {
   FrozenMatrix() = default;
   FrozenMatrix(at::Tensor matrix)  // NOLINT: a plain tensor is one
@@ -33,7 +33,7 @@ struct FrozenMatrix {
         in(quantized->columns()) {}
 
   at::Tensor plain;
-  at::Tensor forward, backward;  // for x·wᵀ and for dy·w; may be one
+  at::Tensor packed;  // what products in both directions read
   std::shared_ptr<const QuantizedMatrix> quantized;
   at::ScalarType type = at::kFloat;  // of what is packed, or restored
   int64_t out = 0, in = 0;
@@ -78,9 +78,11 @@ class Kernels {
   virtual void RmsNormBackward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
                                double eps, at::Tensor& dx) = 0;
 
-  // Brings w into the form that Linear, and with `backward` LinearBackward, read fastest. Costs
-  // memory and time once; called again it does nothing.
-  virtual void Pack(FrozenMatrix* /*w*/, bool /*backward*/) {}
+  // Brings w into the form that Linear and LinearBackward read fastest, at the same size. Costs
+  // time once; called again it does nothing.
+  virtual void Pack(FrozenMatrix* /*w*/) {}
+  // Rows of w, packed or not: y [rows, in] of the type of w. `rows` is int64 on the device.
+  virtual void Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y);
   // y = residual + x·wᵀ + the low-rank part. `lora` may be null, `residual` undefined or y itself.
   virtual void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
                       const at::Tensor& residual, at::Tensor& y) = 0;

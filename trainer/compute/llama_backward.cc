@@ -138,7 +138,7 @@ void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, Lay
     kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.positions, cos_, sin_, true);
   }
   if (config_.qk_norm) NormHeadsBackward(layer, state, grad_qkv);
-  const at::Tensor x = state->x.narrow(0, 0, n);
+  const at::Tensor x = InputOf(pass, layer);
   at::Tensor grad_normed = work_.grad_normed.narrow(0, 0, n);
   const int64_t q = shape_.heads * d, kv = shape_.kv_heads * d;
   const at::Tensor grad_q = grad_qkv.narrow(1, 0, q), grad_k = grad_qkv.narrow(1, q, kv);
@@ -161,7 +161,9 @@ void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, Lay
 
 void LlamaModelImpl::Backward(const Pass& pass, at::Tensor& grad_x) {
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
-    LayerState* state = &states_[static_cast<size_t>(layer)];
+    LayerState* state = StateOf(pass, layer);
+    // What the last layer computed is still there.
+    if (recompute_ && layer + 1 < config_.layers) LayerForward(pass, layer, state, nullptr);
     MlpBackward(pass, layer, state, grad_x);
     AttentionBlockBackward(pass, layer, state, grad_x);
   }

@@ -1,18 +1,12 @@
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 
 #include "trainer/compute/llama_model.h"
 
 namespace scm::trainer {
 
-void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
-                             const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
-                             at::Tensor& y) {
-  if (!AnyAdapter(pass, layer, {module})) {
-    kernels_->Linear(x, w, nullptr, residual, y);
-    return;
-  }
+std::vector<LoraBlock> LlamaModelImpl::LowRankParts(const Pass& pass, int64_t layer, Module module,
+                                                    LayerState* state, const at::Tensor& x) {
   std::vector<LoraBlock> blocks;
   for (const RowBlock& block : pass.blocks) {
     LoraBlock& one = blocks.emplace_back();
@@ -26,7 +20,17 @@ void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, Lay
     kernels_->LoraDown(x.narrow(0, block.begin, block.rows), pair->a,
                        DropoutOf(block, layer, module), one.term.u);
   }
-  kernels_->LinearOfBlocks(x, w, blocks, residual, y);
+  return blocks;
+}
+
+void LlamaModelImpl::Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
+                             const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
+                             at::Tensor& y) {
+  if (AnyAdapter(pass, layer, {module})) {
+    kernels_->LinearOfBlocks(x, w, LowRankParts(pass, layer, module, state, x), residual, y);
+  } else {
+    kernels_->Linear(x, w, nullptr, residual, y);
+  }
 }
 
 void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* state,
@@ -51,10 +55,11 @@ void LlamaModelImpl::ProjectQkv(const Pass& pass, int64_t layer, LayerState* sta
 }
 
 void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* state,
-                                  at::Tensor& x_out) {
+                                  at::Tensor* x_out) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t n = pass.tokens();
-  at::Tensor x = state->x.narrow(0, 0, n), x_mid = state->x_mid.narrow(0, 0, n);
+  const at::Tensor x = InputOf(pass, layer);
+  at::Tensor x_mid = state->x_mid.narrow(0, 0, n);
   at::Tensor normed = work_.normed.narrow(0, 0, n), qkv = state->qkv.narrow(0, 0, n);
   at::Tensor attention = state->attention.narrow(0, 0, n);
   kernels_->RmsNorm(x, w.input_norm, config_.rms_norm_eps, normed);
@@ -73,26 +78,32 @@ void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* s
   kernels_->RmsNorm(x_mid, w.post_norm, config_.rms_norm_eps, normed);
   Project(pass, layer, kGate, state, normed, w.gate, at::Tensor(), gate);
   Project(pass, layer, kUp, state, normed, w.up, at::Tensor(), up);
+  if (x_out == nullptr && !AnyAdapter(pass, layer, {kDown})) return;
   kernels_->SwiGlu(gate, up, act);
-  Project(pass, layer, kDown, state, act, w.down, x_mid, x_out);
+  if (x_out != nullptr) {
+    Project(pass, layer, kDown, state, act, w.down, x_mid, *x_out);
+  } else {
+    LowRankParts(pass, layer, kDown, state, act);
+  }
+}
+
+void LlamaModelImpl::Embed(const Pass& pass) {
+  const FrozenMatrix& table = config_.tied_embeddings ? weights_.head : weights_.embedding;
+  at::Tensor x = InputOf(pass, 0);
+  kernels_->Rows(table, at::tensor(pass.plan->tokens, at::kInt).to(at::kLong).to(device_), x);
 }
 
 at::Tensor LlamaModelImpl::Forward(const Pass& pass) {
   const int64_t n = pass.tokens(), layers = config_.layers;
   ReserveForward(n);
-  const int64_t kept = pass.keep ? layers : 1;
-  for (int64_t i = 0; i < kept; ++i) Reserve(&states_[static_cast<size_t>(i)], n);
-  const at::Tensor ids =
-      at::tensor(pass.plan->tokens, at::kInt).to(at::kLong).to(weights_.embedding.device());
-  at::Tensor x = states_[0].x.narrow(0, 0, n);
-  at::index_select_out(x, weights_.embedding, 0, ids);
+  for (int64_t i = 0; i < (pass.keep ? layers : 1); ++i) {
+    ReserveInput(i, n);
+    Reserve(StateOf(pass, i), n);
+  }
+  Embed(pass);
   for (int64_t i = 0; i < layers; ++i) {
-    LayerState* state = &states_[static_cast<size_t>(pass.keep ? i : 0)];
-    const bool last = i + 1 == layers;
-    at::Tensor& next =
-        last ? work_.x_out : (pass.keep ? states_[static_cast<size_t>(i + 1)].x : state->x);
-    at::Tensor out = next.narrow(0, 0, n);
-    LayerForward(pass, i, state, out);
+    at::Tensor out = i + 1 == layers ? work_.x_out.narrow(0, 0, n) : InputOf(pass, i + 1);
+    LayerForward(pass, i, StateOf(pass, i), &out);
   }
   return work_.x_out.narrow(0, 0, n);
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@
 #include "common/status_macros.h"
 #include "model/formats/hf_family.h"
 #include "model/model_source.h"
+#include "trainer/compute/adapter_places.h"
 #include "trainer/compute/rotary.h"
 #include "trainer/compute/shared_pass.h"
 
@@ -71,17 +73,24 @@ LlamaModelImpl::LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights we
       kernels_(std::move(kernels)),
       shape_{config.heads, config.kv_heads, config.head_dim},
       quantization_(quantization),
+      pass_rows_(device.is_cpu() ? kPassRows : std::numeric_limits<int64_t>::max()),
+      inputs_(static_cast<size_t>(config.layers)),
       states_(static_cast<size_t>(config.layers)) {
-  PackWeights(false);
+  PackWeights();
 }
 
-void LlamaModelImpl::PackWeights(bool backward) {
+void LlamaModelImpl::PackWeights() {
   for (LayerWeights& w : weights_.layers) {
     for (FrozenMatrix* matrix : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
-      kernels_->Pack(matrix, backward);
+      kernels_->Pack(matrix);
     }
   }
-  kernels_->Pack(&weights_.head, backward);
+  kernels_->Pack(&weights_.head);
+}
+
+void LlamaModelImpl::RecomputeActivations(bool recompute) {
+  recompute_ = recompute;
+  for (LayerState& state : states_) state = LayerState();
 }
 
 QuantizedBase LlamaModelImpl::quantized_base() const {
@@ -109,20 +118,9 @@ absl::Status LlamaModelImpl::AddLora(const LoraConfig& config, uint64_t seed) {
 
 absl::Status LlamaModelImpl::AddAdapterSet(const LoraConfig& config, uint64_t seed) {
   SCM_RETURN_IF_ERROR(CheckLora(config));
-  const std::set<std::string> only(config.only.begin(), config.only.end());
-  const auto& targets = config.target_modules;
+  const std::vector<AdapterPlace> places = AdapterPlaces(config_, config);
   std::vector<std::string> names;
-  std::vector<std::pair<int64_t, int>> places;  // layer, module
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    for (int m = 0; m < kModules; ++m) {
-      if (std::find(targets.begin(), targets.end(), kModuleNames[m]) == targets.end()) continue;
-      const std::string name = absl::StrCat("model.layers.", layer,
-                                            m < kGate ? ".self_attn." : ".mlp.", kModuleNames[m]);
-      if (!only.empty() && only.count(name) == 0) continue;
-      names.push_back(name);
-      places.emplace_back(layer, m);
-    }
-  }
+  for (const AdapterPlace& place : places) names.push_back(place.name);
   SCM_ASSIGN_OR_RETURN(const std::vector<model::AdapterShape> shapes,
                        model::AdapterShapes(config.numbers(), names));
   for (LayerState& state : states_) state = LayerState();
@@ -131,9 +129,9 @@ absl::Status LlamaModelImpl::AddAdapterSet(const LoraConfig& config, uint64_t se
   set->config = config;
   set->index.assign(static_cast<size_t>(config_.layers * kModules), -1);
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto [layer, m] = places[i];
+    const auto& [name, layer, m] = places[i];
     set->index[static_cast<size_t>(layer * kModules + m)] = static_cast<int64_t>(i);
-    set->pairs.push_back(MakePair(names[i], shapes[i], layer, m, seed));
+    set->pairs.push_back(MakePair(name, shapes[i], layer, m, seed));
     set->largest_rank = std::max(set->largest_rank, shapes[i].r);
   }
   sets_.push_back(std::move(set));
@@ -186,11 +184,17 @@ at::Tensor LlamaModelImpl::Empty(std::initializer_list<int64_t> shape, at::Scala
   return at::empty(at::IntArrayRef(shape), at::TensorOptions().dtype(type).device(device_));
 }
 
+void LlamaModelImpl::ReserveInput(int64_t layer, int64_t tokens) {
+  at::Tensor& x = inputs_[static_cast<size_t>(layer)];
+  if (x.defined() && x.size(0) >= tokens) return;
+  x.reset();
+  x = Empty({tokens, config_.hidden}, type_);
+}
+
 void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
   if (tokens <= s->capacity) return;
   *s = LayerState();
   const int64_t q = shape_.heads * shape_.head_dim, kv = shape_.kv_heads * shape_.head_dim;
-  s->x = Empty({tokens, config_.hidden}, type_);
   s->x_mid = Empty({tokens, config_.hidden}, type_);
   s->qkv = Empty({tokens, q + 2 * kv}, type_);
   if (config_.qk_norm) ReserveHeadNorms(s, tokens);
@@ -220,7 +224,6 @@ void LlamaModelImpl::ReserveForward(int64_t tokens) {
 void LlamaModelImpl::ReserveBackward(int64_t tokens) {
   ReserveForward(tokens);
   if (work_.grad_x.defined()) return;
-  PackWeights(true);
   const int64_t n = work_.capacity, q = shape_.heads * shape_.head_dim;
   work_.grad_act = Empty({n, config_.intermediate}, type_);
   work_.grad_qkv = Empty({n, q + 2 * shape_.kv_heads * shape_.head_dim}, type_);
@@ -259,7 +262,7 @@ LlamaModelImpl::Pass LlamaModelImpl::StartPass(const TokenPlan& plan, std::vecto
 LlamaModelImpl::Pass LlamaModelImpl::StartScoring(const TokenPlan& plan) {
   std::vector<RowBlock> blocks;
   if (enabled_ && selected_ < sets_.size()) {
-    blocks.push_back({sets_[selected_].get(), 0, plan.count(), nullptr, 0});
+    blocks.push_back({sets_[selected_].get(), 0, plan.count(), nullptr, 0, 0});
   }
   return StartPass(plan, std::move(blocks), false);
 }
@@ -267,50 +270,60 @@ LlamaModelImpl::Pass LlamaModelImpl::StartScoring(const TokenPlan& plan) {
 Dropout LlamaModelImpl::DropoutOf(const RowBlock& block, int64_t layer, Module module) {
   if (block.key == nullptr) return Dropout();
   const MicroBatch& key = *block.key;
-  return MakeDropout(block.set->config.dropout, key.dropout_seed, key.step, key.micro_step, layer,
-                     module);
+  Dropout dropout = MakeDropout(block.set->config.dropout, key.dropout_seed, key.step,
+                                key.micro_step, layer, module);
+  dropout.first_row = static_cast<uint32_t>(block.first);
+  return dropout;
 }
 
-int64_t LlamaModelImpl::RowsToShare() const {
-  if (rows_to_share_ >= 0) return rows_to_share_;
-  double bytes = static_cast<double>(weights_.embedding.nbytes());
+int64_t LlamaModelImpl::BaseBytes() const {
+  int64_t bytes = 0;
   const auto add = [&bytes](const FrozenMatrix& matrix) {
-    for (const at::Tensor& form : {matrix.plain, matrix.forward, matrix.backward}) {
-      if (form.defined()) bytes += static_cast<double>(form.nbytes());
+    for (const at::Tensor& form : {matrix.plain, matrix.packed}) {
+      if (form.defined()) bytes += static_cast<int64_t>(form.nbytes());
     }
-    if (matrix.quantized != nullptr) bytes += static_cast<double>(matrix.quantized->bytes());
+    if (matrix.quantized != nullptr) bytes += matrix.quantized->bytes();
   };
   for (const LayerWeights& w : weights_.layers) {
     for (const FrozenMatrix* matrix : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
       add(*matrix);
     }
   }
+  add(weights_.embedding);
   add(weights_.head);
-  return scm::trainer::RowsToShare(
-      bytes, ActivationBytesOfARow(config_, static_cast<int64_t>(at::elementSize(type_))));
+  return bytes;
 }
 
-void LlamaModelImpl::TrainTogether(const std::vector<TokenPlan>& plans,
-                                   const std::vector<MicroBatch>& micro_batches, size_t first,
-                                   size_t last, std::vector<LossResult>* results) {
+int64_t LlamaModelImpl::RowsToShare() const {
+  if (rows_to_share_ >= 0) return rows_to_share_;
+  return scm::trainer::RowsToShare(
+      static_cast<double>(BaseBytes()),
+      ActivationBytesOfARow(config_, static_cast<int64_t>(at::elementSize(type_))));
+}
+
+void LlamaModelImpl::TrainTogether(const std::vector<Part>& parts, size_t first, size_t last,
+                                   const std::vector<MicroBatch>& micro_batches,
+                                   std::vector<LossResult>* results) {
   TokenPlan all;
   std::vector<RowBlock> blocks;
-  std::vector<size_t> places;
   for (size_t i = first; i < last; ++i) {
-    if (plans[i].labels.empty()) continue;
-    blocks.push_back({sets_[micro_batches[i].adapter_set].get(), all.count(), plans[i].count(),
-                      &micro_batches[i], static_cast<int64_t>(plans[i].labels.size())});
-    places.push_back(i);
-    Append(plans[i], &all);
+    const MicroBatch& key = micro_batches[parts[i].micro_batch];
+    const TokenPlan& plan = parts[i].rows.plan;
+    blocks.push_back({sets_[key.adapter_set].get(), all.count(), plan.count(), &key,
+                      parts[i].rows.first, static_cast<int64_t>(plan.labels.size())});
+    Append(plan, &all);
   }
-  if (blocks.empty()) return;
   const Pass pass = StartPass(all, std::move(blocks), true);
   ReserveBackward(all.count());
   const at::Tensor x = Forward(pass);
   at::Tensor grad_x = work_.grad_x.narrow(0, 0, all.count());
   const std::vector<LossResult> losses = LossAndGradient(pass, x, grad_x);
   Backward(pass, grad_x);
-  for (size_t i = 0; i < places.size(); ++i) (*results)[places[i]] = losses[i];
+  for (size_t i = first; i < last; ++i) {
+    LossResult& result = (*results)[parts[i].micro_batch];
+    result.loss_sum += losses[i - first].loss_sum;
+    result.labels += losses[i - first].labels;
+  }
 }
 
 absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
@@ -318,28 +331,37 @@ absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
   if (sets_.empty() || !enabled_) {
     return absl::FailedPreconditionError("training needs adapters: call AddLora, and enable them");
   }
-  std::vector<TokenPlan> plans;
+  std::vector<Part> parts;
   std::set<size_t> sets;
   int64_t largest = 0;
-  for (const MicroBatch& one : micro_batches) {
+  for (size_t i = 0; i < micro_batches.size(); ++i) {
+    const MicroBatch& one = micro_batches[i];
     if (one.adapter_set >= sets_.size() || !sets.insert(one.adapter_set).second) {
       return absl::InvalidArgumentError(absl::StrCat("adapter set ", one.adapter_set,
                                                      " is not there, or trained twice in a pass"));
     }
-    SCM_ASSIGN_OR_RETURN(TokenPlan plan, Plan(*one.batch, false));
-    largest = std::max(largest, plan.count());
-    plans.push_back(std::move(plan));
+    SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(*one.batch, false));
+    for (PlanPart& part : CutPlan(plan, pass_rows_)) {
+      if (part.plan.labels.empty()) continue;  // without a gradient
+      largest = std::max(largest, part.plan.count());
+      parts.push_back({i, std::move(part)});
+    }
   }
   using Results = absl::StatusOr<std::vector<LossResult>>;
   return Guard<Results>([&]() -> Results {
-    std::vector<LossResult> results(plans.size());
-    for (size_t first = 0, last = 0; first < plans.size(); first = last) {
+    std::vector<LossResult> results(micro_batches.size());
+    const int64_t most = largest + RowsToShare();
+    for (size_t first = 0, last = 0; first < parts.size(); first = last) {
+      // Of different micro-batches: what was cut stays apart.
       int64_t rows = 0;
-      const int64_t most = largest + RowsToShare();
-      while (last < plans.size() && (last == first || rows + plans[last].count() <= most)) {
-        rows += plans[last++].count();
+      const auto next = [&] { return parts[last].rows.plan.count(); };
+      while (last < parts.size() &&
+             (last == first ||
+              (parts[last].micro_batch != parts[last - 1].micro_batch && rows + next() <= most))) {
+        rows += next();
+        ++last;
       }
-      TrainTogether(plans, micro_batches, first, last, &results);
+      TrainTogether(parts, first, last, micro_batches, &results);
     }
     return results;
   });

@@ -31,10 +31,11 @@ struct AdapterSet {
   }
 };
 
-// What one layer keeps for its backward pass. Buffers are kept between steps and grow as needed.
+// What one layer keeps for its backward pass, beside its input. Buffers are kept between steps and
+// grow as needed.
 struct LayerState {
   int64_t capacity = 0;
-  at::Tensor x, x_mid;        // residual stream before attention and before the MLP
+  at::Tensor x_mid;           // residual stream before the MLP
   at::Tensor qkv, attention;  // after the rotation; output of attention
   at::Tensor raw_q, raw_k;    // as projected, where they are normalised head by head
   at::Tensor lse;             // [heads · capacity]
@@ -49,6 +50,7 @@ struct RowBlock {
   AdapterSet* set;
   int64_t begin, rows;
   const MicroBatch* key;  // what draws the dropout masks; null: no dropout
+  int64_t first;          // what row `begin` is in the micro-batch
   int64_t labels;         // of the pass's, in order
 };
 
@@ -74,8 +76,11 @@ class LlamaModelImpl : public LlamaModel {
   using LlamaModel::ZeroGradients;
   void ZeroGradients(size_t set) override;
   void Watch(FirstNonFinite* found) override;
-  // For tests: how many rows a pass may have beyond its largest row block.
+  void RecomputeActivations(bool recompute) override;
+  // For tests: how many rows a pass may have beyond its largest row block, and at which number of
+  // rows a micro-batch is cut.
   void set_rows_to_share(int64_t rows) { rows_to_share_ = rows; }
+  void set_pass_rows(int64_t rows) { pass_rows_ = rows; }
 
  private:
   // What every layer of one pass needs.
@@ -85,6 +90,11 @@ class LlamaModelImpl : public LlamaModel {
     at::Tensor positions;  // int32 on the device
     bool keep;             // whether the backward pass follows
     int64_t tokens() const { return plan->count(); }
+  };
+  // A part of a micro-batch: a row block of some pass.
+  struct Part {
+    size_t micro_batch;
+    PlanPart rows;
   };
   // Buffers that live within one layer.
   struct Workspace {
@@ -105,8 +115,10 @@ class LlamaModelImpl : public LlamaModel {
   // the weights.
   int64_t RowsToShare() const;
   at::Tensor Empty(std::initializer_list<int64_t> shape, at::ScalarType type) const;
+  void ReserveInput(int64_t layer, int64_t tokens);
   void Reserve(LayerState* state, int64_t tokens);
-  void PackWeights(bool backward);
+  void PackWeights();
+  int64_t BaseBytes() const;
   void ReserveForward(int64_t tokens);
   void ReserveBackward(int64_t tokens);
   void ReserveRotary(const TokenPlan& plan);
@@ -114,8 +126,8 @@ class LlamaModelImpl : public LlamaModel {
   Pass StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks, bool keep);
   Pass StartScoring(const TokenPlan& plan);
   static Dropout DropoutOf(const RowBlock& block, int64_t layer, Module module);
-  void TrainTogether(const std::vector<TokenPlan>& plans,
-                     const std::vector<MicroBatch>& micro_batches, size_t first, size_t last,
+  void TrainTogether(const std::vector<Part>& parts, size_t first, size_t last,
+                     const std::vector<MicroBatch>& micro_batches,
                      std::vector<LossResult>* results);
   std::vector<RowScore> ScoreLabels(const TokenPlan& plan, int64_t rows, const at::Tensor& x);
 
@@ -124,7 +136,17 @@ class LlamaModelImpl : public LlamaModel {
 
   // llama_forward.cc: the residual stream after the last layer.
   at::Tensor Forward(const Pass& pass);
-  void LayerForward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor& x_out);
+  void Embed(const Pass& pass);
+  at::Tensor InputOf(const Pass& pass, int64_t layer) const {
+    return inputs_[static_cast<size_t>(pass.keep ? layer : 0)].narrow(0, 0, pass.tokens());
+  }
+  LayerState* StateOf(const Pass& pass, int64_t layer) {
+    return &states_[static_cast<size_t>(pass.keep && !recompute_ ? layer : 0)];
+  }
+  // x_out null: no more than what the backward pass reads.
+  void LayerForward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor* x_out);
+  std::vector<LoraBlock> LowRankParts(const Pass& pass, int64_t layer, Module module,
+                                      LayerState* state, const at::Tensor& x);
   void Project(const Pass& pass, int64_t layer, Module module, LayerState* state,
                const at::Tensor& x, const FrozenMatrix& w, const at::Tensor& residual,
                at::Tensor& y);
@@ -161,8 +183,13 @@ class LlamaModelImpl : public LlamaModel {
   bool enabled_ = true;
   size_t selected_ = 0;
   int64_t rows_to_share_ = -1;  // -1: by memory
+  int64_t pass_rows_;
+  bool recompute_ = false;
 
   at::Tensor cos_, sin_;  // [positions, d / 2] fp32
+  // The residual stream before each layer, and what else of it is kept; one for all layers where
+  // nothing is kept, and one state where it is computed again.
+  std::vector<at::Tensor> inputs_;
   std::vector<LayerState> states_;
   Workspace work_;
 };

@@ -1,8 +1,11 @@
 #include "trainer/compute/memory_plan.h"
 
 #include <algorithm>
+#include <set>
 
+#include "trainer/compute/adapter_places.h"
 #include "trainer/compute/llama_shape.h"
+#include "trainer/compute/shared_pass.h"
 
 namespace scm::trainer {
 namespace {
@@ -11,45 +14,67 @@ constexpr int64_t kFloat = 4;
 
 class Planner {
  public:
-  Planner(const model::LlamaConfig& config, const LoraConfig& lora, Precision precision,
-          const BaseQuantization& quantization, const CpuFunctions* table)
-      : c_(config),
-        lora_(lora),
-        quantization_(quantization),
+  Planner(const TrainingShape& shape, const CpuFunctions* table)
+      : shape_(shape),
+        c_(shape.config),
         table_(table),
-        half_(precision == Precision::kBFloat16),
+        half_(shape.precision == Precision::kBFloat16),
         size_(half_ ? 2 : kFloat),
-        q_(config.heads * config.head_dim),
-        kv_(config.kv_heads * config.head_dim) {}
+        q_(c_.heads * c_.head_dim),
+        kv_(c_.kv_heads * c_.head_dim) {
+    std::vector<std::string> names;
+    std::set<int> modules;
+    std::vector<AdapterPlace> places = AdapterPlaces(c_, shape.lora);
+    for (const AdapterPlace& place : places) {
+      names.push_back(place.name);
+      modules.insert(place.module);
+    }
+    adapted_modules_ = static_cast<int64_t>(modules.size());
+    // Patterns that do not go together are refused elsewhere.
+    const auto shapes = model::AdapterShapes(shape.lora.numbers(), names);
+    for (size_t i = 0; i < places.size(); ++i) {
+      const int64_t r = shapes.ok() ? (*shapes)[i].r : shape.lora.r;
+      const int module = places[i].module;
+      trained_ += r * (InputSize(c_, module) + OutputSize(c_, module));
+      largest_rank_ = std::max(largest_rank_, r);
+    }
+  }
 
-  MemoryPlan Plan(int64_t tokens) const {
+  MemoryPlan Plan() const {
     MemoryPlan plan;
     plan.weights = Weights();
-    plan.adapters = plan.optimiser = 2 * kFloat * AdapterValues();
-    plan.activations = Activations(tokens);
-    plan.logits = Logits(tokens);
+    plan.adapters = plan.optimiser = shape_.runs * 2 * kFloat * trained_;
+    const int64_t rows = Rows(plan.weights);
+    plan.activations = Activations(rows);
+    plan.logits = Logits(rows);
     return plan;
   }
 
  private:
+  // Of the largest pass.
+  int64_t Rows(int64_t weights) const {
+    const int64_t part = LargestPass(shape_.tokens, shape_.longest);
+    const int64_t more =
+        RowsToShare(static_cast<double>(weights), ActivationBytesOfARow(c_, size_));
+    return std::min(shape_.runs * part, part + more);
+  }
+
   // A matrix that is not quantised, as CpuKernels::Pack leaves it.
-  int64_t Matrix(int64_t out, int64_t in, bool plain_stays) const {
-    const int64_t plain = out * in * size_;
+  int64_t Matrix(int64_t out, int64_t in) const {
     const Element type = half_ ? Element::kBFloat16 : Element::kFloat;
     const int64_t packed = table_ == nullptr ? 0 : table_->packed_floats(type, in, out) * kFloat;
-    const int64_t back = table_ == nullptr ? 0 : table_->packed_floats(type, out, in) * kFloat;
-    if (packed == 0 || back == 0) return plain;
-    return packed + (half_ ? 0 : back) + (plain_stays ? plain : 0);
+    return packed > 0 ? packed : out * in * size_;
   }
 
   int64_t LayerMatrix(int64_t out, int64_t in) const {
     const int64_t values = out * in;
-    if (quantization_.kind == BaseQuantization::Kind::kInt8) return values + out * kFloat;
-    if (quantization_.kind == BaseQuantization::Kind::kNone) return Matrix(out, in, false);
+    const BaseQuantization& quantization = shape_.quantization;
+    if (quantization.kind == BaseQuantization::Kind::kInt8) return values + out * kFloat;
+    if (quantization.kind == BaseQuantization::Kind::kNone) return Matrix(out, in);
     const int64_t blocks = (values + kNf4Block - 1) / kNf4Block;
     const int64_t groups = (blocks + kNf4ScaleGroup - 1) / kNf4ScaleGroup;
     return (values + 1) / 2 +
-           (quantization_.double_quant ? blocks + groups * kFloat : blocks * kFloat);
+           (quantization.double_quant ? blocks + groups * kFloat : blocks * kFloat);
   }
 
   int64_t Weights() const {
@@ -59,50 +84,38 @@ class Planner {
     }
     if (c_.qkv_bias) layer += (q_ + 2 * kv_) * size_;
     if (c_.qk_norm) layer += 2 * c_.head_dim * size_;
-    const int64_t embedding = c_.vocabulary * c_.hidden * size_;
-    const int64_t head = Matrix(c_.vocabulary, c_.hidden, c_.tied_embeddings);
-    return c_.layers * layer + c_.hidden * size_ + head + (c_.tied_embeddings ? 0 : embedding);
+    const int64_t embedding = c_.tied_embeddings ? 0 : c_.vocabulary * c_.hidden * size_;
+    return c_.layers * layer + c_.hidden * size_ + Matrix(c_.vocabulary, c_.hidden) + embedding;
   }
 
-  int64_t AdapterValues() const {
-    int64_t values = 0;
-    for (const std::string& name : lora_.target_modules) {
-      const int module = ModuleByName(name);
-      values += lora_.r * (InputSize(c_, module) + OutputSize(c_, module));
-    }
-    return c_.layers * values;
-  }
-
-  int64_t Activations(int64_t tokens) const {
-    const auto modules = static_cast<int64_t>(lora_.target_modules.size());
-    int64_t layer = (2 * c_.hidden + q_ + 2 * kv_ + q_ + 2 * c_.intermediate) * size_;
-    layer += c_.heads * kFloat + modules * lora_.r * kFloat;
+  int64_t Activations(int64_t rows) const {
+    const int64_t input = c_.hidden * size_;
+    int64_t layer = (c_.hidden + q_ + 2 * kv_ + q_ + 2 * c_.intermediate) * size_;
+    layer += c_.heads * kFloat + adapted_modules_ * largest_rank_ * kFloat;
     if (c_.qk_norm) layer += (q_ + kv_) * size_;
     int64_t once = (2 * c_.hidden + 2 * c_.intermediate + q_ + 2 * kv_ + q_) * size_;
-    once += (2 * c_.hidden + lora_.r) * kFloat;
+    once += (2 * c_.hidden + largest_rank_) * kFloat;
     if (c_.qk_norm) once += c_.head_dim * kFloat;
-    return tokens * (c_.layers * layer + once);
+    return rows * (c_.layers * input + (shape_.recompute ? 1 : c_.layers) * layer + once);
   }
 
-  int64_t Logits(int64_t tokens) const {
-    const int64_t rows = std::min(tokens, kLossRows) * c_.vocabulary * kFloat;
-    return rows + tokens * c_.hidden * 2 * (size_ + kFloat);
+  int64_t Logits(int64_t rows) const {
+    const int64_t logits = std::min(rows, kLossRows) * c_.vocabulary * kFloat;
+    return logits + rows * c_.hidden * 2 * (size_ + kFloat);
   }
 
+  const TrainingShape& shape_;
   const model::LlamaConfig& c_;
-  const LoraConfig& lora_;
-  const BaseQuantization& quantization_;
   const CpuFunctions* table_;
   const bool half_;
   const int64_t size_, q_, kv_;
+  int64_t adapted_modules_ = 0, trained_ = 0, largest_rank_ = 0;
 };
 
 }  // namespace
 
-MemoryPlan PlanMemory(const model::LlamaConfig& config, const LoraConfig& lora, Precision precision,
-                      const BaseQuantization& quantization, int64_t tokens,
-                      const CpuFunctions* table) {
-  return Planner(config, lora, precision, quantization, table).Plan(tokens);
+MemoryPlan PlanMemory(const TrainingShape& shape, const CpuFunctions* table) {
+  return Planner(shape, table).Plan();
 }
 
 }  // namespace scm::trainer

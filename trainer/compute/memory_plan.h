@@ -1,19 +1,33 @@
 // What training takes in memory by kind, computed from shapes alone: what LlamaModelImpl, AdamW and
 // the kernels allocate, without a weight being read. tests/trainer/compute/memory_plan_test.cc
-// compares it with what they really allocate. Pure.
+// compares it with what they really allocate. Pure; free of libtorch.
 #pragma once
 
 #include <cstdint>
 
 #include "model/llama_config.h"
 #include "trainer/compute/cpu/functions.h"
-#include "trainer/compute/model.h"
+#include "trainer/compute/lora_config.h"
+#include "trainer/compute/precision.h"
+#include "trainer/compute/quantize/quantized_matrix.h"
 
 namespace scm::trainer {
 
+// What is trained, in one process.
+struct TrainingShape {
+  model::LlamaConfig config;
+  LoraConfig lora;  // of each run
+  Precision precision = Precision::kFloat32;
+  BaseQuantization quantization;
+  int64_t tokens = 0;   // of a micro-batch at most, every one of them labelled
+  int64_t longest = 0;  // of its documents
+  int64_t runs = 1;
+  bool recompute = false;  // LlamaModel::RecomputeActivations
+};
+
 // Bytes.
 struct MemoryPlan {
-  int64_t weights = 0;      // the frozen base in every form that is kept of it
+  int64_t weights = 0;      // the frozen base
   int64_t adapters = 0;     // with their gradients
   int64_t optimiser = 0;    // two moments of every trained value
   int64_t activations = 0;  // what the backward pass needs, and what lives within one layer
@@ -22,11 +36,8 @@ struct MemoryPlan {
   int64_t total() const { return weights + adapters + optimiser + activations + logits; }
 };
 
-// Of micro-batches of at most `tokens` tokens, every one of them labelled. `table`: the kernels of
-// the CPU, whose packed forms decide what a matrix takes; null for another device, which keeps
-// matrices plain.
-MemoryPlan PlanMemory(const model::LlamaConfig& config, const LoraConfig& lora, Precision precision,
-                      const BaseQuantization& quantization, int64_t tokens,
-                      const CpuFunctions* table);
+// `table`: the kernels of the CPU, whose packed forms decide what a matrix takes; null: matrices
+// are plain, which is a little less.
+MemoryPlan PlanMemory(const TrainingShape& shape, const CpuFunctions* table);
 
 }  // namespace scm::trainer

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "model/llama_config.h"
 #include "trainer/compute/lora_config.h"
+#include "trainer/compute/precision.h"
 #include "trainer/compute/quantize/quantized_matrix.h"
 
 namespace scm::model {
@@ -25,12 +25,6 @@ namespace scm::trainer {
 
 class QuantizedCache;   // trainer/compute/quantized_cache.h
 struct FirstNonFinite;  // trainer/compute/first_non_finite.h
-
-enum class Precision { kFloat32, kBFloat16 };
-// training.precision, "fp32" or "bf16".
-inline Precision PrecisionByName(absl::string_view name) {
-  return name == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
-}
 
 // One adapter pair of one linear layer, in PEFT's naming and layout, always fp32:
 // name "base_model.model.model.layers.0.self_attn.q_proj"; a: [r, in], b: [out, r]; their product
@@ -125,6 +119,10 @@ class LlamaModel {
   virtual void SelectAdapterSet(size_t set) = 0;
   virtual void ZeroGradients(size_t set) = 0;
   void ZeroGradients() { ZeroGradients(0); }
+
+  // Whether a training pass keeps the input of each layer alone, and computes the rest again when
+  // the gradient comes to it: the same bits, less memory, longer. Default off.
+  virtual void RecomputeActivations(bool /*recompute*/) {}
 
   // From now on everything that a pass computes is looked at, and `found` told where the first
   // value arises that is not finite; null: no longer. Slow. `found` outlives the watch.

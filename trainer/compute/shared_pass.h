@@ -1,5 +1,6 @@
-// How much of a training pass several runs share: as many row blocks as cost little memory beside
-// the frozen weights. Pure; free of libtorch.
+// How many rows (tokens) one training pass has: a micro-batch is cut between its documents, because
+// activations are kept for one pass at a time; and several runs share a pass as far as it costs
+// little memory beside the frozen weights. Pure; free of libtorch.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,14 @@
 #include "model/llama_config.h"
 
 namespace scm::trainer {
+
+// A pass of a CPU: enough rows that what a product does for its matrix once is little beside what
+// it does for each row.
+inline constexpr int64_t kPassRows = 1024;
+// Rows of the largest pass of micro-batches of `rows` rows, whose documents have at most `longest`.
+inline int64_t LargestPass(int64_t rows, int64_t longest) {
+  return std::min(rows, std::max(longest, kPassRows));
+}
 
 // Of the frozen weights' bytes: what further row blocks may add to the activations of one pass; and
 // what they always may, because no process notices.

@@ -184,6 +184,33 @@ void Append(const TokenPlan& next, TokenPlan* plan) {
   }
 }
 
+std::vector<PlanPart> CutPlan(const TokenPlan& plan, int64_t most) {
+  std::vector<PlanPart> parts;
+  for (TokenSpan document : plan.documents) {
+    if (parts.empty() || parts.back().plan.count() + document.length > most) {
+      parts.emplace_back().first = document.start;
+    }
+    PlanPart& part = parts.back();
+    const auto from = document.start, to = document.start + document.length;
+    const auto append = [from, to](const std::vector<int32_t>& all, std::vector<int32_t>* some) {
+      some->insert(some->end(), all.begin() + from, all.begin() + to);
+    };
+    append(plan.tokens, &part.plan.tokens);
+    append(plan.positions, &part.plan.positions);
+    document.start -= part.first;
+    document.prefix_start = 0;
+    part.plan.documents.push_back(document);
+  }
+  auto label = plan.labels.begin();
+  for (PlanPart& part : parts) {
+    const int64_t end = part.first + part.plan.count();
+    for (; label != plan.labels.end() && label->token < end; ++label) {
+      part.plan.labels.push_back({label->token - part.first, label->target, label->row});
+    }
+  }
+  return parts;
+}
+
 absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,
                                         bool share_prefixes) {
   SCM_RETURN_IF_ERROR(Check(batch, vocabulary));

@@ -29,6 +29,15 @@ struct TokenPlan {
 // stay those of the first.
 void Append(const TokenPlan& next, TokenPlan* plan);
 
+// Tokens [first, first + count) of a plan as a plan of their own.
+struct PlanPart {
+  int64_t first = 0;
+  TokenPlan plan;
+};
+// Cuts a plan without shared prefixes between documents: parts of `most` tokens at most, or of one
+// longer document. Rows stay; places are left out.
+std::vector<PlanPart> CutPlan(const TokenPlan& plan, int64_t most);
+
 // INVALID_ARGUMENT with row and position for sizes that do not fit, tokens or labels outside the
 // vocabulary, labels on padding and segments that are torn apart.
 absl::StatusOr<TokenPlan> MakeTokenPlan(const Batch& batch, int64_t vocabulary,

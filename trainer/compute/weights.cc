@@ -109,12 +109,10 @@ absl::StatusOr<LlamaWeights> LoadWeights(const model::ModelSource& source, at::S
   if (cache != nullptr) cache->Open(quantization);
   Loader loader(source, type, device, quantization, cache);
   LlamaWeights w;
-  SCM_RETURN_IF_ERROR(
-      loader.Read("model.embed_tokens.weight", {c.vocabulary, c.hidden}, &w.embedding));
+  SCM_RETURN_IF_ERROR(loader.Read("model.embed_tokens.weight", c.vocabulary, c.hidden,
+                                  c.tied_embeddings ? &w.head : &w.embedding));
   SCM_RETURN_IF_ERROR(loader.Read("model.norm.weight", {c.hidden}, &w.norm));
-  if (c.tied_embeddings) {
-    w.head = FrozenMatrix(w.embedding);
-  } else {
+  if (!c.tied_embeddings) {
     SCM_RETURN_IF_ERROR(loader.Read("lm_head.weight", c.vocabulary, c.hidden, &w.head));
   }
   w.layers.resize(static_cast<size_t>(c.layers));

@@ -24,8 +24,8 @@ struct LayerWeights {
 };
 
 struct LlamaWeights {
-  at::Tensor embedding;  // [vocabulary, hidden]
-  FrozenMatrix head;     // the same tensor when tied, until it is packed
+  FrozenMatrix head;       // [vocabulary, hidden]
+  FrozenMatrix embedding;  // the same shape; without data where the head is it, too
   at::Tensor norm;
   std::vector<LayerWeights> layers;
 };

@@ -104,6 +104,14 @@ LoraConfig ToLoraConfig(const LoraSpec& spec) {
   return config;
 }
 
+BaseQuantization ToBaseQuantization(const LoraSpec& spec) {
+  BaseQuantization quantization;
+  quantization.double_quant = spec.double_quant;
+  if (spec.quantize_base == "nf4") quantization.kind = BaseQuantization::Kind::kNf4;
+  if (spec.quantize_base == "int8") quantization.kind = BaseQuantization::Kind::kInt8;
+  return quantization;
+}
+
 absl::StatusOr<AdapterFile> OpenInit(const LoraSpec& spec, const model::LlamaConfig& base) {
   absl::StatusOr<AdapterFile> adapter = OpenAdapter(spec.init, base);
   if (!adapter.ok()) {

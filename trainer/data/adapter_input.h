@@ -12,6 +12,7 @@
 #include "model/formats/safetensors.h"
 #include "model/llama_config.h"
 #include "trainer/compute/lora_config.h"
+#include "trainer/compute/quantize/quantized_matrix.h"
 
 namespace scm::trainer {
 
@@ -33,6 +34,8 @@ absl::StatusOr<AdapterFile> OpenAdapter(const std::string& dir, const model::Lla
 
 // The LoRA settings of the experiment as the model takes them.
 LoraConfig ToLoraConfig(const LoraSpec& spec);
+// lora.quantize_base and lora.double_quant.
+BaseQuantization ToBaseQuantization(const LoraSpec& spec);
 
 // lora.init, which must have the modules, ranks and scales that the experiment says. The error
 // begins with "init: " and says what to write.

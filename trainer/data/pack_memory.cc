@@ -1,60 +1,27 @@
 #include "trainer/data/pack_memory.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_format.h"
-#include "model/formats/adapter_shapes.h"
-#include "model/formats/adapter_targets.h"
-#include "trainer/compute/llama_shape.h"
-#include "trainer/compute/shared_pass.h"
+#include "trainer/compute/memory_plan.h"
+#include "trainer/data/adapter_input.h"
 
 namespace scm::trainer {
 namespace {
 
-constexpr double kMostTimes = 1.35;       // the memory of one run
-constexpr int64_t kBytesOfATrained = 16;  // value, gradient and two moments in fp32
-
-// fp32 keeps a packed copy for each direction, bf16 one for both.
-double WeightBytes(const model::LlamaConfig& c, const ExperimentSpec& spec, int64_t element) {
-  const double packed = element == 4 ? 8 : 2;
-  double of_a_weight = packed;
-  if (spec.lora.quantize_base == "int8") of_a_weight = 1;
-  if (spec.lora.quantize_base == "nf4") of_a_weight = spec.lora.double_quant ? 4.13 / 8 : 4.5 / 8;
-  double layer = 0;
-  for (int module = 0; module < kModules; ++module) {
-    layer += static_cast<double>(OutputSize(c, module)) * static_cast<double>(InputSize(c, module));
-  }
-  const double table = static_cast<double>(c.vocabulary) * static_cast<double>(c.hidden);
-  return static_cast<double>(c.layers) * layer * of_a_weight +
-         table * (static_cast<double>(element) + packed);
-}
-
-int64_t AdapterParameters(const model::LlamaConfig& c, const LoraSpec& lora) {
-  const auto modules = model::AdaptedModules(Json(lora.target_modules), c);
-  if (!modules.ok()) return 0;
-  const auto shapes = model::AdapterShapes(
-      {lora.r, lora.alpha, lora.use_rslora, lora.rank_pattern, lora.alpha_pattern}, *modules);
-  int64_t parameters = 0;
-  for (size_t i = 0; i < modules->size(); ++i) {
-    const std::string& name = (*modules)[i];
-    const int module = ModuleByName(name.substr(name.rfind('.') + 1));
-    parameters +=
-        (shapes.ok() ? (*shapes)[i].r : lora.r) * (OutputSize(c, module) + InputSize(c, module));
-  }
-  return parameters;
-}
-
+constexpr double kMostTimes = 1.35;  // the memory of one run
 }  // namespace
 
-int64_t EstimateTrainingBytes(const model::LlamaConfig& c, const ExperimentSpec& spec,
+int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& spec,
                               int64_t runs) {
-  const int64_t element = spec.training.precision == "bf16" ? 2 : 4;
-  const double weights = WeightBytes(c, spec, element);
-  const int64_t row = ActivationBytesOfARow(c, element);
-  const int64_t block = spec.training.batch_size * spec.data.value_or(DataSpec()).max_length;
-  const int64_t rows = block + std::min((runs - 1) * block, RowsToShare(weights, row));
-  const int64_t adapters = runs * AdapterParameters(c, spec.lora) * kBytesOfATrained;
-  return static_cast<int64_t>(weights) + rows * row + adapters + kLossRows * c.vocabulary * 4;
+  TrainingShape shape;
+  shape.config = config;
+  shape.lora = ToLoraConfig(spec.lora);
+  shape.precision = PrecisionByName(spec.training.precision);
+  shape.quantization = ToBaseQuantization(spec.lora);
+  shape.longest = spec.data.value_or(DataSpec()).max_length;
+  shape.tokens = spec.training.batch_size * shape.longest;
+  shape.runs = runs;
+  shape.recompute = spec.training.recompute;
+  return PlanMemory(shape, nullptr).total();
 }
 
 PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& spec) {

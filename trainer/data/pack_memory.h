@@ -10,10 +10,8 @@
 
 namespace scm::trainer {
 
-// Bytes of one training process with `runs` runs of this experiment: the frozen weights in the form
-// in which products read them, adapters with gradients and moments, activations of the rows that
-// share a pass, logits. What libtorch and the corpus take is the same for any number of runs and
-// left out.
+// Bytes of one training process with `runs` runs of this experiment (PlanMemory). What libtorch and
+// the corpus take is the same for any number of runs and left out.
 int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& spec,
                               int64_t runs);
 

@@ -77,11 +77,15 @@ absl::StatusOr<std::string> DryRunReport(const JobSpec& spec) {
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   SCM_ASSIGN_OR_RETURN(const Shapes shapes, ReadShapes(spec.model));
   SCM_RETURN_IF_ERROR(model::CheckWindow(shapes.config, spec.data.max_length, spec.model));
-  const Precision precision = PrecisionByName(spec.training.precision);
-  const int64_t tokens = spec.training.batch_size * spec.data.max_length;
-  const MemoryPlan plan =
-      PlanMemory(shapes.config, ToLoraConfig(spec.lora), precision, ToBaseQuantization(spec.lora),
-                 tokens, device == "cpu" ? &BestCpuFunctions() : nullptr);
+  TrainingShape shape;
+  shape.config = shapes.config;
+  shape.lora = ToLoraConfig(spec.lora);
+  shape.precision = PrecisionByName(spec.training.precision);
+  shape.quantization = ToBaseQuantization(spec.lora);
+  shape.tokens = spec.training.batch_size * spec.data.max_length;
+  shape.longest = spec.data.max_length;
+  shape.recompute = spec.training.recompute;
+  const MemoryPlan plan = PlanMemory(shape, device == "cpu" ? &BestCpuFunctions() : nullptr);
   const int64_t program = PeakResidentBytes();
   std::string text = absl::StrCat(spec.model, ": ", model::ModelType(shapes.config.family), ", ",
                                   CountOf(shapes.config), " parameters; ", shapes.checked, "\n");

@@ -5,14 +5,6 @@
 
 namespace scm::trainer {
 
-BaseQuantization ToBaseQuantization(const LoraSpec& spec) {
-  BaseQuantization quantization;
-  quantization.double_quant = spec.double_quant;
-  if (spec.quantize_base == "nf4") quantization.kind = BaseQuantization::Kind::kNf4;
-  if (spec.quantize_base == "int8") quantization.kind = BaseQuantization::Kind::kInt8;
-  return quantization;
-}
-
 QuantizedCache QuantizedCacheOf(const JobSpec& spec) {
   const corpus::InputRecord* record = corpus::FindRecord(spec.recorded, spec.model);
   if (record == nullptr || spec.digest_cache.empty()) return QuantizedCache("", "");

@@ -13,9 +13,6 @@
 
 namespace scm::trainer {
 
-// lora.quantize_base and lora.double_quant.
-BaseQuantization ToBaseQuantization(const LoraSpec& spec);
-
 // Where the quantised base of the job's model is kept, beside the digests that a worker's attempts
 // share. Keeps nothing where there is no such directory, or the model was not recorded at
 // submission.

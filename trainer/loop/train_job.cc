@@ -143,6 +143,7 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
   QuantizedCache cache = QuantizedCacheOf(spec);
   SCM_ASSIGN_OR_RETURN(
       auto model, MakeLlamaModel(source, precision, device, ToBaseQuantization(spec.lora), &cache));
+  model->RecomputeActivations(spec.training.recompute);
   const QuantizedBase base = model->quantized_base();
   if (base.matrices > 0) Log(DescribeQuantizedBase(base));
   for (const std::string& warning : QuantizedBaseWarnings(base)) {

@@ -58,18 +58,33 @@ const Base kBases[] = {{Precision::kFloat32, {}},
                        {Precision::kBFloat16, {BaseQuantization::Kind::kNf4, false}},
                        {Precision::kFloat32, {BaseQuantization::Kind::kInt8, false}}};
 
+// How a step is computed.
+struct Way {
+  int threads = 1;
+  int64_t rows_to_share = 0;  // that passes have more than they need
+  int64_t pass_rows = 100000;
+  bool recompute = false;
+};
+std::string Describe(const Way& way) {
+  return absl::StrCat(way.threads, " threads, ", way.rows_to_share, " rows shared, cut at ",
+                      way.pass_rows, way.recompute ? ", computed again" : "");
+}
+
 class AdapterSets : public testing::TestWithParam<Base> {
  protected:
   void TearDown() override { at::set_num_threads(1); }
 
-  // The cases named by `which`, in that order, in passes of `rows_to_share` more rows than they
-  // need.
-  std::vector<Trained> Train(const std::vector<size_t>& which, int64_t rows_to_share) {
+  // The cases named by `which`, in that order.
+  std::vector<Trained> Train(const std::vector<size_t>& which, const Way& way) {
+    at::set_num_threads(way.threads);
     const FakeSource source(SmallConfig(), 5);
     auto model = MakeLlamaModelWith(source, GetParam().precision, "cpu", MakeCpuKernels(),
                                     GetParam().quantization);
     EXPECT_TRUE(model.ok()) << model.status();
-    static_cast<LlamaModelImpl&>(**model).set_rows_to_share(rows_to_share);
+    auto& impl = static_cast<LlamaModelImpl&>(**model);
+    impl.set_rows_to_share(way.rows_to_share);
+    impl.set_pass_rows(way.pass_rows);
+    impl.RecomputeActivations(way.recompute);
     const std::vector<SetCase> sets = Sets();
     std::vector<MicroBatch> micro_batches;
     for (size_t i = 0; i < which.size(); ++i) {
@@ -109,7 +124,7 @@ void ExpectSame(const Trained& a, const Trained& b, const std::string& what) {
 
 TEST_P(AdapterSets, HaveTheBitsThatTheyHaveAlone) {
   std::vector<Trained> alone;
-  for (size_t i = 0; i < Sets().size(); ++i) alone.push_back(Train({i}, 0)[0]);
+  for (size_t i = 0; i < Sets().size(); ++i) alone.push_back(Train({i}, Way())[0]);
   double norm = 0;
   for (const Trained& one : alone) {
     for (const at::Tensor& gradient : one.gradients) norm += gradient.norm().item<double>();
@@ -117,16 +132,39 @@ TEST_P(AdapterSets, HaveTheBitsThatTheyHaveAlone) {
   EXPECT_GT(norm, 0);
   // Groups of one, of some, of all; other numbers and orders of neighbours.
   const std::vector<std::vector<size_t>> packs = {{0, 1, 2, 3, 4}, {4, 2, 0}, {3, 1}};
-  const std::vector<std::pair<int, int64_t>> ways = {{1, 0}, {1, 60}, {1, 100000}, {2, 100000}};
-  for (const auto& [threads, rows_to_share] : ways) {
-    at::set_num_threads(threads);
+  for (const Way& way : {Way{1, 0}, Way{1, 60}, Way{1, 100000}, Way{2, 100000},
+                         Way{1, 60, 100000, true}, Way{2, 100000, 100000, true}}) {
     for (const auto& pack : packs) {
-      const std::vector<Trained> together = Train(pack, rows_to_share);
+      const std::vector<Trained> together = Train(pack, way);
       for (size_t i = 0; i < pack.size(); ++i) {
-        ExpectSame(together[i], alone[pack[i]],
-                   absl::StrCat("case ", pack[i], " at ", i, " of ", pack.size(), ", ", threads,
-                                " threads, ", rows_to_share, " rows shared"));
+        ExpectSame(
+            together[i], alone[pack[i]],
+            absl::StrCat("case ", pack[i], " at ", i, " of ", pack.size(), ", ", Describe(way)));
       }
+    }
+  }
+}
+
+// Where micro-batches are cut decides in which order gradients are summed, and nothing else: not
+// which values are dropped, nor who shares a pass.
+TEST_P(AdapterSets, OfMicroBatchesThatAreCut) {
+  std::vector<Trained> cut;
+  for (size_t i = 0; i < Sets().size(); ++i) {
+    cut.push_back(Train({i}, Way{1, 0, 40})[0]);
+    const Trained whole = Train({i}, Way())[0];
+    EXPECT_EQ(cut[i].labels, whole.labels);
+    EXPECT_NEAR(cut[i].loss / whole.loss, 1, 1e-12) << i;
+    for (size_t j = 0; j < whole.gradients.size(); ++j) {
+      const at::Tensor difference = cut[i].gradients[j] - whole.gradients[j];
+      EXPECT_LE(difference.norm().item<double>(), 2e-6 * whole.gradients[j].norm().item<double>())
+          << "case " << i << ", gradient " << j;
+    }
+  }
+  for (const Way& way : {Way{1, 60, 40}, Way{2, 100000, 40}, Way{2, 60, 40, true}}) {
+    const std::vector<Trained> together = Train({4, 2, 0, 1, 3}, way);
+    const size_t order[] = {4, 2, 0, 1, 3};
+    for (size_t i = 0; i < 5; ++i) {
+      ExpectSame(together[i], cut[order[i]], absl::StrCat("case ", order[i], ", ", Describe(way)));
     }
   }
 }

@@ -119,9 +119,9 @@ TEST_P(KernelsTest, PackedMatricesGiveTheSameBits) {
     const at::Tensor w = Random({out, in}, type_, 3), w2 = Random({5, in}, type_, 4);
     LoraTerm lora{Random({m, 6}, at::kFloat, 5), Random({out, 6}, at::kFloat, 6), 0.7f};
     FrozenMatrix packed(w), narrow(w2);
-    fast_->Pack(&narrow, true);
+    fast_->Pack(&narrow);
     EXPECT_TRUE(narrow.plain.defined());
-    for (bool backward : {false, true, true}) fast_->Pack(&packed, backward);
+    for (int again = 0; again < 2; ++again) fast_->Pack(&packed);
     EXPECT_EQ(packed.plain.defined(), type_ != at::kFloat && !rounds_);
     at::Tensor y[2], dx[2];
     for (int i = 0; i < 2; ++i) {
@@ -133,6 +133,10 @@ TEST_P(KernelsTest, PackedMatricesGiveTheSameBits) {
     }
     EXPECT_TRUE(y[0].equal(y[1])) << m << " " << in << " " << out;
     EXPECT_TRUE(dx[0].equal(dx[1])) << m << " " << in << " " << out;
+    const at::Tensor rows = at::tensor(std::vector<int64_t>{out - 1, 0, out / 2, 0}, at::kLong);
+    at::Tensor some = at::empty({4, in}, type_);
+    fast_->Rows(packed, rows, some);
+    EXPECT_TRUE(some.equal(w.index_select(0, rows))) << in << " " << out;
   }
 }
 
@@ -142,7 +146,7 @@ TEST_P(KernelsTest, ARowDoesNotDependOnTheOthers) {
   const at::Tensor x = Random({all, in}, type_, 1), dy = Random({all, out}, at::kFloat, 2);
   LoraTerm lora{Random({all, 6}, at::kFloat, 3), Random({out, 6}, at::kFloat, 4), 0.7f};
   FrozenMatrix w(Random({out, in}, type_, 5));
-  fast_->Pack(&w, true);
+  fast_->Pack(&w);
   at::Tensor y = at::empty({all, out}, type_), dx = at::empty({all, in}, at::kFloat);
   fast_->Linear(x, w, &lora, at::Tensor(), y);
   fast_->LinearBackward({{dy, w}}, dx);
@@ -164,7 +168,7 @@ TEST_P(KernelsTest, RowBlocksHaveTheBitsOfALinearOfTheirOwn) {
   using Pairs = std::vector<std::pair<int64_t, int64_t>>;
   for (const auto& [in, out] : Pairs{{300, 145}, {1601, 97}, {40, 12}}) {
     FrozenMatrix w(Random({out, in}, type_, 5));
-    fast_->Pack(&w, true);
+    fast_->Pack(&w);
     std::vector<LoraBlock> blocks;
     int64_t all = 0;
     for (const auto& [rows, r] : Pairs{{37, 6}, {1, 16}, {130, 0}, {64, 1}, {9, 33}}) {
@@ -189,15 +193,6 @@ TEST_P(KernelsTest, RowBlocksHaveTheBitsOfALinearOfTheirOwn) {
       }
     }
   }
-}
-
-TEST_P(KernelsTest, AMatrixPackedForTheForwardPassAloneIsRefusedInTheOther) {
-  FrozenMatrix w(Random({100, 40}, type_, 1));
-  fast_->Pack(&w, false);
-  at::Tensor dx = at::empty({3, 40}, at::kFloat);
-  const at::Tensor dy = Random({3, 100}, type_, 2);
-  if (w.plain.defined()) return fast_->LinearBackward({{dy, w}}, dx);  // nothing was packed
-  EXPECT_THROW(fast_->LinearBackward({{dy, w}}, dx), c10::Error);
 }
 
 TEST_P(KernelsTest, LoraWithDropout) {

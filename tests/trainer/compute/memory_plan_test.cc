@@ -82,21 +82,35 @@ struct PlanCase {
   std::vector<std::string> modules;
   bool tied = false, family = false;
   Precision precision = Precision::kFloat32;
+  bool recompute = false;
+  std::vector<int64_t> lengths = {256, 256, 256, 256};
 };
 
+TrainingShape ShapeOf(const PlanCase& c) {
+  TrainingShape shape;
+  shape.config = MiddlingConfig();
+  shape.config.tied_embeddings = c.tied;
+  shape.config.qkv_bias = shape.config.qk_norm = c.family;
+  shape.lora = MakeLora(c.modules, 0.1, 16);
+  shape.lora.rank_pattern = {{"layers.1.self_attn.o_proj", 40}};
+  shape.precision = c.precision;
+  shape.longest = *std::max_element(c.lengths.begin(), c.lengths.end());
+  for (const int64_t length : c.lengths) shape.tokens += length;
+  shape.recompute = c.recompute;
+  return shape;
+}
+
 void CompareWithAllocations(const PlanCase& c, const CpuFunctions* table) {
-  model::LlamaConfig config = MiddlingConfig();
-  config.tied_embeddings = c.tied;
-  config.qkv_bias = config.qk_norm = c.family;
-  const FakeSource source(config, 1);
-  const LoraConfig lora = MakeLora(c.modules, 0.1, 16);
-  const Batch batch = RowsOfLengths({300, 300, 300, 300}, config.vocabulary, 2);
-  const MemoryPlan plan = PlanMemory(config, lora, c.precision, {}, 1200, table);
+  const TrainingShape shape = ShapeOf(c);
+  const FakeSource source(shape.config, 1);
+  const Batch batch = RowsOfLengths(c.lengths, shape.config.vocabulary, 2);
+  const MemoryPlan plan = PlanMemory(shape, table);
   const Counting counting;
   auto kernels = table == nullptr ? MakeAtenKernels() : MakeCpuKernels(table);
   auto model = MakeLlamaModelWith(source, c.precision, "cpu", std::move(kernels));
   ASSERT_TRUE(model.ok()) << model.status();
-  ASSERT_TRUE((*model)->AddLora(lora, 3).ok());
+  (*model)->RecomputeActivations(c.recompute);
+  ASSERT_TRUE((*model)->AddLora(shape.lora, 3).ok());
   const auto step = (*model)->TrainStep(batch, 1, 1, 1, 0);
   ASSERT_TRUE(step.ok()) << step.status();
   // Kept between steps: everything but the optimiser, which is another's, and the logits.
@@ -116,6 +130,15 @@ TEST(PlannedMemory, IsWhatIsAllocated) {
       {"a family's tensors", AllModules(), false, true},
       {"bf16", AllModules(), true, false, Precision::kBFloat16},
       {"bf16 of a family", {"down_proj"}, false, true, Precision::kBFloat16},
+      {"computed again", AllModules(), true, false, Precision::kFloat32, true},
+      {"cut", AllModules(), true, false, Precision::kFloat32, false, {512, 512, 512, 512, 512}},
+      {"cut, computed again",
+       {"q_proj"},
+       false,
+       true,
+       Precision::kBFloat16,
+       true,
+       {700, 1100, 600}},
   };
   for (const PlanCase& c : cases) {
     // In bf16 plain operations ask the allocator for what a counting one cannot give.
@@ -132,7 +155,6 @@ TEST(PlannedMemory, IsWhatIsAllocated) {
 TEST(PlannedMemory, OfQuantisedLayers) {
   model::LlamaConfig config = MiddlingConfig();
   const FakeSource source(config, 1);
-  const LoraConfig lora = MakeLora({"q_proj"});
   for (const BaseQuantization& quantization :
        {BaseQuantization{BaseQuantization::Kind::kNf4, true},
         BaseQuantization{BaseQuantization::Kind::kNf4, false},
@@ -142,8 +164,12 @@ TEST(PlannedMemory, OfQuantisedLayers) {
     ASSERT_TRUE(model.ok()) << model.status();
     // Beside the matrices: embeddings, head and norms.
     const int64_t others = (2 * config.vocabulary + 2 * config.layers + 1) * config.hidden * 4;
-    const MemoryPlan plan =
-        PlanMemory(config, lora, Precision::kFloat32, quantization, 10, nullptr);
+    TrainingShape shape;
+    shape.config = config;
+    shape.lora = MakeLora({"q_proj"});
+    shape.quantization = quantization;
+    shape.tokens = shape.longest = 10;
+    const MemoryPlan plan = PlanMemory(shape, nullptr);
     // Lists of scales that grew take a little more than they hold.
     EXPECT_NEAR(static_cast<double>(plan.weights - others) /
                     static_cast<double>((*model)->quantized_base().bytes),

@@ -27,6 +27,41 @@ TEST(TokenPlan, DropsPaddingAndSplitsSegments) {
   EXPECT_EQ(plan->places[4], -1);
 }
 
+TEST(TokenPlan, IsCutBetweenDocuments) {
+  const Batch batch = RowsOfLengths({3, 4, 9, 1, 2, 5}, 50, 1);
+  const auto plan = MakeTokenPlan(batch, 50, false);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const struct {
+    int64_t most;
+    std::vector<int64_t> sizes;
+  } cases[] = {
+      {1, {3, 4, 9, 1, 2, 5}}, {7, {7, 9, 3, 5}}, {8, {7, 9, 8}}, {23, {19, 5}}, {24, {24}}};
+  for (const auto& c : cases) {
+    TokenPlan joined;
+    std::vector<int64_t> sizes;
+    for (const PlanPart& part : CutPlan(*plan, c.most)) {
+      EXPECT_EQ(part.first, joined.count()) << c.most;
+      sizes.push_back(part.plan.count());
+      Append(part.plan, &joined);
+    }
+    EXPECT_EQ(sizes, c.sizes) << c.most;
+    EXPECT_EQ(joined.tokens, plan->tokens);
+    EXPECT_EQ(joined.positions, plan->positions);
+    ASSERT_EQ(joined.documents.size(), plan->documents.size());
+    for (size_t i = 0; i < joined.documents.size(); ++i) {
+      EXPECT_EQ(joined.documents[i].start, plan->documents[i].start);
+      EXPECT_EQ(joined.documents[i].length, plan->documents[i].length);
+    }
+    ASSERT_EQ(joined.labels.size(), plan->labels.size());
+    for (size_t i = 0; i < joined.labels.size(); ++i) {
+      EXPECT_EQ(joined.labels[i].token, plan->labels[i].token);
+      EXPECT_EQ(joined.labels[i].target, plan->labels[i].target);
+      EXPECT_EQ(joined.labels[i].row, plan->labels[i].row);
+    }
+  }
+  EXPECT_TRUE(CutPlan(TokenPlan(), 5).empty());
+}
+
 TEST(TokenPlan, RefusesWhatIsMalformed) {
   const Batch good = RowsOfLengths({4, 2}, 10, 1);
   ASSERT_TRUE(MakeTokenPlan(good, 10, true).ok());

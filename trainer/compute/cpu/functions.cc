@@ -18,7 +18,7 @@ const CpuFunctions* Table() {
                                           kPairs,
                                           PackedFloats,
                                           PackMatrix,
-                                          TransposePacked,
+                                          UnpackRows,
                                           Outer,
                                           RmsNorm,
                                           RmsNormBackward,

@@ -28,7 +28,7 @@ struct GemmTerm {
   ConstMatrix a, b;
   bool b_transposed = false;
   // The same by pack_matrix; then the type of b is read, but neither its data nor scale. Or Bᵀ by
-  // pack_matrix, which bf16 products can read; then b has no data, but type and stride (n).
+  // pack_matrix; then b has no data, but type and stride (n), and scale is 1.
   const float* packed_b = nullptr;
   const float* packed_transpose = nullptr;
   int64_t k = 0;
@@ -83,9 +83,11 @@ struct CpuFunctions {
   // Floats of a packed B [k, n] of this type; 0 when it is too narrow to be packed ahead, or would
   // become larger.
   int64_t (*packed_floats)(Element type, int64_t k, int64_t n);
-  // Packs B [k, n] of a term; and Bᵀ [n, k] from packed fp32 B.
+  // Packs B [k, n] of a term.
   void (*pack_matrix)(const GemmTerm& term, int64_t n, float* out);
-  void (*transpose_packed)(int64_t k, int64_t n, const float* packed, float* out);
+  // Some rows of Bᵀ [n, k] as they were, out of packed B of this type: out is [count, k].
+  void (*unpack_rows)(int64_t k, const float* packed, const int64_t* rows, int64_t count,
+                      Element type, void* out);
   void (*outer)(const OuterCall&);
   // y = x / rms(x) rounded to x's type, times w, rounded.
   void (*rms_norm)(int64_t rows, int64_t n, ConstMatrix x, ConstMatrix w, float eps, Matrix y);

@@ -165,7 +165,7 @@ inline BlockData Locate(const GemmCall& c, const GemmPlan& plan, const Task& tas
   for (int j = i - 1; j >= chunk.first && plan.blocks[j].term == block.term; --j) {
     back += plan.blocks[j].length;
   }
-  return {now, now + ((packed ? DepthOf(term) : chunk.loose) - back) * width};
+  return {now, now + ((packed ? DepthOf(term) : LooseDepth(plan, chunk)) - back) * width};
 }
 
 // Results that need no more than their sum, in the type of the sums: tiles can write them.
@@ -247,7 +247,9 @@ template <int NV>
 inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
                     const GroupBuffers& buffers, GemmScratch* scratch) {
   constexpr int64_t kWidth = NV * kLanes;
-  const int64_t loose_floats = plan.chunks[task.chunk].loose * kWidth;
+  const Chunk& chunk = plan.chunks[task.chunk];
+  const int64_t loose_floats = LooseDepth(plan, chunk) * kWidth;
+  const float* loose = buffers.loose + LooseBegin(plan, chunk) * kWidth;
   float* rows = scratch->packed_a.Get(plan.whole_rows * plan.deepest);
   float* own_sums = scratch->sums.Get(plan.whole_rows * kWidth);
   if (task.first_strip < task.last_strip) PackRows(c, plan, task, rows);
@@ -257,8 +259,19 @@ inline void RunTask(const GemmCall& c, const GemmPlan& plan, const Task& task,
       sums = buffers.waiting + (s * RoundUp(c.m, plan.row_unit) + task.row) * kWidth;
     }
     const int64_t strip = task.group * plan.group_strips + s;
-    AddStrip<NV>(c, plan, task, strip, s + 1 < task.last_strip, rows,
-                 buffers.loose + s * loose_floats, sums);
+    AddStrip<NV>(c, plan, task, strip, s + 1 < task.last_strip, rows, loose + s * loose_floats,
+                 sums);
+  }
+}
+
+// What a round's chunks need of a strip, the group's `place`-th.
+template <int NV>
+inline void PackRound(const GemmCall& c, const GemmPlan& plan, int first, int last, int64_t strip,
+                      int64_t place, const GroupBuffers& buffers) {
+  for (int i = first; i < last; ++i) {
+    const Chunk& chunk = plan.chunks[i];
+    const int64_t at = place * LooseDepth(plan, chunk) + LooseBegin(plan, chunk);
+    PackStrip<NV>(c, plan, chunk, strip, buffers.loose + at * NV * kLanes);
   }
 }
 
@@ -282,27 +295,24 @@ inline Task MakeTask(const GemmCall& c, const GemmPlan& plan, int64_t group, int
 }
 
 // The work of each thread: loops with a barrier at their end take turns between packing and
-// multiplying. With all of B packed ahead, a task runs through its chunks without waiting.
+// multiplying. Where all chunks are one round, a task runs through them without waiting.
 template <int NV>
 inline void RunPlan(const GemmCall& c, const GemmPlan& plan, const GroupBuffers& buffers) {
   static thread_local GemmScratch scratch;
   const MatrixTiles shape(plan.matrix_tiles);
-  const int together = plan.loosest == 0 ? plan.chunk_count : 1;
   for (int64_t group = 0; group * plan.group_strips < plan.strips; ++group) {
     const int64_t first = group * plan.group_strips, left = plan.strips - first;
     const int64_t strips = left < plan.group_strips ? left : plan.group_strips;
     const int64_t tasks = CeilDiv(strips, plan.part_strips) * plan.row_tasks * plan.column_tasks;
-    for (int i = 0; i < plan.chunk_count; i += together) {
-      const Chunk& chunk = plan.chunks[i];
-      if (chunk.loose > 0) {
+    for (int i = 0; i < plan.chunk_count; i += plan.round_chunks) {
+      const int end = i + plan.round_chunks;
+      if (LooseDepth(plan, plan.chunks[i]) > 0) {
 #pragma omp for schedule(dynamic, 1)
-        for (int64_t s = 0; s < strips; ++s) {
-          PackStrip<NV>(c, plan, chunk, first + s, buffers.loose + s * chunk.loose * NV * kLanes);
-        }
+        for (int64_t s = 0; s < strips; ++s) PackRound<NV>(c, plan, i, end, first + s, s, buffers);
       }
 #pragma omp for schedule(dynamic, 1)
       for (int64_t t = 0; t < tasks; ++t) {
-        for (int j = i; j < i + together; ++j) {
+        for (int j = i; j < end; ++j) {
           RunTask<NV>(c, plan, MakeTask(c, plan, group, strips, j, t), buffers, &scratch);
         }
       }
@@ -318,7 +328,8 @@ inline void GemmOfStrips(const GemmCall& c) {
   MakePlan(c, NV * kLanes, MaxThreads(), &plan);
   const GemmPlan& cut = plan;
   const int64_t columns = cut.group_strips * NV * kLanes;
-  GroupBuffers buffers = {loose.Get(cut.loosest * columns), nullptr};
+  const int64_t depth = cut.round_chunks > 1 ? cut.loose : cut.loosest;
+  GroupBuffers buffers = {loose.Get(depth * columns), nullptr};
   if (cut.chunk_count > 1) buffers.waiting = waiting.Get(RoundUp(c.m, cut.row_unit) * columns);
 #pragma omp parallel
   RunPlan<NV>(c, cut, buffers);

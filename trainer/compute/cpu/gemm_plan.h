@@ -13,7 +13,8 @@ namespace SCM_ISA {
 constexpr int64_t kSliverFloats = 5 * 1024;     // one block of k of one strip of B, in L1
 constexpr int64_t kRowFloats = 80 * 1024;       // the rows of A of one task, in L2
 constexpr int64_t kPackedFloats = 1024 * 1024;  // the packed part of B, in the shared cache
-constexpr int64_t kChunkDepth = 768;            // of k that lies packed at a time
+constexpr int64_t kChunkDepth = 768;            // of k that a task multiplies at a time
+constexpr int64_t kRoundFloats = 2048 * 1024;   // of B that is packed at a time for several chunks
 constexpr int64_t kTaskRows = 128;
 // Matrix tiles eat operands faster than the shared cache brings them: more rows for each strip.
 constexpr int64_t kMatrixRowFloats = 200 * 1024;
@@ -28,10 +29,10 @@ struct Block {
   int64_t term, begin, length;
 };
 // Blocks [first, last), `depth` columns together, of which `loose` are of terms whose B is not
-// packed yet.
+// packed yet; `loose_before` are those of earlier chunks.
 struct Chunk {
   int first, last;
-  int64_t depth, loose;
+  int64_t depth, loose, loose_before;
 };
 
 struct GemmPlan {
@@ -39,7 +40,9 @@ struct GemmPlan {
   Block blocks[kMaxBlocks];
   Chunk chunks[kMaxBlocks];
   int block_count, chunk_count;
+  int round_chunks;                 // packed at the same time: all, or one
   int64_t deepest, loosest;         // chunk
+  int64_t loose;                    // all chunks
   int64_t row_unit;                 // of tasks and of the sums that they keep
   bool pairs, matrix_tiles;         // some terms use them
   int64_t strips;                   // all columns
@@ -53,10 +56,10 @@ struct GemmPlan {
 
 inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
   plan->block_count = plan->chunk_count = 0;
-  plan->deepest = plan->loosest = 0;
+  plan->deepest = plan->loosest = plan->loose = 0;
   plan->pairs = false;
   const int64_t most = GemmPlan::kMaxBlocks / c.term_count;
-  Chunk chunk{0, 0, 0, 0};
+  Chunk chunk{0, 0, 0, 0, 0};
   for (int64_t t = 0; t < c.term_count; ++t) {
     const int64_t k = DepthOf(c.terms[t]);
     plan->pairs = plan->pairs || UsesPairs(c.terms[t]);
@@ -67,12 +70,15 @@ inline void CutDepth(const GemmCall& c, int64_t width, GemmPlan* plan) {
       const int64_t here = k - begin < length ? k - begin : length;
       if (chunk.last > chunk.first && chunk.depth + here > kChunkDepth) {
         plan->chunks[plan->chunk_count++] = chunk;
-        chunk = {chunk.last, chunk.last, 0, 0};
+        chunk = {chunk.last, chunk.last, 0, 0, plan->loose};
       }
       plan->blocks[plan->block_count++] = {t, begin, here};
       ++chunk.last;
       chunk.depth += here;
-      if (c.terms[t].packed_b == nullptr) chunk.loose += here;
+      if (c.terms[t].packed_b == nullptr) {
+        chunk.loose += here;
+        plan->loose += here;
+      }
       if (chunk.depth > plan->deepest) plan->deepest = chunk.depth;
       if (chunk.loose > plan->loosest) plan->loosest = chunk.loose;
     }
@@ -85,6 +91,14 @@ inline int64_t SharedStrips(int64_t all, int64_t depth, int64_t width) {
   if (depth == 0) return all;
   const int64_t most = kPackedFloats / (depth * width);
   return most < 1 ? 1 : CeilDiv(all, CeilDiv(all, most));
+}
+
+// Depth that lies packed of a strip in the round of a chunk, and where the chunk begins in it.
+inline int64_t LooseDepth(const GemmPlan& plan, const Chunk& chunk) {
+  return plan.round_chunks > 1 ? plan.loose : chunk.loose;
+}
+inline int64_t LooseBegin(const GemmPlan& plan, const Chunk& chunk) {
+  return plan.round_chunks > 1 ? chunk.loose_before : 0;
 }
 
 // `width` is the number of columns of a strip. Shares are equal, instead of a small last one, and
@@ -101,6 +115,9 @@ inline void MakePlan(const GemmCall& c, int64_t width, int threads, GemmPlan* pl
     plan->group_strips = SharedStrips(plan->strips, plan->loosest, width);
     if (plan->part_strips > plan->group_strips) plan->part_strips = plan->group_strips;
   }
+  // Threads wait for each other once a round.
+  const bool fits = plan->loose * width * plan->group_strips <= kRoundFloats;
+  plan->round_chunks = fits ? plan->chunk_count : 1;
   const int64_t unit = plan->row_unit;
   const int64_t most = plan->matrix_tiles ? kMatrixTaskRows : kTaskRows;
   int64_t rows = plan->matrix_tiles ? kMatrixRowFloats : kRowFloats;

@@ -146,6 +146,28 @@ inline void PackTransposed(const T* b, int64_t stride, int64_t k, int64_t column
   }
 }
 
+// One strip of B [k, n], rows [begin, begin + length), from the packed form of Bᵀ [n, k]: strips of
+// kStrip rows of B, each [n][kStrip]. `begin` is a multiple of kLanes.
+template <int NV>
+inline void PackFromTranspose(const float* packed, int64_t n, int64_t begin, int64_t length,
+                              int64_t column, int64_t columns, float* out) {
+  constexpr int64_t kWidth = NV * kLanes;
+  for (int64_t i = 0; i < length; i += kLanes) {
+    const int64_t row = begin + i, have = length - i < kLanes ? length - i : kLanes;
+    const float* from = packed + row / kStrip * kStrip * n + row % kStrip + column * kStrip;
+    for (int64_t c = 0; c < kWidth; c += kLanes) {
+      VecF v[kLanes];
+      for (int r = 0; r < kLanes; ++r) {
+        const float* at = from + (c + r) * kStrip;
+        __builtin_prefetch(at + kStrip * n);  // the same columns of the next strip
+        v[r] = c + r < columns ? Load(at) : VecF{};
+      }
+      Transpose(v);
+      for (int r = 0; r < have; ++r) Store(out + (i + r) * kWidth + c, v[r]);
+    }
+  }
+}
+
 // The same of b [k, columns].
 template <int NV, typename T>
 inline void PackStraight(const T* b, int64_t stride, int64_t k, int64_t columns, float scale,

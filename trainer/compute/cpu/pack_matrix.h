@@ -12,7 +12,10 @@ template <int NV, typename T>
 inline void PackTerm(const GemmTerm& t, const Block& block, int64_t column, int64_t columns,
                      float* out) {
   const T* b = static_cast<const T*>(t.b.data);
-  if (t.b_transposed) {
+  if (t.packed_transpose != nullptr) {
+    PackFromTranspose<NV>(t.packed_transpose, t.b.stride, block.begin, block.length, column,
+                          columns, out);
+  } else if (t.b_transposed) {
     PackTransposed<NV>(b + column * t.b.stride + block.begin, t.b.stride, block.length, columns,
                        t.scale, out);
   } else {
@@ -73,19 +76,33 @@ inline void PackMatrix(const GemmTerm& term, int64_t n, float* out) {
     PackStrips<kStripVectors>(term, n, out);
   }
 }
-// The packed form of Bᵀ [n, k] from that of B [k, n].
-inline void TransposePacked(int64_t k, int64_t n, const float* from, float* out) {
-  const int64_t strips = CeilDiv(k, kStrip);
+// Columns `columns` of packed B [k, n] as rows of `out`, plain [count, k].
+template <typename T>
+inline void UnpackColumns(int64_t k, const float* packed, const int64_t* columns, int64_t count,
+                          T* out) {
+  constexpr bool kHalf = sizeof(T) == sizeof(BFloat16);
+  const int64_t width = kHalf ? kPairStrip : kStrip, depth = kHalf ? PairDepth(k) : k;
 #pragma omp parallel for schedule(static)
-  for (int64_t s = 0; s < strips; ++s) {
-    float* strip = out + s * kStrip * n;
-    for (int64_t j = 0; j < n; ++j) {
-      const float* column = from + j / kStrip * kStrip * k + j % kStrip;
-      for (int64_t i = 0; i < kStrip; ++i) {
-        const int64_t row = s * kStrip + i;
-        strip[j * kStrip + i] = row < k ? column[row * kStrip] : 0.0f;
+  for (int64_t i = 0; i < count; ++i) {
+    const float* from = packed + columns[i] / width * width * depth + columns[i] % width;
+    T* to = out + i * k;
+    for (int64_t j = 0; j < k; ++j) {
+      if constexpr (kHalf) {
+        uint32_t pair;
+        __builtin_memcpy(&pair, from + j / 2 * width, sizeof(pair));
+        to[j].bits = static_cast<uint16_t>(pair >> (16 * (j % 2)));
+      } else {
+        to[j] = from[j * width];
       }
     }
+  }
+}
+inline void UnpackRows(int64_t k, const float* packed, const int64_t* rows, int64_t count,
+                       Element type, void* out) {
+  if (type == Element::kFloat) {
+    UnpackColumns(k, packed, rows, count, static_cast<float*>(out));
+  } else {
+    UnpackColumns(k, packed, rows, count, static_cast<BFloat16*>(out));
   }
 }
 

@@ -140,7 +140,7 @@ inline uint32_t Mix(uint32_t x, uint32_t key) {
   return x;
 }
 inline RowKeys MakeRowKeys(const Dropout& d, int64_t row) {
-  const uint32_t r = static_cast<uint32_t>(row);
+  const uint32_t r = static_cast<uint32_t>(row) + d.first_row;
   return {Mix(r + d.key0, d.key1), Mix((r ^ 0x5851f42du) + d.key1, d.key0)};
 }
 // Factors 0 or scale of kLanes columns from `column` on.
