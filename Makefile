@@ -52,7 +52,7 @@ test-parity: build  ## against transformers, peft and others
 test-chaos: build  ## the long rounds of killed processes
 	@$(CTEST) --verbose -L chaos
 
-fuzz:  ## hostile files against the readers of files, under sanitizers; nightly (FUZZ_RUNS each, of FUZZERS)
+fuzz:  ## hostile files against their readers, under sanitizers: the nightly run (FUZZ_RUNS, FUZZERS)
 	@scripts/setup.sh packages fuzz
 	@cmake -S . -B $(BUILD)/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Release -DSCM_WITH_TORCH=OFF -DSCM_BUILD_TESTS=OFF \
 	  -DSCM_BUILD_FUZZERS=ON -DCMAKE_CXX_COMPILER=$$(scripts/find_clang.sh) > /dev/null

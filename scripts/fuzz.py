@@ -21,9 +21,10 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 SEEDS = SOURCE / "tests/fuzz"
 MAX_LENGTH = 4096
-TIMEOUT_S = 20         # for one input; generous, because the machine may be busy
+TIMEOUT_S = 20  # for one input; generous, because the machine may be busy
 MEMORY_MB = 2048
 PROGRESS_S = 15
+INTERRUPTED = 72  # libFuzzer's exit status
 STATUS = re.compile(r"^#(\d+)\s.*?corp: (\d+)/.*?exec/s: (\d+)", re.M)
 TAIL_BYTES = 65536
 
@@ -39,6 +40,7 @@ class Fuzzer:
         self.log = build / "logs" / f"{name}.log"
         self.scratch = scratch
         self.process = None
+        self.seconds = None  # how long it ran, once it has ended
         for folder in (self.corpus, self.crashes, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self.known = set(self._kept())
@@ -49,36 +51,44 @@ class Fuzzer:
     def start(self):
         command = [self.program, f"-runs={self.runs}", f"-max_len={MAX_LENGTH}", f"-timeout={TIMEOUT_S}",
                    f"-rss_limit_mb={MEMORY_MB}", f"-artifact_prefix={self.crashes}/{self.name}-",
-                   "-print_final_stats=1", "-report_slow_units=5"]
+                   "-print_final_stats=1"]
         dictionary = SEEDS / f"{self.name}.dict"
         if dictionary.exists():
             command.append(f"-dict={dictionary}")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([*map(str, command), str(self.corpus), str(SEEDS / "corpus" / self.name)],
-                                            stdout=log, stderr=log, env={**os.environ, "TMPDIR": self.scratch})
+                                            stdout=log, stderr=log,
+                                            env={"UBSAN_OPTIONS": "print_stacktrace=1", **os.environ,
+                                                 "TMPDIR": self.scratch})
         self.began = time.monotonic()
+
+    def is_through(self):
+        if self.process.poll() is None:
+            return False
+        self.seconds = time.monotonic() - self.began
+        return True
 
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
 
     def figures(self):
-        """Executions, executions a second and corpus size, as the log says last."""
+        """Executions, executions a second and corpus size, as the log said last."""
         with open(self.log, "rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             text = log.read().decode(errors="replace")
         lines = STATUS.findall(text)
         runs, corpus, speed = map(int, lines[-1]) if lines else (0, 0, 0)
-        for line in re.findall(r"^stat::(?:number_of_executed_units|average_exec_per_sec): *\d+", text, re.M):
-            value = int(line.rsplit(None, 1)[-1])
-            runs, speed = (value, speed) if "units" in line else (runs, value)
-        return runs, speed, corpus
+        final = re.search(r"^stat::number_of_executed_units: *(\d+)", text, re.M)
+        runs = int(final.group(1)) if final else runs
+        # Its own average counts whole seconds.
+        return runs, int(runs / self.seconds) if self.seconds else speed, corpus
 
     def found(self):
         return sorted(set(self._kept()) - self.known)
 
     def failed(self):
-        return bool(self.found()) or (self.process is not None and self.process.returncode not in (0, 72, None))
+        return bool(self.found()) or self.process.returncode not in (0, INTERRUPTED))
 
     def last_line(self):
         runs, speed, corpus = self.figures()
@@ -110,9 +120,9 @@ def run_all(fuzzers, jobs):
                 running.append(waiting.pop(0))
                 running[-1].start()
             time.sleep(0.2)
-            for fuzzer in [f for f in running if f.process.poll() is not None]:
+            for fuzzer in [f for f in running if f.is_through()]:
                 running.remove(fuzzer)
-                print(f"  {fuzzer.name} is through", flush=True)
+                print(f"  {fuzzer.name} has {'failed' if fuzzer.failed() else 'passed'}", flush=True)
             if running and time.monotonic() - said >= PROGRESS_S:
                 say_progress(running)
                 said = time.monotonic()
@@ -122,6 +132,7 @@ def run_all(fuzzers, jobs):
             fuzzer.stop()
         for fuzzer in running:
             fuzzer.process.wait()
+            fuzzer.is_through()
         return False
 
 
