@@ -21,7 +21,6 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 SEEDS = SOURCE / "tests/fuzz"
 MAX_LENGTH = 4096
-TIMEOUT_S = 20  # for one input; generous, because the machine may be busy
 MEMORY_MB = 2048
 PROGRESS_S = 15
 INTERRUPTED = 72  # libFuzzer's exit status
@@ -32,8 +31,8 @@ TAIL_BYTES = 65536
 class Fuzzer:
     """One fuzzer: its process, its folders and what its log says."""
 
-    def __init__(self, name, build, runs, scratch):
-        self.name, self.runs = name, runs
+    def __init__(self, name, build, runs, timeout, scratch):
+        self.name, self.runs, self.timeout = name, runs, timeout
         self.program = build / "bin" / f"{name}_fuzzer"
         self.corpus = build / "corpus" / name
         self.crashes = build / "crashes"
@@ -49,9 +48,9 @@ class Fuzzer:
         return [p for p in self.crashes.iterdir() if p.name.startswith(f"{self.name}-")]
 
     def start(self):
-        command = [self.program, f"-runs={self.runs}", f"-max_len={MAX_LENGTH}", f"-timeout={TIMEOUT_S}",
+        command = [self.program, f"-runs={self.runs}", f"-max_len={MAX_LENGTH}", f"-timeout={self.timeout}",
                    f"-rss_limit_mb={MEMORY_MB}", f"-artifact_prefix={self.crashes}/{self.name}-",
-                   "-print_final_stats=1"]
+                   f"-report_slow_units={self.timeout}", "-print_final_stats=1"]
         dictionary = SEEDS / f"{self.name}.dict"
         if dictionary.exists():
             command.append(f"-dict={dictionary}")
@@ -88,7 +87,7 @@ class Fuzzer:
         return sorted(set(self._kept()) - self.known)
 
     def failed(self):
-        return bool(self.found()) or self.process.returncode not in (0, INTERRUPTED))
+        return bool(self.found()) or self.process.returncode not in (0, INTERRUPTED)
 
     def last_line(self):
         runs, speed, corpus = self.figures()
@@ -141,6 +140,8 @@ def main():
     parser.add_argument("--build-dir", type=pathlib.Path, required=True)
     parser.add_argument("--runs", type=int, default=10_000_000, help="executions of each fuzzer")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="fuzzers at once")
+    # Generous, because the machine may be busy.
+    parser.add_argument("--timeout", type=int, default=20, metavar="S", help="for one input, by the wall clock")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     build = args.build_dir.resolve()
@@ -152,7 +153,7 @@ def main():
     shared = pathlib.Path("/dev/shm")
     scratch = tempfile.mkdtemp(prefix="scm-fuzz-", dir=shared if os.access(shared, os.W_OK) else None)
     try:
-        fuzzers = [Fuzzer(name, build, args.runs, scratch) for name in args.names or known]
+        fuzzers = [Fuzzer(name, build, args.runs, args.timeout, scratch) for name in args.names or known]
         whole = run_all(fuzzers, max(args.jobs, 1))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

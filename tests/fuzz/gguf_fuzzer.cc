@@ -11,6 +11,7 @@
 #include "model/formats/gguf_file.h"
 #include "model/formats/gguf_model.h"
 #include "model/formats/gguf_tokenizer.h"
+#include "model/formats/hf_config.h"
 #include "model/formats/llama_tensors.h"
 #include "model/formats/rope_factors.h"
 #include "tests/fuzz/require.h"
@@ -41,6 +42,8 @@ void UseModel(const model::ModelSource& source) {
       Require(std::isfinite(factor) && factor > 0, "positions turn by a positive number");
     }
   }
+  Require(model::ConfigFromJson(model::ConfigJsonText(config, "float32"), "written").ok(),
+          "the config.json of an export is read");
   std::set<std::string> names;
   for (const model::TensorInfo& tensor : source.tensors()) {
     Require(names.insert(tensor.name).second, "a name means one tensor");

@@ -198,6 +198,26 @@ def make_chat_template():
     write("chat_template", "tags", "{#- a -#}\n  {%- if a.b[0] == \"c\\\"\" -%}\n{{ a['b']['c'] ~ (d + 'e') | trim }}{%+ endif +%}\n")
 
 
+def make_config():
+    base = {"model_type": "llama", "vocab_size": ROWS, "hidden_size": HIDDEN, "intermediate_size": INNER,
+            "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-5,
+            "hidden_act": "silu", "tie_word_embeddings": True, "max_position_embeddings": 16}
+    scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 8192}
+    write("config", "llama", compact({**base, "rope_theta": 500000.0, "rope_scaling": scaling, "bos_token_id": 0,
+                                      "eos_token_id": [1, 2]}))
+    write("config", "smollm3", compact({**base, "model_type": "smollm3", "architectures": ["SmolLM3ForCausalLM"],
+                                        "no_rope_layers": [1, 0], "layer_types": ["full_attention"] * 2}))
+    write("config", "mistral", compact({**base, "model_type": "mistral", "sliding_window": 8, "head_dim": 2}))
+    write("config", "qwen2", compact({**base, "model_type": "qwen2", "use_sliding_window": True, "sliding_window": 4,
+                                      "max_window_layers": 1, "rope_parameters": {"rope_theta": 1e6}}))
+    decoder = {"6": {"content": "<|a|>", "special": True, "lstrip": False}, "7": {"content": "b", "normalized": True}}
+    words = {"tokenizer_class": "PreTrainedTokenizerFast", "add_bos_token": False, "bos_token": {"content": "<|a|>"},
+             "eos_token": "<|b|>", "additional_special_tokens": ["c"], "added_tokens_decoder": decoder,
+             "chat_template": [{"name": "default", "template": "{{ messages }}"}]}
+    write("config", "words", "\0".join([compact(base), compact(words), compact({"eos_token": "<|b|>"})]))
+
+
 def make_index():
     names, layers = [], 2
     for name, _, _ in model_tensors():
@@ -257,6 +277,7 @@ make_tokenizer_json()
 make_tiktoken()
 make_gguf()
 make_chat_template()
+make_config()
 make_index()
 make_adapter()
 make_experiment()
