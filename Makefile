@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 BUILD := build
 JOBS ?= $(shell nproc)
+# Of each fuzzer; the nightly figure.
+FUZZ_RUNS ?= 10000000
 CTEST := ctest --test-dir $(BUILD) --output-on-failure
 
 # Those that need no libtorch, no gRPC and no other program: what memory errors would hide in first.
@@ -9,7 +11,7 @@ SANITIZED := common_test experiment_test statistics_test corpus_test model_test 
   core_search_test policy_test state_test store_test checkpoint_test controller_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
-  bench bench-packs bench-tokens bench-trials lint clean
+  fuzz bench bench-packs bench-tokens bench-trials lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -49,6 +51,13 @@ test-parity: build  ## against transformers, peft and others
 
 test-chaos: build  ## the long rounds of killed processes
 	@$(CTEST) --verbose -L chaos
+
+fuzz:  ## hostile files against their readers, under sanitizers: the nightly run (FUZZ_RUNS, FUZZERS)
+	@scripts/setup.sh packages fuzz
+	@cmake -S . -B $(BUILD)/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Release -DSCM_WITH_TORCH=OFF -DSCM_BUILD_TESTS=OFF \
+	  -DSCM_BUILD_FUZZERS=ON -DCMAKE_CXX_COMPILER=$$(scripts/find_clang.sh) > /dev/null
+	@ninja -C $(BUILD)/fuzz -j $(JOBS) fuzzers
+	@python3 scripts/fuzz.py --build-dir $(BUILD)/fuzz --runs $(FUZZ_RUNS) --jobs $(JOBS) $(FUZZERS)
 
 bench: build  ## training speed beside peft
 	@scripts/setup.sh parity

@@ -34,8 +34,8 @@ configure neither "$programs" "$torch core_test" -DSCM_WITH_TORCH=OFF -DSCM_BUIL
 configure bench "$programs $torch train-bench" "" -DSCM_BUILD_BENCH=ON
 configure unity "$programs $torch core_test" "" -DSCM_UNITY=OFF
 configure sanitize "$programs core_test" "$torch" -DSCM_WITH_TORCH=OFF -DSCM_SANITIZE=ON
-if clang=$(command -v clang++ || command -v clang++-14); then
-  configure fuzzers gguf_fuzzer "" -DSCM_WITH_TORCH=OFF -DSCM_BUILD_FUZZERS=ON "-DCMAKE_CXX_COMPILER=$clang"
+if clang=$(scripts/find_clang.sh); then
+  configure fuzzers "gguf_fuzzer adapter_fuzzer experiment_fuzzer" "" -DSCM_WITH_TORCH=OFF -DSCM_BUILD_FUZZERS=ON "-DCMAKE_CXX_COMPILER=$clang"
 else
   echo "not configured: SCM_BUILD_FUZZERS, which needs clang++"
 fi

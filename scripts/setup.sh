@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
-#   scripts/setup.sh packages | test-packages | torch | model | parity | lint |
+#   scripts/setup.sh packages | test-packages | torch | model | parity | lint | fuzz |
 #     container
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +15,14 @@ test-packages() { without_services install_packages "$(grep -v '^#' scripts/test
 lint() { install_packages "clang-format clang-tidy"; }
 
 container() { install_packages "debootstrap"; }
+
+# clang, and libFuzzer and sanitizers of the same version.
+fuzz() {
+  local clang
+  scripts/find_clang.sh >/dev/null || install_packages "clang"
+  clang=$(scripts/find_clang.sh)
+  install_packages "libclang-rt-$("$clang" -dumpversion | cut -d . -f 1)-dev"
+}
 
 install_packages() {
   local wanted=$1 missing=()

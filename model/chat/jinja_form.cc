@@ -1,5 +1,6 @@
 #include "model/chat/jinja_form.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,9 @@
 
 namespace scm::model {
 namespace {
+
+// Real ones have some kilobytes. White space may be looked through again at every tag.
+constexpr size_t kMaxTemplate = 100'000;
 
 using Tokens = std::vector<std::string>;  // a string's token begins with a quote
 
@@ -171,6 +175,12 @@ class JinjaScanner {
   std::vector<Node> nodes_;
 };
 
+// A string whose text could stand behind a dot.
+bool NamesMember(const std::string& token) {
+  return IsString(token) && token.size() > 1 &&
+         std::all_of(token.begin() + 1, token.end(), IsWordByte);
+}
+
 // a['b'] becomes a.b.
 Tokens WithDots(const Tokens& tokens) {
   Tokens out;
@@ -178,7 +188,7 @@ Tokens WithDots(const Tokens& tokens) {
     const bool behind = !out.empty() &&
                         (IsWordByte(out.back().back()) || out.back() == "]" || out.back() == ")") &&
                         !IsString(out.back());
-    if (behind && tokens[i] == "[" && i + 2 < tokens.size() && IsString(tokens[i + 1]) &&
+    if (behind && tokens[i] == "[" && i + 2 < tokens.size() && NamesMember(tokens[i + 1]) &&
         tokens[i + 2] == "]") {
       out.push_back(".");
       out.push_back(tokens[i + 1].substr(1));
@@ -266,6 +276,10 @@ std::vector<Node> OfWholeConversations(std::vector<Node> nodes) {
 }  // namespace
 
 absl::StatusOr<std::string> JinjaForm(absl::string_view source) {
+  if (source.size() > kMaxTemplate) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("it has ", source.size(), " bytes, expected at most ", kMaxTemplate));
+  }
   SCM_ASSIGN_OR_RETURN(std::vector<Node> scanned, JinjaScanner(source).Scan());
   std::vector<Node> nodes;
   for (Node& node : OfWholeConversations(std::move(scanned))) {

@@ -13,7 +13,7 @@
 namespace scm::model {
 
 // A text to be compared, or digested; it is no template itself. INVALID_ARGUMENT for a tag or a
-// string that does not end.
+// string that does not end, and for a text that is too long for a template.
 absl::StatusOr<std::string> JinjaForm(absl::string_view source);
 
 }  // namespace scm::model

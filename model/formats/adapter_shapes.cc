@@ -29,7 +29,9 @@ absl::StatusOr<std::vector<size_t>> FirstKeys(const char* name, const Pattern<V>
         NameExpression::Compile(absl::StrCat("(.*\\.)?(", pattern[key].first, ")$"),
                                 NameExpression::Extent::kBegin, name));
     for (size_t i = 0; i < modules.size(); ++i) {
-      if (first[i] == kNoKey && names(modules[i])) first[i] = key;
+      if (first[i] != kNoKey) continue;
+      SCM_ASSIGN_OR_RETURN(const bool named, names.Matches(modules[i]));
+      if (named) first[i] = key;
     }
   }
   return first;

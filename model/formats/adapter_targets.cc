@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kHeadModule[] = "lm_head", kEmbeddingsModule[] = "model.embed_tokens";
 
-using Targeted = std::function<bool(const std::string&)>;
+using Targeted = std::function<absl::StatusOr<bool>(const std::string&)>;
 
 absl::Status RefuseTargets(absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat("target_modules: ", problem));
@@ -45,7 +45,7 @@ absl::StatusOr<Targeted> ByExpression(const std::string& text) {
   SCM_ASSIGN_OR_RETURN(
       const NameExpression match,
       NameExpression::Compile(text, NameExpression::Extent::kWhole, "target_modules"));
-  return Targeted(match);
+  return Targeted([match](const std::string& name) { return match.Matches(name); });
 }
 
 absl::StatusOr<Targeted> MakeTargeted(const Json& target_modules) {
@@ -64,7 +64,8 @@ absl::StatusOr<std::vector<std::string>> AdaptedModules(const Json& target_modul
                                                         const LlamaConfig& config) {
   SCM_ASSIGN_OR_RETURN(const Targeted targeted, MakeTargeted(target_modules));
   for (const char* name : {kHeadModule, kEmbeddingsModule}) {
-    if (!targeted(name)) continue;
+    SCM_ASSIGN_OR_RETURN(const bool adapts, targeted(name));
+    if (!adapts) continue;
     return RefuseTargets(absl::StrCat(DumpJson(target_modules), " adapts ", name,
                                       ", which this program does not; merge the adapter with peft "
                                       "and use the merged model"));
@@ -73,7 +74,8 @@ absl::StatusOr<std::vector<std::string>> AdaptedModules(const Json& target_modul
   for (const NeededTensor& tensor : NeededTensors(config)) {
     if (!absl::EndsWith(tensor.name, "_proj.weight")) continue;
     std::string name(absl::StripSuffix(tensor.name, ".weight"));
-    if (targeted(name)) modules.push_back(std::move(name));
+    SCM_ASSIGN_OR_RETURN(const bool adapts, targeted(name));
+    if (adapts) modules.push_back(std::move(name));
   }
   if (!modules.empty()) return modules;
   return RefuseTargets(absl::StrCat(DumpJson(target_modules), " names no module of this model"));

@@ -83,6 +83,7 @@ float BFloat16ToFloat(uint16_t bits) {
 }
 
 void Dequantise(DType dtype, const char* in, int64_t values, float* out) {
+  if (values == 0) return;  // memcpy must not see the null pointers of empty tensors
   switch (dtype) {
     case DType::kF32:
       std::memcpy(out, in, static_cast<size_t>(values) * 4);

@@ -12,6 +12,8 @@
 namespace scm::model {
 namespace {
 
+constexpr int64_t kMaxOriginal = 1'000'000'000'000;
+
 absl::Status Refuse(const GgufFile& file, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(file.path(), ": ", problem));
 }
@@ -79,6 +81,10 @@ absl::Status ReadRopeFactors(const GgufFile& file, LlamaConfig& c) {
   Dequantise(DType::kF32, file.Data(*tensor).data(), c.head_dim / 2, factors.data());
   SCM_ASSIGN_OR_RETURN(const int64_t original,
                        file.Integer("llama.rope.scaling.original_context_length", 8192));
+  if (original < 1 || original >= kMaxOriginal) {
+    return Refuse(file, absl::StrCat("llama.rope.scaling.original_context_length is ", original,
+                                     ", expected a positive number such as 8192"));
+  }
   bool found = false;
   c.rope_scaling = ScalingFromFactors(factors, c.rope_theta, original, found);
   if (!found) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
@@ -27,7 +28,12 @@ class GgufModel : public ModelSource {
       if (tensor.name == "rope_freqs.weight") continue;  // already in the configuration
       const std::optional<std::string> name = HuggingFaceName(tensor.name);
       tensors_.push_back({name.value_or(tensor.name), tensor.dtype, tensor.shape});
-      by_name_[tensors_.back().name] = &tensor;
+      // A file may hold both spellings of a name, with different shapes.
+      if (!by_name_.emplace(tensors_.back().name, &tensor).second) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(path(), ": tensor ", tensors_.back().name, " (\"",
+                         absl::Utf8SafeCHexEscape(tensor.name), "\") is there twice"));
+      }
     }
     return CheckTensors(config_, tensors_, file_->path());
   }

@@ -9,11 +9,12 @@ namespace scm::model {
 namespace {
 
 constexpr size_t kMaxExpression = 65536;
-constexpr uint32_t kNameExpressionLimit = 1'000'000;
+constexpr uint32_t kNameExpressionLimit = 100'000;  // some milliseconds
 
 }  // namespace
 
 struct NameExpression::Compiled {
+  std::string what, expression;
   std::unique_ptr<pcre2_code, decltype(&pcre2_code_free)> code{nullptr, pcre2_code_free};
   std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data{nullptr,
                                                                            pcre2_match_data_free};
@@ -29,6 +30,8 @@ absl::StatusOr<NameExpression> NameExpression::Compile(const std::string& expres
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto compiled = std::make_shared<Compiled>();
+  compiled->what = what;
+  compiled->expression = expression;
   const uint32_t end = extent == Extent::kWhole ? PCRE2_ENDANCHORED : 0;
   compiled->code.reset(
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression.data()), expression.size(),
@@ -48,9 +51,14 @@ absl::StatusOr<NameExpression> NameExpression::Compile(const std::string& expres
   return match;
 }
 
-bool NameExpression::operator()(const std::string& name) const {
-  return pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(name.data()), name.size(),
-                     0, 0, compiled_->data.get(), compiled_->context.get()) >= 0;
+absl::StatusOr<bool> NameExpression::Matches(const std::string& name) const {
+  const int found = pcre2_match(compiled_->code.get(), reinterpret_cast<PCRE2_SPTR>(name.data()),
+                                name.size(), 0, 0, compiled_->data.get(), compiled_->context.get());
+  if (found >= 0) return true;
+  if (found == PCRE2_ERROR_NOMATCH) return false;
+  return absl::InvalidArgumentError(absl::StrCat(
+      compiled_->what, ": \"", compiled_->expression, "\" takes too long to compare with ", name,
+      " (PCRE2 error ", found, "); write a simpler expression"));
 }
 
 }  // namespace scm::model

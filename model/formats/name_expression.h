@@ -18,8 +18,9 @@ class NameExpression {
   static absl::StatusOr<NameExpression> Compile(const std::string& expression, Extent extent,
                                                 const std::string& what);
 
-  // An expression that would take too long on this name does not match it.
-  bool operator()(const std::string& name) const;
+  // INVALID_ARGUMENT when comparing would take too long. Expressions come from files of others, and
+  // each is compared with every module.
+  absl::StatusOr<bool> Matches(const std::string& name) const;
 
  private:
   struct Compiled;

@@ -37,6 +37,7 @@ std::optional<RopeScaling> ScalingFromFactors(const std::vector<float>& factors,
   scaling.low_freq_factor = 1;
   scaling.high_freq_factor = 4;
   scaling.original_max_position = original_max_position;
+  found = scaling.factor > 0 && scaling.factor < 1e6;  // as config.json may say it
   const std::vector<double> expected =
       RopeFactors(scaling, theta, static_cast<int64_t>(factors.size()) * 2);
   for (size_t i = 0; i < factors.size(); ++i) found = found && close(factors[i], expected[i]);

@@ -1,5 +1,6 @@
 #include "model/tokenize/pretokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -18,7 +19,14 @@ namespace {
 constexpr char kSpace[] =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 constexpr size_t kMaxPattern = 4096, kMaxPatterns = 8;
-constexpr uint32_t kMatchLimit = 200'000'000, kHeapLimitKib = 65536;
+constexpr uint32_t kHeapLimitKib = 65536;
+
+// How often one match may try again. The expressions of real tokenizers need some tries for each
+// byte of a run of white space; one that doubles them with every byte must not take minutes.
+uint32_t MatchLimit(size_t text_bytes) {
+  constexpr size_t kLeast = 5'000'000, kEachByte = 64, kMost = 200'000'000;
+  return static_cast<uint32_t>(std::min(kLeast + kEachByte * std::min(text_bytes, kMost), kMost));
+}
 
 // A class of characters that Unicode has added to.
 struct GrownClass {
@@ -152,7 +160,7 @@ class PreTokenizer::Matcher {
   };
 
  public:
-  Matcher(const std::vector<std::unique_ptr<Pattern>>& patterns, bool newer,
+  Matcher(const std::vector<std::unique_ptr<Pattern>>& patterns, bool newer, size_t text_bytes,
           absl::FunctionRef<void(absl::string_view)> piece)
       : patterns_(patterns),
         newer_(newer),
@@ -160,7 +168,7 @@ class PreTokenizer::Matcher {
         data_(pcre2_match_data_create(1, nullptr)),
         context_(pcre2_match_context_create(nullptr)) {
     if (context_ != nullptr) {
-      pcre2_set_match_limit(context_.get(), kMatchLimit);
+      pcre2_set_match_limit(context_.get(), MatchLimit(text_bytes));
       pcre2_set_heap_limit(context_.get(), kHeapLimitKib);
     }
   }
@@ -244,7 +252,7 @@ absl::StatusOr<std::unique_ptr<PreTokenizer>> PreTokenizer::Make(
 
 absl::Status PreTokenizer::Split(absl::string_view text,
                                  absl::FunctionRef<void(absl::string_view)> piece) const {
-  return Matcher(patterns_, MayHoldNewer(text), piece).Run(0, text);
+  return Matcher(patterns_, MayHoldNewer(text), text.size(), piece).Run(0, text);
 }
 
 }  // namespace scm::model

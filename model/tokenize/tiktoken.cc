@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -91,6 +92,7 @@ class TiktokenReader {
 
   absl::StatusOr<TokenizerParts> Read(absl::string_view text) {
     SCM_RETURN_IF_ERROR(ReadRanks(text, what_, &parts_));
+    IndexRanks();
     parts_.vocabulary.merges_by_id = parts_.vocabulary.ignore_merges = true;
     parts_.patterns = {kLlama3Pattern};
     const bool llama3 = AddSpecial();
@@ -104,6 +106,14 @@ class TiktokenReader {
   }
 
  private:
+  void IndexRanks() {
+    const std::vector<std::string>& tokens = parts_.vocabulary.tokens;
+    ranks_.reserve(tokens.size());
+    for (size_t id = 0; id < tokens.size(); ++id) {
+      if (!tokens[id].empty()) ranks_.emplace(tokens[id], static_cast<int64_t>(id));
+    }
+  }
+
   // Whether they are Llama 3's own.
   bool AddSpecial() {
     for (const AddedToken& token : settings_.decoder) parts_.added.push_back(token);
@@ -135,11 +145,10 @@ class TiktokenReader {
   }
 
   VocabularyView View() const {
-    const std::vector<std::string>& tokens = parts_.vocabulary.tokens;
-    return {tokens.size(),
-            [&tokens](const std::string& text) -> int64_t {
-              const auto at = std::find(tokens.begin(), tokens.end(), text);
-              return text.empty() || at == tokens.end() ? -1 : at - tokens.begin();
+    return {parts_.vocabulary.tokens.size(),
+            [this](const std::string& text) -> int64_t {
+              const auto at = ranks_.find(text);
+              return at == ranks_.end() ? -1 : at->second;
             },
             [this](int64_t id) { return At(id) != nullptr; }};
   }
@@ -159,6 +168,7 @@ class TiktokenReader {
   const TokenizerSettings& settings_;
   const std::string& what_;
   TokenizerParts parts_;
+  absl::flat_hash_map<absl::string_view, int64_t> ranks_;  // views into parts_.vocabulary.tokens
 };
 
 }  // namespace

@@ -42,7 +42,7 @@ class Reader {
   TokenizerParts Take() { return std::move(parts_); }
 
  private:
-  static const SortedJson& At(const SortedJson& object, const char* key) {
+  static const SortedJson& At(const SortedJson& object, const std::string& key) {
     static const auto* const null = new SortedJson;
     if (!object.is_object()) return *null;
     const auto it = object.find(key);
@@ -73,7 +73,7 @@ class Reader {
   VocabularyView View() const {
     const SortedJson& vocabulary = At(At(json_, "model"), "vocab");
     return {vocabulary.size(),
-            [&vocabulary](const std::string& text) { return Id(At(vocabulary, text.c_str())); },
+            [&vocabulary](const std::string& text) { return Id(At(vocabulary, text)); },
             [this](int64_t id) {
               const auto& tokens = parts_.vocabulary.tokens;
               return static_cast<size_t>(id) < tokens.size() && !tokens[id].empty();
@@ -213,7 +213,7 @@ class Reader {
     for (const AddedToken& token : parts_.added) {
       if (token.content == text) return token.id;
     }
-    return static_cast<int32_t>(Id(At(At(At(json_, "model"), "vocab"), text.c_str())));
+    return static_cast<int32_t>(Id(At(At(At(json_, "model"), "vocab"), text)));
   }
 
   absl::Status ReadStartAndEnd(const TokenizerSettings& settings) {
@@ -295,7 +295,7 @@ class Reader {
 
   // The ids that the template puts for `token`, which tokenizers takes as they are.
   absl::Status CheckTemplateIds(const SortedJson& processor, const std::string& token) const {
-    const SortedJson& ids = At(At(At(processor, "special_tokens"), token.c_str()), "ids");
+    const SortedJson& ids = At(At(At(processor, "special_tokens"), token), "ids");
     if (ids.is_null() || (ids.is_array() && ids.size() == 1 && Id(ids[0]) == FindToken(token))) {
       return absl::OkStatus();
     }

@@ -73,6 +73,9 @@ TEST(AdapterShapes, RefuseWhatIsNoExpression) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("alpha_pattern: "));
   EXPECT_THAT(std::string(status.message()), HasSubstr("no valid expression"));
+  numbers.alpha_pattern = {{"(?:.|.)*[A-Z]", 2}};
+  EXPECT_THAT(std::string(AdapterShapes(numbers, kModules).status().message()),
+              HasSubstr("takes too long"));
   numbers.alpha_pattern = {{std::string(70000, 'a'), 2}};
   EXPECT_THAT(std::string(AdapterShapes(numbers, kModules).status().message()),
               HasSubstr("too long"));

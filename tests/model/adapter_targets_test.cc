@@ -48,6 +48,7 @@ TEST(AdaptedModules, RefusesWhatIsNotAdaptedHere) {
       {7, "expected a list"},
       {Json::array({1}), "expected texts"},
       {std::string(70000, 'a'), "too long"},
+      {"(?:.|.)*[A-Z]", "takes too long"},
   };
   for (const auto& [targets, message] : cases) {
     const auto modules = AdaptedModules(targets, TinyConfig());

@@ -76,6 +76,19 @@ TEST(JinjaForm, SpellingMakesNoDifference) {
   }
 }
 
+TEST(JinjaForm, OnlyNamesStandBehindDots) {
+  EXPECT_EQ(Form("{{ a['b_1']['c'] }}"), Form("{{ a.b_1.c }}"));
+  EXPECT_NE(Form("{{ a['']['b'] }}"), Form("{{ a.b }}"));
+  EXPECT_NE(Form("{{ a['b if c'] }}"), Form("{{ a.b if c }}"));
+}
+
+TEST(JinjaForm, WhatIsTooLongIsRefused) {
+  EXPECT_TRUE(JinjaForm(std::string(100000, ' ')).ok());
+  const auto form = JinjaForm(std::string(100001, ' '));
+  EXPECT_EQ(form.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(form.status().message()), HasSubstr("at most 100000"));
+}
+
 TEST(JinjaForm, WhatDoesNotEndIsRefused) {
   for (const char* source : {"{{", "{% if", "{{ 'a }}", "{# a", "{{ a", "{%- 'x\\'"}) {
     EXPECT_FALSE(JinjaForm(source).ok()) << source;

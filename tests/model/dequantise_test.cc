@@ -37,6 +37,13 @@ TEST(Dequantise, PlainTypes) {
   EXPECT_EQ(out[1], 4.0f);
 }
 
+// The pointers of an empty vector may be null, which under sanitizers no memcpy may see.
+TEST(Dequantise, EmptyTensors) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_1}) {
+    Dequantise(dtype, nullptr, 0, nullptr);
+  }
+}
+
 TEST(Dequantise, Q8Blocks) {
   std::string block = Bytes(kHalfTwo);
   for (int i = 0; i < 32; ++i) block += static_cast<char>(i - 16);

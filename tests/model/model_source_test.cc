@@ -114,6 +114,22 @@ TEST(OpenModel, GgufRefusals) {
          b.Tensor("rope_freqs.weight", {3}, 0, Floats({1, 1, 1}));
        },
        "rope_freqs.weight"},
+      {"negative factors",
+       [](GgufBuilder& b) {
+         b.Uint32("llama.rope.scaling.original_context_length", 1)
+             .Tensor("rope_freqs.weight", {2}, 0, Floats({-3, -3}));
+       },
+       "rope_freqs.weight"},
+      {"no original length",
+       [](GgufBuilder& b) {
+         b.Uint32("llama.rope.scaling.original_context_length", 0)
+             .Tensor("rope_freqs.weight", {2}, 0, Floats({3, 3}));
+       },
+       "original_context_length is 0"},
+      // Which shape would hold for a reader that goes by the list of tensors?
+      {"both spellings of a name",
+       [](GgufBuilder& b) { b.Tensor("model.norm.weight", {8}, 0, std::string(32, 'x')); },
+       "model.norm.weight (\"model.norm.weight\") is there twice"},
       {"bias", [](GgufBuilder& b) { b.Tensor("blk.0.attn_q.bias", {8}, 0, std::string(32, 'x')); },
        "blk.0.attn_q.bias"},
       {"factor without a type", [](GgufBuilder& b) { b.Float32("llama.rope.scaling.factor", 4); },

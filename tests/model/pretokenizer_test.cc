@@ -126,6 +126,23 @@ TEST(PreTokenizer, RefusesWhatMeansSomethingElse) {
   EXPECT_FALSE(PreTokenizer::Make(std::vector<std::string>(9, "a"), "t").ok());
 }
 
+// The limit of tries must not be felt by what real tokenizers do.
+TEST(PreTokenizer, LongRunsOfOneCharacterAreSplit) {
+  for (const char* pattern : {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern}) {
+    const auto tokenizer = PreTokenizer::Make({pattern}, "test");
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+    for (const char* unit : {" ", "\n", " \n", "a", "7", "-", "\u3000", "'s"}) {
+      std::string text, pieces;
+      while (text.size() < 300'000) text += unit;
+      const absl::Status status = (*tokenizer)->Split(text, [&](absl::string_view piece) {
+        pieces.append(piece.data(), piece.size());
+      });
+      ASSERT_TRUE(status.ok()) << status << " " << pattern << " \"" << unit << "\"";
+      EXPECT_TRUE(pieces == text);
+    }
+  }
+}
+
 TEST(PreTokenizer, EndlessBacktrackingIsGivenUp) {
   const auto tokenizer = PreTokenizer::Make({"(a|a|aa)+c"}, "test");
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();

@@ -349,6 +349,19 @@ TEST(TokenizerJson, AddedTokensMustHaveTheirPlace) {
   }
 }
 
+// A token's text may hold a NUL character; what stands before it is another token.
+TEST(TokenizerJson, TextsAreComparedBeyondNul) {
+  Json json = TinyTokenizerJson();
+  const std::string content = std::string("hola") + '\0' + "x";
+  json["added_tokens"] = {{{"id", 258}, {"content", content}}};
+  EXPECT_THAT(std::string(Make(json).status().message()), HasSubstr("give it 262"));
+  json["added_tokens"][0]["id"] = 262;
+  const auto tokenizer = Make(json);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ(Encode(**tokenizer, content + "hola"), (Ids{262, 258}));
+  EXPECT_FALSE(Make(json, {.bos = std::string("la") + '\0'}).ok());
+}
+
 Json TemplateWithIds(const std::string& token, Json ids) {
   Json json = Template(token);
   json["special_tokens"][token] = {{"id", token}, {"ids", std::move(ids)}, {"tokens", {token}}};
