@@ -195,6 +195,13 @@ void Describe(Visitor& keys, CheckSpec& check, const TrainingSpec& training) {
              check.steps, kCount);
 }
 
+// Whether runs of a stage share a process. nullopt: `auto`, which scmctl decides at submission,
+// because it takes a look at the model.
+template <typename Visitor>
+void DescribePacked(Visitor& keys, const char* meaning, std::optional<bool>& packed) {
+  keys.Field(Key{"packed", meaning}, packed, AutoRule{});
+}
+
 template <typename Visitor>
 void Describe(Visitor& keys, SweepSpec& sweep, const TrainerSpec& trainer) {
   keys.Field(Key{"search", "How trials are chosen and stopped"}, sweep.search,
@@ -220,16 +227,22 @@ void Describe(Visitor& keys, SweepSpec& sweep, const TrainerSpec& trainer) {
                  "Say what to vary, as in space: {training.learning_rate: {log_uniform: [5.0e-5, "
                  "1.0e-3]}}"),
              sweep.space, SpaceRule{trainer});
+  DescribePacked(keys,
+                 "Trials that can share a process train in one, as one task. `auto`: as many as "
+                 "take little more memory than one",
+                 sweep.packed);
+  keys.Field(Key{"pack_size", "Trials in one process at most, where they are packed"},
+             sweep.pack_size, IntegerRule{2, 256});
 }
 
 template <typename Visitor>
 void Describe(Visitor& keys, ReplicateSpec& replicate) {
   keys.Field(Key{"seeds", "One full run each, with the winner's parameters"}, replicate.seeds,
              IntegersRule{kSeed, 1000});
-  keys.Field(Key{"packed",
+  DescribePacked(keys,
                  "All seeds in one process, as one task. `auto`: where that takes little more "
-                 "memory than one"},
-             replicate.packed, AutoRule{});
+                 "memory than one",
+                 replicate.packed);
 }
 
 template <typename Visitor>

@@ -11,7 +11,6 @@
 namespace scm::trainer {
 namespace {
 
-constexpr double kMostTimes = 1.35;       // the memory of one run
 constexpr int64_t kBytesOfATrained = 16;  // value, gradient and two moments in fp32
 
 // fp32 keeps a packed copy for each direction, bf16 one for both.
@@ -46,15 +45,30 @@ int64_t AdapterParameters(const model::LlamaConfig& c, const LoraSpec& lora) {
 
 }  // namespace
 
+RunNeeds NeedsOf(const model::LlamaConfig& c, const ExperimentSpec& run) {
+  return {run.training.batch_size * run.data.value_or(DataSpec()).max_length,
+          AdapterParameters(c, run.lora) * kBytesOfATrained};
+}
+
+int64_t EstimateTrainingBytes(const model::LlamaConfig& c, const ExperimentSpec& shared,
+                              const std::vector<RunNeeds>& runs) {
+  const int64_t element = shared.training.precision == "bf16" ? 2 : 4;
+  const double weights = WeightBytes(c, shared, element);
+  const int64_t row = ActivationBytesOfARow(c, element);
+  int64_t block = 0, all = 0, adapters = 0;
+  for (const RunNeeds& run : runs) {
+    block = std::max(block, run.rows);
+    all += run.rows;
+    adapters += run.adapter_bytes;
+  }
+  const int64_t rows = block + std::min(all - block, RowsToShare(weights, row));
+  return static_cast<int64_t>(weights) + rows * row + adapters + kLossRows * c.vocabulary * 4;
+}
+
 int64_t EstimateTrainingBytes(const model::LlamaConfig& c, const ExperimentSpec& spec,
                               int64_t runs) {
-  const int64_t element = spec.training.precision == "bf16" ? 2 : 4;
-  const double weights = WeightBytes(c, spec, element);
-  const int64_t row = ActivationBytesOfARow(c, element);
-  const int64_t block = spec.training.batch_size * spec.data.value_or(DataSpec()).max_length;
-  const int64_t rows = block + std::min((runs - 1) * block, RowsToShare(weights, row));
-  const int64_t adapters = runs * AdapterParameters(c, spec.lora) * kBytesOfATrained;
-  return static_cast<int64_t>(weights) + rows * row + adapters + kLossRows * c.vocabulary * 4;
+  return EstimateTrainingBytes(c, spec,
+                               std::vector<RunNeeds>(static_cast<size_t>(runs), NeedsOf(c, spec)));
 }
 
 PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& spec) {
@@ -62,7 +76,7 @@ PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& 
   const double one = static_cast<double>(EstimateTrainingBytes(config, spec, 1));
   const double all = static_cast<double>(EstimateTrainingBytes(config, spec, seeds));
   PackDecision decision;
-  decision.packed = seeds > 1 && all <= kMostTimes * one;
+  decision.packed = seeds > 1 && all <= kMostTimesOne * one;
   decision.reason =
       seeds < 2
           ? "there is one seed: nothing to pack"
@@ -70,7 +84,7 @@ PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& 
                 "the %d seeds train %s (replicate.packed: auto): together they need about "
                 "%.1f GB, %.2f times the %.1f GB of one, and up to %.2f times they are packed",
                 seeds, decision.packed ? "in one process" : "in a process each", all / 1e9,
-                all / one, one / 1e9, kMostTimes);
+                all / one, one / 1e9, kMostTimesOne);
   return decision;
 }
 
