@@ -353,10 +353,15 @@ void CheckBudget(const ExperimentSpec& spec, Findings& findings) {
 }
 
 void CheckPacked(const ExperimentSpec& spec, Findings& findings) {
-  if (spec.replicate.packed || spec.trainer.built_in() || findings.Failed("trainer")) return;
-  findings.ErrorAt("replicate.packed",
-                   "auto needs the built-in trainer, whose memory scm can estimate: say true where "
-                   "your trainer trains all \"runs\" of its SCM_SPEC, else false");
+  if (spec.trainer.built_in() || findings.Failed("trainer")) return;
+  const auto check = [&findings](const char* key, const std::optional<bool>& packed) {
+    if (packed) return;
+    findings.ErrorAt(key,
+                     "auto needs the built-in trainer, whose memory scm can estimate: say true "
+                     "where your trainer trains all \"runs\" of its SCM_SPEC, else false");
+  };
+  check("replicate.packed", spec.replicate.packed);
+  if (spec.sweep) check("sweep.packed", spec.sweep->packed);
 }
 
 void CheckResources(const ExperimentSpec& spec, Findings& findings) {

@@ -34,10 +34,10 @@ inline constexpr Key kExport = Key{"export"}.OrNone();
 
 template <typename Visitor>
 void Describe(Visitor& keys, ModelSpec& model) {
-  keys.Field(
-      Key{"base", "A Hugging Face directory (with `config.json`) or a `.gguf` file"}.Required(
-          "Give the directory of a Hugging Face model, or a .gguf file"),
-      model.base, PathRule{});
+  keys.Field(Key{"base", "A Hugging Face directory (with `config.json`) or a `.gguf` file"}
+                 .Required("Give the directory of a Hugging Face model, or a .gguf file")
+                 .Shared(),
+             model.base, PathRule{});
   keys.Field(
       Key{"fallback", "The model that is tried if the gate after `replicate` fails"}.OrNone(),
       model.fallback, PathRule{});
@@ -45,31 +45,37 @@ void Describe(Visitor& keys, ModelSpec& model) {
 
 template <typename Visitor>
 void Describe(Visitor& keys, SplitSpec& split) {
-  keys.Field(Key{"train", "Share of the documents that is trained"}, split.train, kFraction);
-  keys.Field(Key{"validation", "Share that validations look at"}, split.validation, kFraction);
-  keys.Field(Key{"test", "Share that only `evaluate` looks at"}, split.test, kFraction);
-  keys.Field(Key{"by", "What stays together"}, split.by, Words{{"document"}});
-  keys.Field(Key{"seed", "Drives the division; a run's seed never does"}, split.seed, kSeed);
+  keys.Field(Key{"train", "Share of the documents that is trained"}.Shared(), split.train,
+             kFraction);
+  keys.Field(Key{"validation", "Share that validations look at"}.Shared(), split.validation,
+             kFraction);
+  keys.Field(Key{"test", "Share that only `evaluate` looks at"}.Shared(), split.test, kFraction);
+  keys.Field(Key{"by", "What stays together"}.Shared(), split.by, Words{{"document"}});
+  keys.Field(Key{"seed", "Drives the division; a run's seed never does"}.Shared(), split.seed,
+             kSeed);
 }
 
 template <typename Visitor>
 void Describe(Visitor& keys, DataSpec& data) {
   keys.Field(
       Key{"corpus", "A [corpus](corpus.md): directory with `documents/` and `items/`, JSON lines"}
-          .Required("Give the directory that holds documents/ and items/"),
+          .Required("Give the directory that holds documents/ and items/")
+          .Shared(),
       data.corpus, PathRule{});
   keys.Section(Key{"split", "How items are divided"}, data.split);
-  keys.Field(Key{"max_length", "Longer examples are cut"}.Unit("tokens"), data.max_length,
+  keys.Field(Key{"max_length", "Longer examples are cut"}.Unit("tokens").Shared(), data.max_length,
              IntegerRule{.low = 8, .high = 1 << 20, .once_low = 2});
-  keys.Field(Key{"packing", "Whether several examples share one sequence"}, data.packing);
+  keys.Field(Key{"packing", "Whether several examples share one sequence"}.Shared(), data.packing);
   keys.Field(Key{"special_tokens",
                  "What the text of a special token (`<|im_start|>`) in prompts, choices and "
-                 "documents is: plain characters, or the token"},
+                 "documents is: plain characters, or the token"}
+                 .Shared(),
              data.special_tokens, Words{{"text", "parse"}});
   keys.Field(Key{"end_token",
                  "Whether the tokenizer's end token is trained behind every answer (and document), "
                  "so that the model stops there"}
-                 .OnceMeant(false),
+                 .OnceMeant(false)
+                 .Shared(),
              data.end_token);
 }
 
@@ -97,12 +103,14 @@ void Describe(Visitor& keys, LoraSpec& lora) {
                    "all-linear"});
   keys.Field(Key{"quantize_base",
                  "How the matrices of the frozen base's layers are held: as they are, in 4 bits by "
-                 "blocks of 64 (QLoRA), or in 8 bits by rows"},
+                 "blocks of 64 (QLoRA), or in 8 bits by rows"}
+                 .Shared(),
              lora.quantize_base, Words{{"none", "nf4", "int8"}});
   keys.Field(Key{"double_quant",
                  "Whether `nf4` holds its scales in 8 bits too: 4.13 bits a parameter for 4.5, but "
                  "blocks much weaker than others may change their sign, which is counted and "
-                 "warned of"},
+                 "warned of"}
+                 .Shared(),
              lora.double_quant);
   keys.Field(Key{"init",
                  "A directory with an adapter in peft's format, from which every run starts "
@@ -146,14 +154,14 @@ void Describe(Visitor& keys, TrainingSpec& training) {
                  "Steps between checkpoints; each is validated, and the last step always has one"},
              training.save_steps, kCount);
   keys.Field(Key{"eval_steps", "Steps between validations"}, training.eval_steps, kCount);
-  keys.Field(Key{"loss_on", "Which tokens count in the loss"}, training.loss_on,
+  keys.Field(Key{"loss_on", "Which tokens count in the loss"}.Shared(), training.loss_on,
              Words{{"answer", "all"}});
   keys.Field(Key{"weight_decay", "AdamW's"}.Swept(), training.weight_decay, kNotNegative);
   keys.Field(Key{"max_grad_norm", "Gradients are clipped to this norm"}.Swept(),
              training.max_grad_norm, kPositive);
   keys.Section(Key{"early_stopping", "Ends a run that no longer improves"}.OrNone(),
                training.early_stopping);
-  keys.Field(Key{"precision", "Of the arithmetic"}.Swept(), training.precision,
+  keys.Field(Key{"precision", "Of the arithmetic"}.Swept().Shared(), training.precision,
              Words{{"bf16", "fp32"}, {"fp16"}});
   keys.Field(Key{"recompute",
                  "Keeps the input of each layer alone and computes the rest again in the backward "
@@ -172,14 +180,16 @@ void Describe(Visitor& keys, TrainerSpec& trainer) {
 template <typename Visitor>
 void Describe(Visitor& keys, TrainerParameters& parameters) {
   keys.Field(
-      Key{"max_validation_items", "A larger validation split is sampled down to this many items"},
+      Key{"max_validation_items", "A larger validation split is sampled down to this many items"}
+          .Shared(),
       parameters.max_validation_items, kCount);
   keys.Field(
-      Key{"score_tokens", "Tokens of one batch when choices are scored; memory against speed"},
+      Key{"score_tokens", "Tokens of one batch when choices are scored; memory against speed"}
+          .Shared(),
       parameters.score_tokens, kCount);
-  keys.Field(
-      Key{"train_tasks", "Only items of these tasks are trained and validated; `[]`: of all"},
-      parameters.train_tasks, NamesRule{"a list of tasks like [legal_reasoning]", true});
+  keys.Field(Key{"train_tasks", "Only items of these tasks are trained and validated; `[]`: of all"}
+                 .Shared(),
+             parameters.train_tasks, NamesRule{"a list of tasks like [legal_reasoning]", true});
 }
 
 template <typename Visitor>
@@ -187,6 +197,13 @@ void Describe(Visitor& keys, CheckSpec& check, const TrainingSpec& training) {
   keys.Field(Key{"steps", "Length of the trial run of the stage `check`"}.DefaultsToAtMost(
                  "max_steps", training.max_steps),
              check.steps, kCount);
+}
+
+// Whether runs of a stage share a process. nullopt: `auto`, which scmctl decides at submission,
+// because it takes a look at the model.
+template <typename Visitor>
+void DescribePacked(Visitor& keys, const char* meaning, std::optional<bool>& packed) {
+  keys.Field(Key{"packed", meaning}, packed, AutoRule{});
 }
 
 template <typename Visitor>
@@ -214,16 +231,22 @@ void Describe(Visitor& keys, SweepSpec& sweep, const TrainerSpec& trainer) {
                  "Say what to vary, as in space: {training.learning_rate: {log_uniform: [5.0e-5, "
                  "1.0e-3]}}"),
              sweep.space, SpaceRule{trainer});
+  DescribePacked(keys,
+                 "Trials that can share a process train in one, as one task. `auto`: as many as "
+                 "take little more memory than one",
+                 sweep.packed);
+  keys.Field(Key{"pack_size", "Trials in one process at most, where they are packed"},
+             sweep.pack_size, IntegerRule{2, 256});
 }
 
 template <typename Visitor>
 void Describe(Visitor& keys, ReplicateSpec& replicate) {
   keys.Field(Key{"seeds", "One full run each, with the winner's parameters"}, replicate.seeds,
              IntegersRule{kSeed, 1000});
-  keys.Field(Key{"packed",
+  DescribePacked(keys,
                  "All seeds in one process, as one task. `auto`: where that takes little more "
-                 "memory than one"},
-             replicate.packed, AutoRule{});
+                 "memory than one",
+                 replicate.packed);
 }
 
 template <typename Visitor>

@@ -128,6 +128,7 @@ class KeyLister {
     if (key.initial != nullptr) row.initial = key.initial;
     if (key.missing != nullptr) row.initial = "required";
     if (key.swept) row.swept = swept;
+    row.shared = key.shared;
     rows_.push_back(std::move(row));
   }
   // A section of the file itself is a chapter and no row.

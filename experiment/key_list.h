@@ -17,6 +17,7 @@ struct KeyRow {
   std::string initial;  // the default: "16", "none", "required"
   std::string meaning;  // one sentence
   std::optional<ParameterType> swept;  // nullopt: no sweep varies it
+  bool shared = false;                 // runs that train in one process agree in it
 };
 
 // In the order of the canonical form, with the rules of the built-in trainer; its parameters last.

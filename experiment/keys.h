@@ -106,6 +106,7 @@ struct Key {
   const char* initial = nullptr;     // the default in words, where it is no plain value
   bool none = false;                 // `none` may be written instead of a value
   bool swept = false;                // a sweep may vary it
+  bool shared = false;               // runs that train in one process agree in it
   const int64_t* at_most = nullptr;  // the default is no more than this other key holds
   const char* at_most_name = "";
   std::optional<bool> before = std::nullopt;  // what documents of scm meant when it did not exist
@@ -133,6 +134,10 @@ struct Key {
   }
   constexpr Key& Swept() {
     swept = true;
+    return *this;
+  }
+  constexpr Key& Shared() {
+    shared = true;
     return *this;
   }
   constexpr Key& OnceMeant(bool value) {

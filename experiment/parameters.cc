@@ -1,5 +1,7 @@
 #include "experiment/parameters.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -96,6 +98,16 @@ std::string WrongValue(const TrainerSpec& trainer, const std::string& key, const
 }
 
 }  // namespace experiment_file
+
+bool PartsTrials(const TrainerSpec& trainer, const std::string& parameter) {
+  namespace file = experiment_file;
+  if (!trainer.built_in() && file::IsBelow(parameter, "trainer.parameters")) return false;
+  if (!trainer.built_in() && file::IsBelow(parameter, "data")) return true;
+  const std::vector<file::KeyRow>& keys = file::AllKeys();
+  return std::any_of(keys.begin(), keys.end(), [&parameter](const file::KeyRow& row) {
+    return row.shared && file::PathOf(row) == parameter;
+  });
+}
 
 absl::StatusOr<ExperimentSpec> ApplyParameters(const ExperimentSpec& spec, const Json& parameters) {
   namespace file = experiment_file;

@@ -33,7 +33,7 @@ struct ParsedExperiment {
   std::vector<Diagnostic> warnings;
   std::vector<NamedInput> inputs;    // with check_paths only; also when there are errors
   std::map<std::string, int> lines;  // where each key of the file stands
-  std::string packing;               // what was decided for `replicate.packed: auto`, and why
+  std::string packing;               // which runs share a process, and why
 };
 
 struct ParseOptions {
@@ -73,5 +73,8 @@ TrainerParameters BuiltInParameters(const ExperimentSpec& spec);
 // `spec` with a trial's dotted parameters applied ({"training.learning_rate": 0.001}).
 // INVALID_ARGUMENT names an unknown key or a value of the wrong type.
 absl::StatusOr<ExperimentSpec> ApplyParameters(const ExperimentSpec& spec, const Json& parameters);
+// Whether trials that differ in this parameter cannot train in one process: it decides what runs of
+// one process share. With a trainer of one's own that is the precision and its data.
+bool PartsTrials(const TrainerSpec& trainer, const std::string& parameter);
 
 }  // namespace scm

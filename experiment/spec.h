@@ -132,6 +132,8 @@ struct SweepSpec {
   int64_t seed = 1;  // drives sampling, and trains every trial
   // In file order: dotted key ("training.learning_rate") and its range.
   std::vector<std::pair<std::string, ParameterSpace>> space;
+  std::optional<bool> packed = false;  // as of `replicate`, of trials that can share a process
+  int64_t pack_size = 16;              // trials in one process at most
 };
 
 struct ReplicateSpec {

@@ -9,11 +9,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 #include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
+#include "scmctl/trial_packing.h"
 #include "trainer/data/adapter_input.h"
 #include "trainer/data/chat_examples.h"
 #include "trainer/data/input_warnings.h"
@@ -75,8 +77,9 @@ void CheckAdapters(const NamedInput& input, const model::LlamaConfig& base,
   if (!init.ok()) AddLoraError(parsed, init);
 }
 
+// `base`: where the shape of model.base goes.
 absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
-                        ParsedExperiment& parsed) {
+                        ParsedExperiment& parsed, std::optional<model::LlamaConfig>& base) {
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::ModelSource> model,
                        model::OpenModel(input.path));
   SCM_ASSIGN_OR_RETURN(const std::unique_ptr<model::Tokenizer> tokenizer, model->MakeTokenizer());
@@ -87,11 +90,7 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
   }
   Add(parsed, input.key, input.line,
       trainer::ModelWarnings(*model, *tokenizer, data ? &*data : nullptr));
-  if (input.key == "model.base" && parsed.spec && !parsed.spec->replicate.packed) {
-    const trainer::PackDecision decision = trainer::DecidePack(model->config(), *parsed.spec);
-    parsed.spec->replicate.packed = decision.packed;
-    parsed.packing = decision.reason;
-  }
+  if (input.key == "model.base") base = model->config();
   if (input.key == "model.base" && data && corpus != nullptr) {
     CheckMarkup(*corpus, *tokenizer, *data, parsed);
     if (!parsed.spec->trainer.built_in()) return absl::OkStatus();
@@ -104,16 +103,31 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
   return absl::OkStatus();
 }
 
+// `base` is null where it is not known, or another's trainer trains it.
+void DecidePacking(const model::LlamaConfig* base, ParsedExperiment& parsed) {
+  std::vector<std::string> texts = {PackTrials(base, *parsed.spec)};
+  if (base != nullptr && !parsed.spec->replicate.packed) {
+    const trainer::PackDecision decision = trainer::DecidePack(*base, *parsed.spec);
+    parsed.spec->replicate.packed = decision.packed;
+    texts.push_back(decision.reason);
+  }
+  std::erase(texts, "");
+  parsed.packing = absl::StrJoin(texts, "; ");
+}
+
 }  // namespace
 
 void CheckModels(ParsedExperiment& parsed, const corpus::Corpus* corpus) {
+  std::optional<model::LlamaConfig> base;
   for (const NamedInput& input : parsed.inputs) {
     if (input.kind != NamedInput::Kind::kModel) continue;
-    const absl::Status status = CheckModel(input, corpus, parsed);
+    const absl::Status status = CheckModel(input, corpus, parsed, base);
     if (!status.ok()) {
       parsed.errors.push_back({input.line, input.key, std::string(status.message())});
     }
   }
+  if (!parsed.spec) return;
+  DecidePacking(base && parsed.spec->trainer.built_in() ? &*base : nullptr, parsed);
 }
 
 }  // namespace scm::ctl

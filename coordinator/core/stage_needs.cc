@@ -25,8 +25,14 @@ StageWork SweepWork(const ExperimentSpec& spec) {
   if (!spec.sweep) return {WorkUnit::kSteps, 0};
   const SweepSpec& sweep = *spec.sweep;
   const bool has_rungs = sweep.search == "asha" && !sweep.rungs.empty();
-  return {WorkUnit::kSteps, static_cast<int64_t>(search::SamplePoints(sweep).size()),
-          has_rungs ? sweep.rungs : std::vector<int64_t>{spec.training.max_steps}, sweep.eta};
+  const std::vector<Json> points = search::SamplePoints(sweep);
+  StageWork work{WorkUnit::kSteps, static_cast<int64_t>(points.size()),
+                 has_rungs ? sweep.rungs : std::vector<int64_t>{spec.training.max_steps},
+                 sweep.eta};
+  if (!sweep.packed.value_or(false)) return work;
+  work.packs = PacksOfTrials(spec, points);
+  work.tasks = static_cast<int64_t>(work.packs.size());
+  return work;
 }
 
 // A pack is one task, whose runs take turns.
@@ -71,8 +77,15 @@ int64_t GpusOf(const ExperimentSpec& spec, StageKind stage) {
   return NeedsOf(stage).holds_gpus ? spec.resources.gpus : 0;
 }
 
+int64_t StageWork::Runs() const {
+  if (packs.empty()) return tasks;
+  size_t runs = 0;
+  for (const std::vector<size_t>& pack : packs) runs += pack.size();
+  return static_cast<int64_t>(runs);
+}
+
 StepsToEnds StepsOf(const StageWork& work) {
-  return {work.ends, work.eta > 0 ? RungReach(work.ends.size(), work.tasks, work.eta)
+  return {work.ends, work.eta > 0 ? RungReach(work.ends.size(), work.Runs(), work.eta)
                                   : std::vector<double>(work.ends.size(), 1.0)};
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/task_kind.h"
 #include "coordinator/core/forecast.h"
+#include "coordinator/core/trial_packs.h"
 #include "experiment/spec.h"
 
 namespace scm::core {
@@ -27,9 +28,15 @@ struct StageWork {
   // the best 1/eta of those that came so far (stopping ASHA).
   std::vector<int64_t> ends = {};
   int64_t eta = 0;  // of a sweep; 0: no task competes with another
+  // Where trials share tasks: those of each task, which take turns in it. `ends` and `eta` are then
+  // those of a trial. Empty: one each.
+  Packs packs = {};
+
+  // What competes and ends: trials, or tasks where they are the same.
+  int64_t Runs() const;
 };
 
-// How far each of its tasks goes; nowhere where the work is not counted in steps.
+// How far each of its runs goes; nowhere where the work is not counted in steps.
 StepsToEnds StepsOf(const StageWork& work);
 
 struct StageNeeds {

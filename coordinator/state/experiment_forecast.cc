@@ -96,8 +96,24 @@ double ShareDone(const Task& task) {
 // Of a stage that has not begun: only what is counted in steps has a speed before it runs.
 std::vector<core::StepsAhead> UnstartedStage(const core::StageWork& work) {
   if (work.unit != core::WorkUnit::kSteps) return {};
-  return std::vector<core::StepsAhead>(static_cast<size_t>(work.tasks),
-                                       core::StepsOf(work).Beyond(0));
+  const core::StepsAhead run = core::StepsOf(work).Beyond(0);
+  std::vector<core::StepsAhead> ahead(static_cast<size_t>(work.tasks), run);
+  for (size_t task = 0; task < work.packs.size(); ++task) {
+    const auto runs = static_cast<double>(work.packs[task].size());
+    ahead[task] = {runs * run.mean, runs * run.variance};
+  }
+  return ahead;
+}
+
+// Of these, which compete, together.
+core::StepsAhead Beyond(const core::StepsToEnds& steps, const std::vector<const Run*>& runs) {
+  core::StepsAhead sum;
+  for (const Run* run : runs) {
+    const core::StepsAhead one = steps.Beyond(run->step);
+    sum.mean += one.mean;
+    sum.variance += one.variance;
+  }
+  return sum;
 }
 
 // Of a stage under way, of which these tasks have not ended. A model that is scored counts as the
@@ -111,8 +127,7 @@ std::vector<core::StepsAhead> StartedStage(const Snapshot& snapshot, const core:
     const std::vector<const Run*> runs = OpenRuns(snapshot, *task);
     if (work.unit == core::WorkUnit::kSteps && !runs.empty()) {
       const bool competes = work.ends.size() > 1;
-      ahead.push_back(competes ? steps.Beyond(runs.front()->step)
-                               : core::StepsAhead{StepsLeft(runs), 0});
+      ahead.push_back(competes ? Beyond(steps, runs) : core::StepsAhead{StepsLeft(runs), 0});
     } else if (work.unit == core::WorkUnit::kModels && steps_per_model) {
       ahead.push_back({*steps_per_model * (1 - ShareDone(*task)), 0});
     }

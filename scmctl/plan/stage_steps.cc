@@ -10,7 +10,7 @@ namespace {
 std::vector<double> DrawTrials(const core::StageWork& work, Philox& rng) {
   std::vector<double> steps;
   std::vector<std::vector<double>> seen(work.ends.size());
-  for (int64_t trial = 0; trial < work.tasks; ++trial) {
+  for (int64_t trial = 0; trial < work.Runs(); ++trial) {
     const double quality = rng.Uniform();
     double reached = static_cast<double>(work.ends.front());
     for (size_t r = 0; r + 1 < work.ends.size(); ++r) {
@@ -26,13 +26,24 @@ std::vector<double> DrawTrials(const core::StageWork& work, Philox& rng) {
   return steps;
 }
 
+// Of each task, what its trials take together.
+std::vector<double> ByTask(const core::Packs& packs, const std::vector<double>& of_trials) {
+  if (packs.empty()) return of_trials;
+  std::vector<double> of_tasks;
+  for (const std::vector<size_t>& pack : packs) {
+    double& sum = of_tasks.emplace_back(0);
+    for (const size_t trial : pack) sum += of_trials[trial];
+  }
+  return of_tasks;
+}
+
 }  // namespace
 
 std::vector<RungRow> RungTable(const ExperimentSpec& spec) {
   std::vector<RungRow> rows;
   if (!spec.sweep) return rows;
   const core::StageWork work = core::NeedsOf(StageKind::kSweep).work(spec);
-  int64_t trials = work.tasks;
+  int64_t trials = work.Runs();
   for (const int64_t step : work.ends) {
     rows.push_back({step, trials});
     trials = std::max<int64_t>(1, trials / work.eta);
@@ -41,7 +52,7 @@ std::vector<RungRow> RungTable(const ExperimentSpec& spec) {
 }
 
 std::vector<double> DrawSteps(const core::StageWork& work, Philox& rng) {
-  if (work.eta > 0) return DrawTrials(work, rng);
+  if (work.eta > 0) return ByTask(work.packs, DrawTrials(work, rng));
   const double steps = work.ends.empty() ? 0 : static_cast<double>(work.ends.back());
   return std::vector<double>(static_cast<size_t>(work.tasks), steps);
 }

@@ -204,6 +204,9 @@ class JsonContract(unittest.TestCase):
                        if not line.startswith("trainer:")).replace("15]}", "15], packed: auto}")
         plan = self.ask("plan", self.write("auto.yaml", auto))
         self.assertIn("replicate.packed: auto", plan["packing"])
+        packed = self.write("packed.yaml", experiment(stages="[sweep]", extra=(
+            "sweep: {search: grid, packed: true, space: {training.learning_rate: {choice: [1.0e-4, 2.0e-4]}}}")))
+        self.assertEqual(self.ask("plan", packed)["packing"], "the 2 trials train in one process")
         self.assertGreater(plan["training"]["epochs"], 0)
         # The price of each kind of GPU that the workers have, by whole words of its name.
         rented = self.write("rented.yaml", experiment(

@@ -51,6 +51,27 @@ TEST(PackedSeeds, DecideByThemselvesForTheBuiltInTrainer) {
               testing::Contains(HasSubstr("replicate.packed: expected true, false or auto")));
 }
 
+TEST(PackedTrials, AreDecidedAsSeedsAre) {
+  const std::string space = "space: {training.learning_rate: {choice: [1.0e-4, 2.0e-4]}}}\n";
+  const std::string sweep = "sweep: {search: grid, packed: ";
+  const std::string built_in = "name: a\nmodel: {base: m.gguf}\ndata: {corpus: c}\n" + sweep;
+  const std::string own = "name: a\ntrainer: {command: [python3, train.py]}\n" + sweep;
+  EXPECT_EQ(Parse(own + "true, " + space).spec->sweep->packed, true);
+  const ParsedExperiment parsed = Parse(built_in + "auto, pack_size: 4, " + space);
+  ASSERT_THAT(Lines(parsed.errors), IsEmpty());
+  EXPECT_EQ(parsed.spec->sweep->packed, std::nullopt);
+  const ParsedExperiment again = Parse(SpecToJson(*parsed.spec).dump());
+  EXPECT_EQ(again.spec->sweep->packed, std::nullopt);
+  EXPECT_EQ(again.spec->sweep->pack_size, 4);
+  EXPECT_THAT(Errors(own + "auto, " + space),
+              testing::Contains(HasSubstr("sweep.packed: auto needs the built-in trainer")));
+  EXPECT_THAT(Errors(built_in + "perhaps, " + space),
+              testing::Contains(HasSubstr("sweep.packed: expected true, false or auto")));
+  EXPECT_THAT(
+      Errors(built_in + "true, pack_size: 1, " + space),
+      testing::Contains(HasSubstr("sweep.pack_size: expected a whole number from 2 to 256")));
+}
+
 TEST(Epochs, AreInsteadOfSteps) {
   EXPECT_THAT(ErrorsWith("training: {epochs: 2, max_steps: 50}\n"),
               ElementsAre("f:5: training.epochs: and max_steps are both given. Give one of them"));

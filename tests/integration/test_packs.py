@@ -1,5 +1,6 @@
-"""Packs: all seeds of `replicate` trained by one process, as one task. One run is aborted, a program and a worker
-are killed, and the others come to the result that each has alone."""
+"""Packs: all seeds of `replicate`, or trials of a sweep, trained by one process, as one task. One run is aborted or
+stopped at a rung, a program and a worker are killed, and the others come to the result that each has alone."""
+import math
 import os
 import signal
 import unittest
@@ -8,6 +9,7 @@ from mini_cluster import FAKE, ManualCluster, experiment, run_tests
 
 STEPS = 60
 SEEDS = (11, 12, 13)
+RATES = (1e-2, 2e-4, 1e-3)  # of which the second learns best
 
 
 class Packs(unittest.TestCase):
@@ -77,6 +79,66 @@ class Packs(unittest.TestCase):
         why = self.cluster.json("why", next(run["id"] for run in self.cluster.json("runs", pack)["runs"]
                                             if run["seed"] == 12))
         self.assertEqual(why["reasons"][0]["rule"], "non_finite")
+
+    def sweep(self, search, packing, script="{}"):
+        rates = ", ".join(map(str, RATES))
+        text = experiment(name="trials", script=script, max_steps=STEPS, retries=10, stages="[sweep]", extra=(
+            f"sweep: {{search: {search}, max_trials: 3, eta: 2, seed: 1, {packing}"
+            f"space: {{training.learning_rate: {{choice: [{rates}]}}}}}}\n"))
+        return self.cluster.submit(text)
+
+    def trials(self, identifier):
+        """State, step and the last checkpoint's digests of each trial, by its learning rate."""
+        found = {}
+        for run in self.cluster.json("runs", identifier)["runs"]:
+            checkpoints = self.cluster.json("checkpoints", "ls", run["id"])["checkpoints"]
+            digests = {f["path"]: f["sha256"] for f in checkpoints[-1]["files"]} if checkpoints else {}
+            found[run["parameters"]["training.learning_rate"]] = (run["state"], run["step"], digests)
+        return found
+
+    def gate(self, identifier):
+        stages = self.cluster.json("status", identifier)["stages"]
+        return next(stage["reason"] for stage in stages if stage["name"] == "sweep")
+
+    def test_trials_of_a_pack_give_what_they_give_alone(self):
+        alone, pack = self.sweep("grid", ""), self.sweep("grid", "packed: true, ")
+        self.wait(alone)
+        self.wait(pack)
+        task = self.task(pack)
+        self.assertEqual((task["attempts"], task["run"], len(task["runs"])), (1, None, 3))
+        self.assertEqual(self.trials(pack), self.trials(alone))
+        # The ids of the trials differ; why one of them wins does not.
+        self.assertEqual(self.gate(pack).split(" ", 1)[1], self.gate(alone).split(" ", 1)[1])
+        self.assertIn("training.learning_rate = 0.0002", self.gate(pack))
+        self.cluster.check_rows(self, pack, STEPS)
+
+    def test_a_trial_is_stopped_at_a_rung_the_trainer_is_killed_and_the_others_go_on(self):
+        alone = self.sweep("grid", "")
+        self.wait(alone)
+        pack = self.sweep("asha", "rungs: [10, 60], packed: true, ", script="{step_ms: 120}")
+        # They come to the rung in the order in which they were made; of two or three one goes on.
+        goes_on, best = [], math.inf
+        for rate in self.trials(pack):
+            distance = abs(math.log10(rate / 2e-4))
+            if distance < best:
+                goes_on, best = goes_on + [rate], distance
+        stopped = [rate for rate in RATES if rate not in goes_on]
+        self.assertNotEqual(stopped, [])
+        self.cluster.until(lambda: {self.trials(pack)[rate][0] for rate in stopped} == {"SUCCEEDED"},
+                           what="the stops at the rung")
+        self.assertEqual({self.trials(pack)[rate][0] for rate in goes_on}, {"RUNNING"})
+        self.cluster.until(lambda: self.trials(pack)[2e-4][2], what="a checkpoint")
+        os.kill(self.trainers()[0], signal.SIGKILL)
+        self.wait(pack)
+        trials = self.trials(pack)
+        for rate in goes_on:
+            self.assertEqual(trials[rate], self.trials(alone)[rate])
+        for rate in stopped:
+            state, step, _ = trials[rate]
+            self.assertEqual(state, "SUCCEEDED")
+            self.assertLess(step, STEPS)
+        self.assertEqual(self.task(pack)["attempts"], 2)
+        self.assertIn("training.learning_rate = 0.0002", self.gate(pack))
 
     def test_a_failure_of_one_run_is_its_own(self):
         script = "{exit_at_step: 10, fail_kind: out_of_memory, only_seed: 13}"

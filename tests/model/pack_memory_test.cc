@@ -48,6 +48,22 @@ TEST(PackMemory, GrowsWithTheAdaptersAndLittleWithTheActivations) {
   EXPECT_EQ(later - hundred, 100 * parameters * 16);
 }
 
+TEST(PackMemory, RunsThatDifferTakeTheLargestBatchAndEveryAdapter) {
+  const ExperimentSpec small = Spec(5, 8, "fp32");
+  ExperimentSpec large = Spec(5, 32, "fp32");
+  large.training.batch_size *= 4;
+  const RunNeeds one = NeedsOf(Shape(), small), other = NeedsOf(Shape(), large);
+  EXPECT_EQ(other.tokens, 4 * one.tokens);
+  EXPECT_EQ(other.trained, 4 * one.trained);
+  const auto bytes = [](const std::vector<RunNeeds>& runs) {
+    return EstimateTrainingBytes(Shape(), Spec(5, 8, "fp32"), runs);
+  };
+  EXPECT_EQ(bytes({one, one, one}), EstimateTrainingBytes(Shape(), small, 3));
+  EXPECT_EQ(bytes({one, other}), bytes({other, one}));
+  EXPECT_GT(bytes({one, other}), bytes({other}));
+  EXPECT_LT(bytes({one, other}), bytes({other, other}));
+}
+
 TEST(PackMemory, DecidesByWhatOneSeedTakes) {
   struct Case {
     int64_t seeds, r;

@@ -113,6 +113,29 @@ TEST(PlanTest, TrialsAreThePointsThatTheSearcherSamples) {
   EXPECT_EQ(SweepTrials(Spec("")), 0);
 }
 
+// Trials in one process are one task that takes as long as they do together.
+TEST(PlanTest, PackedTrialsAreFewerTasksOfTheSameWork) {
+  const ExperimentSpec alone = Spec(kAsha);
+  ExperimentSpec packed = alone;
+  packed.sweep->packed = true;
+  packed.sweep->pack_size = 4;
+  EXPECT_EQ(MakePlan(packed, nullptr)["stages"][0]["tasks"], 4);
+  EXPECT_EQ(Rungs(MakePlan(packed, nullptr)), Rungs(MakePlan(alone, nullptr)));
+  const core::StageWork work = core::NeedsOf(StageKind::kSweep).work(packed);
+  for (uint64_t draw = 0; draw < 100; ++draw) {
+    Philox one(1, "packs", draw), other(1, "packs", draw);
+    const std::vector<double> tasks = DrawSteps(work, one);
+    const std::vector<double> trials =
+        DrawSteps(core::NeedsOf(StageKind::kSweep).work(alone), other);
+    ASSERT_EQ(tasks.size(), 4u);
+    ASSERT_EQ(trials.size(), 16u);
+    for (size_t task = 0; task < 4; ++task) {
+      EXPECT_EQ(tasks[task], trials[4 * task] + trials[4 * task + 1] + trials[4 * task + 2] +
+                                 trials[4 * task + 3]);
+    }
+  }
+}
+
 // The plan draws the work of a stage, the coordinator's forecast takes its mean, both from one
 // description: the same tasks, the same ends, the same rule at a rung, the same trials.
 TEST(PlanTest, ThePlanDrawsWhatTheForecastExpects) {

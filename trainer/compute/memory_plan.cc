@@ -1,7 +1,9 @@
 #include "trainer/compute/memory_plan.h"
 
 #include <algorithm>
-#include <set>
+#include <bitset>
+#include <string>
+#include <vector>
 
 #include "trainer/compute/adapter_places.h"
 #include "trainer/compute/llama_shape.h"
@@ -22,28 +24,19 @@ class Planner {
         size_(half_ ? 2 : kFloat),
         q_(c_.heads * c_.head_dim),
         kv_(c_.kv_heads * c_.head_dim) {
-    std::vector<std::string> names;
-    std::set<int> modules;
-    std::vector<AdapterPlace> places = AdapterPlaces(c_, shape.lora);
-    for (const AdapterPlace& place : places) {
-      names.push_back(place.name);
-      modules.insert(place.module);
+    std::bitset<kModules> modules;
+    for (const RunNeeds& run : shape.runs) {
+      modules |= run.modules;
+      trained_ += run.trained;
+      largest_rank_ = std::max(largest_rank_, run.largest_rank);
     }
-    adapted_modules_ = static_cast<int64_t>(modules.size());
-    // Patterns that do not go together are refused elsewhere.
-    const auto shapes = model::AdapterShapes(shape.lora.numbers(), names);
-    for (size_t i = 0; i < places.size(); ++i) {
-      const int64_t r = shapes.ok() ? (*shapes)[i].r : shape.lora.r;
-      const int module = places[i].module;
-      trained_ += r * (InputSize(c_, module) + OutputSize(c_, module));
-      largest_rank_ = std::max(largest_rank_, r);
-    }
+    adapted_modules_ = static_cast<int64_t>(modules.count());
   }
 
   MemoryPlan Plan() const {
     MemoryPlan plan;
     plan.weights = Weights();
-    plan.adapters = plan.optimiser = shape_.runs * 2 * kFloat * trained_;
+    plan.adapters = plan.optimiser = 2 * kFloat * trained_;
     const int64_t rows = Rows(plan.weights);
     plan.activations = Activations(rows);
     plan.logits = Logits(rows);
@@ -53,10 +46,15 @@ class Planner {
  private:
   // Of the largest pass.
   int64_t Rows(int64_t weights) const {
-    const int64_t part = LargestPass(shape_.tokens, shape_.longest);
+    int64_t largest = 0, all = 0;
+    for (const RunNeeds& run : shape_.runs) {
+      const int64_t part = LargestPass(run.tokens, shape_.longest);
+      largest = std::max(largest, part);
+      all += part;
+    }
     const int64_t more =
         RowsToShare(static_cast<double>(weights), ActivationBytesOfARow(c_, size_));
-    return std::min(shape_.runs * part, part + more);
+    return std::min(all, largest + more);
   }
 
   // A matrix that is not quantised, as CpuKernels::Pack leaves it.
@@ -113,6 +111,24 @@ class Planner {
 };
 
 }  // namespace
+
+RunNeeds NeedsOf(const model::LlamaConfig& config, const LoraConfig& lora, int64_t tokens) {
+  RunNeeds needs;
+  needs.tokens = tokens;
+  const std::vector<AdapterPlace> places = AdapterPlaces(config, lora);
+  std::vector<std::string> names;
+  for (const AdapterPlace& place : places) names.push_back(place.name);
+  // Patterns that do not go together are refused elsewhere.
+  const auto shapes = model::AdapterShapes(lora.numbers(), names);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const int64_t r = shapes.ok() ? (*shapes)[i].r : lora.r;
+    const int module = places[i].module;
+    needs.trained += r * (InputSize(config, module) + OutputSize(config, module));
+    needs.largest_rank = std::max(needs.largest_rank, r);
+    needs.modules |= 1u << module;
+  }
+  return needs;
+}
 
 MemoryPlan PlanMemory(const TrainingShape& shape, const CpuFunctions* table) {
   return Planner(shape, table).Plan();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "model/llama_config.h"
 #include "trainer/compute/cpu/functions.h"
@@ -13,16 +14,23 @@
 
 namespace scm::trainer {
 
-// What is trained, in one process.
+// What a run has of its own.
+struct RunNeeds {
+  int64_t tokens = 0;        // of a micro-batch at most, every one of them labelled
+  int64_t trained = 0;       // values of its adapters
+  int64_t largest_rank = 0;
+  unsigned modules = 0;      // bit m: some layer has an adapter of Module m
+};
+RunNeeds NeedsOf(const model::LlamaConfig& config, const LoraConfig& lora, int64_t tokens);
+
+// What is trained in one process.
 struct TrainingShape {
   model::LlamaConfig config;
-  LoraConfig lora;  // of each run
   Precision precision = Precision::kFloat32;
   BaseQuantization quantization;
-  int64_t tokens = 0;   // of a micro-batch at most, every one of them labelled
-  int64_t longest = 0;  // of its documents
-  int64_t runs = 1;
+  int64_t longest = 0;     // tokens of a document
   bool recompute = false;  // LlamaModel::RecomputeActivations
+  std::vector<RunNeeds> runs;
 };
 
 // Bytes.

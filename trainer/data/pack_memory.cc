@@ -1,27 +1,32 @@
 #include "trainer/data/pack_memory.h"
 
 #include "absl/strings/str_format.h"
-#include "trainer/compute/memory_plan.h"
 #include "trainer/data/adapter_input.h"
 
 namespace scm::trainer {
-namespace {
 
-constexpr double kMostTimes = 1.35;  // the memory of one run
-}  // namespace
+RunNeeds NeedsOf(const model::LlamaConfig& config, const ExperimentSpec& run) {
+  const int64_t tokens = run.training.batch_size * run.data.value_or(DataSpec()).max_length;
+  return NeedsOf(config, ToLoraConfig(run.lora), tokens);
+}
+
+int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& shared,
+                              std::vector<RunNeeds> runs) {
+  TrainingShape shape;
+  shape.config = config;
+  shape.precision = PrecisionByName(shared.training.precision);
+  shape.quantization = ToBaseQuantization(shared.lora);
+  shape.longest = shared.data.value_or(DataSpec()).max_length;
+  shape.recompute = shared.training.recompute;
+  shape.runs = std::move(runs);
+  return PlanMemory(shape, nullptr).total();
+}
 
 int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& spec,
                               int64_t runs) {
-  TrainingShape shape;
-  shape.config = config;
-  shape.lora = ToLoraConfig(spec.lora);
-  shape.precision = PrecisionByName(spec.training.precision);
-  shape.quantization = ToBaseQuantization(spec.lora);
-  shape.longest = spec.data.value_or(DataSpec()).max_length;
-  shape.tokens = spec.training.batch_size * shape.longest;
-  shape.runs = runs;
-  shape.recompute = spec.training.recompute;
-  return PlanMemory(shape, nullptr).total();
+  return EstimateTrainingBytes(
+      config, spec,
+      std::vector<RunNeeds>(static_cast<size_t>(runs), NeedsOf(config, spec)));
 }
 
 PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& spec) {
@@ -29,7 +34,7 @@ PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& 
   const double one = static_cast<double>(EstimateTrainingBytes(config, spec, 1));
   const double all = static_cast<double>(EstimateTrainingBytes(config, spec, seeds));
   PackDecision decision;
-  decision.packed = seeds > 1 && all <= kMostTimes * one;
+  decision.packed = seeds > 1 && all <= kMostTimesOne * one;
   decision.reason =
       seeds < 2
           ? "there is one seed: nothing to pack"
@@ -37,7 +42,7 @@ PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& 
                 "the %d seeds train %s (replicate.packed: auto): together they need about "
                 "%.1f GB, %.2f times the %.1f GB of one, and up to %.2f times they are packed",
                 seeds, decision.packed ? "in one process" : "in a process each", all / 1e9,
-                all / one, one / 1e9, kMostTimes);
+                all / one, one / 1e9, kMostTimesOne);
   return decision;
 }
 

@@ -79,12 +79,12 @@ absl::StatusOr<std::string> DryRunReport(const JobSpec& spec) {
   SCM_RETURN_IF_ERROR(model::CheckWindow(shapes.config, spec.data.max_length, spec.model));
   TrainingShape shape;
   shape.config = shapes.config;
-  shape.lora = ToLoraConfig(spec.lora);
   shape.precision = PrecisionByName(spec.training.precision);
   shape.quantization = ToBaseQuantization(spec.lora);
-  shape.tokens = spec.training.batch_size * spec.data.max_length;
   shape.longest = spec.data.max_length;
   shape.recompute = spec.training.recompute;
+  shape.runs = {NeedsOf(shapes.config, ToLoraConfig(spec.lora),
+                        spec.training.batch_size * spec.data.max_length)};
   const MemoryPlan plan = PlanMemory(shape, device == "cpu" ? &BestCpuFunctions() : nullptr);
   const int64_t program = PeakResidentBytes();
   std::string text = absl::StrCat(spec.model, ": ", model::ModelType(shapes.config.family), ", ",

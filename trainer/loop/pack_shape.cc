@@ -1,29 +1,67 @@
 #include "trainer/loop/pack_shape.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/json.h"
+#include "experiment/describe.h"
 
 namespace scm::trainer {
 namespace {
 
-std::vector<std::pair<const char*, Json>> ShapeOf(const JobSpec& run) {
-  const SplitSpec& split = run.data.split;
-  return {{"model.base", run.model},
-          {"training.precision", run.training.precision},
-          {"lora.quantize_base", run.lora.quantize_base},
-          {"lora.double_quant", run.lora.double_quant},
-          {"data.corpus", run.data.corpus},
-          {"data.split", {split.train, split.validation, split.test, split.by, split.seed}},
-          {"data.max_length", run.data.max_length},
-          {"data.packing", run.data.packing},
-          {"data.special_tokens", run.data.special_tokens},
-          {"data.end_token", run.data.end_token},
-          {"training.loss_on", run.training.loss_on},
-          {"trainer.parameters.train_tasks", run.trainer.train_tasks},
-          {"trainer.parameters.max_validation_items", run.trainer.max_validation_items},
-          {"trainer.parameters.score_tokens", run.trainer.score_tokens}};
+// The keys that runs of one process share, and their values: the visitor of experiment/describe.h
+// that a pack's shape is read off with.
+class SharedKeys {
+ public:
+  explicit SharedKeys(std::string section) : section_(std::move(section)) {}
+
+  template <typename T, typename... Rule>
+  void Field(const experiment_file::Key& key, const T& value, const Rule&...) {
+    if (key.shared) found_.emplace_back(absl::StrCat(section_, ".", key.name), ValueOf(value));
+  }
+  template <typename S>
+  void Section(const experiment_file::Key& key, S& section) {
+    SharedKeys inside(absl::StrCat(section_, ".", key.name));
+    experiment_file::Describe(inside, section);
+    for (auto& each : inside.found_) found_.push_back(std::move(each));
+  }
+  template <typename S>
+  void Section(const experiment_file::Key& key, std::optional<S>& section) {
+    if (section) Section(key, *section);
+  }
+  void Planned(const char*) {}
+
+  std::vector<std::pair<std::string, Json>> Take() { return std::move(found_); }
+
+ private:
+  template <typename T>
+  static Json ValueOf(const T& value) {
+    return value;
+  }
+  template <typename T>
+  static Json ValueOf(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+  }
+
+  const std::string section_;
+  std::vector<std::pair<std::string, Json>> found_;
+};
+
+std::vector<std::pair<std::string, Json>> ShapeOf(JobSpec run) {
+  std::vector<std::pair<std::string, Json>> shape;
+  const auto add = [&shape](const char* section, auto& values) {
+    SharedKeys keys(section);
+    experiment_file::Describe(keys, values);
+    for (auto& each : keys.Take()) shape.push_back(std::move(each));
+  };
+  ModelSpec model{run.model, ""};
+  add("model", model);
+  add("training", run.training);
+  add("lora", run.lora);
+  add("data", run.data);
+  add("trainer.parameters", run.trainer);
+  return shape;
 }
 
 }  // namespace
@@ -38,7 +76,7 @@ absl::Status CheckPackShape(const std::vector<JobSpec>& runs) {
           shape[i].first, " is ", DumpJson(shape[i].second), " there and ",
           DumpJson(first[i].second),
           " here. Runs of a pack share the base, its precision and the data; give it a task of "
-          "its own (replicate.packed: false)"));
+          "its own (packed: false)"));
     }
   }
   return absl::OkStatus();

@@ -34,7 +34,7 @@ void StageActions::AddTask(StageKind stage, std::optional<core::EvaluationPart> 
   context_.cluster.AddTask(std::move(task));
 }
 
-Run StageActions::RunOf(const NewRun& wanted, const TaskId& task) {
+RunId StageActions::MakeRun(const NewRun& wanted, const TaskId& task) {
   Run run;
   run.id = context_.cluster.NewId<RunId>();
   run.experiment = id_;
@@ -48,36 +48,48 @@ Run StageActions::RunOf(const NewRun& wanted, const TaskId& task) {
   run.stop_at_step =
       wanted.stop_at_step > 0 ? std::min(wanted.stop_at_step, run.max_steps) : run.max_steps;
   run.model_index = wanted.model_index;
-  return run;
+  const RunId id = run.id;
+  context_.cluster.Add(std::move(run));
+  return id;
 }
 
-RunId StageActions::AddRun(const NewRun& wanted) {
+void StageActions::AddRun(const NewRun& wanted) {
   Task task = NewTask(wanted.stage);
-  Run run = RunOf(wanted, task.id);
-  const RunId id = task.run = run.id;
-  context_.cluster.Add(std::move(run));
+  task.run = MakeRun(wanted, task.id);
   context_.cluster.AddTask(std::move(task));
-  return id;
 }
 
 void StageActions::AddPack(const std::vector<NewRun>& wanted) {
   Task task = NewTask(wanted.front().stage);
-  for (const NewRun& one : wanted) {
-    Run run = RunOf(one, task.id);
-    task.pack.emplace_back().run = run.id;
-    context_.cluster.Add(std::move(run));
-  }
+  for (const NewRun& one : wanted) task.pack.emplace_back().run = MakeRun(one, task.id);
   context_.cluster.AddTask(std::move(task));
 }
 
-TrialId StageActions::AddTrial(NewRun wanted) {
-  Trial trial;
-  trial.id = wanted.trial = context_.cluster.NewId<TrialId>();
-  trial.experiment = id_;
-  trial.parameters = wanted.parameters;
-  trial.run = AddRun(wanted);
-  context_.cluster.AddTrial(trial);
-  return trial.id;
+std::vector<TrialId> StageActions::AddTrials(std::vector<NewRun> wanted, const core::Packs& packs) {
+  std::vector<Task> tasks;
+  std::vector<size_t> task_of(wanted.size());
+  for (const std::vector<size_t>& pack : packs) {
+    for (const size_t trial : pack) task_of[trial] = tasks.size();
+    tasks.push_back(NewTask(wanted[pack.front()].stage));
+  }
+  std::vector<TrialId> trials;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    Task& task = tasks[task_of[i]];
+    Trial trial;
+    trial.id = wanted[i].trial = context_.cluster.NewId<TrialId>();
+    trial.experiment = id_;
+    trial.parameters = wanted[i].parameters;
+    trial.run = MakeRun(wanted[i], task.id);
+    if (packs[task_of[i]].size() > 1) {
+      task.pack.emplace_back().run = trial.run;
+    } else {
+      task.run = trial.run;
+    }
+    trials.push_back(trial.id);
+    context_.cluster.AddTrial(std::move(trial));
+  }
+  for (Task& task : tasks) context_.cluster.AddTask(std::move(task));
+  return trials;
 }
 
 // Here and below: a stored search may know trials which nobody else does.

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/controller/context.h"
 #include "coordinator/controller/stages/outcome.h"
+#include "coordinator/core/trial_packs.h"
 
 namespace scm::controller {
 
@@ -37,11 +38,11 @@ class StageActions {
 
   // ---- tasks
   void AddTask(StageKind stage, std::optional<core::EvaluationPart> part = std::nullopt);
-  RunId AddRun(const NewRun& wanted);
+  void AddRun(const NewRun& wanted);
   // All of them in one task, at least one.
   void AddPack(const std::vector<NewRun>& wanted);
-  // A trial of the sweep, with its run.
-  TrialId AddTrial(NewRun wanted);
+  // Trials of the sweep in this order, each with its run; those of a pack of several in one task.
+  std::vector<TrialId> AddTrials(std::vector<NewRun> wanted, const core::Packs& packs);
   void StopTrial(const TrialId& trial, const std::string& reason);
 
   // ---- the search
@@ -71,7 +72,8 @@ class StageActions {
   // The driver asks for nothing that the experiment's state forbids.
   void Apply(const ExperimentEvent& event);
   Task NewTask(StageKind stage) const;
-  Run RunOf(const NewRun& wanted, const TaskId& task);
+  // Makes the run of this task; its id.
+  RunId MakeRun(const NewRun& wanted, const TaskId& task);
   void Event(const std::string& subject, const std::string& kind, const std::string& text);
 
   ControllerContext& context_;

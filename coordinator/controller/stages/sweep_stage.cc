@@ -114,18 +114,33 @@ void SweepStage::Inform(StageActions& actions, const search::SearchEvent& event)
   if (!searcher.ok()) return;  // refused at submission
   search::SearchStep step = (*searcher)->Advance(actions.experiment().search, event);
   actions.SetSearch(std::move(step.state));
+  std::vector<Json> points;  // of trials that start together
   for (const search::SearchAction& action : step.actions) {
     if (const auto* create = std::get_if<search::CreateTrial>(&action)) {
-      const TrialId trial = actions.AddTrial({.stage = kind(),
-                                              .seed = spec.sweep->seed,
-                                              .parameters = create->parameters,
-                                              .stop_at_step = (*searcher)->rungs().back()});
-      Inform(actions, search::TrialCreated{trial, create->parameters});
+      points.push_back(create->parameters);
     } else if (const auto* stop = std::get_if<search::StopTrial>(&action)) {
       actions.StopTrial(stop->trial, stop->reason);
     } else if (const auto* go_on = std::get_if<search::ContinueTrial>(&action)) {
       actions.NoteContinues(go_on->trial, go_on->reason);
     }
+  }
+  if (!points.empty()) Create(actions, points, (*searcher)->rungs().back());
+}
+
+void SweepStage::Create(StageActions& actions, const std::vector<Json>& points,
+                        int64_t last_step) const {
+  const ExperimentSpec& spec = actions.spec();
+  std::vector<NewRun> wanted;
+  for (const Json& point : points) {
+    wanted.push_back({.stage = kind(),
+                      .seed = spec.sweep->seed,
+                      .parameters = point,
+                      .stop_at_step = last_step});
+  }
+  const std::vector<TrialId> trials =
+      actions.AddTrials(std::move(wanted), core::PacksOfTrials(spec, points));
+  for (size_t i = 0; i < trials.size(); ++i) {
+    Inform(actions, search::TrialCreated{trials[i], points[i]});
   }
 }
 

@@ -35,6 +35,8 @@ class SweepStage final : public Stage {
  private:
   // Gives the searcher an event and does what it asks for.
   void Inform(StageActions& actions, const search::SearchEvent& event) const;
+  // Makes trials of these parameters, in as few tasks as the file wants.
+  void Create(StageActions& actions, const std::vector<Json>& points, int64_t last_step) const;
   void InformOfExit(StageActions& actions, const TrialId& trial) const;
 };
 

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "coordinator/state/snapshot_index.h"
 #include "tests/coordinator/controller/sim_cluster.h"
@@ -33,7 +34,7 @@ struct ExperimentChoices {
   std::string search = "grid";
   int64_t gpus = 0, cpus = 1, priority = 50, retries = 50, ranks = 1;
   std::string stages = "check, sweep, replicate, report";
-  bool packed = false;
+  bool packed = false, trials_packed = false;
   std::string more;
 };
 
@@ -46,6 +47,7 @@ std::string Experiment(const std::string& name, const ExperimentChoices& choices
       "check: {steps: 5}\n", "sweep: {search: ", choices.search,
       ", metric: validation_loss, mode: min, max_trials: 4, ",
       choices.search == "asha" ? "rungs: [5, 10, 30], eta: 2, " : "",
+      choices.trials_packed ? "packed: true, pack_size: 3, " : "",
       "seed: 1, space: {training.learning_rate: {choice: [1.0e-3, 3.0e-4, 1.0e-4, 1.0]}}}\n",
       "replicate: {seeds: [11, 12, 13]", choices.packed ? ", packed: true" : "", "}\n",
       "abort: {no_convergence: {after_step: 10}, below_random: none}\n",
@@ -139,6 +141,26 @@ Scenario Packs(uint64_t seed) {
   }
   return scenario;
 }
+
+// Four trials in two processes: of a grid, of a gang, and stopped at rungs.
+Scenario TrialPacks(uint64_t seed, const std::string& last_search) {
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.hosts = {{2, 0}, {2, 0}};
+  for (const int64_t ranks : {1, 2, 1}) {
+    ExperimentChoices choices;
+    choices.ranks = ranks;
+    choices.trials_packed = true;
+    choices.packed = scenario.experiments.empty();
+    choices.stages = "sweep, replicate, report";
+    if (scenario.experiments.size() == 2) choices.search = last_search;
+    scenario.experiments.push_back(
+        Experiment(absl::StrCat("x", scenario.experiments.size()), choices));
+  }
+  return scenario;
+}
+// Grids only: which trial comes to a rung first depends on what happens to the others.
+Scenario PackedGrids(uint64_t seed) { return TrialPacks(seed, "grid"); }
 
 // What an experiment found, without anything that depends on when or where: the trials in order,
 // the winner, and of each run its seed, end and validations.
@@ -252,6 +274,41 @@ void ExpectSameResult(Scenario (*shape)(uint64_t seed)) {
 TEST(Simulation, GangsComeToTheSameResultUnderHarmlessFaults) { ExpectSameResult(Gangs); }
 
 TEST(Simulation, PacksComeToTheSameResultUnderHarmlessFaults) { ExpectSameResult(Packs); }
+
+TEST(Simulation, PacksOfTrialsComeToTheSameResultUnderHarmlessFaults) {
+  ExpectSameResult(PackedGrids);
+}
+
+TEST(Simulation, PacksOfTrialsComeToTheResultOfTrialsAlone) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Scenario alone = PackedGrids(seed);
+    for (std::string& file : alone.experiments) {
+      file = absl::StrReplaceAll(file, {{"packed: true, pack_size: 3, ", ""}});
+    }
+    SimCluster packed(PackedGrids(seed)), single(alone);
+    packed.Run();
+    single.Run();
+    ExpectSound(packed);
+    EXPECT_EQ(Result(*packed.snapshot()), Result(*single.snapshot()));
+    EXPECT_LT(packed.snapshot()->tasks->size(), single.snapshot()->tasks->size());
+  }
+}
+
+TEST(Simulation, PacksOfTrialsEndWhateverHappens) {
+  for (uint64_t seed : Seeds()) {
+    if (seed > 10 && Seeds().size() > 1) break;
+    SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
+    Scenario scenario = TrialPacks(seed, "asha");
+    scenario.faults_for = absl::Minutes(12);
+    scenario.fault_every = absl::Seconds(20);
+    scenario.trainer_fault = 0.4;
+    scenario.user_acts = true;
+    SimCluster cluster(scenario);
+    cluster.Run();
+    ExpectSound(cluster);
+    if (testing::Test::HasFailure()) return;
+  }
+}
 
 // Runs of a pack fail, diverge, hang and are aborted beside others; users act.
 TEST(Simulation, PacksEndWhateverHappens) {

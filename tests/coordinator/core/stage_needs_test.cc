@@ -85,6 +85,20 @@ TEST(StageNeeds, SeedsInOneProcessAreOneTaskThatTakesAsLongAsAll) {
   EXPECT_EQ(StepsOf(work).Beyond(0).mean, 1200);
 }
 
+TEST(StageNeeds, TrialsInOneProcessAreOneTaskAndCompeteAsTrials) {
+  ExperimentSpec spec = Spec();
+  const StageWork alone = NeedsOf(StageKind::kSweep).work(spec);
+  spec.sweep->packed = true;
+  spec.sweep->pack_size = 5;
+  const StageWork work = NeedsOf(StageKind::kSweep).work(spec);
+  EXPECT_EQ(work.tasks, 2);
+  EXPECT_THAT(work.packs, ElementsAre(ElementsAre(0, 1, 2, 3), ElementsAre(4, 5, 6, 7, 8)));
+  EXPECT_EQ(alone.Runs(), 9);
+  EXPECT_EQ(work.Runs(), 9);
+  EXPECT_EQ(work.ends, alone.ends);
+  EXPECT_EQ(StepsOf(work).Beyond(0).mean, StepsOf(alone).Beyond(0).mean);
+}
+
 TEST(StageNeeds, OnlyAshaEndsTrialsAtRungs) {
   ExperimentSpec spec = Spec();
   for (const char* search : {"grid", "random"}) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <numeric>
 
 #include "tests/trainer/compute/support.h"
 
@@ -86,17 +87,22 @@ struct PlanCase {
   std::vector<int64_t> lengths = {256, 256, 256, 256};
 };
 
+LoraConfig LoraOf(const PlanCase& c) {
+  LoraConfig lora = MakeLora(c.modules, 0.1, 16);
+  lora.rank_pattern = {{"layers.1.self_attn.o_proj", 40}};
+  return lora;
+}
+
 TrainingShape ShapeOf(const PlanCase& c) {
   TrainingShape shape;
   shape.config = MiddlingConfig();
   shape.config.tied_embeddings = c.tied;
   shape.config.qkv_bias = shape.config.qk_norm = c.family;
-  shape.lora = MakeLora(c.modules, 0.1, 16);
-  shape.lora.rank_pattern = {{"layers.1.self_attn.o_proj", 40}};
   shape.precision = c.precision;
   shape.longest = *std::max_element(c.lengths.begin(), c.lengths.end());
-  for (const int64_t length : c.lengths) shape.tokens += length;
   shape.recompute = c.recompute;
+  shape.runs = {NeedsOf(shape.config, LoraOf(c),
+                        std::accumulate(c.lengths.begin(), c.lengths.end(), int64_t{0}))};
   return shape;
 }
 
@@ -110,7 +116,7 @@ void CompareWithAllocations(const PlanCase& c, const CpuFunctions* table) {
   auto model = MakeLlamaModelWith(source, c.precision, "cpu", std::move(kernels));
   ASSERT_TRUE(model.ok()) << model.status();
   (*model)->RecomputeActivations(c.recompute);
-  ASSERT_TRUE((*model)->AddLora(shape.lora, 3).ok());
+  ASSERT_TRUE((*model)->AddLora(LoraOf(c), 3).ok());
   const auto step = (*model)->TrainStep(batch, 1, 1, 1, 0);
   ASSERT_TRUE(step.ok()) << step.status();
   // Kept between steps: everything but the optimiser, which is another's, and the logits.
@@ -166,9 +172,9 @@ TEST(PlannedMemory, OfQuantisedLayers) {
     const int64_t others = (2 * config.vocabulary + 2 * config.layers + 1) * config.hidden * 4;
     TrainingShape shape;
     shape.config = config;
-    shape.lora = MakeLora({"q_proj"});
     shape.quantization = quantization;
-    shape.tokens = shape.longest = 10;
+    shape.longest = 10;
+    shape.runs = {NeedsOf(config, MakeLora({"q_proj"}), 10)};
     const MemoryPlan plan = PlanMemory(shape, nullptr);
     // Lists of scales that grew take a little more than they hold.
     EXPECT_NEAR(static_cast<double>(plan.weights - others) /
