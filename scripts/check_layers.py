@@ -130,7 +130,7 @@ def types_of(path: pathlib.Path):
             scopes.append(match["open"] or "(anonymous)")
         elif match["close"]:
             scopes.pop()
-        elif scopes and "(anonymous)" not in scopes and not line.endswith(";"):
+        elif scopes and "(anonymous)" not in scopes and ("{" in line or not line.endswith(";")):
             yield "::".join(scopes), match["type"], number
 
 

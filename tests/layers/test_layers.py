@@ -65,6 +65,10 @@ class Layers(unittest.TestCase):
                                  ("namespace scm::worker {\nnamespace {\nstruct Grant {};\n}  // namespace\n"
                                   "}  // namespace scm::worker\n", 0),
                                  ("namespace scm::worker {\nstruct Grant;\n}  // namespace scm::worker\n", 0),
+                                 ("namespace scm::worker {\nenum class Grant : int;\n}  // namespace scm::worker\n", 0),
+                                 ("namespace scm::worker {\nstruct Grant {};\n}  // namespace scm::worker\n", 1),
+                                 ("namespace scm::worker {\nenum class Grant { kOne, kTwo };\n"
+                                  "}  // namespace scm::worker\n", 1),
                                  ("namespace scm::worker {\nclass Grant final : public Base {\n};\n"
                                   "}  // namespace scm::worker\n", 1)):
             with self.subTest(second=second), tempfile.TemporaryDirectory() as root:
