@@ -23,6 +23,7 @@
 #include "coordinator/controller/uploads.h"
 #include "coordinator/controller/user_control.h"
 #include "coordinator/controller/worker_sessions.h"
+#include "coordinator/core/policy/abort_policy.h"
 
 namespace scm::controller {
 namespace {
@@ -202,7 +203,7 @@ absl::StatusOr<Reply> Controller::Impl::Take(const ProcessInput& said) {
 void Controller::Impl::SettleRun(const RunId& id, bool was_aborted, double rate) {
   const core::RunStanding now = context.StandingOf(id);
   context.Apply(id, BestStepFound{BestStep(context.cluster, *context.cluster.runs.Find(id))});
-  if (now.state == State::kAborted && now.rule == "non_finite") {
+  if (now.state == State::kAborted && now.rule == policy::kNonFinite) {
     policies.CertifyDiverged(id, now.reason, rate);
   }
   if (now.state == State::kSucceeded && was_aborted) policies.VoidAborts(id);

@@ -201,7 +201,7 @@ void PolicyRunner::CertifyDiverged(const RunId& id, const std::string& message, 
   for (const auto& [key, certificate] : context_.cluster.certificates.all()) {
     if (certificate->run == id) return;
   }
-  context_.Apply(run.experiment, AbortNoted{"non_finite"}).IgnoreError();
+  context_.Apply(run.experiment, AbortNoted{policy::kNonFinite}).IgnoreError();
   Certify(policy::DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
 }
 
