@@ -231,8 +231,7 @@ void Controller::Impl::Schedule() {
 
 absl::StatusOr<Reply> Controller::Impl::Take(const RecoverInput& input) {
   NoteSetAside(context.cluster.Restore(*input.stored));
-  context.cluster.timeline =
-      std::make_shared<state::Timeline>(context.cluster.stored_clock(), reading, input.boot);
+  context.cluster.ResumeTime(reading, input.boot);
   context.Observe(reading);
   return Reply();
 }
@@ -355,7 +354,7 @@ void Controller::Impl::Perform(const Effect& effect) {
 
 void Controller::Impl::Publish(const state::ClockReading& now) {
   state::Cluster& cluster = context.cluster;
-  state::Snapshot next = cluster.Publish(std::max(context.now, cluster.timeline->At(now.steady)));
+  state::Snapshot next = cluster.Publish(std::max(context.now, cluster.timeline().At(now.steady)));
   next.waiting_reasons = context.waiting_reasons;
   next.store_health = context.store_health;
   next.waiting_for = context.WaitingFor();

@@ -31,7 +31,7 @@ Task StageActions::NewTask(StageKind stage) const {
 void StageActions::AddTask(StageKind stage, std::optional<core::EvaluationPart> part) {
   Task task = NewTask(stage);
   task.part = std::move(part);
-  context_.cluster.AddTask(std::move(task));
+  context_.Add(std::move(task));
 }
 
 Run StageActions::RunOf(const NewRun& wanted, const TaskId& task) {
@@ -55,8 +55,8 @@ RunId StageActions::AddRun(const NewRun& wanted) {
   Task task = NewTask(wanted.stage);
   Run run = RunOf(wanted, task.id);
   const RunId id = task.run = run.id;
-  context_.cluster.Add(std::move(run));
-  context_.cluster.AddTask(std::move(task));
+  context_.Add(std::move(run));
+  context_.Add(std::move(task));
   return id;
 }
 
@@ -65,9 +65,9 @@ void StageActions::AddPack(const std::vector<NewRun>& wanted) {
   for (const NewRun& one : wanted) {
     Run run = RunOf(one, task.id);
     task.pack.emplace_back().run = run.id;
-    context_.cluster.Add(std::move(run));
+    context_.Add(std::move(run));
   }
-  context_.cluster.AddTask(std::move(task));
+  context_.Add(std::move(task));
 }
 
 TrialId StageActions::AddTrial(NewRun wanted) {
@@ -76,7 +76,7 @@ TrialId StageActions::AddTrial(NewRun wanted) {
   trial.experiment = id_;
   trial.parameters = wanted.parameters;
   trial.run = AddRun(wanted);
-  context_.cluster.AddTrial(trial);
+  context_.Add(trial);
   return trial.id;
 }
 
