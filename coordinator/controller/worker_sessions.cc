@@ -239,10 +239,8 @@ absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
                                       " tasks are checkpointed and move elsewhere")
                        : "taken back by the user");
   context_.ReleaseLastWorkers();
-  const Json answer = {{"worker", id.str()},
-                       {"state", WorkerStateName(context_.cluster.workers.Find(id)->state)},
-                       {"tasks", held.size()}};
-  return DumpJson(answer);
+  return WorkerControlled{id, context_.cluster.workers.Find(id)->state,
+                          static_cast<int64_t>(held.size())};
 }
 
 void WorkerSessions::Expire() {
