@@ -98,6 +98,22 @@ class Layers(unittest.TestCase):
                 pathlib.Path(root, folder, "planted.cc").write_text(f'#include "{header}"\n')
                 self.assertIn(f"{problems} layer violations", check(root).stdout)
 
+    def test_a_test_lies_in_the_folder_that_mirrors_what_it_tests(self):
+        views, harness = '#include "coordinator/views/views.h"', '#include "tests/coordinator/controller/harness.h"'
+        for folder, lines, problems in (
+                ("coordinator/views", [views, harness], 0), ("coordinator/controller", [views, harness], 1),
+                ("coordinator/controller", [harness], 0), ("coordinator/state", [harness], 1),
+                ("coordinator/views", ['#include "common/files.h"', views], 0),
+                ("model", ['#include "common/utf8.h"'], 1), ("common", ['#include "common/utf8.h"', views], 0),
+                ("model", ['#include "model/tokenize/bpe.h"'], 1)):
+            with self.subTest(folder=folder, lines=lines), tempfile.TemporaryDirectory() as root:
+                pathlib.Path(root, "tests", folder).mkdir(parents=True)
+                pathlib.Path(root, "tests", folder, "planted_test.cc").write_text("\n".join(lines))
+                done = check(root)
+                self.assertIn(f"{problems} layer violations", done.stdout)
+                if problems:
+                    self.assertIn(f"tests/{folder}/planted_test.cc: tests ", done.stdout)
+
     def test_what_is_added_is_the_few_files_that_contributing_names(self):
         text = (ROOT / "CONTRIBUTING.md").read_text()
         sources = {path.relative_to(ROOT).as_posix(): path.read_text()
