@@ -36,7 +36,7 @@ function(scm_binary name)
   scm_unity(${name})
 endfunction()
 
-# One GoogleTest binary a folder. LABELS and TIMEOUT apply to every case of it.
+# A GoogleTest binary. LABELS and TIMEOUT apply to every case of it.
 function(scm_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
   if(NOT SCM_BUILD_TESTS)

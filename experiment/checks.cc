@@ -174,7 +174,7 @@ int64_t LargestSwept(const SweepSpec& sweep, const std::string& parameter) {
 }
 
 void CheckMetric(const SweepSpec& sweep, Findings& findings) {
-  const bool known = sweep.metric == "validation_loss" || sweep.metric == "validation_accuracy";
+  const bool known = IsValidationMetric(sweep.metric);
   if (!known && !findings.Has("sweep.mode")) {
     findings.WarningAt("sweep.metric",
                        absl::StrCat("the trial with the lowest ", sweep.metric,
@@ -455,7 +455,7 @@ std::vector<StageKind> DefaultStages(const ExperimentSpec& spec) {
 }
 
 std::string BetterEnd(const std::string& metric) {
-  return metric == "validation_accuracy" ? "max" : "min";
+  return metric == kValidationAccuracy ? "max" : "min";
 }
 
 int64_t DefaultSweepSeed(const ReplicateSpec& replicate) {

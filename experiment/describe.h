@@ -212,7 +212,7 @@ void Describe(Visitor& keys, SweepSpec& sweep, const TrainerSpec& trainer) {
              Words{{"asha", "random", "grid"}, {"hyperband", "tpe", "bohb", "pbt", "bayesian"}});
   const Key metric{"metric", "What trials are compared by"};
   if (trainer.built_in()) {
-    keys.Field(metric, sweep.metric, Words{{"validation_loss", "validation_accuracy"}});
+    keys.Field(metric, sweep.metric, Words{{kValidationLoss, kValidationAccuracy}});
   } else {
     keys.Field(metric, sweep.metric, kMetricName);
   }

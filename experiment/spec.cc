@@ -4,6 +4,10 @@
 
 namespace scm {
 
+bool IsValidationMetric(const std::string& metric) {
+  return metric == kValidationLoss || metric == kValidationAccuracy;
+}
+
 const char* StageName(StageKind stage) {
   switch (stage) {
     case StageKind::kCheck:

@@ -27,6 +27,11 @@ std::vector<std::string> StageNames(const std::vector<StageKind>& stages);
 // Those that `names` name; words that are no stage are left out.
 std::vector<StageKind> StagesFromNames(const std::vector<std::string>& names);
 
+// What every validation of a run is recorded with; any other metric is a name of the trainer's own.
+inline constexpr const char* kValidationLoss = "validation_loss";
+inline constexpr const char* kValidationAccuracy = "validation_accuracy";
+bool IsValidationMetric(const std::string& metric);
+
 struct ModelSpec {
   std::string base;      // absolute path of a Hugging Face directory or a .gguf file
   std::string fallback;  // "" = none
@@ -124,7 +129,7 @@ using ParameterSpace = std::variant<LogUniform, Uniform, IntUniform, Choice>;
 
 struct SweepSpec {
   std::string search = "asha";  // asha, random, grid
-  std::string metric = "validation_loss";
+  std::string metric = kValidationLoss;
   std::string mode = "min";
   int64_t max_trials = 16;
   std::vector<int64_t> rungs;  // ascending validation steps; empty for grid and random
@@ -235,7 +240,7 @@ struct ExperimentSpec {
   // With a trainer.command of one's own these may hold anything and are passed through.
   Json opaque_model, opaque_data, opaque_lora;
   // What was found at submission: {"corpus": SHA-256, "model": SHA-256} and, for whoever reads
-  // them, "inputs" (common/input_record.h).
+  // them, "inputs" (corpus/input_check.h).
   Json digests = Json::object();
 
   bool HasStage(StageKind stage) const;

@@ -214,7 +214,7 @@ void Runs(const Findings& findings, Pages& pages) {
     const std::string parameters = ParametersText(run);
     rows.push_back(
         {StringAt(run, "id"),
-         absl::StrCat(StringAt(run, "stage"), BoolAt(run, "fallback", false) ? " (fallback)" : ""),
+         absl::StrCat(StringAt(run, "stage"), ModelIndexOf(run) > 0 ? " (fallback)" : ""),
          absl::StrCat(IntegerAt(run, "seed", 0)), StringAt(run, "state"),
          absl::StrCat(IntegerAt(run, "step", 0), "/",
                       IntegerAt(run, "stop_at_step", IntegerAt(run, "max_steps", 0))),

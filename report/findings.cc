@@ -17,11 +17,6 @@ using statistics::SeedOutcome;
 // The replicates that count: those of the candidate model that was tried last.
 using ReplicateRuns = std::vector<const Json*>;  // into the data, whose points are many
 
-// Of the candidate model that a run was trained on; older data tells the fallback only.
-int64_t ModelIndexOf(const Json& run) {
-  return IntegerAt(run, "model_index", BoolAt(run, "fallback", false) ? 1 : 0);
-}
-
 ReplicateRuns Replicates(const Json& data) {
   ReplicateRuns runs;
   for (const Json& run : MemberAt(data, "runs")) {
@@ -130,6 +125,10 @@ absl::Status AddEvaluation(const Json& json, const ReplicateRuns& replicates, Fi
 }
 
 }  // namespace
+
+int64_t ModelIndexOf(const Json& run) {
+  return IntegerAt(run, "model_index", BoolAt(run, "fallback", false) ? 1 : 0);
+}
 
 const TaskResult* Findings::PrimaryTask() const {
   for (const TaskResult& task : tasks) {

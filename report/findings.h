@@ -86,6 +86,10 @@ struct Latency {
   statistics::CertifiedPercentile p95;
 };
 
+// Of the candidate model that one of the data's runs was trained on: 0 is `model.base`, then the
+// fallbacks. Older data tells the fallback only.
+int64_t ModelIndexOf(const Json& run);
+
 struct Findings {
   Json data;                // report_data.json, for names, runs, stages, certificates
   std::vector<Seed> seeds;  // the group that counts: the fallback's where it ran

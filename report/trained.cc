@@ -39,7 +39,7 @@ std::string BaseName(const std::string& path) { return path.substr(path.rfind('/
 
 bool IsFallback(const Findings& findings) {
   for (const Json& run : MemberAt(findings.data, "runs")) {
-    if (BoolAt(run, "fallback", false)) return true;
+    if (ModelIndexOf(run) > 0) return true;
   }
   return false;
 }

@@ -45,6 +45,17 @@ bool IsLost(const grpc::Status& status) {
          status.error_code() == grpc::StatusCode::CANCELLED;
 }
 
+// What is set of it.
+absl::StatusOr<Json> AnswerOf(const v1::ControlReply& reply) {
+  const auto* reflection = reply.GetReflection();
+  const auto* field =
+      reflection->GetOneofFieldDescriptor(reply, reply.GetDescriptor()->FindOneofByName("answer"));
+  if (field == nullptr) {
+    return absl::InternalError("the coordinator did it, and its answer is not understood");
+  }
+  return answers::ToJson(reflection->GetMessage(reply, field));
+}
+
 // Cancels a stream soon after `interrupted` says so: a stream that waits for its next message does
 // not notice by itself.
 class InterruptWatcher {
@@ -148,7 +159,7 @@ class GrpcClient final : public Client {
     grpc::ClientContext context;
     Prepare(context, /*deadline=*/true);
     SCM_RETURN_IF_ERROR(Word(stub_->Control(&context, request, &reply)));
-    return ParseJson(reply.json(), "the coordinator's answer");
+    return AnswerOf(reply);
   }
 
   absl::Status Watch(const std::string& id, const std::function<void(const Json&)>& show) override {

@@ -3,7 +3,8 @@
 or where the pure core uses proto, gRPC, SQL, threads or wall time; and where JSON is read or written by
 nlohmann's own functions, which throw, instead of common/json.h. Also where a namespace has two types of
 one name (two programs may agree on that by luck, one may not), and where a header
-that is reserved for one room (CPU kernels, write access to tables) is included elsewhere.
+that is reserved for one room (CPU kernels, write access to tables) is included elsewhere. And where a
+test does not lie in the folder that mirrors the one which it tests.
 
     scripts/check_layers.py [ROOT]
 """
@@ -77,6 +78,25 @@ RESERVED = (
     ("coordinator/state/table_writer.h", re.compile(r"(coordinator/state|tests/coordinator)/"),
      "the reducer's room (and tests)"),
 )
+# A test is about the folder of its first include, apart from these, whose words all folders share.
+SHARED = {"common", "experiment", "answers", "scm"}
+# Tests that first include something else: why, and which.
+ABOUT_ITS_FOLDER_ALL_THE_SAME = {
+    "by a controller, and another folder's functions tell what came of it": (
+        "coordinator/controller/placement_test.cc", "coordinator/controller/ranks_test.cc",
+        "coordinator/controller/simulation_test.cc", "coordinator/controller/sweep_packs_test.cc",
+        "coordinator/controller/time_test.cc", "coordinator/controller/stages/judge_test.cc"),
+    "by a server, with what a server needs": (
+        "coordinator/rpc/border_fuzz_test.cc", "coordinator/rpc/session_binding_test.cc"),
+    "by a program, with what is laid before it": (
+        "evaluator/end_to_end_test.cc", "evaluator/inputs_test.cc", "trainer/loop/end_to_end_test.cc",
+        "trainer/data/inputs_test.cc", "worker/daemon_events_test.cc", "worker/daemon_memory_test.cc",
+        "worker/process/process_test.cc"),
+    "by a simulation of it": ("coordinator/core/policy/abort_rates_test.cc",),
+    "by what its folder makes of another one's": (
+        "model/companion_test.cc", "trainer/data/conversations_test.cc", "trainer/export/export_test.cc",
+        "trainer/loop/files_test.cc", "trainer/protocol/agreement_test.cc"),
+}
 # A namespace opened or closed, or a type defined, at the start of a line, as clang-format leaves them.
 SCOPE = re.compile(r"^(?:namespace (?P<open>[\w:]*) ?\{|(?P<close>\}  // namespace)"
                    r"|(?:class|struct|enum class|enum) (?:\[\[\w+\]\] )?(?P<type>\w+)(?: final)?(?: :.*)?(?: \{.*)?$)")
@@ -130,7 +150,7 @@ def types_of(path: pathlib.Path):
             scopes.append(match["open"] or "(anonymous)")
         elif match["close"]:
             scopes.pop()
-        elif scopes and "(anonymous)" not in scopes and not line.endswith(";"):
+        elif scopes and "(anonymous)" not in scopes and ("{" in line or not line.endswith(";")):
             yield "::".join(scopes), match["type"], number
 
 
@@ -153,6 +173,32 @@ def reserved_includes(root: pathlib.Path, path: pathlib.Path):
                 yield f"{name}:{number}: only {room} includes {match.group(1)}"
 
 
+def tested_folder(mirrored: str, includes):
+    """The folder of what a test is about, by its includes; None where they tell nothing."""
+    for include in includes:
+        folder = include.rpartition("/")[0]
+        if folder == mirrored or folder_of(include) and include.split("/")[0] not in SHARED:
+            return folder
+    # By real processes or a fixture alone.
+    for include in includes:
+        if include.startswith("tests/") and not include.startswith("tests/fakes/"):
+            return include.rpartition("/")[0][len("tests/"):]
+    return next(filter(None, map(folder_of, includes)), None)
+
+
+def misplaced_tests(root: pathlib.Path):
+    declared = {name for names in ABOUT_ITS_FOLDER_ALL_THE_SAME.values() for name in names}
+    for path in sorted((root / "tests").glob("**/*_test.cc")):
+        name = path.relative_to(root / "tests").as_posix()
+        mirrored = name.rpartition("/")[0]
+        includes = [match.group(1) for match in map(INCLUDE.match, path.read_text().splitlines()) if match]
+        tested = tested_folder(mirrored, includes)
+        if tested is not None and tested != mirrored and name not in declared:
+            yield f"tests/{name}: tests {tested}/, so it belongs to tests/{tested}/"
+        elif tested == mirrored and name in declared:
+            yield f"tests/{name}: is no exception any more"
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
     found = []
@@ -166,6 +212,7 @@ def main() -> int:
                   for path in sorted((root / folder).glob(f"**/{suffix}"))]
     everything = list(dict.fromkeys(everything))
     found.extend(types_twice(root, everything))
+    found.extend(misplaced_tests(root))
     for path in everything:
         found.extend(reserved_includes(root, path))
     for folder in OTHER_CODE:

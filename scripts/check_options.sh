@@ -26,12 +26,23 @@ configure() {
   echo "configures: $*"
 }
 
+for option in $(grep -o '^| `SCM_[A-Z_]*`' CONTRIBUTING.md | tr -d '|` '); do
+  grep -q -- "-D$option=" scripts/check_options.sh || { echo "nothing configures with $option" >&2; exit 1; }
+done
+
 programs="scmctl scm-coordinator scm-worker scm-attempt scm-report scm-modelinfo"
 torch="scm-trainer scm-evaluator"
 configure torch "$programs core_test" "$torch" -DSCM_WITH_TORCH=OFF
 configure tests "$programs $torch" core_test -DSCM_BUILD_TESTS=OFF
 configure neither "$programs" "$torch core_test" -DSCM_WITH_TORCH=OFF -DSCM_BUILD_TESTS=OFF
 configure bench "$programs $torch train-bench" "" -DSCM_BUILD_BENCH=ON
+# The same interpreter by another name, and one that is none.
+configure python "$programs $torch" "" "-DSCM_TORCH_PYTHON=$PWD/.venv/bin/python3"
+if cmake -S . -B "$place/no-python" -G Ninja "-DSCM_TORCH_PYTHON=$place/none" > "$place/no-python.log" 2>&1 ||
+    ! grep -q "No torch wheel behind $place/none" "$place/no-python.log"; then
+  echo "cmake does not ask the Python that -DSCM_TORCH_PYTHON names" >&2
+  exit 1
+fi
 configure unity "$programs $torch core_test" "" -DSCM_UNITY=OFF
 configure sanitize "$programs core_test" "$torch" -DSCM_WITH_TORCH=OFF -DSCM_SANITIZE=ON
 if clang=$(scripts/find_clang.sh); then

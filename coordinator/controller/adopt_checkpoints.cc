@@ -30,7 +30,7 @@ BlobFate FateOf(const state::Cluster& cluster, const checkpoint::CommittedBlob& 
 
 void Adopt(ControllerContext& context, const checkpoint::CommittedBlob& blob) {
   const RunId run(blob.id.substr(0, blob.id.find('/')));
-  context.cluster.Add(RecordOf(blob, run, context.now));
+  context.cluster.Put(RecordOf(blob, run, context.now));
   const Run& record = *context.cluster.runs.Find(run);
   context.Apply(record.task, CheckpointCommitted{});
   context.Apply(run, BestStepFound{BestStep(context.cluster, record)});

@@ -16,11 +16,8 @@ constexpr size_t kMostFaults = 100;
 
 absl::Duration ControllerContext::Observe(const state::ClockReading& reading) {
   const absl::Time before = now;
-  now = std::max(now, cluster.timeline->At(reading.steady));
-  if (const std::optional<absl::Duration> jump = cluster.timeline->Jump(reading)) {
-    auto set = std::make_shared<state::Timeline>(*cluster.timeline);
-    set->SetTo(reading);
-    cluster.timeline = std::move(set);
+  now = std::max(now, cluster.timeline().At(reading.steady));
+  if (const std::optional<absl::Duration> jump = cluster.FollowWallClock(reading)) {
     Event(ExperimentId(), "coordinator", "clock_jumped", ClockJumpText(*jump),
           {{"seconds", absl::ToDoubleSeconds(*jump)}});
   }

@@ -84,6 +84,12 @@ struct ControllerContext {
   void Send(const WorkerId& worker, Output output);
   const Experiment& ExperimentOf(const Task& task) const;
 
+  // A record by an id of its own: that it is taken already would be a fault of ours, and is noted.
+  template <typename Record>
+  void Add(Record record) {
+    const absl::Status added = cluster.Add(std::move(record));
+    if (!added.ok()) NoteFault(added);
+  }
   // Cluster::Apply at the present time; a refused event is for the caller to ignore or to tell.
   absl::Status Apply(const ExperimentId& id, const ExperimentEvent& event) {
     return cluster.Apply(id, event, now);
@@ -129,7 +135,7 @@ struct ControllerContext {
   // Gives a worker back that was quarantined, where it has become the last that can do its work.
   void ReleaseLastWorkers();
 
-  // Something of ours threw and was caught. Named once: the same again is no news.
+  // Something of ours threw and was caught, or cannot be. Named once: the same again is no news.
   void NoteFault(const absl::Status& fault);
 
   void Event(const ExperimentId& experiment, const std::string& subject, const std::string& kind,

@@ -23,6 +23,7 @@
 #include "coordinator/controller/uploads.h"
 #include "coordinator/controller/user_control.h"
 #include "coordinator/controller/worker_sessions.h"
+#include "coordinator/core/policy/abort_policy.h"
 
 namespace scm::controller {
 namespace {
@@ -202,7 +203,7 @@ absl::StatusOr<Reply> Controller::Impl::Take(const ProcessInput& said) {
 void Controller::Impl::SettleRun(const RunId& id, bool was_aborted, double rate) {
   const core::RunStanding now = context.StandingOf(id);
   context.Apply(id, BestStepFound{BestStep(context.cluster, *context.cluster.runs.Find(id))});
-  if (now.state == State::kAborted && now.rule == "non_finite") {
+  if (now.state == State::kAborted && now.rule == policy::kNonFinite) {
     policies.CertifyDiverged(id, now.reason, rate);
   }
   if (now.state == State::kSucceeded && was_aborted) policies.VoidAborts(id);
@@ -230,8 +231,7 @@ void Controller::Impl::Schedule() {
 
 absl::StatusOr<Reply> Controller::Impl::Take(const RecoverInput& input) {
   NoteSetAside(context.cluster.Restore(*input.stored));
-  context.cluster.timeline =
-      std::make_shared<state::Timeline>(context.cluster.stored_clock(), reading, input.boot);
+  context.cluster.ResumeTime(reading, input.boot);
   context.Observe(reading);
   return Reply();
 }
@@ -354,7 +354,7 @@ void Controller::Impl::Perform(const Effect& effect) {
 
 void Controller::Impl::Publish(const state::ClockReading& now) {
   state::Cluster& cluster = context.cluster;
-  state::Snapshot next = cluster.Publish(std::max(context.now, cluster.timeline->At(now.steady)));
+  state::Snapshot next = cluster.Publish(std::max(context.now, cluster.timeline().At(now.steady)));
   next.waiting_reasons = context.waiting_reasons;
   next.store_health = context.store_health;
   next.waiting_for = context.WaitingFor();

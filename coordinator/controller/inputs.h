@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/lease_ref.h"
 #include "coordinator/checkpoint/checkpoint_store.h"
+#include "coordinator/controller/reply.h"
 #include "coordinator/core/model.h"
 #include "coordinator/core/report_line.h"
 #include "coordinator/store/state_store.h"
@@ -187,8 +188,5 @@ class WorkerLinks {
   virtual ~WorkerLinks() = default;
   virtual void Send(int64_t link, const Output& output) = 0;
 };
-
-// The answer to a user's input: JSON text for Control, the experiment's id for Submit.
-using Reply = std::string;
 
 }  // namespace scm::controller

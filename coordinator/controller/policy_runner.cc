@@ -153,7 +153,7 @@ CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,
   Json body = {{"id", id.str()}};
   const Json rule_part = policy::EvidenceToJson(evidence);
   for (auto it = rule_part.begin(); it != rule_part.end(); ++it) body[it.key()] = it.value();
-  body["at"] = Rfc3339(context_.cluster.timeline->Stamp(context_.now));
+  body["at"] = Rfc3339(context_.cluster.timeline().Stamp(context_.now));
   body["verdict"] = "abort";
   Json checkpoint, saved = {{"steps", nullptr}, {"seconds", nullptr}, {"money", nullptr}};
   if (run != nullptr) {
@@ -179,7 +179,7 @@ CertificateId PolicyRunner::Certify(const policy::Evidence& evidence,
   saved["currency"] = budget ? Json(budget->currency) : Json(nullptr);
   body["checkpoint"] = checkpoint;
   body["saved"] = saved;
-  context_.cluster.Add(
+  context_.Add(
       CertificateRecord{id, experiment, run != nullptr ? run->id : RunId(), std::move(body)});
   return id;
 }
@@ -201,7 +201,7 @@ void PolicyRunner::CertifyDiverged(const RunId& id, const std::string& message, 
   for (const auto& [key, certificate] : context_.cluster.certificates.all()) {
     if (certificate->run == id) return;
   }
-  context_.Apply(run.experiment, AbortNoted{"non_finite"}).IgnoreError();
+  context_.Apply(run.experiment, AbortNoted{policy::kNonFinite}).IgnoreError();
   Certify(policy::DivergedEvidence(FactsOf(run), message), run.experiment, &run, rate);
 }
 

@@ -302,15 +302,15 @@ std::optional<RunNews> ReportHandler::ValidationReport(const TaskId& id, const R
 ValidationRecord ReportHandler::ValidationOf(const Task& task, const core::ReportLine& line) const {
   ValidationRecord validation{line.step,
                               task.attempts,
-                              core::MetricOf(line, "validation_loss"),
-                              core::MetricOf(line, "validation_accuracy"),
+                              core::MetricOf(line, kValidationLoss),
+                              core::MetricOf(line, kValidationAccuracy),
                               line.correct,
                               line.items,
                               line.chance,
                               line.deff,
                               std::nullopt};
   const auto& sweep = context_.ExperimentOf(task).spec->sweep;
-  if (sweep && sweep->metric != "validation_loss" && sweep->metric != "validation_accuracy") {
+  if (sweep && !IsValidationMetric(sweep->metric)) {
     validation.ranked = core::MetricOf(line, sweep->metric);
   }
   return validation;

@@ -30,25 +30,19 @@ absl::StatusOr<Reply> CollectCheckpoints(ControllerContext& context, const Exper
   for (const Run* run : state::ConvergedReplicates(context.cluster.View(context.now), id)) {
     reachable.insert(absl::StrCat(run->id.str(), "/", *run->best_step));
   }
-  const checkpoint::GcPlan plan = checkpoint::PlanGc(runs, reachable);
-  Json kept = Json::array(), removed = Json::array();
-  for (const checkpoint::GcDecision& decision : plan.decisions) {
-    (decision.keep ? kept : removed)
-        .push_back({{"id", decision.id}, {"bytes", decision.bytes}, {"reason", decision.reason}});
+  CheckpointsCollected answer{id, preview, checkpoint::PlanGc(runs, reachable)};
+  int64_t removed = 0;
+  for (const checkpoint::GcDecision& decision : answer.plan.decisions) {
     if (decision.keep || preview) continue;
+    ++removed;
     context.cluster.Apply(decision.id, CheckpointRemoved{});
     context.effects.push_back(RemoveBlob{decision.id});
   }
-  if (!preview && !removed.empty()) {
+  if (removed > 0) {
     context.Event(id, id.str(), "checkpoints_removed",
-                  absl::StrCat(removed.size(), " checkpoints removed"));
+                  absl::StrCat(removed, " checkpoints removed"));
   }
-  const Json answer = {{"experiment", id.str()},
-                       {"preview", preview},
-                       {"kept", kept},
-                       {"removed", removed},
-                       {"bytes", plan.bytes_removed}};
-  return DumpJson(answer);
+  return answer;
 }
 
 }  // namespace scm::controller

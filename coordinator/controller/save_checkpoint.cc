@@ -20,15 +20,10 @@ absl::StatusOr<Reply> AskForCheckpoint(ControllerContext& context, const std::st
   }
   Json command = {{"cmd", "checkpoint"}};
   if (!task.pack.empty()) command["run"] = text;
-  Json workers = Json::array();
-  for (const WorkerId& worker : context.SendToRanks(task, command)) {
-    workers.push_back(worker.str());
-  }
+  CheckpointAsked answer{id, task.id, run->step, context.SendToRanks(task, command)};
   context.Event(task.experiment, text, "checkpoint_asked",
                 absl::StrCat("asked for by the user at step ", run->step));
-  const Json answer = {
-      {"run", text}, {"task", task.id.str()}, {"step", run->step}, {"workers", workers}};
-  return DumpJson(answer);
+  return answer;
 }
 
 }  // namespace scm::controller

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/status_macros.h"
 #include "common/text.h"
 #include "experiment/parse.h"
 #include "experiment/tree.h"
@@ -20,8 +21,8 @@ constexpr size_t kWarnings = 100, kWarningBytes = 500;  // kept of one submissio
 
 absl::StatusOr<Reply> Submit(ControllerContext& context, const SubmitInput& input) {
   if (!input.request_id.empty()) {
-    const auto known = context.cluster.requests.find(input.request_id);
-    if (known != context.cluster.requests.end()) return known->second;
+    const std::string* known = context.cluster.ExperimentOfRequest(input.request_id);
+    if (known != nullptr) return *known;
   }
   ParsedExperiment parsed = ParseExperiment(input.spec_json, {"/", /*check_paths=*/false});
   if (!parsed.spec) {
@@ -53,7 +54,7 @@ absl::StatusOr<Reply> Submit(ControllerContext& context, const SubmitInput& inpu
   }
   experiment.spec = std::make_shared<ExperimentSpec>(*std::move(parsed.spec));
   const ExperimentId id = experiment.id;
-  context.cluster.Add(std::move(experiment));
+  SCM_RETURN_IF_ERROR(context.cluster.Add(std::move(experiment)));
   if (!input.request_id.empty()) context.cluster.AddRequest(input.request_id, id.str());
   context.Event(id, id.str(), "experiment_submitted", context.cluster.experiments.Find(id)->name);
   context.touched.insert(id);

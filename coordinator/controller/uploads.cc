@@ -36,7 +36,7 @@ absl::StatusOr<Reply> TakeBlob(ControllerContext& context, const BlobInput& inpu
         absl::StrCat("rank ", rank, " of ", task.id.str(), " sent files: only rank 0 saves"));
   }
   if (!input.checkpoint) {
-    context.cluster.Add(ArtifactRecord{input.blob.id, task.id, task.experiment, input.name,
+    context.cluster.Put(ArtifactRecord{input.blob.id, task.id, task.experiment, input.name,
                                        input.blob.sha256, input.blob.path, input.lease.attempt,
                                        input.blob.bytes, FilesOf(input.blob.manifest)});
     return input.blob.id;
@@ -45,7 +45,7 @@ absl::StatusOr<Reply> TakeBlob(ControllerContext& context, const BlobInput& inpu
   CheckpointRecord record = RecordOf(input.blob, run, context.now);
   record.attempt = input.lease.attempt;
   record.step = input.step;
-  context.cluster.Add(std::move(record));
+  context.cluster.Put(std::move(record));
   context.Apply(task.id, CheckpointCommitted{});
   NoteBestStep(context, run, input.step);
   return input.blob.id;

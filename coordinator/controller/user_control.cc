@@ -38,9 +38,7 @@ absl::StatusOr<Reply> ControlExperiment(ControllerContext& context, StageDriver&
     // A paused experiment has nothing that runs; it ends at once.
   }
   AdvanceTouched(context, stages);
-  const Json answer = {{"experiment", text},
-                       {"state", StateName(context.cluster.experiments.Find(id)->state)}};
-  return DumpJson(answer);
+  return ExperimentControlled{id, context.cluster.experiments.Find(id)->state};
 }
 
 absl::StatusOr<Reply> Shutdown(ControllerContext& context) {
@@ -53,8 +51,7 @@ absl::StatusOr<Reply> Shutdown(ControllerContext& context) {
     context.Transition(task, StopRequested{StopReason::kDrain, "", "the coordinator shuts down"})
         .IgnoreError();
   }
-  const Json answer = {{"stopping", held.size()}};
-  return DumpJson(answer);
+  return ShutdownBegun{static_cast<int64_t>(held.size())};
 }
 
 }  // namespace

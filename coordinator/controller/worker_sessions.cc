@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
+#include "common/status_macros.h"
 #include "common/text.h"
 #include "coordinator/controller/store_gap.h"
 
@@ -66,7 +67,7 @@ absl::StatusOr<WorkerId> WorkerSessions::FindOrCreate(const RegisterInput& input
   worker.id = id;
   worker.instance = input.instance;
   worker.key_digest = input.key_digest;
-  context_.cluster.Add(std::move(worker));
+  SCM_RETURN_IF_ERROR(context_.cluster.Add(std::move(worker)));
   return id;
 }
 
@@ -238,10 +239,8 @@ absl::StatusOr<Reply> WorkerSessions::Drain(const WorkerId& id, bool drain) {
                                       " tasks are checkpointed and move elsewhere")
                        : "taken back by the user");
   context_.ReleaseLastWorkers();
-  const Json answer = {{"worker", id.str()},
-                       {"state", WorkerStateName(context_.cluster.workers.Find(id)->state)},
-                       {"tasks", held.size()}};
-  return DumpJson(answer);
+  return WorkerControlled{id, context_.cluster.workers.Find(id)->state,
+                          static_cast<int64_t>(held.size())};
 }
 
 void WorkerSessions::Expire() {
@@ -279,7 +278,7 @@ void WorkerSessions::Expire() {
 }
 
 void WorkerSessions::RestartTerms() {
-  const absl::Duration down = context_.cluster.timeline->down();
+  const absl::Duration down = context_.cluster.timeline().down();
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     if (!task.attempt) continue;

@@ -28,7 +28,7 @@ absl::StatusOr<std::string> WriteReportData(ControllerContext& context, const Ta
                        context.dependencies.checkpoints->Begin(manifest));
   SCM_RETURN_IF_ERROR(writer->Append(kFile, 0, text));
   SCM_ASSIGN_OR_RETURN(const checkpoint::CommittedBlob blob, writer->Commit());
-  context.cluster.Add(ArtifactRecord{
+  context.cluster.Put(ArtifactRecord{
       blob.id,
       task.id,
       task.experiment,

@@ -8,6 +8,7 @@
 #include "common/human.h"
 #include "coordinator/core/lease_time.h"
 #include "coordinator/core/pack.h"
+#include "coordinator/core/policy/abort_policy.h"
 
 namespace scm::core {
 namespace {
@@ -147,7 +148,7 @@ struct Transition {
     }
     switch (event.how) {
       case ExitClass::kDiverged:
-        task.rule = "non_finite";
+        task.rule = policy::kNonFinite;
         task.censored = false;
         End(task, State::kAborted, event.message, context);
         break;

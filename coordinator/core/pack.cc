@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "coordinator/core/lease_time.h"
+#include "coordinator/core/policy/abort_policy.h"
 #include "coordinator/core/run_standing.h"
 
 namespace scm {
@@ -175,7 +176,7 @@ absl::Status Change(Task& task, const RunEnded& event, const ApplyContext& conte
     FinishStop(*run, context.now);
   } else {
     const bool diverged = event.how == ExitClass::kDiverged;
-    if (diverged) run->rule = "non_finite";
+    if (diverged) run->rule = policy::kNonFinite;
     run->reason = event.message;
     End(*run, diverged ? State::kAborted : State::kFailed, context.now);
   }

@@ -4,11 +4,13 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "common/guard.h"
 #include "common/status_macros.h"
 #include "common/text.h"
+#include "coordinator/rpc/control_reply.h"
 #include "coordinator/rpc/status.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/views.h"
@@ -101,12 +103,13 @@ absl::Status ExperimentServiceImpl::TakeSubmission(const v1::SubmitRequest& requ
                                                    kMaxRequestId,
                                                    " bytes, without control characters"));
   }
-  SCM_ASSIGN_OR_RETURN(*reply.mutable_experiment_id(),
+  SCM_ASSIGN_OR_RETURN(const controller::Reply made,
                        deps_.loop->Call(controller::SubmitInput{
                            request.request_id(),
                            request.spec_json(),
                            TextOf(request.source(), kMaxSource),
                            {request.warnings().begin(), request.warnings().end()}}));
+  reply.set_experiment_id(std::get<std::string>(made));
   return absl::OkStatus();
 }
 
@@ -208,8 +211,10 @@ absl::Status ExperimentServiceImpl::TakeControl(const v1::ControlRequest& reques
     SCM_ASSIGN_OR_RETURN(*reply.mutable_resolved(),
                          views::ResolveId(*deps_.loop->snapshot(), request.id()));
   }
-  SCM_ASSIGN_OR_RETURN(*reply.mutable_json(), deps_.loop->Call(controller::ControlInput{
-                                                  verb, reply.resolved(), request.preview()}));
+  SCM_ASSIGN_OR_RETURN(
+      const controller::Reply done,
+      deps_.loop->Call(controller::ControlInput{verb, reply.resolved(), request.preview()}));
+  SetAnswer(done, reply);
   return absl::OkStatus();
 }
 

@@ -62,13 +62,32 @@ void Cluster::RaiseNumber(char prefix, int64_t number) {
 
 void Cluster::AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                        std::string kind, std::string text, Json body) {
-  pending_.events.push_back({++last_event_, Rfc3339(timeline->Stamp(at)), experiment.str(),
+  pending_.events.push_back({++last_event_, Rfc3339(timeline_->Stamp(at)), experiment.str(),
                              std::move(subject), std::move(kind), std::move(text), DumpJson(body)});
 }
 
 void Cluster::AddRequest(const std::string& request, const std::string& experiment) {
-  requests[request] = experiment;
+  requests_[request] = experiment;
   pending_.requests.emplace_back(request, experiment);
+}
+
+const std::string* Cluster::ExperimentOfRequest(const std::string& request) const {
+  const auto found = requests_.find(request);
+  return found == requests_.end() ? nullptr : &found->second;
+}
+
+void Cluster::ResumeTime(const ClockReading& reading, std::string boot) {
+  timeline_ = std::make_shared<const Timeline>(stored_clock_, reading, std::move(boot));
+}
+
+std::optional<absl::Duration> Cluster::FollowWallClock(const ClockReading& reading) {
+  const std::optional<absl::Duration> jump = timeline_->Jump(reading);
+  if (jump) {
+    auto set = std::make_shared<Timeline>(*timeline_);
+    set->SetTo(reading);
+    timeline_ = std::move(set);
+  }
+  return jump;
 }
 
 store::WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
@@ -85,7 +104,7 @@ store::WriteBatch Cluster::TakeBatch(const ClockReading& reading) {
   }
   if (!batch.empty()) {
     batch.upserts.push_back(
-        {store::EntityTable::kMeta, kClockRow, "", DumpJson(timeline->ToJson(reading))});
+        {store::EntityTable::kMeta, kClockRow, "", DumpJson(timeline_->ToJson(reading))});
   }
   return batch;
 }
@@ -94,7 +113,7 @@ template <typename Self, typename Take>
 Snapshot Cluster::Collect(Self& cluster, absl::Time now, Take take) {
   Snapshot snapshot;
   snapshot.at = now;
-  snapshot.timeline = cluster.timeline;
+  snapshot.timeline = cluster.timeline_;
   ForEachTable([&take](store::EntityTable, auto& table, auto& copy) { copy = take(table); },
                cluster, snapshot);
   snapshot.tasks_of = take(cluster.tasks_of_);
@@ -108,25 +127,6 @@ Snapshot Cluster::Publish(absl::Time now) {
 
 Snapshot Cluster::View(absl::Time now) const {
   return Collect(*this, now, [](const auto& part) { return part.Share(); });
-}
-
-void Cluster::AddTask(Task task) {
-  const TaskId id = task.id;
-  tasks_of_.Own()[task.experiment].push_back(id);
-  if (!IsTerminal(task.state)) open_tasks_.Own().insert(id);
-  tasks.Insert(id, std::move(task));
-}
-
-void Cluster::AddTrial(Trial trial) {
-  const TrialId id = trial.id;
-  trials_of_[trial.experiment].push_back(id);
-  trials.Insert(id, std::move(trial));
-}
-
-void Cluster::SetTask(Task task) {
-  if (IsTerminal(task.state)) open_tasks_.Own().erase(task.id);
-  const TaskId id = task.id;
-  tasks.Mutate(id) = std::move(task);
 }
 
 std::vector<TaskId> Cluster::HeldBy(const WorkerId& worker) const {

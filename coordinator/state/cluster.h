@@ -5,12 +5,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "coordinator/core/apply.h"
 #include "coordinator/core/attempt_event.h"
 #include "coordinator/core/experiment_event.h"
@@ -152,8 +154,11 @@ struct Snapshot : PerTable<Published> {
 // `experiments`, `trials` and so on, a Table for each.
 class Cluster : public PerTable<Table> {
  public:
-  std::map<std::string, std::string> requests;  // request id → experiment id
-  std::shared_ptr<const Timeline> timeline = std::make_shared<const Timeline>();
+  const Timeline& timeline() const { return *timeline_; }
+  // Goes on where the restored rows say that the time stood; `boot` as in Timeline.
+  void ResumeTime(const ClockReading& reading, std::string boot);
+  // Where the wall clock was set: times of day follow it from now on. By how much it was.
+  std::optional<absl::Duration> FollowWallClock(const ClockReading& reading);
 
   // The next id of this kind, e.g. NewId<RunId>().
   template <typename Id>
@@ -171,23 +176,37 @@ class Cluster : public PerTable<Table> {
   void AddEvent(absl::Time at, const ExperimentId& experiment, std::string subject,
                 std::string kind, std::string text, Json body = Json::object());
   void AddRequest(const std::string& request, const std::string& experiment);
+  // The experiment that this request made; null where it made none.
+  const std::string* ExperimentOfRequest(const std::string& request) const;
 
-  // The reducer (reduce.cc): records come in through Add and change through Apply, and outside of
-  // this folder in no other way (TableWriter). What an event does is said by the core's Apply for
-  // it; the ids must exist, but for an experiment's and a TaskEvent's (NOT_FOUND).
-  // FAILED_PRECONDITION, and nothing changed, where the state does not allow the event.
+  // The reducer (reduce.cc): records come in through Add and Put and change through Apply, and
+  // outside of this folder in no other way (TableWriter). ALREADY_EXISTS, and nothing changed,
+  // where there is a record of this id.
   template <typename Record>
-  void Add(Record record) {
-    static_assert(!std::is_same_v<Record, Task> && !std::is_same_v<Record, Trial>, "see below");
+  absl::Status Add(Record record) {
+    absl::Status added;
     ForEachTable(
-        [&record]<typename Id, typename T>(store::EntityTable, Table<Id, T>& table) {
+        [&]<typename Id, typename T>(store::EntityTable, Table<Id, T>& table) {
           if constexpr (std::is_same_v<T, Record>) {
             const Id id(record.id);
+            if (table.Find(id) != nullptr) {
+              added = absl::AlreadyExistsError("there is a record " + RowId(id) + " already");
+              return;
+            }
+            Index(record);
             table.Insert(id, std::move(record));
           }
         },
         *this);
+    return added;
   }
+  // What a blob is. Its name comes from its task or run: one that is stored again, because it was
+  // damaged or its task runs once more, takes the place of the earlier one.
+  void Put(CheckpointRecord checkpoint);
+  void Put(ArtifactRecord artifact);
+  // What an event does is said by the core's Apply for it; the ids must exist, but for an
+  // experiment's and a TaskEvent's (NOT_FOUND). FAILED_PRECONDITION, and nothing changed, where the
+  // state does not allow the event.
   absl::Status Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now);
   absl::Status Apply(const TaskId& id, const TaskEvent& event, const ApplyContext& context);
   absl::Status Apply(const TaskId& id, const PackEvent& event, const ApplyContext& context);
@@ -197,12 +216,6 @@ class Cluster : public PerTable<Table> {
   void Apply(const TrialId& id, const TrialEvent& event);
   void Apply(const std::string& checkpoint, const CheckpointEvent& event);
   void Apply(const CertificateId& id, const CertificateEvent& event);
-  // Tasks and trials come in through these, so that no look has to pass over those of experiments
-  // that ended long ago.
-  void AddTask(Task task);
-  void AddTrial(Trial trial);
-  // After a transition.
-  void SetTask(Task task);
   // Not terminal; in id order.
   const std::set<TaskId>& open_tasks() const { return *open_tasks_; }
   // Open tasks under a lease on this worker.
@@ -226,11 +239,13 @@ class Cluster : public PerTable<Table> {
   std::vector<SetAsideRow> Restore(const store::StoredState& stored);
   // Those among `rows` that no earlier Restore returned; noted in the store with the next batch.
   std::vector<SetAsideRow> NewlySetAside(const std::vector<SetAsideRow>& rows);
-  // The row that says where the time stood, for the timeline that goes on from it; null at a first
-  // start.
-  const Json& stored_clock() const { return stored_clock_; }
 
  private:
+  void Index(const Task& task);
+  void Index(const Trial& trial);
+  void Index(const auto&) {}
+  // After a transition.
+  void SetTask(Task task);
   void AddMetrics(const RunId& id, const MetricsReported& report);
   static constexpr char kCountersRow[] = "counters";
   // Of kMeta: where the coordinator's time stood at the commit.
@@ -242,11 +257,16 @@ class Cluster : public PerTable<Table> {
   template <typename Self, typename Take>
   static Snapshot Collect(Self& cluster, absl::Time now, Take take);
 
+  // Indices, so that no look has to pass over the tasks and trials of experiments that ended long
+  // ago.
   Shared<TasksOfExperiments> tasks_of_;
   std::map<ExperimentId, std::vector<TrialId>> trials_of_;
   Shared<std::set<TaskId>> open_tasks_;
   std::map<char, int64_t> counters_;
   bool counters_dirty_ = false;
+  std::map<std::string, std::string> requests_;  // request id → experiment id
+  std::shared_ptr<const Timeline> timeline_ = std::make_shared<const Timeline>();
+  // Where the time stood, for the timeline that goes on from it; null at a first start.
   Json stored_clock_;
   int64_t last_event_ = 0;
   std::set<std::string> known_aside_;  // "TABLE ID" of what was set aside before

@@ -1,4 +1,4 @@
-// Cluster's reducer: the only place in which events change records.
+// Cluster's reducer: the only place in which records come in, and in which events change them.
 #include <utility>
 
 #include "common/status_macros.h"
@@ -13,6 +13,29 @@ absl::Status Missing(const char* kind, const Id& id) {
 }
 
 }  // namespace
+
+void Cluster::Index(const Task& task) {
+  tasks_of_.Own()[task.experiment].push_back(task.id);
+  if (!IsTerminal(task.state)) open_tasks_.Own().insert(task.id);
+}
+
+void Cluster::Index(const Trial& trial) { trials_of_[trial.experiment].push_back(trial.id); }
+
+void Cluster::Put(CheckpointRecord checkpoint) {
+  const std::string id = checkpoint.id;
+  checkpoints.Insert(id, std::move(checkpoint));
+}
+
+void Cluster::Put(ArtifactRecord artifact) {
+  const std::string id = artifact.id;
+  artifacts.Insert(id, std::move(artifact));
+}
+
+void Cluster::SetTask(Task task) {
+  if (IsTerminal(task.state)) open_tasks_.Own().erase(task.id);
+  const TaskId id = task.id;
+  tasks.Mutate(id) = std::move(task);
+}
 
 absl::Status Cluster::Apply(const ExperimentId& id, const ExperimentEvent& event, absl::Time now) {
   const Experiment* found = experiments.Find(id);

@@ -218,7 +218,7 @@ std::vector<SetAsideRow> Cluster::Restore(const store::StoredState& stored) {
     }
     counters_['#'] = std::max(counters_['#'], task->order);
   }
-  for (const auto& [request, answer] : stored.requests) requests[request] = answer;
+  for (const auto& [request, answer] : stored.requests) requests_[request] = answer;
   last_event_ = stored.last_event;
   RebuildIndices();
   // What was read is not dirty.

@@ -39,9 +39,8 @@ std::optional<double> MeasureAt(const Run& run, int64_t step, const ExperimentSp
 }  // namespace
 
 std::optional<double> MetricOf(const ValidationRecord& validation, const std::string& metric) {
-  if (metric == "validation_loss") return validation.loss;
-  if (metric == "validation_accuracy") return validation.accuracy;
-  return validation.ranked;
+  if (!IsValidationMetric(metric)) return validation.ranked;
+  return metric == kValidationLoss ? validation.loss : validation.accuracy;
 }
 
 std::optional<double> MetricAtStep(const Run& run, const std::string& metric, int64_t step) {

@@ -70,6 +70,8 @@ constexpr Route kRoutes[] = {
     {"runs/ID/events", Ask<v1::EventsAnswer, &Answers::Events>},
     {"runs/ID/checkpoints", Ask<v1::CheckpointsAnswer, &Answers::Checkpoints>},
     {"workers", Ask<v1::WorkersAnswer, &Answers::Workers>},
+    {"inventory", Ask<v1::InventoryAnswer, &Answers::Inventory>},
+    {"health", Ask<v1::HealthAnswer, &Answers::Health>},
     {"events", Ask<v1::EventsAnswer, &Answers::Events>},
 };
 

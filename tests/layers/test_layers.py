@@ -26,6 +26,11 @@ ADDED = (
       "experiment/checks.cc",           # a loss needs validations
       "report/trained.cc"]),            # the report judges by the same reduction
     ("A metric", 1, r"\"scm_run_grad_norm\"", [], []),
+    ("A table", 4, r"\bCertificateRecord\b|\busing CertificateId\b", [],
+     ["coordinator/controller/policy_runner.cc",                           # what certifies an abort
+      *(f"coordinator/core/record_event.{ending}" for ending in ("h", "cc")),  # one may turn void
+      *(f"coordinator/state/references.{ending}" for ending in ("h", "cc")),   # it refers to a run
+      "coordinator/views/why_view.cc"]),                                   # what shows it
 )
 
 
@@ -65,6 +70,10 @@ class Layers(unittest.TestCase):
                                  ("namespace scm::worker {\nnamespace {\nstruct Grant {};\n}  // namespace\n"
                                   "}  // namespace scm::worker\n", 0),
                                  ("namespace scm::worker {\nstruct Grant;\n}  // namespace scm::worker\n", 0),
+                                 ("namespace scm::worker {\nenum class Grant : int;\n}  // namespace scm::worker\n", 0),
+                                 ("namespace scm::worker {\nstruct Grant {};\n}  // namespace scm::worker\n", 1),
+                                 ("namespace scm::worker {\nenum class Grant { kOne, kTwo };\n"
+                                  "}  // namespace scm::worker\n", 1),
                                  ("namespace scm::worker {\nclass Grant final : public Base {\n};\n"
                                   "}  // namespace scm::worker\n", 1)):
             with self.subTest(second=second), tempfile.TemporaryDirectory() as root:
@@ -89,15 +98,31 @@ class Layers(unittest.TestCase):
                 pathlib.Path(root, folder, "planted.cc").write_text(f'#include "{header}"\n')
                 self.assertIn(f"{problems} layer violations", check(root).stdout)
 
+    def test_a_test_lies_in_the_folder_that_mirrors_what_it_tests(self):
+        views, harness = '#include "coordinator/views/views.h"', '#include "tests/coordinator/controller/harness.h"'
+        for folder, lines, problems in (
+                ("coordinator/views", [views, harness], 0), ("coordinator/controller", [views, harness], 1),
+                ("coordinator/controller", [harness], 0), ("coordinator/state", [harness], 1),
+                ("coordinator/views", ['#include "common/files.h"', views], 0),
+                ("model", ['#include "common/utf8.h"'], 1), ("common", ['#include "common/utf8.h"', views], 0),
+                ("model", ['#include "model/tokenize/bpe.h"'], 1)):
+            with self.subTest(folder=folder, lines=lines), tempfile.TemporaryDirectory() as root:
+                pathlib.Path(root, "tests", folder).mkdir(parents=True)
+                pathlib.Path(root, "tests", folder, "planted_test.cc").write_text("\n".join(lines))
+                done = check(root)
+                self.assertIn(f"{problems} layer violations", done.stdout)
+                if problems:
+                    self.assertIn(f"tests/{folder}/planted_test.cc: tests ", done.stdout)
+
     def test_what_is_added_is_the_few_files_that_contributing_names(self):
         text = (ROOT / "CONTRIBUTING.md").read_text()
         sources = {path.relative_to(ROOT).as_posix(): path.read_text()
                    for folder in ("common", "experiment", "corpus", "coordinator", "worker", "report", "scmctl")
-                   for path in (ROOT / folder).glob("**/*") if path.suffix in (".h", ".cc")}
+                   for path in (ROOT / folder).glob("**/*") if path.suffix in (".h", ".cc", ".def")}
         for title, count, word, own, peculiar in ADDED:
             with self.subTest(title):
                 paragraph = re.search(rf"\*\*{title}\.?\*\*(.*?)\n\n", text, re.DOTALL).group(1)
-                named = set(re.findall(r"`([a-z_]+/[\w/]+\.(?:h|cc))`", paragraph[:paragraph.index("That is all")]))
+                named = set(re.findall(r"`([a-z_]+/[\w/]+\.(?:h|cc|def))`", paragraph[:paragraph.index("That is all")]))
                 self.assertEqual(len(named), count, named)
                 found = {name for name, source in sources.items() if re.search(word, source)}
                 self.assertEqual(found, named | set(own) | set(peculiar))

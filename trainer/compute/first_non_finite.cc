@@ -28,14 +28,14 @@ class WatchingKernels : public Kernels {
 
   void RmsNorm(const at::Tensor& x, const at::Tensor& w, double eps, at::Tensor& y) override {
     // What no kernel has made is the embedding of a token.
-    Look({x}, "embed_tokens, forward");
+    CheckFinite({x}, "embed_tokens, forward");
     inner_->RmsNorm(x, w, eps, y);
-    Look({y}, Forward(names_.Of(w)));
+    CheckFinite({y}, Forward(names_.Of(w)));
   }
   void RmsNormBackward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w, double eps,
                        at::Tensor& dx) override {
     inner_->RmsNormBackward(dy, x, w, eps, dx);
-    Look({dx}, Backward(names_.Of(w)));
+    CheckFinite({dx}, Backward(names_.Of(w)));
   }
   void Pack(FrozenMatrix* w) override { inner_->Pack(w); }
   void Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y) override {
@@ -44,13 +44,13 @@ class WatchingKernels : public Kernels {
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
     inner_->Linear(x, w, lora, residual, y);
-    Look({y}, Forward(names_.Of(w)));
+    CheckFinite({y}, Forward(names_.Of(w)));
   }
   void LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
                       const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
                       at::Tensor& y) override {
     inner_->LinearOfBlocks(x, w, blocks, residual, y);
-    Look({y}, Forward(names_.Of(w)));
+    CheckFinite({y}, Forward(names_.Of(w)));
   }
   void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) override {
     inner_->LinearBackward(terms, dx);
@@ -60,58 +60,58 @@ class WatchingKernels : public Kernels {
       absl::StrAppend(&name,
                       name.empty() ? one : absl::StrCat(" or ", one.substr(one.find(' ') + 1)));
     }
-    Look({dx}, Backward(name));
+    CheckFinite({dx}, Backward(name));
   }
   void LoraDown(const at::Tensor& x, const at::Tensor& a, const Dropout& dropout,
                 at::Tensor& u) override {
     inner_->LoraDown(x, a, dropout, u);
-    Look({u}, Forward(names_.Of(a)));
+    CheckFinite({u}, Forward(names_.Of(a)));
   }
   void LoraUpBackward(const at::Tensor& dy, const at::Tensor& b, float scale,
                       at::Tensor& du) override {
     inner_->LoraUpBackward(dy, b, scale, du);
-    Look({du}, Backward(names_.Of(b)));
+    CheckFinite({du}, Backward(names_.Of(b)));
   }
   void LoraGradients(const at::Tensor& dy, const at::Tensor& u, float scale, const at::Tensor& du,
                      const at::Tensor& x, const Dropout& dropout, at::Tensor& grad_a,
                      at::Tensor& grad_b) override {
     inner_->LoraGradients(dy, u, scale, du, x, dropout, grad_a, grad_b);
-    Look({grad_a, grad_b}, Backward(names_.Of(grad_a)));
+    CheckFinite({grad_a, grad_b}, Backward(names_.Of(grad_a)));
   }
   void LoraDownBackward(const at::Tensor& du, const at::Tensor& a, const Dropout& dropout,
                         at::Tensor& dx) override {
     inner_->LoraDownBackward(du, a, dropout, dx);
-    Look({dx}, Backward(names_.Of(a)));
+    CheckFinite({dx}, Backward(names_.Of(a)));
   }
   void Rope(at::Tensor& x, int64_t heads, int64_t head_dim, const at::Tensor& positions,
             const at::Tensor& cos, const at::Tensor& sin, bool inverse) override {
     inner_->Rope(x, heads, head_dim, positions, cos, sin, inverse);
-    Look({x}, Within("self_attn", inverse));
+    CheckFinite({x}, Within("self_attn", inverse));
   }
   void Attention(const at::Tensor& qkv, const AttentionShape& shape,
                  const std::vector<TokenSpan>& documents, at::Tensor& out,
                  at::Tensor& lse) override {
     inner_->Attention(qkv, shape, documents, out, lse);
-    Look({out, lse}, Within("self_attn", false));
+    CheckFinite({out, lse}, Within("self_attn", false));
   }
   void AttentionBackward(const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& lse,
                          const at::Tensor& grad_out, const AttentionShape& shape,
                          const std::vector<TokenSpan>& documents, at::Tensor& grad_qkv) override {
     inner_->AttentionBackward(qkv, out, lse, grad_out, shape, documents, grad_qkv);
-    Look({grad_qkv}, Within("self_attn", true));
+    CheckFinite({grad_qkv}, Within("self_attn", true));
   }
   void SwiGlu(const at::Tensor& gate, const at::Tensor& up, at::Tensor& act) override {
     inner_->SwiGlu(gate, up, act);
-    Look({act}, Within("mlp.act_fn", false));
+    CheckFinite({act}, Within("mlp.act_fn", false));
   }
   void SwiGluBackward(const at::Tensor& dact, at::Tensor& gate, at::Tensor& up) override {
     inner_->SwiGluBackward(dact, gate, up);
-    Look({gate, up}, Within("mlp.act_fn", true));
+    CheckFinite({gate, up}, Within("mlp.act_fn", true));
   }
   void CrossEntropy(at::Tensor& logits, const at::Tensor& labels, double gradient_scale,
                     at::Tensor& losses) override {
     inner_->CrossEntropy(logits, labels, gradient_scale, losses);
-    Look({losses, logits}, "the loss");
+    CheckFinite({losses, logits}, "the loss");
   }
   void LogSumExp(const at::Tensor& logits, at::Tensor& log_sum, at::Tensor& arg_max) override {
     inner_->LogSumExp(logits, log_sum, arg_max);
@@ -128,7 +128,7 @@ class WatchingKernels : public Kernels {
   std::string Within(const char* part, bool backward) const {
     return absl::StrCat(layer_, ", ", part, backward ? ", backward" : ", forward");
   }
-  void Look(std::initializer_list<at::Tensor> made, const std::string& place) {
+  void CheckFinite(std::initializer_list<at::Tensor> made, const std::string& place) {
     if (!found_->place.empty()) return;
     for (const at::Tensor& values : made) {
       if (IsFinite(values)) continue;

@@ -31,7 +31,7 @@ Task StageActions::NewTask(StageKind stage) const {
 void StageActions::AddTask(StageKind stage, std::optional<core::EvaluationPart> part) {
   Task task = NewTask(stage);
   task.part = std::move(part);
-  context_.cluster.AddTask(std::move(task));
+  context_.Add(std::move(task));
 }
 
 RunId StageActions::MakeRun(const NewRun& wanted, const TaskId& task) {
@@ -49,20 +49,20 @@ RunId StageActions::MakeRun(const NewRun& wanted, const TaskId& task) {
       wanted.stop_at_step > 0 ? std::min(wanted.stop_at_step, run.max_steps) : run.max_steps;
   run.model_index = wanted.model_index;
   const RunId id = run.id;
-  context_.cluster.Add(std::move(run));
+  context_.Add(std::move(run));
   return id;
 }
 
 void StageActions::AddRun(const NewRun& wanted) {
   Task task = NewTask(wanted.stage);
   task.run = MakeRun(wanted, task.id);
-  context_.cluster.AddTask(std::move(task));
+  context_.Add(std::move(task));
 }
 
 void StageActions::AddPack(const std::vector<NewRun>& wanted) {
   Task task = NewTask(wanted.front().stage);
   for (const NewRun& one : wanted) task.pack.emplace_back().run = MakeRun(one, task.id);
-  context_.cluster.AddTask(std::move(task));
+  context_.Add(std::move(task));
 }
 
 std::vector<TrialId> StageActions::AddTrials(std::vector<NewRun> wanted, const core::Packs& packs) {
@@ -86,9 +86,9 @@ std::vector<TrialId> StageActions::AddTrials(std::vector<NewRun> wanted, const c
       task.run = trial.run;
     }
     trials.push_back(trial.id);
-    context_.cluster.AddTrial(std::move(trial));
+    context_.Add(std::move(trial));
   }
-  for (Task& task : tasks) context_.cluster.AddTask(std::move(task));
+  for (Task& task : tasks) context_.Add(std::move(task));
   return trials;
 }
 

@@ -39,9 +39,12 @@ class AbortPolicy {
   virtual Verdict Evaluate(const RunHistory& history, absl::Time now) const;
 };
 
+// Also what a run's end is filed under that its trainer called diverged.
+inline constexpr const char* kNonFinite = "non_finite";
+
 // The words of all rules that end runs, those of a whole experiment (budget, slip) included.
 inline constexpr std::array kRuleWords = {"no_convergence", "below_random", "budget",
-                                          "slip",           "non_finite",   "stalled"};
+                                          "slip",           kNonFinite,     "stalled"};
 
 // The rules that the experiment file switches on, non_finite first: values that are no numbers are
 // its business, not the others'.

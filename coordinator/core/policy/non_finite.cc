@@ -17,7 +17,7 @@ const char* Word(double value) {
 Evidence MakeEvidence(const RunHistory& history, const std::string& what, int64_t step,
                       double value) {
   Evidence e;
-  e.rule = "non_finite";
+  e.rule = kNonFinite;
   e.subject = history.run;
   e.step = step;
   e.reason = absl::StrCat("non-finite: the ", what, " is ", Word(value), " at step ", step);
@@ -50,7 +50,7 @@ class NonFiniteWatch : public RunWatch {
     if (run.grad_norm && !std::isfinite(*run.grad_norm)) {
       return AbortVerdict(MakeEvidence(run, "gradient norm", run.step, *run.grad_norm));
     }
-    return ContinueVerdict("non_finite", "all losses and gradient norms are finite");
+    return ContinueVerdict(kNonFinite, "all losses and gradient norms are finite");
   }
 
  private:
@@ -64,7 +64,7 @@ std::unique_ptr<RunWatch> NonFinitePolicy::Watch(const RunHistory& /*run*/) cons
 }
 
 Verdict WithNote(Verdict verdict, const std::string& note) {
-  if (note.empty() || verdict.rule != "non_finite" || !verdict.evidence) return verdict;
+  if (note.empty() || verdict.rule != kNonFinite || !verdict.evidence) return verdict;
   for (std::string* text : {&verdict.reason, &verdict.evidence->reason, &verdict.evidence->seen}) {
     absl::StrAppend(text, "; ", note);
   }

@@ -9,7 +9,7 @@ namespace scm::policy {
 
 class NonFinitePolicy : public AbortPolicy {
  public:
-  const char* rule() const override { return "non_finite"; }
+  const char* rule() const override { return kNonFinite; }
   std::unique_ptr<RunWatch> Watch(const RunHistory& run) const override;
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/human.h"
 #include "common/status_macros.h"
+#include "coordinator/core/policy/abort_policy.h"
 #include "coordinator/core/policy/below_random.h"
 #include "coordinator/core/policy/evidence.h"
 #include "coordinator/core/policy/loss_trend.h"
@@ -126,7 +127,7 @@ absl::StatusOr<Recomputation> RecomputeCertificate(const Json& certificate) {
   };
   static constexpr Rule kRules[] = {{"no_convergence", NoConvergence, kTrendFloored},
                                     {"below_random", BelowRandom},
-                                    {"non_finite", NonFinite},
+                                    {kNonFinite, NonFinite},
                                     {"stalled", Stalled},
                                     {"budget", Budget},
                                     {"slip", Slip}};

@@ -38,9 +38,9 @@ TEST(Control, ACollectionKeepsTheBestAndTheLastCheckpoint) {
   const absl::StatusOr<Reply> reply = h.Control(ControlVerb::kCheckpointGc, e.str());
   ASSERT_TRUE(reply.ok()) << reply.status();
   std::vector<std::string> kept, removed;
-  const Json answer = *ParseJson(*reply, "answer");
-  for (const Json& one : answer["kept"]) kept.push_back(one["id"].get<std::string>());
-  for (const Json& one : answer["removed"]) removed.push_back(one["id"].get<std::string>());
+  for (const auto& one : std::get<CheckpointsCollected>(*reply).plan.decisions) {
+    (one.keep ? kept : removed).push_back(one.id);
+  }
   EXPECT_THAT(kept, testing::ElementsAre(run + "/20", run + "/30"));
   EXPECT_THAT(removed, testing::ElementsAre(run + "/10"));
 }
@@ -251,7 +251,7 @@ TEST(Control, ACheckpointThatIsAskedForReachesEveryRankAndStopsNothing) {
   h.sent.clear();
   const absl::StatusOr<Reply> answer = ask(run);
   ASSERT_TRUE(answer.ok()) << answer.status();
-  EXPECT_EQ((*ParseJson(*answer, "answer"))["workers"], Json::array({worker.str(), worker.str()}));
+  EXPECT_THAT(std::get<CheckpointAsked>(*answer).workers, testing::ElementsAre(worker, worker));
   std::vector<int64_t> told;
   for (const auto& [link, output] : h.sent) {
     const auto* command = std::get_if<CommandOutput>(&output);
@@ -268,7 +268,7 @@ TEST(Control, ARepeatedRequestIsOneExperiment) {
   const SubmitInput submit{"request", TestFile("replicate"), ""};
   const absl::StatusOr<Reply> first = h.Give(submit);
   h.Restart();
-  EXPECT_EQ(*h.Give(submit), *first);
+  EXPECT_EQ(std::get<std::string>(*h.Give(submit)), std::get<std::string>(*first));
   EXPECT_EQ(h.snapshot()->experiments->size(), 1u);
 }
 

@@ -29,7 +29,7 @@ class Harness : public WorkerLinks {
   ExperimentId Submit(const std::string& file) {
     const absl::StatusOr<Reply> reply = Give(SubmitInput{"", file, file});
     EXPECT_TRUE(reply.ok()) << reply.status();
-    return ExperimentId(reply.value_or(""));
+    return ExperimentId(std::get<std::string>(reply.value_or("")));
   }
   absl::StatusOr<Reply> Control(ControlVerb verb, const std::string& id) {
     return Give(ControlInput{verb, id, false});

@@ -1,4 +1,6 @@
 // A task may carry several runs: what is said of one, asked of one and paid for one is that one's.
+#include "coordinator/controller/packs.h"
+
 #include <gmock/gmock.h>
 
 #include "coordinator/state/accrual.h"

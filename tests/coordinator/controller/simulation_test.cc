@@ -294,11 +294,12 @@ TEST(Simulation, PacksOfTrialsComeToTheResultOfTrialsAlone) {
   }
 }
 
-TEST(Simulation, PacksOfTrialsEndWhateverHappens) {
+// Of a few seeds: runs fail, diverge, hang and are aborted, and users act.
+void ExpectToEnd(Scenario (*shape)(uint64_t seed)) {
   for (uint64_t seed : Seeds()) {
     if (seed > 10 && Seeds().size() > 1) break;
     SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
-    Scenario scenario = TrialPacks(seed, "asha");
+    Scenario scenario = shape(seed);
     scenario.faults_for = absl::Minutes(12);
     scenario.fault_every = absl::Seconds(20);
     scenario.trainer_fault = 0.4;
@@ -310,21 +311,14 @@ TEST(Simulation, PacksOfTrialsEndWhateverHappens) {
   }
 }
 
-// Runs of a pack fail, diverge, hang and are aborted beside others; users act.
-TEST(Simulation, PacksEndWhateverHappens) {
-  for (uint64_t seed : Seeds()) {
-    if (seed > 10 && Seeds().size() > 1) break;
-    SCOPED_TRACE(absl::StrCat("SCM_SIMULATION_SEED=", seed));
-    Scenario scenario = Packs(seed);
-    scenario.faults_for = absl::Minutes(12);
-    scenario.fault_every = absl::Seconds(20);
-    scenario.trainer_fault = 0.4;
-    scenario.user_acts = true;
-    SimCluster cluster(scenario);
-    cluster.Run();
-    ExpectSound(cluster);
-    if (testing::Test::HasFailure()) return;
-  }
+// A rank of two or three that does so ends the attempt on all.
+TEST(Simulation, GangsEndWhateverHappens) { ExpectToEnd(Gangs); }
+
+// A run of a pack does so beside others.
+TEST(Simulation, PacksEndWhateverHappens) { ExpectToEnd(Packs); }
+
+TEST(Simulation, PacksOfTrialsEndWhateverHappens) {
+  ExpectToEnd([](uint64_t seed) { return TrialPacks(seed, "asha"); });
 }
 
 TEST(Simulation, TheSameSeedGivesTheSameEvents) {

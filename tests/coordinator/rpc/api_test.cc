@@ -96,6 +96,18 @@ TEST_F(ApiTest, GivesTheAnswersOfTheService) {
   }
   EXPECT_EQ(StringAt(JsonAt("/api/v1/runs/r-1/metrics"), "run"), "r-1");
   EXPECT_EQ(JsonAt("/api/v1/workers"), Json({{"workers", Json::array()}}));
+  v1::InventoryAnswer inventory;
+  ASSERT_TRUE(coordinator_.user().GetInventory(Context().get(), v1::Question(), &inventory).ok());
+  EXPECT_EQ(Body(Get("/api/v1/inventory")), DumpJson(answers::ToJson(inventory), 2) + "\n");
+  v1::HealthAnswer health;
+  ASSERT_TRUE(coordinator_.user().GetHealth(Context().get(), v1::Question(), &health).ok());
+  const Json healthy = JsonAt("/api/v1/health");
+  EXPECT_EQ(StringAt(healthy, "version"), health.version());
+  ASSERT_EQ(MemberAt(healthy, "checks").size(), static_cast<size_t>(health.checks_size()));
+  EXPECT_GT(health.checks_size(), 0);
+  for (int i = 0; i < health.checks_size(); ++i) {
+    EXPECT_EQ(StringAt(MemberAt(healthy, "checks")[i], "check"), health.checks(i).check());
+  }
   for (const char* path :
        {"experiments/e-1/runs", "experiments/e-1/reasons", "experiments/e-1/events",
         "experiments/e-1/checkpoints", "experiments/e-1/artifacts", "runs/r-1/reasons",

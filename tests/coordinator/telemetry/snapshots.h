@@ -6,6 +6,7 @@
 
 #include "coordinator/state/cluster.h"
 #include "coordinator/state/table_writer.h"
+#include "gtest/gtest.h"
 
 namespace scm::telemetry {
 
@@ -42,7 +43,7 @@ class StateMaker {
     run.stop_at_step = 60;
     task.run = run.id;
     const RunId id = run.id;
-    cluster_.AddTask(std::move(task));
+    EXPECT_TRUE(cluster_.Add(std::move(task)).ok());
     state::TableWriter::Insert(cluster_.runs, id, std::move(run));
     return id;
   }

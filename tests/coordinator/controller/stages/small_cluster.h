@@ -6,6 +6,8 @@
 #include <string>
 
 #include "coordinator/state/cluster.h"
+#include "coordinator/state/table_writer.h"
+#include "gtest/gtest.h"
 
 namespace scm::controller {
 
@@ -22,13 +24,12 @@ class SmallCluster {
       record.kind = stage;
       experiment.stages.push_back(record);
     }
-    cluster.Add(std::move(experiment));
+    EXPECT_TRUE(cluster.Add(std::move(experiment)).ok());
   }
 
   void SetGate(StageKind stage, const std::string& gate) {
-    Experiment experiment = *cluster.experiments.Find(id);
+    Experiment& experiment = state::TableWriter::Mutate(cluster.experiments, id);
     experiment.stages[static_cast<size_t>(stage)].gate = gate;
-    cluster.Add(std::move(experiment));
   }
   // How a task of a stage ended, and what more there is to it.
   struct Ended {
@@ -36,7 +37,9 @@ class SmallCluster {
     std::string reason = "", rule = "";
     Json summary = {};
   };
-  void AddTask(StageKind stage, const Ended& ended) { cluster.AddTask(MakeTask(stage, ended)); }
+  void AddTask(StageKind stage, const Ended& ended) {
+    EXPECT_TRUE(cluster.Add(MakeTask(stage, ended)).ok());
+  }
   // A seed of `replicate`.
   void AddSeed(int64_t seed, State state, int64_t model_index = 0) {
     AddRun(StageKind::kReplicate, {state}, TrialId(), seed, model_index);
@@ -47,7 +50,7 @@ class SmallCluster {
     trial.experiment = id;
     trial.parameters = {{"training.learning_rate", 0.001}};
     trial.run = AddRun(StageKind::kSweep, ended, trial.id, 1, 0);
-    cluster.AddTrial(trial);
+    EXPECT_TRUE(cluster.Add(trial).ok());
     return trial.id;
   }
 
@@ -78,8 +81,8 @@ class SmallCluster {
     run.task = task.id;
     run.seed = seed;
     run.model_index = model_index;
-    cluster.Add(run);
-    cluster.AddTask(std::move(task));
+    EXPECT_TRUE(cluster.Add(run).ok());
+    EXPECT_TRUE(cluster.Add(std::move(task)).ok());
     return run.id;
   }
 };

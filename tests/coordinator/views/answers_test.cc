@@ -1,5 +1,5 @@
 // What every question is answered, byte for byte: the texts that `-o json` printed when answers
-// were still made as JSON (tests/coordinator/controller/answers.golden.json) against those of
+// were still made as JSON (tests/coordinator/views/answers.golden.json) against those of
 // today.
 #include <gmock/gmock.h>
 
@@ -171,7 +171,7 @@ Json Answers(Harness& h) {
 TEST(Answers, AreWhatTheyWere) {
   Harness h;
   Fill(h);
-  const std::string path = SCM_SOURCE_DIR "/tests/coordinator/controller/answers.golden.json";
+  const std::string path = SCM_SOURCE_DIR "/tests/coordinator/views/answers.golden.json";
   const absl::StatusOr<std::string> text = ReadFile(path);
   ASSERT_TRUE(text.ok()) << text.status();
   const absl::StatusOr<Json> golden = ParseJson(*text, path);

@@ -17,7 +17,7 @@
 #include "scm/v1/worker.grpc.pb.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm::telemetry {
+namespace scm::rpc {
 namespace {
 
 using testing::HasSubstr;
@@ -231,4 +231,4 @@ TEST_F(SessionBindingTest, AStreamRegistersOnce) {
 }
 
 }  // namespace
-}  // namespace scm::telemetry
+}  // namespace scm::rpc

@@ -9,7 +9,7 @@
 #include "coordinator/rpc/server.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm::telemetry {
+namespace scm::rpc {
 namespace {
 
 using ::testing::HasSubstr;
@@ -62,7 +62,7 @@ TEST(ReadTokenFile, RefusesWhatOthersMayReadAndWhatIsTooShort) {
   EXPECT_FALSE(rpc::ReadTokenFile(dir.path() + "/absent").ok());
 }
 
-TEST(Listen, ARoutableAddressNeedsTlsAndBothTokens) {
+TEST(AnAddress, ARoutableAddressNeedsTlsAndBothTokens) {
   const rpc::ServerOptions whole{"0.0.0.0:0", kToken, kToken, "cert", "key"};
   for (int missing = 0; missing < 5; ++missing) {
     rpc::ServerOptions options = whole;
@@ -81,4 +81,4 @@ TEST(Listen, ARoutableAddressNeedsTlsAndBothTokens) {
 }
 
 }  // namespace
-}  // namespace scm::telemetry
+}  // namespace scm::rpc

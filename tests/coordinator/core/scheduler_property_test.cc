@@ -6,7 +6,7 @@
 #include "common/rng.h"
 #include "coordinator/core/priority_scheduler.h"
 
-namespace scm::search {
+namespace scm::core {
 namespace {
 
 const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
@@ -142,4 +142,4 @@ TEST_F(RandomDecisions, NeverOversubscribeNorIdle) {
 }
 
 }  // namespace
-}  // namespace scm::search
+}  // namespace scm::core

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/core/priority_scheduler.h"
 
-namespace scm::search {
+namespace scm::core {
 namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
@@ -221,4 +221,4 @@ TEST(Scheduler, NeverPlacesWhereATaskMustNotRun) {
 }
 
 }  // namespace
-}  // namespace scm::search
+}  // namespace scm::core

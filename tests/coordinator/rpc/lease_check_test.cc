@@ -7,8 +7,11 @@
 #include "coordinator/state/table_writer.h"
 #include "tests/coordinator/telemetry/snapshots.h"
 
-namespace scm::telemetry {
+namespace scm::rpc {
 namespace {
+
+using telemetry::Noon;
+using telemetry::StateMaker;
 
 class RecordedStream : public rpc::OutgoingStream {
  public:
@@ -119,4 +122,4 @@ TEST_F(LeaseCheckTest, FilesOfOtherExperimentsAreNotRead) {
 }
 
 }  // namespace
-}  // namespace scm::telemetry
+}  // namespace scm::rpc

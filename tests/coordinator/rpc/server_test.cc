@@ -14,7 +14,7 @@
 #include "tests/fakes/memory_blobs.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm::telemetry {
+namespace scm::rpc {
 namespace {
 
 using testing::HasSubstr;
@@ -228,4 +228,4 @@ TEST_F(ServerTest, ARoutableAddressNeedsTlsAndTokens) {
 }
 
 }  // namespace
-}  // namespace scm::telemetry
+}  // namespace scm::rpc

@@ -45,7 +45,7 @@ TEST(ReportData, HoldsTheFileAndWhatTheChecksWarnedOf) {
   const std::string file = TestFile("check, replicate");
   const auto reply = h.Give(SubmitInput{"", file, file, {"a leak", "a leak", "\x1b[31mred"}});
   ASSERT_TRUE(reply.ok()) << reply.status();
-  const ExperimentId e(*reply);
+  const ExperimentId e(std::get<std::string>(*reply));
   const TaskId check = h.Tasks(StageKind::kCheck).at(0);
   h.Started(check);
   Upload(h, check, "data_check", dir.path(), "data_check.json", "{\"findings\": [1]}");
@@ -83,7 +83,7 @@ TEST(ReportData, WarningsOfASubmissionAreBounded) {
   std::vector<std::string> warnings;
   for (int i = 0; i < 500; ++i) warnings.push_back(absl::StrCat(i, std::string(9000, 'x')));
   const auto reply = h.Give(SubmitInput{"", file, file, warnings});
-  const Json kept = DataOf(h, ExperimentId(*reply))["warnings"];
+  const Json kept = DataOf(h, ExperimentId(std::get<std::string>(*reply)))["warnings"];
   EXPECT_THAT(kept, SizeIs(100));
   for (const Json& one : kept) EXPECT_LE(one.get<std::string>().size(), 503u);
 }

@@ -16,7 +16,7 @@
 #include "absl/time/clock.h"
 #include "coordinator/rpc/stream_limits.h"
 
-namespace scm::telemetry {
+namespace scm::rpc {
 namespace {
 
 using testing::HasSubstr;
@@ -227,4 +227,4 @@ TEST(StreamLimits, AHostIsAPeerWithoutItsPort) {
 }
 
 }  // namespace
-}  // namespace scm::telemetry
+}  // namespace scm::rpc

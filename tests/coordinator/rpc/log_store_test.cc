@@ -5,7 +5,7 @@
 #include "common/files.h"
 #include "tests/fakes/temp_dir.h"
 
-namespace scm::telemetry {
+namespace scm::rpc {
 namespace {
 
 TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
@@ -36,4 +36,4 @@ TEST(LogStore, NewAttemptsOfAnOldNumberBeginWithEmptyLogs) {
 }
 
 }  // namespace
-}  // namespace scm::telemetry
+}  // namespace scm::rpc

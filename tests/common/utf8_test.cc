@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace scm::model {
+namespace scm {
 namespace {
 
 struct Case {
@@ -51,4 +51,4 @@ TEST(Utf8, CodePointsGoThereAndBack) {
 }
 
 }  // namespace
-}  // namespace scm::model
+}  // namespace scm

@@ -6,9 +6,16 @@
 #include "model/open_model.h"
 #include "tests/model/builders.h"
 
-namespace scm::model {
+namespace scm::trainer {
 namespace {
 
+using model::ModelSource;
+using model::OpenModel;
+using model::TemporaryDirectory;
+using model::TinyConfigJson;
+using model::TinyTokenizerJson;
+using model::Tokenizer;
+using model::WriteTinyModel;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -31,11 +38,11 @@ TEST(ModelWarnings, LengthBeyondThePositions) {
   tiny.Open();
   DataSpec data;
   data.max_length = 64;
-  EXPECT_THAT(trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, &data), IsEmpty());
+  EXPECT_THAT(ModelWarnings(*tiny.model, *tiny.tokenizer, &data), IsEmpty());
   data.max_length = 65;
-  EXPECT_THAT(trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, &data),
+  EXPECT_THAT(ModelWarnings(*tiny.model, *tiny.tokenizer, &data),
               ElementsAre(AllOf(HasSubstr("data.max_length 65"), HasSubstr("64 positions"))));
-  EXPECT_THAT(trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, nullptr), IsEmpty());
+  EXPECT_THAT(ModelWarnings(*tiny.model, *tiny.tokenizer, nullptr), IsEmpty());
 }
 
 TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
@@ -57,7 +64,7 @@ TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
     tiny.directory.Write("tokenizer_config.json", c.config);
     tiny.directory.Write("generation_config.json", c.generation);
     tiny.Open();
-    const auto warnings = trainer::ModelWarnings(*tiny.model, *tiny.tokenizer, &data);
+    const auto warnings = ModelWarnings(*tiny.model, *tiny.tokenizer, &data);
     ASSERT_EQ(warnings.size(), c.warning == nullptr ? 0u : 1u);
     if (c.warning != nullptr) {
       EXPECT_THAT(warnings[0], HasSubstr(c.warning));
@@ -69,10 +76,10 @@ TEST(ModelWarnings, EndTokensThatDoNotEndAnything) {
   config.erase("eos_token_id");
   endless.directory.Write("config.json", config.dump());
   endless.Open();
-  EXPECT_THAT(trainer::ModelWarnings(*endless.model, *endless.tokenizer, &data),
+  EXPECT_THAT(ModelWarnings(*endless.model, *endless.tokenizer, &data),
               ElementsAre(HasSubstr("names no end token")));
   data.end_token = false;
-  EXPECT_THAT(trainer::ModelWarnings(*endless.model, *endless.tokenizer, &data), IsEmpty());
+  EXPECT_THAT(ModelWarnings(*endless.model, *endless.tokenizer, &data), IsEmpty());
 }
 
 // The turn's end is trained as well, and the model may not stop at it.
@@ -137,4 +144,4 @@ TEST(MarkupWarnings, CountsTextsAndShowsOne) {
 }
 
 }  // namespace
-}  // namespace scm::model
+}  // namespace scm::trainer
