@@ -16,10 +16,10 @@ namespace scm::trainer {
 
 // What a run has of its own.
 struct RunNeeds {
-  int64_t tokens = 0;        // of a micro-batch at most, every one of them labelled
-  int64_t trained = 0;       // values of its adapters
+  int64_t tokens = 0;   // of a micro-batch at most, every one of them labelled
+  int64_t trained = 0;  // values of its adapters
   int64_t largest_rank = 0;
-  unsigned modules = 0;      // bit m: some layer has an adapter of Module m
+  unsigned modules = 0;  // bit m: some layer has an adapter of Module m
 };
 RunNeeds NeedsOf(const model::LlamaConfig& config, const LoraConfig& lora, int64_t tokens);
 

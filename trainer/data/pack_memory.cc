@@ -25,8 +25,7 @@ int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const Experiment
 int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& spec,
                               int64_t runs) {
   return EstimateTrainingBytes(
-      config, spec,
-      std::vector<RunNeeds>(static_cast<size_t>(runs), NeedsOf(config, spec)));
+      config, spec, std::vector<RunNeeds>(static_cast<size_t>(runs), NeedsOf(config, spec)));
 }
 
 PackDecision DecidePack(const model::LlamaConfig& config, const ExperimentSpec& spec) {

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "absl/strings/str_join.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/snapshot_index.h"
 #include "tests/coordinator/controller/harness.h"
