@@ -12,7 +12,7 @@ SANITIZED := common_test experiment_test statistics_test corpus_test model_test 
   trainer_quantize_test trainer_data_test worker_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
-  fuzz bench bench-packs bench-tokens bench-trials lint clean
+  fuzz bench bench-packs bench-scoring bench-tokens bench-trials lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -69,6 +69,11 @@ bench-packs: build  ## five seeds in one process beside five one after the other
 	@scripts/setup.sh model
 	@for precision in fp32 bf16; do python3 bench/pack_bench.py --bin-dir $(BUILD)/bin \
 	  --model models/SmolLM2-135M-Instruct.Q4_1.gguf --precision $$precision || exit 1; done
+
+bench-scoring: build  ## scoring choices beside lm-evaluation-harness
+	@scripts/setup.sh parity harness
+	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) score-bench
+	@.venv-parity/bin/python bench/scoring.py --bin-dir $(BUILD)/bin
 
 bench-trials: setup $(BUILD)/build.ninja  ## no-op trials a second; BASE=DIR: in turn with the programs there
 	@cmake -S . -B $(BUILD) -DSCM_BUILD_BENCH=ON > /dev/null && ninja -C $(BUILD) -j $(JOBS) programs noop-trainer

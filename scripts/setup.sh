@@ -2,7 +2,7 @@
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
 #   scripts/setup.sh packages | test-packages | torch | model | parity | lint | fuzz |
-#     container
+#     container | harness
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -118,6 +118,15 @@ assert u.find_spec("trl") and u.find_spec("dashscope")'
     safetensors 2>&1 | grep -v '^WARNING' || true
   .venv-parity/bin/pip install -q --disable-pip-version-check --no-deps trl==1.16.0 dashscope==2.0.2 2>&1 |
     grep -v '^WARNING' || true
+  .venv-parity/bin/python -c "$there"
+}
+
+# The peer of `make bench-scoring`, beside the reference libraries.
+harness() {
+  local there='import importlib.util as u, sys; sys.exit(u.find_spec("lm_eval") is None)'
+  .venv-parity/bin/python -c "$there" && return
+  say "installing lm-evaluation-harness in .venv-parity"
+  .venv-parity/bin/pip install -q --disable-pip-version-check lm_eval==0.4.13 2>&1 | grep -v '^WARNING' || true
   .venv-parity/bin/python -c "$there"
 }
 

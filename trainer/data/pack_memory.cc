@@ -4,6 +4,12 @@
 #include "trainer/data/adapter_input.h"
 
 namespace scm::trainer {
+namespace {
+
+// Of scm-trainer and its libraries before a weight is read: "program" of its --dry-run.
+constexpr int64_t kProgramBytes = 120'000'000;
+
+}  // namespace
 
 RunNeeds NeedsOf(const model::LlamaConfig& config, const ExperimentSpec& run) {
   const int64_t tokens = run.training.batch_size * run.data.value_or(DataSpec()).max_length;
@@ -19,7 +25,7 @@ int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const Experiment
   shape.longest = shared.data.value_or(DataSpec()).max_length;
   shape.recompute = shared.training.recompute;
   shape.runs = std::move(runs);
-  return PlanMemory(shape, nullptr).total();
+  return kProgramBytes + PlanMemory(shape, nullptr).total();
 }
 
 int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& spec,

@@ -12,8 +12,8 @@
 
 namespace scm::trainer {
 
-// Bytes of one training process with `runs` runs of this experiment (PlanMemory). What libtorch and
-// the corpus take is the same for any number of runs and left out.
+// Bytes of one training process with `runs` runs of this experiment: the program and what it holds
+// (PlanMemory), without the corpus.
 int64_t EstimateTrainingBytes(const model::LlamaConfig& config, const ExperimentSpec& spec,
                               int64_t runs);
 
