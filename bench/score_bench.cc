@@ -43,8 +43,8 @@ absl::StatusOr<std::vector<trainer::TokenExample>> ReadItems(const std::string& 
   return examples;
 }
 
-absl::StatusOr<Json> Score(const std::vector<trainer::TokenExample>& examples,
-                           int64_t score_tokens, trainer::LlamaModel* model) {
+absl::StatusOr<Json> Score(const std::vector<trainer::TokenExample>& examples, int64_t score_tokens,
+                           trainer::LlamaModel* model) {
   std::vector<const trainer::TokenExample*> pointers;
   for (const trainer::TokenExample& example : examples) pointers.push_back(&example);
   const auto begin = std::chrono::steady_clock::now();
@@ -53,15 +53,13 @@ absl::StatusOr<Json> Score(const std::vector<trainer::TokenExample>& examples,
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   Json values = Json::array();
   for (const auto& score : scores) values.push_back(score.log_likelihood);
-  return Json{{"seconds", seconds.count()},
-              {"log_likelihoods", values},
-              {"peak_rss", PeakResidentBytes()}};
+  return Json{
+      {"seconds", seconds.count()}, {"log_likelihoods", values}, {"peak_rss", PeakResidentBytes()}};
 }
 
 absl::Status Main(const Options& options) {
   at::set_num_threads(options.threads);
-  SCM_ASSIGN_OR_RETURN(const std::vector<trainer::TokenExample> examples,
-                       ReadItems(options.items));
+  SCM_ASSIGN_OR_RETURN(const std::vector<trainer::TokenExample> examples, ReadItems(options.items));
   SCM_ASSIGN_OR_RETURN(std::unique_ptr<model::ModelSource> source, model::OpenModel(options.model));
   SCM_ASSIGN_OR_RETURN(
       std::unique_ptr<trainer::LlamaModel> model,
