@@ -1,29 +1,23 @@
 // One side of the scoring benchmark (bench/scoring.py drives it next to lm_eval_bench.py): loads a
 // model, then answers every line on stdin by scoring all items once and one JSON line
 // {"seconds","log_likelihoods","peak_rss"}. Ends at end of input.
-#include <ATen/Parallel.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstdio>
-#include <iostream>
 #include <string>
 
+#include "bench/side.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/resident_memory.h"
 #include "common/status_macros.h"
-#include "model/model_source.h"
-#include "model/open_model.h"
-#include "trainer/compute/model.h"
 #include "trainer/data/choice_scoring.h"
 
 namespace scm::bench {
 namespace {
 
 struct Options {
-  std::string model, items, precision = "fp32";
-  int threads = 2;
+  SideOptions side;
+  std::string items;
   int64_t score_tokens = 2048;  // as the evaluator's
 };
 
@@ -58,19 +52,11 @@ absl::StatusOr<Json> Score(const std::vector<trainer::TokenExample>& examples, i
 }
 
 absl::Status Main(const Options& options) {
-  at::set_num_threads(options.threads);
   SCM_ASSIGN_OR_RETURN(const std::vector<trainer::TokenExample> examples, ReadItems(options.items));
-  SCM_ASSIGN_OR_RETURN(std::unique_ptr<model::ModelSource> source, model::OpenModel(options.model));
-  SCM_ASSIGN_OR_RETURN(
-      std::unique_ptr<trainer::LlamaModel> model,
-      trainer::MakeLlamaModel(*source, trainer::PrecisionByName(options.precision), "cpu"));
-  source.reset();
-  std::cout << "ready" << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
-    SCM_ASSIGN_OR_RETURN(const Json result, Score(examples, options.score_tokens, model.get()));
-    std::cout << DumpJson(result) << std::endl;
-  }
-  return absl::OkStatus();
+  SCM_ASSIGN_OR_RETURN(const std::unique_ptr<trainer::LlamaModel> model, LoadModel(options.side));
+  return AnswerLines([&](const std::string& /*line*/) {
+    return Score(examples, options.score_tokens, model.get());
+  });
 }
 
 }  // namespace
@@ -79,14 +65,9 @@ absl::Status Main(const Options& options) {
 int main(int argc, char** argv) {
   scm::bench::Options options;
   CLI::App app("Scoring benchmark, driven by bench/scoring.py");
-  app.add_option("--model", options.model)->required();
+  options.side.AddTo(&app);
   app.add_option("--items", options.items)->required();
-  app.add_option("--precision", options.precision)->check(CLI::IsMember({"fp32", "bf16"}));
-  app.add_option("--threads", options.threads);
   app.add_option("--score-tokens", options.score_tokens);
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = scm::bench::Main(options);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-  return 1;
+  return scm::bench::ExitStatus(scm::bench::Main(options));
 }

@@ -3,31 +3,26 @@
 // answers with one JSON line {"seconds","tokens","losses","grad_norms","peak_rss"}. The line "peak"
 // asks for {"kernels","peak_flops":{"fp32","VDPBF16PS","TDPBF16PS"}} (those that there are). Ends
 // at end of input.
-#include <ATen/Parallel.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstdio>
-#include <iostream>
 #include <string>
 
 #include "bench/peak_flops.h"
+#include "bench/side.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/resident_memory.h"
 #include "common/status_macros.h"
-#include "model/model_source.h"
-#include "model/open_model.h"
 #include "trainer/compute/kernel_tables.h"
-#include "trainer/compute/model.h"
 #include "trainer/loop/adamw.h"
 
 namespace scm::bench {
 namespace {
 
 struct Options {
-  std::string model, batches, precision = "fp32";
-  int threads = 2, r = 16;
+  SideOptions side;
+  std::string batches;
+  int r = 16;
   double alpha = 32, dropout = 0.1, learning_rate = 1e-3, max_grad_norm = 1;
   std::vector<std::string> modules = {"q_proj", "v_proj", "o_proj", "gate_proj"};
 };
@@ -103,13 +98,8 @@ Json Peaks(int threads) {
 }
 
 absl::Status Main(const Options& options) {
-  at::set_num_threads(options.threads);
   SCM_ASSIGN_OR_RETURN(std::vector<trainer::Batch> batches, ReadBatches(options.batches));
-  SCM_ASSIGN_OR_RETURN(std::unique_ptr<model::ModelSource> source, model::OpenModel(options.model));
-  const trainer::Precision precision = trainer::PrecisionByName(options.precision);
-  SCM_ASSIGN_OR_RETURN(std::unique_ptr<trainer::LlamaModel> model,
-                       trainer::MakeLlamaModel(*source, precision, "cpu"));
-  source.reset();  // its mapped pages would count as resident
+  SCM_ASSIGN_OR_RETURN(std::unique_ptr<trainer::LlamaModel> model, LoadModel(options.side));
   trainer::LoraConfig lora;
   lora.r = options.r;
   lora.alpha = options.alpha;
@@ -117,16 +107,9 @@ absl::Status Main(const Options& options) {
   lora.target_modules = options.modules;
   SCM_RETURN_IF_ERROR(model->AddLora(lora, 1));
   Bench bench(options, std::move(model), std::move(batches));
-  std::cout << "ready" << std::endl;
-  for (std::string line; std::getline(std::cin, line);) {
-    if (line == "peak") {
-      std::cout << DumpJson(Peaks(options.threads)) << std::endl;
-      continue;
-    }
-    SCM_ASSIGN_OR_RETURN(const Json result, bench.Run(std::stoll(line)));
-    std::cout << DumpJson(result) << std::endl;
-  }
-  return absl::OkStatus();
+  return AnswerLines([&](const std::string& line) -> absl::StatusOr<Json> {
+    return line == "peak" ? Peaks(options.side.threads) : bench.Run(std::stoll(line));
+  });
 }
 
 }  // namespace
@@ -135,15 +118,10 @@ absl::Status Main(const Options& options) {
 int main(int argc, char** argv) {
   scm::bench::Options options;
   CLI::App app("Training benchmark, driven by bench/bench.py");
-  app.add_option("--model", options.model)->required();
+  options.side.AddTo(&app);
   app.add_option("--batches", options.batches)->required();
-  app.add_option("--precision", options.precision)->check(CLI::IsMember({"fp32", "bf16"}));
-  app.add_option("--threads", options.threads);
   app.add_option("--dropout", options.dropout);
   app.add_option("--learning-rate", options.learning_rate);
   CLI11_PARSE(app, argc, argv);
-  const absl::Status status = scm::bench::Main(options);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-  return 1;
+  return scm::bench::ExitStatus(scm::bench::Main(options));
 }

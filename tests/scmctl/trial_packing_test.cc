@@ -7,23 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "experiment/parse.h"
+#include "tests/model/smollm2_shape.h"
 
 namespace scm::ctl {
 namespace {
-
-// SmolLM2-135M.
-model::LlamaConfig SmallBase() {
-  model::LlamaConfig c;
-  c.vocabulary = 49152;
-  c.hidden = 576;
-  c.intermediate = 1536;
-  c.layers = 30;
-  c.heads = 9;
-  c.kv_heads = 3;
-  c.head_dim = 64;
-  c.tied_embeddings = true;
-  return c;
-}
 
 ExperimentSpec SpecOf(const std::string& packing, const std::string& space,
                       const std::string& trainer = "[scm-trainer]") {
@@ -46,7 +33,7 @@ constexpr char kPrecision[] =
 constexpr char kTokens[] = "trainer.parameters.score_tokens: {int_uniform: [1000, 100000]}";
 
 TEST(TrialPacking, IsSaidAndDecided) {
-  const model::LlamaConfig base = SmallBase();
+  const model::LlamaConfig base = model::SmolLM2Shape();
   const struct {
     const char *what, *packing, *space;
     const model::LlamaConfig* base;
@@ -91,7 +78,7 @@ TEST(TrialPacking, IsSaidAndDecided) {
 }
 
 TEST(TrialPacking, AutoTakesTheLargestSizeThatFits) {
-  const model::LlamaConfig base = SmallBase();
+  const model::LlamaConfig base = model::SmolLM2Shape();
   ExperimentSpec spec = SpecOf("packed: auto, ", kRates);
   const std::string decided = PackTrials(&base, spec);
   const int64_t size = spec.sweep->pack_size;
@@ -110,7 +97,7 @@ TEST(TrialPacking, AutoTakesTheLargestSizeThatFits) {
 }
 
 TEST(TrialPacking, IsOfTheStageSweep) {
-  const model::LlamaConfig base = SmallBase();
+  const model::LlamaConfig base = model::SmolLM2Shape();
   ExperimentSpec spec = SpecOf("packed: auto, ", kRates);
   std::erase(spec.stages, StageKind::kSweep);
   EXPECT_EQ(PackTrials(&base, spec), "");
