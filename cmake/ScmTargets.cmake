@@ -12,7 +12,7 @@ option(SCM_UNITY "Compile the files of a target together" ON)
 function(scm_unity name)
   if(SCM_UNITY)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE BATCH
-                          UNITY_BUILD_BATCH_SIZE 8)
+                          UNITY_BUILD_BATCH_SIZE 16)
   endif()
 endfunction()
 

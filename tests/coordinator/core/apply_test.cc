@@ -6,10 +6,10 @@
 namespace scm::core {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1000);
+const absl::Time kAppliedAt = absl::FromUnixSeconds(1000);
 
 Attempt TestAttempt() {
-  return {1, kNow - absl::Seconds(10), {}, {{LeaseId("l-1"), WorkerId("w-1")}}};
+  return {1, kAppliedAt - absl::Seconds(10), {}, {{LeaseId("l-1"), WorkerId("w-1")}}};
 }
 
 // A task in each state, as it really gets there.
@@ -25,7 +25,7 @@ Task TaskIn(State state) {
   return task;
 }
 
-ApplyContext Context() { return {kNow, 2, 0.5}; }
+ApplyContext Context() { return {kAppliedAt, 2, 0.5}; }
 
 std::vector<TaskEvent> AllEvents() {
   return {LeaseGranted{TestAttempt()},
@@ -133,7 +133,7 @@ TEST(Apply, RetriesBackOffAndEnd) {
     task = *Apply(task, ProcessExited{ExitClass::kInfrastructure, "killed", {}}, Context());
     if (attempt < 3) {
       EXPECT_EQ(task.state, State::kPending);
-      EXPECT_EQ(task.not_before, kNow + absl::Seconds(1 << (attempt - 1)));
+      EXPECT_EQ(task.not_before, kAppliedAt + absl::Seconds(1 << (attempt - 1)));
       EXPECT_TRUE(task.avoid.contains(WorkerId("w-1")));
     }
   }

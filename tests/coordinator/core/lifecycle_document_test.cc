@@ -63,7 +63,7 @@ std::vector<TableRow> DocumentedRows() {
 }
 
 // One situation that a task can be in when an event arrives.
-struct Case {
+struct Situation {
   Task task;
   ApplyContext context;
   TaskEvent event;
@@ -127,8 +127,8 @@ std::vector<Task> AllTasks() {
   return tasks;
 }
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<Situation> AllSituations() {
+  std::vector<Situation> cases;
   for (const int64_t max_retries : {0, 2}) {
     for (const Task& task : AllTasks()) {
       for (const auto& [name, event] : DocumentEvents()) {
@@ -158,7 +158,7 @@ bool MatchesOne(const std::vector<std::string>& patterns, const std::string& nam
   return false;
 }
 
-bool Holds(const std::string& condition, const Case& c) {
+bool Holds(const std::string& condition, const Situation& c) {
   // The document's definition of the count.
   const int64_t count = c.task.progressed ? 1 : c.task.retries_spent + 1;
   if (condition == "retries left") return count <= c.context.max_retries;
@@ -170,7 +170,7 @@ bool Holds(const std::string& condition, const Case& c) {
 }
 
 // What the row says that the case becomes; nullopt when the row is about something else.
-std::optional<std::string> Predict(const TableRow& row, const Case& c) {
+std::optional<std::string> Predict(const TableRow& row, const Situation& c) {
   std::string star;
   if (!MatchesOne(row.states, c.state_name, &star)) return std::nullopt;
   if (!MatchesOne(row.events, c.event_name, &star)) return std::nullopt;
@@ -189,7 +189,7 @@ TEST(LifecycleDocument, SaysWhatApplyDoesForEveryStateAndEvent) {
   ASSERT_GT(rows.size(), 25u);
   std::vector<int> used(rows.size(), 0);
   int allowed = 0;
-  for (const Case& c : AllCases()) {
+  for (const Situation& c : AllSituations()) {
     SCOPED_TRACE(absl::StrCat(c.state_name, " × ", c.event_name, ", spent ", c.task.retries_spent,
                               " of ", c.context.max_retries,
                               c.task.progressed ? ", progressed" : ""));

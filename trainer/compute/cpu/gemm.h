@@ -72,8 +72,9 @@ inline void Finish(const GemmCall& c, int64_t row, int64_t rows, int64_t column,
     }
   }
 }
-inline void FinishTile(const GemmCall& c, int64_t row, int64_t rows, int64_t column,
-                       int64_t columns, const float* tile, int64_t tile_stride) {
+__attribute__((noinline)) inline void FinishTile(const GemmCall& c, int64_t row, int64_t rows,
+                                                 int64_t column, int64_t columns, const float* tile,
+                                                 int64_t tile_stride) {
   const bool f_in = c.residual.data == nullptr || c.residual.type == Element::kFloat;
   const bool f_out = c.out.type == Element::kFloat;
   if (f_in && f_out) Finish<float, float>(c, row, rows, column, columns, tile, tile_stride);
@@ -125,7 +126,8 @@ struct Task {
 inline int64_t TileRowsOf(const GemmTerm& t) { return UsesPairs(t) ? kPairRows : kRows; }
 
 // The task's rows as [block][tile of some rows], each tile as it is read.
-inline void PackRows(const GemmCall& c, const GemmPlan& plan, const Task& task, float* out) {
+__attribute__((noinline)) inline void PackRows(const GemmCall& c, const GemmPlan& plan,
+                                               const Task& task, float* out) {
   const Chunk& chunk = plan.chunks[task.chunk];
   const int64_t padded_rows = RoundUp(task.rows, plan.row_unit);
   for (int64_t r0 = 0; r0 < task.rows; r0 += plan.row_unit) {
@@ -175,8 +177,9 @@ inline bool IsPlain(const GemmCall& c) {
 }
 
 // What a tile's sums go on from: rows of `start`, zero beyond them and beyond its columns.
-inline void LoadStart(const GemmCall& c, int64_t row, int64_t rows, int64_t all_rows,
-                      int64_t column, int64_t columns, int64_t width, float* sums) {
+__attribute__((noinline)) inline void LoadStart(const GemmCall& c, int64_t row, int64_t rows,
+                                                int64_t all_rows, int64_t column, int64_t columns,
+                                                int64_t width, float* sums) {
   for (int64_t r = 0; r < all_rows; ++r) {
     const float* from = c.start + (row + r) * c.n + column;
     for (int64_t i = 0; i < width; i += kLanes) {

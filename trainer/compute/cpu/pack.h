@@ -47,7 +47,7 @@ inline VecI InterleaveIndex(int first) {
   for (int i = 0; i < kLanes; ++i) index[i] = first + i / 2 + (i % 2) * kLanes;
   return index;
 }
-inline void Transpose(VecF* v) {
+__attribute__((always_inline)) inline void Transpose(VecF* v) {
   const VecI low = InterleaveIndex(0), high = InterleaveIndex(kLanes / 2);
   VecF w[kLanes];
 #pragma GCC unroll 4
@@ -117,6 +117,39 @@ inline void PackColumns(const T* from, int64_t stride, int64_t rows, int64_t len
   }
 }
 
+// Rows of kLanes as columns: out row i holds element i of each `row(r)`; `count` of them are
+// written.
+template <typename Row>
+__attribute__((always_inline)) inline void StoreTransposed(const Row& row, int64_t count,
+                                                           float* out, int64_t out_stride) {
+  VecF v[kLanes];
+  for (int r = 0; r < kLanes; ++r) v[r] = row(r);
+  Transpose(v);
+  for (int r = 0; r < count; ++r) Store(out + r * out_stride, v[r]);
+}
+
+// One vector of columns of a strip of `width`, given as `have` rows of the transpose. A function of
+// its own, as are others here that do a block's work: compiled once, not in each kind of strip.
+template <typename T>
+__attribute__((noinline, noclone)) void TransposeColumns(const T* from, int64_t stride, int64_t k,
+                                                         int64_t have, float scale, float* out,
+                                                         int64_t width) {
+  int64_t i = 0;
+  for (; i + kLanes <= k; i += kLanes) {
+    const auto row = [&](int r) {
+      const T* at = from + r * stride + i;
+      __builtin_prefetch(at + kAhead * kLanes);
+      return r < have ? Load(at) * scale : VecF{};
+    };
+    StoreTransposed(row, kLanes, out + i * width, width);
+  }
+  for (; i < k; ++i) {
+    for (int r = 0; r < kLanes; ++r) {
+      out[i * width + r] = r < have ? ToFloat(from[r * stride + i]) * scale : 0.0f;
+    }
+  }
+}
+
 // Strips of a matrix given as its transpose: b is [columns, k] with row stride `stride`, out is
 // [strip][k][NV · kLanes]; missing columns are zero.
 template <int NV, typename T>
@@ -125,46 +158,34 @@ inline void PackTransposed(const T* b, int64_t stride, int64_t k, int64_t column
   constexpr int64_t kWidth = NV * kLanes;
   for (int64_t c0 = 0; c0 < columns; c0 += kWidth, out += k * kWidth) {
     for (int64_t c = 0; c < kWidth; c += kLanes) {
-      const int64_t have = columns - c0 - c < kLanes ? columns - c0 - c : kLanes;
-      const T* from = b + (c0 + c) * stride;
-      int64_t i = 0;
-      for (; i + kLanes <= k; i += kLanes) {
-        VecF v[kLanes];
-        for (int r = 0; r < kLanes; ++r) {
-          __builtin_prefetch(from + r * stride + i + kAhead * kLanes);
-          v[r] = r < have ? Load(from + r * stride + i) * scale : VecF{};
-        }
-        Transpose(v);
-        for (int r = 0; r < kLanes; ++r) Store(out + (i + r) * kWidth + c, v[r]);
-      }
-      for (; i < k; ++i) {
-        for (int r = 0; r < kLanes; ++r) {
-          out[i * kWidth + c + r] = r < have ? ToFloat(from[r * stride + i]) * scale : 0.0f;
-        }
-      }
+      TransposeColumns(b + (c0 + c) * stride, stride, k, columns - c0 - c, scale, out + c, kWidth);
     }
   }
 }
 
-// One strip of B [k, n], rows [begin, begin + length), from the packed form of Bᵀ [n, k]: strips of
-// kStrip rows of B, each [n][kStrip]. `begin` is a multiple of kLanes.
+// Rows [row, row + count) of a strip of `width` columns of B [k, n], from the packed form of
+// Bᵀ [n, k]: strips of kStrip rows of B, each [n][kStrip]. `row` is a multiple of kLanes.
+__attribute__((noinline, noclone)) inline void TransposeStripRows(const float* packed, int64_t n,
+                                                                  int64_t row, int64_t count,
+                                                                  int64_t column, int64_t columns,
+                                                                  float* out, int64_t width) {
+  const float* from = packed + row / kStrip * kStrip * n + row % kStrip + column * kStrip;
+  for (int64_t c = 0; c < width; c += kLanes) {
+    const auto part = [&](int r) {
+      const float* at = from + (c + r) * kStrip;
+      __builtin_prefetch(at + kStrip * n);  // the same columns of the next strip
+      return c + r < columns ? Load(at) : VecF{};
+    };
+    StoreTransposed(part, count, out + c, width);
+  }
+}
 template <int NV>
 inline void PackFromTranspose(const float* packed, int64_t n, int64_t begin, int64_t length,
                               int64_t column, int64_t columns, float* out) {
   constexpr int64_t kWidth = NV * kLanes;
   for (int64_t i = 0; i < length; i += kLanes) {
-    const int64_t row = begin + i, have = length - i < kLanes ? length - i : kLanes;
-    const float* from = packed + row / kStrip * kStrip * n + row % kStrip + column * kStrip;
-    for (int64_t c = 0; c < kWidth; c += kLanes) {
-      VecF v[kLanes];
-      for (int r = 0; r < kLanes; ++r) {
-        const float* at = from + (c + r) * kStrip;
-        __builtin_prefetch(at + kStrip * n);  // the same columns of the next strip
-        v[r] = c + r < columns ? Load(at) : VecF{};
-      }
-      Transpose(v);
-      for (int r = 0; r < have; ++r) Store(out + (i + r) * kWidth + c, v[r]);
-    }
+    const int64_t count = length - i < kLanes ? length - i : kLanes;
+    TransposeStripRows(packed, n, begin + i, count, column, columns, out + i * kWidth, kWidth);
   }
 }
 

@@ -109,12 +109,10 @@ inline void PackPairsTransposed(const BFloat16* b, int64_t stride, int64_t k, in
     const int64_t have = columns - c;
     const BFloat16* from = b + c * stride;
     for (int64_t i = 0; i < length; i += kLanes) {
-      VecF v[kLanes];
-      for (int r = 0; r < kLanes; ++r) {
-        v[r] = r < have ? LoadPairs(from + r * stride + 2 * i, k - 2 * i) : VecF{};
-      }
-      Transpose(v);
-      for (int r = 0; r < kLanes; ++r) Store(out + (i + r) * kWidth + c, v[r]);
+      const auto row = [&](int r) {
+        return r < have ? LoadPairs(from + r * stride + 2 * i, k - 2 * i) : VecF{};
+      };
+      StoreTransposed(row, kLanes, out + i * kWidth + c, kWidth);
     }
   }
 }
