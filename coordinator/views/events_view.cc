@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "answers/message_json.h"
+#include "coordinator/core/run_standing.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/views.h"
 
@@ -36,7 +37,7 @@ EventFilter EventsAbout(const state::Snapshot& snapshot, absl::string_view id) {
   filter.subjects.insert(text);
   AddRun(snapshot, RunId(text), filter);
   if (const auto task = snapshot.tasks->find(TaskId(text)); task != snapshot.tasks->end()) {
-    AddRun(snapshot, task->second->run, filter);
+    for (const RunId& run : core::RunsIn(*task->second)) AddRun(snapshot, run, filter);
   }
   if (const auto trial = snapshot.trials->find(TrialId(text)); trial != snapshot.trials->end()) {
     AddRun(snapshot, trial->second->run, filter);

@@ -10,7 +10,8 @@ namespace {
 std::vector<double> DrawTrials(const core::StageWork& work, Philox& rng) {
   std::vector<double> steps;
   std::vector<std::vector<double>> seen(work.ends.size());
-  for (int64_t trial = 0; trial < work.Runs(); ++trial) {
+  const int64_t trials = work.Runs();
+  for (int64_t trial = 0; trial < trials; ++trial) {
     const double quality = rng.Uniform();
     double reached = static_cast<double>(work.ends.front());
     for (size_t r = 0; r + 1 < work.ends.size(); ++r) {

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_replace.h"
 #include "coordinator/views/views.h"
 #include "tests/coordinator/controller/harness.h"
 
@@ -35,6 +36,24 @@ TEST(EventsView, ARunsEventsAreItsOwnUnderEveryNameOfIt) {
   EXPECT_EQ(Subjects(*snapshot, e.str(), rows).size(), rows.size());
   EXPECT_EQ(Subjects(*snapshot, "", rows).size(), rows.size());
   EXPECT_EQ(views::EventsAbout(*snapshot, run).experiment, e.str());
+}
+
+// A task that carries several runs is told of with all of them, each of them without the others.
+TEST(EventsView, ThePacksTaskHasTheEventsOfItsRuns) {
+  Harness h;
+  h.Submit(absl::StrReplaceAll(TestFile("replicate"), {{"replicate: {", "replicate: {packed: true, "}}));
+  const auto snapshot = h.snapshot();
+  ASSERT_EQ(snapshot->tasks->size(), 1u);
+  ASSERT_GE(snapshot->runs->size(), 2u);
+  const std::string task = snapshot->tasks->begin()->first.str();
+  const std::string first = snapshot->runs->begin()->first.str(),
+                    second = std::next(snapshot->runs->begin())->first.str();
+  std::vector<store::EventRow> rows;
+  for (const std::string& subject : {task, first, second + "/100", std::string("w-1")}) {
+    rows.push_back({static_cast<int64_t>(rows.size()), "", "", subject, "kind", "text", "{}"});
+  }
+  EXPECT_THAT(Subjects(*snapshot, task, rows), ElementsAre(task, first, second + "/100"));
+  EXPECT_THAT(Subjects(*snapshot, first, rows), ElementsAre(task, first));
 }
 
 }  // namespace
