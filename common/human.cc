@@ -60,6 +60,10 @@ std::string ClockJumpText(absl::Duration jump) {
                       "do not");
 }
 
+std::string GibText(int64_t bytes) {
+  return absl::StrCat(HumanNumber(static_cast<double>(bytes) / (int64_t{1} << 30)), " GiB");
+}
+
 std::string HumanNumber(double value, int digits) {
   if (std::isnan(value)) return "–";
   if (std::isinf(value)) return value > 0 ? "∞" : "−∞";

@@ -14,6 +14,8 @@ std::string HumanDuration(absl::Duration duration);
 std::string HumanMoney(double amount, const std::string& currency);
 // "4.2 MB" (decimal units).
 std::string HumanBytes(int64_t bytes);
+// "79.6 GiB" (binary units, as memory is sold).
+std::string GibText(int64_t bytes);
 // "the wall clock was set forward by 1 h: …": what a jump means for who reads times of day.
 std::string ClockJumpText(absl::Duration jump);
 // RFC 3339 in UTC with milliseconds; "" for InfinitePast, which stands for "never".

@@ -321,6 +321,8 @@ void Describe(Visitor& keys, ResourcesSpec& resources) {
   keys.Field(Key{"priority", "Higher goes first"}, resources.priority, IntegerRule{0, 100});
   keys.Field(Key{"ranks", "Processes that train one run together, each with so many GPUs and CPUs"},
              resources.ranks, IntegerRule{1, 1024});
+  keys.Field(Key{"gpu_memory_gib", "Memory that each of the GPUs has at least"}.Unit("GiB"),
+             resources.gpu_memory_gib, kNotNegative);
 }
 
 template <typename Visitor>

@@ -187,7 +187,8 @@ struct ResourcesSpec {
   int64_t ranks = 1;  // processes that train one run together; each gets so many GPUs and CPUs
   int64_t gpus = 0;
   int64_t cpus = 1;
-  int64_t priority = 50;  // 0 … 100, higher first
+  int64_t priority = 50;      // 0 … 100, higher first
+  double gpu_memory_gib = 0;  // what each of the GPUs has at least
 };
 
 struct BaselineSpec {

@@ -8,6 +8,7 @@
 #include "common/trainer_command.h"
 #include "coordinator/controller/best_step.h"
 #include "coordinator/controller/stages/registry.h"
+#include "coordinator/core/fit.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/snapshot_index.h"
 
@@ -80,21 +81,23 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
     }
     const auto [never, is_new] = excluded.try_emplace({task.experiment, task.stage});
     if (is_new) never->second = ExcludedFor(context_.cluster, *experiment.spec, task.stage);
-    snapshot.waiting.push_back({id,
-                                wants.priority,
-                                task.order,
-                                {core::GpusOf(*experiment.spec, task.stage), wants.cpus},
-                                core::RanksOf(*experiment.spec, task.stage),
-                                task.not_before,
-                                task.avoid,
-                                never->second.workers,
-                                never->second.reason});
+    snapshot.waiting.push_back(
+        {id,
+         wants.priority,
+         task.order,
+         {core::GpusOf(*experiment.spec, task.stage), wants.cpus, core::GpuMemoryBytes(wants)},
+         core::RanksOf(*experiment.spec, task.stage),
+         task.not_before,
+         task.avoid,
+         never->second.workers,
+         never->second.reason});
   }
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kReady || !context_.links.contains(id)) continue;
     core::WorkerSlots slots{id,           worker->host, worker->cpus - used[id].first,
                             worker->cpus, {},           static_cast<int64_t>(worker->gpus.size())};
     for (const GpuRecord& gpu : worker->gpus) {
+      slots.gpu_memory_bytes[gpu.index] = gpu.memory_bytes;
       if (!used[id].second.contains(gpu.index)) slots.free_gpus.push_back(gpu.index);
     }
     snapshot.workers.push_back(std::move(slots));

@@ -24,10 +24,48 @@ std::string Plural(int64_t n, absl::string_view noun) {
   return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
 }
 
+// "2 GPUs", "2 GPUs of 40 GiB".
+std::string GpusText(const SlotRequest& request) {
+  const std::string gpus = Plural(request.gpus, "GPU");
+  if (request.gpu_memory_bytes == 0) return gpus;
+  return absl::StrCat(gpus, " of ", GibText(request.gpu_memory_bytes));
+}
+
 // "1 GPU and 4 CPUs".
 std::string NeedText(const SlotRequest& request) {
   if (request.gpus == 0) return Plural(request.cpus, "CPU");
-  return absl::StrCat(Plural(request.gpus, "GPU"), " and ", Plural(request.cpus, "CPU"));
+  return absl::StrCat(GpusText(request), " and ", Plural(request.cpus, "CPU"));
+}
+
+int64_t MemoryOf(const WorkerSlots& worker, int gpu) {
+  const auto found = worker.gpu_memory_bytes.find(gpu);
+  return found == worker.gpu_memory_bytes.end() ? 0 : found->second;
+}
+
+bool Suits(const SlotRequest& request, const WorkerSlots& worker, int gpu) {
+  return MemoryOf(worker, gpu) >= request.gpu_memory_bytes;
+}
+
+// GPUs of the worker, busy or not, that such a task could use.
+int64_t SuitingGpus(const SlotRequest& request, const WorkerSlots& worker) {
+  if (request.gpu_memory_bytes == 0) return worker.total_gpus;
+  return std::count_if(
+      worker.gpu_memory_bytes.begin(), worker.gpu_memory_bytes.end(),
+      [&request](const auto& gpu) { return gpu.second >= request.gpu_memory_bytes; });
+}
+int64_t SuitingFreeGpus(const SlotRequest& request, const Room& room) {
+  return std::count_if(room.free_gpus.begin(), room.free_gpus.end(),
+                       [&](int gpu) { return Suits(request, *room.worker, gpu); });
+}
+
+int64_t LargestMemory(const std::vector<Room>& rooms) {
+  int64_t largest = 0;
+  for (const Room& room : rooms) {
+    for (const auto& [gpu, bytes] : room.worker->gpu_memory_bytes) {
+      largest = std::max(largest, bytes);
+    }
+  }
+  return largest;
 }
 
 // How many ranks of `request` go into so many CPUs and GPUs, at most `limit`.
@@ -40,14 +78,15 @@ int64_t RanksIn(const SlotRequest& request, int64_t cpus, int64_t gpus, int64_t 
 
 bool FitsIdle(const WaitingTask& task, const WorkerSlots& worker) {
   if (task.never.contains(worker.id)) return false;
-  return RanksIn(task.request, worker.total_cpus, worker.total_gpus, 1) == 1;
+  return RanksIn(task.request, worker.total_cpus, SuitingGpus(task.request, worker), 1) == 1;
 }
 
 // How many ranks all workers could hold if they were idle.
 int64_t RanksIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
   int64_t ranks = 0;
   for (const Room& room : rooms) {
-    ranks += RanksIn(task.request, room.worker->total_cpus, room.worker->total_gpus, task.ranks);
+    ranks += RanksIn(task.request, room.worker->total_cpus, SuitingGpus(task.request, *room.worker),
+                     task.ranks);
   }
   return ranks;
 }
@@ -56,7 +95,8 @@ bool PlaceableIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
   int64_t ranks = 0;
   for (const Room& room : rooms) {
     if (task.never.contains(room.worker->id)) continue;
-    ranks += RanksIn(task.request, room.worker->total_cpus, room.worker->total_gpus, task.ranks);
+    ranks += RanksIn(task.request, room.worker->total_cpus, SuitingGpus(task.request, *room.worker),
+                     task.ranks);
     if (ranks >= task.ranks) return true;
   }
   return false;
@@ -64,7 +104,7 @@ bool PlaceableIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
 
 bool FitsNow(const WaitingTask& task, const Room& room) {
   if (task.never.contains(room.worker->id)) return false;
-  return RanksIn(task.request, room.free_cpus, static_cast<int64_t>(room.free_gpus.size()), 1) == 1;
+  return RanksIn(task.request, room.free_cpus, SuitingFreeGpus(task.request, room), 1) == 1;
 }
 
 // The room for one rank: no worker on which the task failed, if possible; of the others the one
@@ -86,6 +126,23 @@ Room* BestRoom(const WaitingTask& task, std::vector<Room>& rooms, bool respect_r
   return best;
 }
 
+// Takes the GPUs of a rank: of those that suit it the smallest, so that a large one stays for whom
+// needs it.
+std::vector<int> TakeGpus(const SlotRequest& request, Room& room) {
+  std::vector<int> suiting;
+  for (const int gpu : room.free_gpus) {
+    if (Suits(request, *room.worker, gpu)) suiting.push_back(gpu);
+  }
+  std::stable_sort(suiting.begin(), suiting.end(), [&room](int a, int b) {
+    return MemoryOf(*room.worker, a) < MemoryOf(*room.worker, b);
+  });
+  suiting.resize(static_cast<size_t>(request.gpus));
+  std::erase_if(room.free_gpus, [&suiting](int gpu) {
+    return std::find(suiting.begin(), suiting.end(), gpu) != suiting.end();
+  });
+  return suiting;
+}
+
 void Give(Room& room, const Placement& placement, const SlotRequest& request) {
   room.free_cpus += request.cpus;
   room.free_gpus.insert(room.free_gpus.end(), placement.gpus.begin(), placement.gpus.end());
@@ -103,9 +160,7 @@ std::optional<Allocation> Place(const WaitingTask& task, std::vector<Room>& room
     Room* room = BestRoom(task, rooms, respect_reservations);
     complete = room != nullptr;
     if (!complete) break;
-    const auto end = room->free_gpus.begin() + task.request.gpus;
-    allocation.ranks.push_back({room->worker->id, std::vector<int>(room->free_gpus.begin(), end)});
-    room->free_gpus.erase(room->free_gpus.begin(), end);
+    allocation.ranks.push_back({room->worker->id, TakeGpus(task.request, *room)});
     room->free_cpus -= task.request.cpus;
     taken.push_back(room);
   }
@@ -116,12 +171,18 @@ std::optional<Allocation> Place(const WaitingTask& task, std::vector<Room>& room
 }
 
 // "needs 2 GPUs on one worker; the largest has 1": one resource that no worker has enough of.
-std::string TooBig(absl::string_view noun, int64_t need, int64_t largest) {
+std::string TooBig(absl::string_view need, int64_t largest) {
   if (largest == 0) {
-    return absl::StrCat("cannot be placed: needs ", Plural(need, noun), ", and no worker has any");
+    return absl::StrCat("cannot be placed: needs ", need, ", and no worker has any");
   }
-  return absl::StrCat("cannot be placed: needs ", Plural(need, noun),
+  return absl::StrCat("cannot be placed: needs ", need,
                       " on one worker, and the largest worker has ", largest);
+}
+
+std::string TooLittleMemory(const SlotRequest& request, int64_t largest) {
+  return absl::StrCat("cannot be placed: needs ", GpusText(request),
+                      " (resources.gpu_memory_gib), and the largest GPU of any worker has ",
+                      GibText(largest));
 }
 
 std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& rooms) {
@@ -130,11 +191,17 @@ std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& 
   }
   int64_t most_gpus = 0, most_cpus = 0;
   for (const Room& room : rooms) {
-    most_gpus = std::max(most_gpus, room.worker->total_gpus);
+    most_gpus = std::max(most_gpus, SuitingGpus(task.request, *room.worker));
     most_cpus = std::max(most_cpus, room.worker->total_cpus);
   }
-  if (task.request.gpus > most_gpus) return TooBig("GPU", task.request.gpus, most_gpus);
-  if (task.request.cpus > most_cpus) return TooBig("CPU", task.request.cpus, most_cpus);
+  if (task.request.gpus > most_gpus) {
+    const int64_t largest = LargestMemory(rooms);
+    if (most_gpus == 0 && largest > 0 && largest < task.request.gpu_memory_bytes) {
+      return TooLittleMemory(task.request, largest);
+    }
+    return TooBig(GpusText(task.request), most_gpus);
+  }
+  if (task.request.cpus > most_cpus) return TooBig(Plural(task.request.cpus, "CPU"), most_cpus);
   const int64_t ranks = RanksIdle(task, rooms);
   if (task.ranks > 1 && ranks > 0) {
     return absl::StrCat("cannot be placed: needs ", task.ranks, " ranks of ",
@@ -145,29 +212,31 @@ std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& 
 }
 
 // "needs 1 GPU: both busy", "needs 2 GPUs on one worker: at most 1 is free on any".
-std::string Busy(absl::string_view noun, int64_t need, int64_t most_free, int64_t total) {
+std::string Busy(absl::string_view need, int64_t most_free, int64_t total) {
   if (most_free > 0) {
-    return absl::StrCat("needs ", Plural(need, noun), " on one worker: at most ", most_free,
+    return absl::StrCat("needs ", need, " on one worker: at most ", most_free,
                         most_free == 1 ? " is" : " are", " free on any");
   }
   const std::string all = total == 1   ? "the only one is busy"
                           : total == 2 ? "both busy"
                                        : absl::StrCat("all ", total, " busy");
-  return absl::StrCat("needs ", Plural(need, noun), ": ", all);
+  return absl::StrCat("needs ", need, ": ", all);
 }
 
 std::string BusyReason(const WaitingTask& task, const std::vector<Room>& rooms) {
   int64_t most_gpus = 0, most_cpus = 0, all_gpus = 0, all_cpus = 0, ranks = 0;
   for (const Room& room : rooms) {
-    const int64_t gpus = static_cast<int64_t>(room.free_gpus.size());
+    const int64_t gpus = SuitingFreeGpus(task.request, room);
     most_gpus = std::max(most_gpus, gpus);
     most_cpus = std::max(most_cpus, room.free_cpus);
-    all_gpus += room.worker->total_gpus;
+    all_gpus += SuitingGpus(task.request, *room.worker);
     all_cpus += room.worker->total_cpus;
     ranks += RanksIn(task.request, room.free_cpus, gpus, task.ranks);
   }
-  if (task.request.gpus > most_gpus) return Busy("GPU", task.request.gpus, most_gpus, all_gpus);
-  if (task.request.cpus > most_cpus) return Busy("CPU", task.request.cpus, most_cpus, all_cpus);
+  if (task.request.gpus > most_gpus) return Busy(GpusText(task.request), most_gpus, all_gpus);
+  if (task.request.cpus > most_cpus) {
+    return Busy(Plural(task.request.cpus, "CPU"), most_cpus, all_cpus);
+  }
   if (task.ranks > 1 && ranks > 0) {
     return absl::StrCat("needs ", task.ranks, " ranks of ", NeedText(task.request),
                         " each: room for ", ranks, " now");
@@ -225,7 +294,8 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
   std::vector<Room> rooms = RoomsOf(snapshot.workers);
   const std::vector<WaitingTask> tasks = InOrder(snapshot.waiting);
   // Room only shrinks here, so an equal request fails again: long queues of equal tasks are cheap.
-  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, std::set<WorkerId>>, std::string> refused;
+  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, std::set<WorkerId>>, std::string>
+      refused;
   for (const WaitingTask& task : tasks) {
     std::string& reason = decision.waiting_reasons[task.id];
     if (rooms.empty()) {
@@ -244,7 +314,7 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
       continue;
     }
     const auto shape = std::make_tuple(task.priority, task.request.gpus, task.request.cpus,
-                                       task.ranks, task.never);
+                                       task.request.gpu_memory_bytes, task.ranks, task.never);
     if (const auto earlier = refused.find(shape); earlier != refused.end()) {
       reason = earlier->second;
       continue;

@@ -15,6 +15,7 @@ namespace scm::core {
 struct SlotRequest {
   int64_t gpus = 0;
   int64_t cpus = 1;
+  int64_t gpu_memory_bytes = 0;  // of each GPU, at least
 };
 
 struct WaitingTask {
@@ -36,6 +37,9 @@ struct WorkerSlots {
   int64_t free_cpus = 0, total_cpus = 0;
   std::vector<int> free_gpus;  // indices
   int64_t total_gpus = 0;
+  // By index, of free and busy ones. One that is missing has memory enough only where none is asked
+  // for.
+  std::map<int, int64_t> gpu_memory_bytes = {};
 };
 
 struct SchedulerSnapshot {

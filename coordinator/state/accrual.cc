@@ -4,6 +4,7 @@
 
 #include "common/status_macros.h"
 #include "coordinator/core/cost.h"
+#include "coordinator/core/fit.h"
 #include "coordinator/core/lease_time.h"
 #include "coordinator/core/run_standing.h"
 #include "coordinator/state/snapshot_index.h"
@@ -29,10 +30,10 @@ absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
 
 }  // namespace
 
-std::vector<int> FirstGpus(const Worker& worker, int64_t count) {
+std::vector<int> SuitingGpus(const Worker& worker, const ResourcesSpec& wants) {
   std::vector<int> gpus;
   for (const GpuRecord& gpu : worker.gpus) {
-    if (static_cast<int64_t>(gpus.size()) < count) gpus.push_back(gpu.index);
+    if (core::GpuSuits(wants, gpu.memory_bytes)) gpus.push_back(gpu.index);
   }
   return gpus;
 }
@@ -44,9 +45,7 @@ double LeaseCostRate(const ExperimentSpec& spec, const Worker* worker,
 
 absl::Status MayCost(const ExperimentSpec& spec, const Worker& worker, int64_t gpus) {
   std::vector<int> any;  // the scheduler may choose whichever of them are free
-  for (const GpuRecord& gpu : worker.gpus) {
-    if (gpus > 0) any.push_back(gpu.index);
-  }
+  if (gpus > 0) any = SuitingGpus(worker, spec.resources);
   return RateOf(spec, &worker, any).status();
 }
 

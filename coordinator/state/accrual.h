@@ -8,8 +8,8 @@
 
 namespace scm::state {
 
-// The first GPUs of a worker, which stand for any of them when it is priced.
-std::vector<int> FirstGpus(const Worker& worker, int64_t count);
+// Indexes of the worker's GPUs that a rank may be given, free or not.
+std::vector<int> SuitingGpus(const Worker& worker, const ResourcesSpec& wants);
 
 // Money a second of a lease with these GPUs on this worker (null = unknown worker). 0 without a
 // budget, and where a rate is missing: such a lease is never granted (MayCost).

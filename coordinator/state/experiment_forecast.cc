@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "coordinator/core/fit.h"
 #include "coordinator/core/forecast.h"
 #include "coordinator/core/lease_time.h"
 #include "coordinator/core/run_standing.h"
@@ -34,8 +35,10 @@ std::optional<core::Pace> ExperimentPace(const Snapshot& snapshot,
 double DearestRate(const Snapshot& snapshot, const ExperimentSpec& spec, int64_t gpus) {
   double dearest = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
-    if (static_cast<int64_t>(worker->gpus.size()) < gpus) continue;
-    dearest = std::max(dearest, LeaseCostRate(spec, worker.get(), FirstGpus(*worker, gpus)));
+    std::vector<int> held = SuitingGpus(*worker, spec.resources);
+    if (static_cast<int64_t>(held.size()) < gpus) continue;
+    held.resize(static_cast<size_t>(gpus));
+    dearest = std::max(dearest, LeaseCostRate(spec, worker.get(), held));
   }
   return dearest;
 }
@@ -58,11 +61,9 @@ double Slots(const Snapshot& snapshot, const ExperimentSpec& spec) {
   double slots = 0;
   for (const auto& [id, worker] : *snapshot.workers) {
     if (worker->state != WorkerState::kReady) continue;
-    int64_t fit = worker->cpus / std::max<int64_t>(1, spec.resources.cpus);
-    if (spec.resources.gpus > 0) {
-      fit = std::min(fit, static_cast<int64_t>(worker->gpus.size()) / spec.resources.gpus);
-    }
-    slots += static_cast<double>(fit);
+    std::vector<int64_t> memory;
+    for (const GpuRecord& gpu : worker->gpus) memory.push_back(gpu.memory_bytes);
+    slots += static_cast<double>(core::RanksThatFit(spec.resources, worker->cpus, memory));
   }
   return slots;
 }

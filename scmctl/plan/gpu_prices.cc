@@ -19,7 +19,7 @@ std::string NameOf(const core::GpuKind& gpu) {
 std::map<std::string, core::GpuKind> KindsOf(const PlanInventory& inventory) {
   std::map<std::string, core::GpuKind> kinds;
   for (const PlanWorker& worker : inventory.workers) {
-    for (const core::GpuKind& gpu : worker.gpus) kinds.emplace(NameOf(gpu), gpu);
+    for (const PlanGpu& gpu : worker.gpus) kinds.emplace(NameOf(gpu.kind), gpu.kind);
   }
   return kinds;
 }

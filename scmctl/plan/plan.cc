@@ -10,6 +10,7 @@
 #include "common/human.h"
 #include "common/trainer_command.h"
 #include "coordinator/core/cost.h"
+#include "coordinator/core/fit.h"
 #include "coordinator/core/stage_needs.h"
 #include "scmctl/plan/attainable.h"
 #include "scmctl/plan/gpu_prices.h"
@@ -50,9 +51,10 @@ struct Placement {
 // "2 CPU slots", "1 GPU and 2 CPU slots": what one rank holds.
 std::string NeedsText(const ResourcesSpec& wants) {
   const std::string slots = absl::StrCat(wants.cpus, wants.cpus == 1 ? " CPU slot" : " CPU slots");
-  return wants.gpus == 0
-             ? slots
-             : absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU and " : " GPUs and ", slots);
+  if (wants.gpus == 0) return slots;
+  const std::string memory =
+      wants.gpu_memory_gib > 0 ? absl::StrCat(" of ", wants.gpu_memory_gib, " GiB") : "";
+  return absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU" : " GPUs", memory, " and ", slots);
 }
 
 Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
@@ -69,12 +71,16 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
       continue;
     }
     ++willing;
-    int64_t fit = worker.cpus / std::max<int64_t>(1, wants.cpus);
-    if (wants.gpus > 0) fit = std::min(fit, static_cast<int64_t>(worker.gpus.size()) / wants.gpus);
+    std::vector<int64_t> memory;
+    for (const PlanGpu& gpu : worker.gpus) memory.push_back(gpu.memory_bytes);
+    const int64_t fit = core::RanksThatFit(wants, worker.cpus, memory);
     placement.places += fit;
     if (fit == 0 || !spec.budget) continue;
     core::HeldResources held{{}, wants.cpus};
-    held.gpus.assign(worker.gpus.begin(), worker.gpus.begin() + wants.gpus);
+    for (const PlanGpu& gpu : worker.gpus) {
+      if (static_cast<int64_t>(held.gpus.size()) == wants.gpus) break;
+      if (core::GpuSuits(wants, gpu.memory_bytes)) held.gpus.push_back(gpu.kind);
+    }
     const auto rate = core::HourlyRate(held, *spec.budget);
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
   }
@@ -253,13 +259,16 @@ std::vector<RefusedProgram> RefusedPrograms(const ExperimentSpec& spec,
 PlanInventory InventoryFromJson(const Json& answer) {
   PlanInventory inventory;
   for (const Json& worker : MemberAt(answer, "workers")) {
-    PlanWorker one{StringAt(worker, "id"), IntegerAt(worker, "cpus", 0), {}, {}};
+    PlanWorker one;
+    one.id = StringAt(worker, "id");
+    one.cpus = IntegerAt(worker, "cpus", 0);
     one.ready = StringAt(worker, "state") == "READY";
     for (const Json& trainer : MemberAt(worker, "trainers")) {
       if (trainer.is_string()) one.trainers.push_back(trainer.get<std::string>());
     }
     for (const Json& gpu : MemberAt(worker, "gpus")) {
-      one.gpus.push_back({StringAt(gpu, "model"), StringAt(gpu, "product")});
+      one.gpus.push_back(
+          {{StringAt(gpu, "model"), StringAt(gpu, "product")}, IntegerAt(gpu, "memory_bytes", 0)});
     }
     inventory.workers.push_back(std::move(one));
   }

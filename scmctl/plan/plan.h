@@ -13,10 +13,15 @@
 
 namespace scm::ctl {
 
+struct PlanGpu {
+  core::GpuKind kind;
+  int64_t memory_bytes = 0;
+};
+
 struct PlanWorker {
   std::string id;
   int64_t cpus = 0;
-  std::vector<core::GpuKind> gpus;
+  std::vector<PlanGpu> gpus;
   std::vector<std::string> trainers = {};  // programs it may start; empty: it does not say
   bool ready = true;
 };

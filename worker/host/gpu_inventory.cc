@@ -33,6 +33,9 @@ class Nvml : public GpuInventory {
     Load("nvmlDeviceGetUUID", uuid_);
     Load("nvmlDeviceGetMemoryInfo", memory_);
     Load("nvmlDeviceGetUtilizationRates", utilization_);
+    Load("nvmlDeviceGetMigMode", mig_mode_);
+    Load("nvmlDeviceGetMaxMigDeviceCount", most_slices_);
+    Load("nvmlDeviceGetMigDeviceHandleByIndex", slice_);
     ready_ = init_ != nullptr && count_ != nullptr && handle_ != nullptr && name_ != nullptr &&
              init_() == 0;
   }
@@ -43,17 +46,17 @@ class Nvml : public GpuInventory {
 
   std::vector<Gpu> List() override {
     std::vector<Gpu> gpus;
-    for (unsigned int i = 0; i < Count(); ++i) {
-      NvmlDevice device = nullptr;
+    for (const Device& device : Devices()) {
       char text[96] = "";
-      if (handle_(i, &device) != 0 || name_(device, text, sizeof text) != 0) continue;
+      if (name_(device.handle, text, sizeof text) != 0) continue;
       Gpu gpu;
-      gpu.index = static_cast<int>(i);
+      gpu.index = device.index;
+      gpu.slice_of = device.slice_of;
       gpu.product = text;
       gpu.model = GpuModel(text);
-      if (uuid_ != nullptr && uuid_(device, text, sizeof text) == 0) gpu.uuid = text;
+      if (uuid_ != nullptr && uuid_(device.handle, text, sizeof text) == 0) gpu.uuid = text;
       NvmlMemory memory{};
-      if (memory_ != nullptr && memory_(device, &memory) == 0) {
+      if (memory_ != nullptr && memory_(device.handle, &memory) == 0) {
         gpu.memory_bytes = static_cast<int64_t>(memory.total);
       }
       gpus.push_back(gpu);
@@ -64,20 +67,24 @@ class Nvml : public GpuInventory {
   std::vector<GpuSample> Sample() override {
     std::vector<GpuSample> samples;
     if (utilization_ == nullptr || memory_ == nullptr) return samples;
-    for (unsigned int i = 0; i < Count(); ++i) {
-      NvmlDevice device = nullptr;
+    for (const Device& device : Devices()) {
       NvmlUtilization utilization{};
       NvmlMemory memory{};
-      if (handle_(i, &device) == 0 && utilization_(device, &utilization) == 0 &&
-          memory_(device, &memory) == 0) {
+      if (utilization_(device.handle, &utilization) == 0 && memory_(device.handle, &memory) == 0) {
         samples.push_back(
-            {static_cast<int>(i), utilization.gpu / 100.0, static_cast<int64_t>(memory.used)});
+            {device.index, utilization.gpu / 100.0, static_cast<int64_t>(memory.used)});
       }
     }
     return samples;
   }
 
  private:
+  struct Device {
+    NvmlDevice handle;
+    int index;
+    std::optional<int> slice_of;
+  };
+
   template <typename Function>
   void Load(const char* name, Function& function) {
     function = reinterpret_cast<Function>(dlsym(library_, name));
@@ -85,6 +92,41 @@ class Nvml : public GpuInventory {
   unsigned int Count() {
     unsigned int count = 0;
     return ready_ && count_(&count) == 0 ? count : 0;
+  }
+  // Whole GPUs by the driver's indexes; where one is cut into slices (MIG), these instead, as CUDA
+  // sees no more of it. Their indexes follow those of all GPUs.
+  std::vector<Device> Devices() {
+    std::vector<Device> devices;
+    const unsigned int count = Count();
+    int next = static_cast<int>(count);
+    for (unsigned int i = 0; i < count; ++i) {
+      Device device{nullptr, static_cast<int>(i), std::nullopt};
+      if (handle_(i, &device.handle) != 0) continue;
+      if (!IsCut(device.handle)) {
+        devices.push_back(device);
+        continue;
+      }
+      for (const NvmlDevice slice : SlicesOf(device.handle)) {
+        devices.push_back({slice, next++, device.index});
+      }
+    }
+    return devices;
+  }
+  bool IsCut(NvmlDevice device) {
+    unsigned int now = 0, after_reset = 0;
+    return mig_mode_ != nullptr && mig_mode_(device, &now, &after_reset) == 0 && now == 1;
+  }
+  std::vector<NvmlDevice> SlicesOf(NvmlDevice device) {
+    std::vector<NvmlDevice> slices;
+    unsigned int places = 0;
+    if (most_slices_ == nullptr || slice_ == nullptr || most_slices_(device, &places) != 0) {
+      return slices;
+    }
+    for (unsigned int i = 0; i < places; ++i) {
+      NvmlDevice slice = nullptr;
+      if (slice_(device, i, &slice) == 0) slices.push_back(slice);  // a place may be empty
+    }
+    return slices;
   }
 
   void* const library_;
@@ -97,6 +139,9 @@ class Nvml : public GpuInventory {
   int (*uuid_)(NvmlDevice, char*, unsigned int) = nullptr;
   int (*memory_)(NvmlDevice, NvmlMemory*) = nullptr;
   int (*utilization_)(NvmlDevice, NvmlUtilization*) = nullptr;
+  int (*mig_mode_)(NvmlDevice, unsigned int*, unsigned int*) = nullptr;
+  int (*most_slices_)(NvmlDevice, unsigned int*) = nullptr;
+  int (*slice_)(NvmlDevice, unsigned int, NvmlDevice*) = nullptr;
 };
 
 class NoGpus : public GpuInventory {
@@ -137,16 +182,17 @@ std::vector<Gpu> VisibleGpus(const std::vector<Gpu>& gpus, const char* visible) 
   std::vector<Gpu> result;
   for (absl::string_view name : absl::StrSplit(visible, ',')) {
     name = absl::StripAsciiWhitespace(name);
-    const Gpu* found = nullptr;
+    const size_t before = result.size();
     int index;
+    const bool by_index = absl::SimpleAtoi(name, &index);
     for (const Gpu& gpu : gpus) {
-      const bool fits = absl::SimpleAtoi(name, &index)
-                            ? gpu.index == index
-                            : !name.empty() && absl::StartsWith(gpu.uuid, name);
-      if (fits && found == nullptr) found = &gpu;
+      if (by_index && gpu.slice_of.value_or(gpu.index) == index) result.push_back(gpu);
+      const bool first = result.size() == before;
+      if (!by_index && first && !name.empty() && absl::StartsWith(gpu.uuid, name)) {
+        result.push_back(gpu);
+      }
     }
-    if (found == nullptr) break;
-    result.push_back(*found);
+    if (result.size() == before) break;
   }
   return result;
 }

@@ -17,13 +17,14 @@ std::string GpuModel(absl::string_view product_name);
 
 // Those of `gpus` that CUDA_VISIBLE_DEVICES lets this process use (`visible`; null = all of them).
 // Names may be indexes or UUIDs (their beginnings); as in CUDA, the first name that fits nothing
-// ends the list. Pure.
+// ends the list. The index of a GPU that is cut into slices (MIG) means all of them. Pure.
 std::vector<Gpu> VisibleGpus(const std::vector<Gpu>& gpus, const char* visible);
 
 // One thread.
 class GpuInventory {
  public:
   virtual ~GpuInventory() = default;
+  // A GPU that is cut into slices (MIG) is not listed, but each slice as a GPU of its own.
   virtual std::vector<Gpu> List() = 0;
   // Utilisation of those GPUs of which it can be read.
   virtual std::vector<GpuSample> Sample() = 0;

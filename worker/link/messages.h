@@ -19,6 +19,9 @@ struct Gpu {
   int64_t memory_bytes = 0;
   std::string uuid;          // stays on this host
   std::string product = "";  // "NVIDIA H200", as the driver names it
+  // Of a slice (MIG): the index by which the driver knows the GPU that it is a part of. Stays on
+  // this host.
+  std::optional<int> slice_of = std::nullopt;
 };
 
 struct GpuSample {

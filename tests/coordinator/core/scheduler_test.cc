@@ -220,5 +220,37 @@ TEST(Scheduler, NeverPlacesWhereATaskMustNotRun) {
   EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-3")), "cannot be placed: its price is not known");
 }
 
+core::WorkerSlots WithMemory(core::WorkerSlots worker, std::map<int, int64_t> gib) {
+  for (const auto& [gpu, size] : gib) worker.gpu_memory_bytes[gpu] = size << 30;
+  return worker;
+}
+
+// resources.gpu_memory_gib: small GPUs are no room for it, and large ones are kept for whom needs
+// them.
+TEST(Scheduler, GpusHaveTheMemoryThatIsAskedFor) {
+  constexpr int64_t kForty = int64_t{40} << 30;
+  core::SchedulerSnapshot snapshot;
+  snapshot.workers = {WithMemory(Worker(1, 8, 8, {0, 1, 2}, 3), {{0, 80}, {1, 24}, {2, 24}}),
+                      WithMemory(Worker(2, 8, 8, {0}, 2), {{0, 24}, {1, 80}})};
+  snapshot.waiting = {Task(1, {1, 1}), Task(2, {1, 1, kForty}), Task(3, {1, 1, kForty}),
+                      Task(4, {1, 1, 4 * kForty}), Task(5, {2, 1, kForty})};
+  const core::ScheduleDecision decision = Decide(snapshot);
+  EXPECT_EQ(Allocations(decision), "k-1: w-2/0; k-2: w-1/0; ");
+  EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-3")), "needs 1 GPU of 40 GiB: both busy");
+  EXPECT_EQ(decision.unplaceable, (std::set<TaskId>{TaskId("k-4"), TaskId("k-5")}));
+  EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-4")),
+            "cannot be placed: needs 1 GPU of 160 GiB (resources.gpu_memory_gib), and the largest "
+            "GPU of any worker has 80 GiB");
+  EXPECT_EQ(decision.waiting_reasons.at(TaskId("k-5")),
+            "cannot be placed: needs 2 GPUs of 40 GiB on one worker, and the largest worker has 1");
+}
+
+TEST(Scheduler, TheSmallestGpuThatSuitsIsTaken) {
+  core::SchedulerSnapshot snapshot;
+  snapshot.workers = {WithMemory(Worker(1, 8, 8, {0, 1, 2}, 3), {{0, 80}, {1, 24}, {2, 40}})};
+  snapshot.waiting = {Task(1, {1, 1, int64_t{30} << 30}), Task(2, {1, 1})};
+  EXPECT_EQ(Allocations(Decide(snapshot)), "k-1: w-1/2; k-2: w-1/1; ");
+}
+
 }  // namespace
 }  // namespace scm::core

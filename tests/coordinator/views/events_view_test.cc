@@ -41,7 +41,8 @@ TEST(EventsView, ARunsEventsAreItsOwnUnderEveryNameOfIt) {
 // A task that carries several runs is told of with all of them, each of them without the others.
 TEST(EventsView, ThePacksTaskHasTheEventsOfItsRuns) {
   Harness h;
-  h.Submit(absl::StrReplaceAll(TestFile("replicate"), {{"replicate: {", "replicate: {packed: true, "}}));
+  h.Submit(
+      absl::StrReplaceAll(TestFile("replicate"), {{"replicate: {", "replicate: {packed: true, "}}));
   const auto snapshot = h.snapshot();
   ASSERT_EQ(snapshot->tasks->size(), 1u);
   ASSERT_GE(snapshot->runs->size(), 2u);

@@ -365,7 +365,7 @@ TEST(PlanTest, AnEvaluationCostsWhatTheLastOfItsModelDid) {
 TEST(PlanTest, SaysThePriceOfEveryKindOfGpuAndWarnsOfKeysThatNameNone) {
   PlanInventory inventory;
   const core::GpuKind a100{"A100", "NVIDIA A100-SXM4-80GB"}, l4{"L4", "NVIDIA L4"};
-  inventory.workers = {{"w-1", 8, {a100, a100}, {}}, {"w-2", 8, {l4}, {}}};
+  inventory.workers = {{"w-1", 8, {{a100}, {a100}}, {}}, {"w-2", 8, {{l4}}, {}}};
   const std::string gpus = "resources: {gpus: 1, cpus: 1}\n";
   const ExperimentSpec spec =
       Spec("", gpus + "budget: {limit: 9, gpu_hour: {A100: 2.5, A10: 1.0, h200: 4.0}}\n");
@@ -386,6 +386,21 @@ TEST(PlanTest, SaysThePriceOfEveryKindOfGpuAndWarnsOfKeysThatNameNone) {
   // Nothing to price: no GPUs in the experiment, no coordinator.
   EXPECT_TRUE(MakePlan(Spec("", kMoney), &inventory)["gpu_prices"].is_null());
   EXPECT_TRUE(MakePlan(spec, nullptr)["gpu_prices"].is_null());
+}
+
+TEST(PlanTest, GpusThatAreTooSmallAreNoRoom) {
+  constexpr int64_t kGib = int64_t{1} << 30;
+  PlanInventory inventory;
+  inventory.workers = {{"w-1", 8, {{{"A100", ""}, 80 * kGib}, {{"L4", ""}, 24 * kGib}}, {}},
+                       {"w-2", 8, {{{"L4", ""}, 24 * kGib}}, {}}};
+  const std::string budget = "budget: {limit: 90, gpu_hour: {A100: 2.5, L4: 1.0}}\n";
+  const Json fits =
+      MakePlan(Spec("", "resources: {gpus: 1, gpu_memory_gib: 40}\n" + budget), &inventory);
+  EXPECT_EQ(fits["unplaceable"], Json::array()) << fits["unplaceable"];
+  const Json none =
+      MakePlan(Spec("", "resources: {gpus: 1, gpu_memory_gib: 81}\n" + budget), &inventory);
+  EXPECT_THAT(none["unplaceable"].dump(),
+              HasSubstr("needs 1 GPU of 81 GiB and 1 CPU slot on one worker: none of 2 has that"));
 }
 
 }  // namespace

@@ -46,6 +46,31 @@ TEST(GpuTest, ReadsTheManagementLibrary) {
   EXPECT_EQ(samples[0].memory_used_bytes, int64_t{1} << 30);
 }
 
+// Of a GPU that is cut into slices CUDA sees the slices alone.
+TEST(GpuTest, SlicesAreGpusOfTheirOwn) {
+  const auto inventory = MakeGpuInventory(Binary("libscm_fake_nvml_mig.so"));
+  const std::vector<Gpu> gpus = inventory->List();
+  ASSERT_EQ(gpus.size(), 3u);
+  EXPECT_EQ(gpus[0].product, "NVIDIA H200 MIG 3g.71gb");
+  EXPECT_EQ(gpus[0].model, "H200");
+  EXPECT_EQ(gpus[0].uuid, "MIG-10");
+  EXPECT_EQ(gpus[1].uuid, "MIG-12");
+  EXPECT_EQ(gpus[0].memory_bytes, int64_t{69} << 30);
+  EXPECT_EQ(gpus[2].uuid, "GPU-1");
+  std::vector<int> indexes;
+  for (const Gpu& gpu : gpus) indexes.push_back(gpu.index);
+  EXPECT_EQ(indexes, (std::vector<int>{2, 3, 1})) << "a whole GPU keeps the driver's index";
+  const std::pair<const char*, std::vector<int>> cases[] = {
+      {nullptr, {2, 3, 1}},  {"0", {2, 3}},   {"1", {1}},
+      {"1,0", {1, 2, 3}},    {"MIG-12", {3}}, {"2", {}},
+      {"GPU-1,0", {1, 2, 3}}};
+  for (const auto& [visible, expected] : cases) {
+    std::vector<int> seen;
+    for (const Gpu& gpu : VisibleGpus(gpus, visible)) seen.push_back(gpu.index);
+    EXPECT_EQ(seen, expected) << (visible == nullptr ? "(unset)" : visible);
+  }
+}
+
 TEST(GpuTest, NoLibraryMeansNoGpus) {
   const auto inventory = MakeGpuInventory("libdoes-not-exist.so");
   EXPECT_TRUE(inventory->List().empty());
