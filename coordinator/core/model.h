@@ -27,11 +27,11 @@ namespace scm {
 struct Lease {
   LeaseId id;
   WorkerId worker;
-  std::vector<int> gpus;
+  std::vector<int> gpus = {};
   bool ended = false;  // its process ended as it should; it waits for the other ranks
   // Of ranks beyond the first, as `report_offset` and `ending` of the task are of that.
   int64_t report_offset = 0;
-  Json ending;
+  Json ending = {};
 };
 
 // The attempt that a task is at: a lease for each rank, all of them or none. Rank 0 reports and
@@ -42,7 +42,7 @@ struct Attempt {
   // Since the grant, time in which the coordinator was down or stood still. Whether the attempt
   // went on meanwhile only its workers know: zero again as soon as one speaks of its lease.
   absl::Duration unheard = absl::ZeroDuration();
-  std::vector<Lease> ranks;  // by rank, never empty
+  std::vector<Lease> ranks = {};  // by rank, never empty
   // Of a pack: what of its time and money is booked on the runs already.
   double shared_seconds = 0, shared_cost = 0;
 };
@@ -106,10 +106,10 @@ struct Task {
 struct ValidationRecord {
   int64_t step = 0;
   int64_t attempt = 0;
-  std::optional<double> loss, accuracy;  // may be non-finite
-  std::optional<double> correct, items, chance, deff;
+  std::optional<double> loss = {}, accuracy = {};  // may be non-finite
+  std::optional<double> correct = {}, items = {}, chance = {}, deff = {};
   // Value of `sweep.metric` where that is neither of the two above; may be non-finite.
-  std::optional<double> ranked;
+  std::optional<double> ranked = {};
 };
 
 // Something about a run that people should know although nothing is stopped for it.
@@ -164,7 +164,7 @@ struct CheckpointRecord {
   Json files = Json::array();  // [{"path","bytes","sha256"}]
   bool deleted = false;        // COMPLETE, or DELETED: removed, missing or damaged, and never used
   absl::Time committed_at = absl::InfinitePast();
-  std::string damage;  // of a deleted one: what is wrong with its files; "" = removed
+  std::string damage = {};  // of a deleted one: what is wrong with its files; "" = removed
 };
 
 struct ArtifactRecord {
@@ -179,8 +179,8 @@ struct ArtifactRecord {
 struct StageRecord {
   StageKind kind = StageKind::kCheck;
   State state = State::kPending;
-  std::string gate;  // "", "passed", "failed", "not_judged"
-  std::string reason;
+  std::string gate = {};  // "", "passed", "failed", "not_judged"
+  std::string reason = {};
   absl::Time started_at = absl::InfinitePast(), ended_at = absl::InfinitePast();
 };
 

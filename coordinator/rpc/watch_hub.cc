@@ -148,15 +148,11 @@ void WatchHub::Signal(bool published) {
 }
 
 void WatchHub::Run() {
-  std::optional<Time> next;
+  std::optional<Time> next;  // empty: nothing is due by itself
   std::unique_lock lock(signal_mutex_);
   while (true) {
     const auto woken = [this] { return stopping_ || published_ || opened_; };
-    if (next) {
-      wake_.wait_until(lock, *next, woken);
-    } else {
-      wake_.wait(lock, woken);
-    }
+    wake_.wait_until(lock, next.value_or(Time::max()), woken);
     if (stopping_) return;
     const bool published = std::exchange(published_, false);
     opened_ = false;

@@ -60,6 +60,9 @@ absl::string_view Behind(absl::string_view text, absl::string_view mark) {
   return at == text.npos ? text : text.substr(at + mark.size());
 }
 
+}  // namespace
+
+// What has been rendered of a conversation.
 class Conversation {
  public:
   void Special(absl::string_view text, bool answer = false) {
@@ -73,6 +76,8 @@ class Conversation {
  private:
   std::vector<ChatPiece> pieces_;
 };
+
+namespace {
 
 void ChatMlTurn(const std::string& role, absl::string_view content, Conversation& out) {
   const bool answer = role == "assistant";

@@ -19,7 +19,7 @@ struct AttemptProgram {
   // Does the job and reports its end; a returned error is reported as "failed" by the caller.
   std::function<absl::Status(const JobSpec&, Reporter*, CommandQueue*, Clock*)> run;
   // What --dry-run prints instead; null where there is no such flag.
-  std::function<absl::StatusOr<std::string>(const JobSpec&)> dry_run;
+  std::function<absl::StatusOr<std::string>(const JobSpec&)> dry_run = {};
 };
 
 // Reads the command line and the work order (SCM_SPEC, or the file given), reports "started", reads
