@@ -25,6 +25,22 @@ if [ -z "$files" ]; then
 fi
 # A compilation database in which each file stands for itself.
 cmake -S . -B "$build/lint" -G Ninja -DSCM_UNITY=OFF > /dev/null
-echo "clang-tidy: $(wc -l <<< "$files") files"
-xargs -P "$(nproc)" -n 4 clang-tidy -p "$build/lint" --quiet \
-  --extra-arg=-isystem"$PWD/$build/proto" <<< "$files" 2> /dev/null
+total=$(wc -l <<< "$files") began=$(date +%s) seen=$(mktemp)
+trap 'rm -f "$seen"' EXIT
+echo "clang-tidy: $total files"
+
+# Some files; a line at every tenth of all.
+look() {
+  local status=0 before n
+  clang-tidy -p "$build/lint" --quiet --extra-arg=-isystem"$PWD/$build/proto" "$@" 2> /dev/null || status=$?
+  before=$(wc -l < "$seen")
+  printf '%s\n' "$@" >> "$seen"
+  n=$(wc -l < "$seen")
+  if ((n < total && n * 10 / total != before * 10 / total)); then
+    echo "clang-tidy: $n of $total files, about $((($(date +%s) - began) * (total - n) / n / 60 + 1)) min left"
+  fi
+  return $status
+}
+export -f look
+export build seen total began
+xargs -P "$(nproc)" -n 4 bash -c 'look "$@"' _ <<< "$files"
