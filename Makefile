@@ -12,7 +12,7 @@ SANITIZED := common_test experiment_test statistics_test corpus_test model_test 
   trainer_quantize_test trainer_data_test worker_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
-  fuzz bench bench-packs bench-scoring bench-tokens bench-trials lint clean
+  check-cuda fuzz bench bench-packs bench-scoring bench-tokens bench-trials lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -52,6 +52,11 @@ test-parity: build  ## against transformers, peft and others
 
 test-chaos: build  ## the long rounds of killed processes
 	@$(CTEST) --verbose -L chaos
+
+check-cuda: setup $(BUILD)/build.ninja  ## compile the CUDA kernels for three architectures; no GPU (WRITE=1: renew the table)
+	@scripts/setup.sh nvrtc
+	@ninja -C $(BUILD) -j $(JOBS) kernel-table
+	@python3 scripts/check_cuda.py --bin-dir $(BUILD)/bin $(if $(WRITE),--write)
 
 fuzz:  ## hostile files against their readers, under sanitizers: the nightly run (FUZZ_RUNS, FUZZERS)
 	@scripts/setup.sh packages fuzz

@@ -2,7 +2,7 @@
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
 #   scripts/setup.sh packages | test-packages | torch | model | parity | lint | fuzz |
-#     container | harness
+#     container | harness | nvrtc
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -128,6 +128,21 @@ harness() {
   say "installing lm-evaluation-harness in .venv-parity"
   .venv-parity/bin/pip install -q --disable-pip-version-check lm_eval==0.4.13 2>&1 | grep -v '^WARNING' || true
   .venv-parity/bin/python -c "$there"
+}
+
+# The compiler of `make check-cuda`, of the version that torch 2.14.1's CUDA wheel depends on, in an
+# environment of its own: 110 MB of the wheel's gigabytes. Needs no GPU.
+nvrtc() {
+  [ -x .venv-cuda/bin/python ] || python3 -m venv .venv-cuda
+  local there='import glob, sysconfig, sys
+sys.exit(not glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/cu13/lib/libnvrtc.so.13"))'
+  .venv-cuda/bin/python -c "$there" && return
+  say "installing NVRTC in .venv-cuda"
+  .venv-cuda/bin/pip install -q --disable-pip-version-check --no-deps nvidia-cuda-nvrtc==13.0.88 2>&1 |
+    grep -v '^WARNING' || true
+  .venv-cuda/bin/python -c "$there" && return
+  say "nvidia-cuda-nvrtc 13.0.88 cannot be installed, so the CUDA kernels are not compiled: pip's words are above"
+  exit 1
 }
 
 for step in "$@"; do "$step"; done

@@ -15,7 +15,7 @@ sys.argv[1:] = rest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Not ours, or not in the repository.
-IGNORED = ("build", ".venv", ".venv-parity", ".git", "models", "runs", "shared")
+IGNORED = ("build", ".venv", ".venv-parity", ".venv-cuda", ".git", "models", "runs", "shared")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 # Needed by nothing but a reader who looks for them by name.
 ENTRANCES = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}

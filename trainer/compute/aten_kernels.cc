@@ -202,11 +202,12 @@ class AtenKernels : public Kernels {
 
   void CrossEntropy(at::Tensor& logits, const at::Tensor& labels, double gradient_scale,
                     at::Tensor& losses) override {
-    const at::Tensor index = labels.unsqueeze(1);
+    const at::Tensor none = labels.lt(0), index = labels.clamp_min(0).unsqueeze(1);
     at::Tensor log_p = at::log_softmax(logits, -1);
-    losses.copy_(-log_p.gather(1, index).squeeze(1));
+    losses.copy_((-log_p.gather(1, index).squeeze(1)).masked_fill_(none, 0));
     logits.copy_(log_p.exp_().mul_(gradient_scale));
     logits.scatter_add_(1, index, at::full(index.sizes(), -gradient_scale, logits.options()));
+    logits.masked_fill_(none.unsqueeze(1), 0);
   }
   void LogSumExp(const at::Tensor& logits, at::Tensor& log_sum, at::Tensor& arg_max) override {
     log_sum.copy_(at::logsumexp(logits, -1));

@@ -1,6 +1,7 @@
-// The numeric operations of the compute core. Two implementations: CpuKernels (own vector code, one
-// table per instruction set, trainer/cpu) and AtenKernels (plain ATen operations, which any device
-// runs and which the tests compare the fast one with). Tensors are 2-D [tokens, features] with unit
+// The numeric operations of the compute core. Three implementations: CpuKernels (own vector code,
+// one table per instruction set, trainer/compute/cpu), CudaKernels (own kernels for GPUs,
+// trainer/compute/cuda) and AtenKernels (plain ATen operations, which any device runs and which the
+// tests compare the fast ones with). Tensors are 2-D [tokens, features] with unit
 // stride in the last dimension unless said otherwise; rows may be strided. Activations have the
 // model's type (fp32 or bf16), adapters, log-sum-exps and the gradient of the residual stream fp32.
 // One owner, one thread.
@@ -128,7 +129,8 @@ class Kernels {
   virtual void SwiGluBackward(const at::Tensor& dact, at::Tensor& gate, at::Tensor& up) = 0;
 
   // Per row: losses (fp32) = −log softmax(logits)[label]; logits (fp32, contiguous) become
-  // gradient_scale · d loss / d logits. labels is int64.
+  // gradient_scale · d loss / d logits. labels is int64; below 0: no label, so neither loss nor
+  // gradient.
   virtual void CrossEntropy(at::Tensor& logits, const at::Tensor& labels, double gradient_scale,
                             at::Tensor& losses) = 0;
   // Per row of fp32 logits: log Σ exp, and the first arg-max (int64).

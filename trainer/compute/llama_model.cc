@@ -20,6 +20,7 @@
 #include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "trainer/compute/adapter_places.h"
+#include "trainer/compute/cuda/cuda_kernels.h"
 #include "trainer/compute/rotary.h"
 #include "trainer/compute/shared_pass.h"
 
@@ -466,8 +467,10 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModel(const model::ModelSou
                                                            const std::string& device,
                                                            const BaseQuantization& quantization,
                                                            QuantizedCache* cache) {
-  std::unique_ptr<Kernels> kernels = device == "cpu" ? MakeCpuKernels() : MakeAtenKernels();
-  return MakeLlamaModelWith(source, precision, device, std::move(kernels), quantization, cache);
+  return Guard<absl::StatusOr<std::unique_ptr<LlamaModel>>>([&] {
+    return MakeLlamaModelWith(source, precision, device, MakeKernelsFor(at::Device(device)),
+                              quantization, cache);
+  });
 }
 
 }  // namespace scm::trainer

@@ -308,13 +308,16 @@ TEST_P(KernelsTest, SwiGlu) {
 TEST_P(KernelsTest, LossAndArgMax) {
   for (int64_t n : {1, 7, 64, 1001}) {
     const at::Tensor logits = Random({11, n}, at::kFloat, 1) * 10;
-    const at::Tensor labels = at::arange(11, at::kLong).remainder(n);
+    at::Tensor labels = at::arange(11, at::kLong).remainder(n);
+    labels[4] = -1;  // a row without a label
     at::Tensor a = logits.clone(), b = logits.clone();
     at::Tensor la = at::empty({11}, at::kFloat), lb = at::empty({11}, at::kFloat);
     fast_->CrossEntropy(a, labels, 0.25, la);
     plain_->CrossEntropy(b, labels, 0.25, lb);
     EXPECT_LT((la - lb).abs().max().item<double>(), 1e-5);
     EXPECT_LT((a - b).abs().max().item<double>(), 1e-6);
+    EXPECT_EQ(la[4].item<float>(), 0);
+    EXPECT_EQ(a[4].abs().max().item<float>(), 0);
     at::Tensor sa = at::empty({11}, at::kFloat), sb = at::empty({11}, at::kFloat);
     at::Tensor ia = at::empty({11}, at::kLong), ib = at::empty({11}, at::kLong);
     fast_->LogSumExp(logits, sa, ia);

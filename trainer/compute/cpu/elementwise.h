@@ -193,6 +193,11 @@ inline void CrossEntropy(int64_t rows, int64_t n, float* logits, const int64_t* 
 #pragma omp parallel for schedule(static)
   for (int64_t r = 0; r < rows; ++r) {
     float* x = logits + r * n;
+    if (labels[r] < 0) {
+      losses[r] = 0;
+      for (int64_t i = 0; i < n; ++i) x[i] = 0;
+      continue;
+    }
     const float top = RowMax(x, n), target = x[labels[r]];
     VecF sum{};
     for (int64_t i = 0; i < n; i += kLanes) {

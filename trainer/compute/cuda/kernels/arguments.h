@@ -95,7 +95,7 @@ struct TallProductArguments {
 };
 
 // y[t, c] = base[t, c] + scale · mask(t, c) · Σ_j u[t, j] · w(j, c) + residual[t, c], where
-// `residual` may be null; y may be base or residual. Blocks: columns / kThreads, rows / kWideRows.
+// `residual` may be null; y may be base or residual. Blocks: rows / kWideRows, columns / kThreads.
 constexpr int kWideRows = 8;
 struct AddLowRankArguments {
   const void *base, *residual;

@@ -110,7 +110,7 @@ struct WideTile {
 
 template <typename T>
 __device__ inline void AddLowRank(const AddLowRankArguments& a, WideTile* tile) {
-  const int c = blockIdx.x * kThreads + threadIdx.x, row0 = blockIdx.y * kWideRows;
+  const int row0 = blockIdx.x * kWideRows, c = blockIdx.y * kThreads + threadIdx.x;
   float sum[kWideRows];
   for (int r = 0; r < kWideRows; ++r) sum[r] = 0;
   for (int rank0 = 0; rank0 < a.rank; rank0 += kTileRank) {

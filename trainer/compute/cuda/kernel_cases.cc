@@ -1,0 +1,202 @@
+#include "trainer/compute/cuda/kernel_cases.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "common/rng.h"
+
+namespace scm::trainer {
+namespace {
+
+constexpr int64_t kMargin = 3;  // elements by which rows are longer than what is used of them
+
+// Inputs of a case, in the order in which it asks for them.
+class CaseInputs {
+ public:
+  CaseInputs(at::ScalarType type, const at::Device& device, uint64_t seed)
+      : type_(type), device_(device), rng_(seed, "kernel_cases") {}
+
+  at::Tensor Normal(at::IntArrayRef shape, at::ScalarType type) {
+    at::Tensor values = at::empty(shape, at::kFloat);
+    float* const to = values.mutable_data_ptr<float>();
+    for (int64_t i = 0; i < values.numel(); ++i) to[i] = static_cast<float>(rng_.Normal());
+    return values.to(device_, type);
+  }
+  at::Tensor Typed(at::IntArrayRef shape) { return Normal(shape, type_); }
+  at::Tensor Wide(at::IntArrayRef shape) { return Normal(shape, at::kFloat); }
+  // Rows that do not follow each other without a gap.
+  at::Tensor Strided(int64_t rows, int64_t columns) {
+    return Typed({rows, columns + kMargin}).narrow(1, 1, columns);
+  }
+  at::Tensor Below(int64_t bound, int64_t count) {
+    std::vector<int64_t> values;
+    for (int64_t i = 0; i < count; ++i) {
+      values.push_back(static_cast<int64_t>(rng_.Below(static_cast<uint64_t>(bound))));
+    }
+    return at::tensor(values, at::kLong).to(device_);
+  }
+  at::Tensor Zeros(at::IntArrayRef shape, at::ScalarType type) const {
+    return at::zeros(shape, at::TensorOptions().dtype(type).device(device_));
+  }
+  Dropout Mask() {
+    Dropout dropout = MakeDropout(0.3, rng_.Next64(), 7, 1, 2, 3);
+    dropout.first_row = 11;
+    return dropout;
+  }
+
+ private:
+  at::ScalarType type_;
+  at::Device device_;
+  Philox rng_;
+};
+
+constexpr double kCaseEps = 1e-5;
+constexpr float kCaseScale = 0.7f;
+
+std::vector<at::Tensor> NormCase(OwnKernel kernel, Kernels& kernels, const CaseShape& s,
+                                 CaseInputs& in) {
+  const at::Tensor x = in.Strided(s.rows, s.columns), w = in.Typed({s.columns});
+  if (kernel == OwnKernel::kRmsNorm) {
+    at::Tensor y = in.Strided(s.rows, s.columns);
+    kernels.RmsNorm(x, w, kCaseEps, y);
+    return {y};
+  }
+  at::Tensor dx = in.Wide({s.rows, s.columns});
+  at::Tensor again = in.Wide({s.rows, s.columns});
+  kernels.RmsNormBackward(in.Strided(s.rows, s.columns), x, w, kCaseEps, dx);
+  kernels.RmsNormBackward(in.Wide({s.rows, s.columns}), x, w, kCaseEps, again);
+  return {dx, again};
+}
+
+std::vector<at::Tensor> LoraCase(OwnKernel kernel, Kernels& kernels, const CaseShape& s,
+                                 CaseInputs& in) {
+  const at::Tensor x = in.Strided(s.rows, s.columns), a = in.Wide({s.rank, s.columns});
+  const at::Tensor u = in.Wide({s.rows, s.rank}), b = in.Wide({s.columns, s.rank});
+  const Dropout mask = in.Mask();
+  switch (kernel) {
+    case OwnKernel::kLoraDown: {
+      at::Tensor down = in.Zeros({s.rows, s.rank}, at::kFloat);
+      kernels.LoraDown(x, a, mask, down);
+      return {down};
+    }
+    case OwnKernel::kLoraUpBackward: {
+      at::Tensor du = in.Zeros({s.rows, s.rank}, at::kFloat);
+      kernels.LoraUpBackward(x, b, kCaseScale, du);
+      return {du};
+    }
+    case OwnKernel::kLoraGradients: {
+      at::Tensor grad_a = in.Wide({s.rank, s.columns}), grad_b = in.Wide({s.columns, s.rank});
+      const at::Tensor du = in.Wide({s.rows, s.rank}), dy = in.Strided(s.rows, s.columns);
+      kernels.LoraGradients(dy, u, kCaseScale, du, x, mask, grad_a, grad_b);
+      return {grad_a, grad_b};
+    }
+    default: {
+      at::Tensor dx = in.Strided(s.rows, s.columns), wide = in.Wide({s.rows, s.columns});
+      kernels.LoraDownBackward(u, a, mask, dx);
+      kernels.LoraDownBackward(u, a, mask, wide);
+      return {dx, wide};
+    }
+  }
+}
+
+std::vector<at::Tensor> LinearCase(Kernels& kernels, const CaseShape& s, CaseInputs& in) {
+  const int64_t depth = s.rank + 5;
+  const at::Tensor x = in.Strided(s.rows, depth);
+  const FrozenMatrix w(in.Typed({s.columns, depth}));
+  LoraTerm lora{in.Wide({s.rows, s.rank}), in.Wide({s.columns, s.rank}), kCaseScale};
+  at::Tensor y = in.Strided(s.rows, s.columns), sum = in.Strided(s.rows, s.columns);
+  kernels.Linear(x, w, &lora, at::Tensor(), y);
+  kernels.Linear(x, w, &lora, sum, sum);
+  return {y, sum};
+}
+
+std::vector<at::Tensor> RopeCase(Kernels& kernels, const CaseShape& s, CaseInputs& in) {
+  const int64_t half = s.rank, heads = s.columns / (2 * half), positions = 9;
+  at::Tensor x = in.Strided(s.rows, s.columns), back = in.Strided(s.rows, s.columns);
+  const at::Tensor cos = in.Wide({positions, half}), sin = in.Wide({positions, half});
+  const at::Tensor at = in.Below(positions, s.rows).to(at::kInt);
+  kernels.Rope(x, heads, 2 * half, at, cos, sin, false);
+  kernels.Rope(back, heads, 2 * half, at, cos, sin, true);
+  return {x, back};
+}
+
+std::vector<at::Tensor> SwiGluCase(OwnKernel kernel, Kernels& kernels, const CaseShape& s,
+                                   CaseInputs& in) {
+  at::Tensor gate = in.Typed({s.rows, s.columns}), up = in.Typed({s.rows, s.columns});
+  at::Tensor act = in.Typed({s.rows, s.columns});
+  if (kernel == OwnKernel::kSwiGluBackward) {
+    kernels.SwiGluBackward(act, gate, up);
+    return {gate, up};
+  }
+  kernels.SwiGlu(gate, up, act);
+  return {act};
+}
+
+std::vector<at::Tensor> LossCase(OwnKernel kernel, Kernels& kernels, const CaseShape& s,
+                                 CaseInputs& in) {
+  at::Tensor logits = in.Wide({s.rows, s.columns}).mul_(3);
+  at::Tensor sums = in.Zeros({s.rows}, at::kFloat);
+  if (kernel == OwnKernel::kLogSumExp) {
+    at::Tensor best = in.Zeros({s.rows}, at::kLong);
+    kernels.LogSumExp(logits, sums, best);
+    return {sums, best};
+  }
+  at::Tensor labels = in.Below(s.columns, s.rows);
+  labels.select(0, s.rows / 2).fill_(-1);
+  kernels.CrossEntropy(logits, labels, 0.25, sums);
+  return {sums, logits};
+}
+
+}  // namespace
+
+const char* NameOf(OwnKernel kernel) {
+  constexpr const char* kNames[kOwnKernels] = {
+      "rms_norm",       "rms_norm_backward",  "linear", "lora_down", "lora_up_backward",
+      "lora_gradients", "lora_down_backward", "rope",   "swiglu",    "swiglu_backward",
+      "cross_entropy",  "log_sum_exp"};
+  return kNames[static_cast<int>(kernel)];
+}
+
+std::vector<at::Tensor> RunCase(OwnKernel kernel, Kernels& kernels, const CaseShape& shape,
+                                at::ScalarType type, const at::Device& device, uint64_t seed) {
+  CaseInputs in(type, device, seed);
+  switch (kernel) {
+    case OwnKernel::kRmsNorm:
+    case OwnKernel::kRmsNormBackward:
+      return NormCase(kernel, kernels, shape, in);
+    case OwnKernel::kLinear:
+      return LinearCase(kernels, shape, in);
+    case OwnKernel::kRope:
+      return RopeCase(kernels, shape, in);
+    case OwnKernel::kSwiGlu:
+    case OwnKernel::kSwiGluBackward:
+      return SwiGluCase(kernel, kernels, shape, in);
+    case OwnKernel::kCrossEntropy:
+    case OwnKernel::kLogSumExp:
+      return LossCase(kernel, kernels, shape, in);
+    default:
+      return LoraCase(kernel, kernels, shape, in);
+  }
+}
+
+double LargestDifference(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const at::Tensor x = a[i].to(at::kDouble), y = b[i].to(at::kDouble);
+    const double difference =
+        (x - y).norm().item<double>() / std::max(1e-30, y.norm().item<double>());
+    if (!std::isfinite(difference)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, difference);
+  }
+  return largest;
+}
+
+double LargestAllowed(at::ScalarType type) { return type == at::kFloat ? 1e-5 : 4e-3; }
+
+}  // namespace scm::trainer
