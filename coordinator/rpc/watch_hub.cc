@@ -148,17 +148,17 @@ void WatchHub::Signal(bool published) {
 }
 
 void WatchHub::Run() {
-  std::optional<Time> next;  // empty: nothing is due by itself
+  Time next = Time::max();  // of what is due by itself
   std::unique_lock lock(signal_mutex_);
   while (true) {
     const auto woken = [this] { return stopping_ || published_ || opened_; };
-    wake_.wait_until(lock, next.value_or(Time::max()), woken);
+    wake_.wait_until(lock, next, woken);
     if (stopping_) return;
     const bool published = std::exchange(published_, false);
     opened_ = false;
     lock.unlock();
-    next.reset();
-    Guarded("the watches", [&] { next = Push(published); }).IgnoreError();
+    next = Time::max();
+    Guarded("the watches", [&] { next = Push(published).value_or(Time::max()); }).IgnoreError();
     lock.lock();
   }
 }
