@@ -48,13 +48,16 @@ void ParseResources(const Fields& fields, JobResources* resources) {
     fields.Problem("rank", absl::StrCat("is ", resources->rank, " of ", resources->world_size,
                                         "; ranks count from 0"));
   }
-  if (resources->world_size > 1) {
-    const Fields rendezvous = fields.Object("rendezvous");
-    resources->rendezvous_host = rendezvous.RequiredText("host");
-    resources->rendezvous_port =
-        rendezvous.Integer("port", 0, experiment_file::IntegerRule{1, 65535});
-    if (!rendezvous.Has("port")) rendezvous.Problem("port", "missing; expected a port");
+  if (resources->world_size == 1) return;
+  if (!fields.Has("rendezvous")) {
+    return fields.Problem("world_size",
+                          absl::StrCat("is ", resources->world_size,
+                                       ", and rendezvous does not say where they meet"));
   }
+  const Fields rendezvous = fields.Object("rendezvous");
+  resources->rendezvous_host = rendezvous.RequiredText("host");
+  resources->rendezvous_port = rendezvous.RequiredInteger("port", 1);
+  if (resources->rendezvous_port > 65535) rendezvous.Problem("port", "there are 65535");
 }
 
 // Directories are those of each worker, and rank and devices those of each rank.
