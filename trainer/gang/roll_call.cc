@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
@@ -147,10 +148,10 @@ class First {
   }
 
   void ForgetWhoLeft() {
-    std::erase_if(joined_, [](auto& one) {
+    for (auto one = joined_.begin(); one != joined_.end();) {
       std::vector<std::string> ignored;
-      return !one.second.socket.Receive(&ignored);
-    });
+      one = one->second.socket.Receive(&ignored) ? std::next(one) : joined_.erase(one);
+    }
   }
 
   absl::Status Missing() const {
