@@ -85,7 +85,7 @@ class Gangs(unittest.TestCase):
             done = self.cluster.scmctl("validate", path)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(sentence, done.stdout + done.stderr)
-        path.write_text(experiment("auto", self.model, 2).replace("[11]", "[11, 12]"))
+        path.write_text(experiment("auto", self.model, 2).replace("[11]", "[11, 12], packed: auto"))
         self.assertIn("each run is trained by 2 processes (resources.ranks): nothing is packed",
                       self.cluster.json("plan", path)["packing"])
 
