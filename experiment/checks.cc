@@ -364,13 +364,25 @@ void CheckPacked(const ExperimentSpec& spec, Findings& findings) {
   if (spec.sweep) check("sweep.packed", spec.sweep->packed);
 }
 
-void CheckResources(const ExperimentSpec& spec, Findings& findings) {
-  if (spec.resources.ranks > 1 && spec.trainer.built_in()) {
+// What the built-in trainer makes of several ranks.
+void CheckRanks(const ExperimentSpec& spec, Findings& findings) {
+  if (spec.resources.gpus > 0 && !findings.Failed("resources.gpus")) {
     findings.ErrorAt(
         "resources.ranks",
-        "the built-in trainer trains in one process: leave it out, or name a trainer of "
-        "your own (trainer.command) whose ranks meet at SCM_SPEC's resources.rendezvous");
+        "several ranks of the built-in trainer train on CPUs: leave gpus out, or ranks");
   }
+  const auto check = [&findings](const char* key, const std::optional<bool>& packed) {
+    if (!packed.value_or(false)) return;
+    findings.ErrorAt(key,
+                     "what is packed trains in one process, and resources.ranks asks for several "
+                     "that train one run: choose one of the two");
+  };
+  check("replicate.packed", spec.replicate.packed);
+  if (spec.sweep) check("sweep.packed", spec.sweep->packed);
+}
+
+void CheckResources(const ExperimentSpec& spec, Findings& findings) {
+  if (spec.resources.ranks > 1 && spec.trainer.built_in()) CheckRanks(spec, findings);
   if (spec.resources.gpus > 1 && spec.trainer.built_in()) {
     findings.WarningAt("resources.gpus", absl::StrCat("the built-in trainer uses one GPU; ",
                                                       spec.resources.gpus - 1, " would be idle"));

@@ -323,6 +323,10 @@ void Describe(Visitor& keys, ResourcesSpec& resources) {
              resources.ranks, IntegerRule{1, 1024});
   keys.Field(Key{"gpu_memory_gib", "Memory that each of the GPUs has at least"}.Unit("GiB"),
              resources.gpu_memory_gib, kNotNegative);
+  keys.Field(Key{"elastic",
+                 "Whether another number of ranks may go on from a checkpoint: the sums of the "
+                 "gradients are rounded otherwise then, so that the run is not exactly the same"},
+             resources.elastic);
 }
 
 template <typename Visitor>

@@ -184,7 +184,8 @@ struct RetriesSpec {
 };
 
 struct ResourcesSpec {
-  int64_t ranks = 1;  // processes that train one run together; each gets so many GPUs and CPUs
+  int64_t ranks = 1;     // processes that train one run together; each gets so many GPUs and CPUs
+  bool elastic = false;  // another number of ranks may go on from a checkpoint
   int64_t gpus = 0;
   int64_t cpus = 1;
   int64_t priority = 50;      // 0 … 100, higher first

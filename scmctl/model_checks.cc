@@ -103,8 +103,22 @@ absl::Status CheckModel(const NamedInput& input, const corpus::Corpus* corpus,
   return absl::OkStatus();
 }
 
+// Several processes train one run, so that `auto` does not make one of several runs.
+void DoNotPack(ParsedExperiment& parsed) {
+  ExperimentSpec& spec = *parsed.spec;
+  if (!spec.trainer.built_in()) return;
+  const bool auto_sweep = spec.sweep && spec.HasStage(StageKind::kSweep) && !spec.sweep->packed;
+  const bool auto_seeds = spec.HasStage(StageKind::kReplicate) && !spec.replicate.packed;
+  if (auto_sweep) spec.sweep->packed = false;
+  if (!spec.replicate.packed) spec.replicate.packed = false;
+  if (!auto_sweep && !auto_seeds) return;
+  parsed.packing = absl::StrCat("each run is trained by ", spec.resources.ranks,
+                                " processes (resources.ranks): nothing is packed");
+}
+
 // `base` is null where it is not known, or another's trainer trains it.
 void DecidePacking(const model::LlamaConfig* base, ParsedExperiment& parsed) {
+  if (parsed.spec->resources.ranks > 1) return DoNotPack(parsed);
   std::vector<std::string> texts = {PackTrials(base, *parsed.spec)};
   if (base != nullptr && !parsed.spec->replicate.packed) {
     const trainer::PackDecision decision = trainer::DecidePack(*base, *parsed.spec);

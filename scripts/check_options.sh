@@ -43,6 +43,11 @@ if cmake -S . -B "$place/no-python" -G Ninja "-DSCM_TORCH_PYTHON=$place/none" > 
   echo "cmake does not ask the Python that -DSCM_TORCH_PYTHON names" >&2
   exit 1
 fi
+if cmake -S . -B "$place/no-gloo" -G Ninja "-DSCM_GLOO_INCLUDE_DIR=$place/none" > "$place/no-gloo.log" 2>&1 ||
+    ! grep -q "No gloo/context.h in $place/none" "$place/no-gloo.log"; then
+  echo "cmake does not look for Gloo's headers where -DSCM_GLOO_INCLUDE_DIR says" >&2
+  exit 1
+fi
 configure unity "$programs $torch core_test" "" -DSCM_UNITY=OFF
 configure sanitize "$programs core_test" "$torch" -DSCM_WITH_TORCH=OFF -DSCM_SANITIZE=ON
 if clang=$(scripts/find_clang.sh); then

@@ -104,7 +104,8 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
               {"gpus", parts.gpus},
               {"rank", 0},
               {"world_size", 1},
-              {"rendezvous", nullptr}}}};
+              {"rendezvous", nullptr},
+              {"elastic", spec.resources.elastic}}}};
   if (packed) {
     SCM_ASSIGN_OR_RETURN(json["runs"], PackJson(given, parts.runs));
   }

@@ -209,6 +209,20 @@ TEST(Resources, SeveralGpusForTheBuiltInTrainerAreAWarning) {
   EXPECT_THAT(ErrorsWith("resources: {gpus: 8}\n"), IsEmpty());
 }
 
+TEST(Ranks, OfTheBuiltInTrainerAreOfOneRunAndOnCpus) {
+  EXPECT_THAT(ErrorsWith("resources: {ranks: 3, elastic: true}\n"), IsEmpty());
+  EXPECT_THAT(ErrorsWith("resources: {ranks: 2, gpus: 1}\n"),
+              ElementsAre(HasSubstr("resources.ranks: several ranks of the built-in trainer train "
+                                    "on CPUs: leave gpus out, or ranks")));
+  const std::string ranks = "resources: {ranks: 2}\nreplicate: {seeds: [11, 12], packed: ";
+  const std::string built_in = "name: a\nmodel: {base: m.gguf}\ndata: {corpus: c}\n" + ranks;
+  EXPECT_THAT(Errors(built_in + "auto}\n"), IsEmpty());
+  EXPECT_THAT(Errors(built_in + "true}\n"),
+              ElementsAre(HasSubstr("replicate.packed: what is packed trains in one process")));
+  EXPECT_THAT(Errors("name: a\ntrainer: {command: [python3, train.py]}\n" + ranks + "true}\n"),
+              IsEmpty());
+}
+
 TEST(Accuracy, OfSeveralTasksWithoutAPrimaryIsAWarning) {
   EXPECT_THAT(WarningsWith("evaluation: {tasks: [a, b], gates: {accuracy: 0.6}}\n"),
               ElementsAre(HasSubstr("evaluation.gates.accuracy")));

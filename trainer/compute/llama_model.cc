@@ -311,7 +311,8 @@ void LlamaModelImpl::TrainTogether(const std::vector<Part>& parts, size_t first,
     const MicroBatch& key = micro_batches[parts[i].micro_batch];
     const TokenPlan& plan = parts[i].rows.plan;
     blocks.push_back({sets_[key.adapter_set].get(), all.count(), plan.count(), &key,
-                      parts[i].rows.first, static_cast<int64_t>(plan.labels.size())});
+                      key.first_token + parts[i].rows.first,
+                      static_cast<int64_t>(plan.labels.size())});
     Append(plan, &all);
   }
   const Pass pass = StartPass(all, std::move(blocks), true);

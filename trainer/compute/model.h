@@ -56,6 +56,9 @@ struct MicroBatch {
   double gradient_scale = 1;
   uint64_t dropout_seed = 0;
   int64_t step = 0, micro_step = 0;
+  // Where several ranks share a micro-batch: its tokens before those of `batch`, padding not
+  // counted.
+  int64_t first_token = 0;
 };
 
 struct LossResult {

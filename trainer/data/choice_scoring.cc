@@ -21,10 +21,10 @@ int64_t AddedPositions(const TokenExample& last, const TokenExample& next) {
 
 absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
     const std::vector<const TokenExample*>& examples, int64_t score_tokens,
-    const std::function<bool(int64_t)>& go_on, LlamaModel* model) {
+    const std::function<bool(int64_t)>& go_on, LlamaModel* model, const ScoringShare& share) {
   std::vector<LlamaModel::RowScore> scores;
   scores.reserve(examples.size());
-  while (scores.size() < examples.size()) {
+  for (int64_t batch = 0; scores.size() < examples.size(); ++batch) {
     std::vector<std::vector<const TokenExample*>> rows;
     int64_t positions = 0;
     for (size_t next = scores.size(); next < examples.size(); ++next) {
@@ -32,6 +32,10 @@ absl::StatusOr<std::vector<LlamaModel::RowScore>> ScoreExamples(
                                 : AddedPositions(*examples[next - 1], *examples[next]);
       if (!rows.empty() && positions > score_tokens) break;
       rows.push_back({examples[next]});
+    }
+    if (batch % share.world_size != share.rank) {
+      scores.resize(scores.size() + rows.size(), LlamaModel::RowScore{0, 0, false});
+      continue;
     }
     SCM_ASSIGN_OR_RETURN(const auto batch_scores, model->Score(LayOutRows(rows)));
     scores.insert(scores.end(), batch_scores.begin(), batch_scores.end());

@@ -47,8 +47,8 @@ int64_t LabelsOf(const Batch& batch) {
                        [](int32_t label) { return label != kNoLabel; });
 }
 
-Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan,
-                DataCursor* cursor) {
+std::vector<std::vector<const TokenExample*>> NextExamples(
+    const std::vector<TokenExample>& examples, const RowPlan& plan, DataCursor* cursor) {
   const auto at = [&](int64_t i) -> const TokenExample& {
     return examples[static_cast<size_t>(i)];
   };
@@ -58,7 +58,12 @@ Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan,
     std::vector<const TokenExample*>& laid_out = rows.emplace_back();
     for (const int64_t i : row) laid_out.push_back(&at(i));
   }
-  return LayOutRows(rows);
+  return rows;
+}
+
+Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan,
+                DataCursor* cursor) {
+  return LayOutRows(NextExamples(examples, plan, cursor));
 }
 
 }  // namespace scm::trainer

@@ -19,8 +19,11 @@ Batch LayOutRows(const std::vector<std::vector<const TokenExample*>>& rows);
 int64_t TokensOf(const Batch& batch);
 int64_t LabelsOf(const Batch& batch);
 
-// The next micro-batch in the cursor's order (NextRows). No example may be longer than
+// The rows of the next micro-batch in the cursor's order (NextRows). No example may be longer than
 // `row_length`.
+std::vector<std::vector<const TokenExample*>> NextExamples(
+    const std::vector<TokenExample>& examples, const RowPlan& plan, DataCursor* cursor);
+// The same, laid out.
 Batch NextBatch(const std::vector<TokenExample>& examples, const RowPlan& plan, DataCursor* cursor);
 
 }  // namespace scm::trainer

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "trainer/compute/model.h"
 #include "trainer/data/validation_set.h"
+#include "trainer/gang/communicator.h"
 #include "trainer/protocol/reporter.h"
 
 namespace scm::trainer {
@@ -28,8 +29,10 @@ struct ValidationResult {
   Metrics ToMetrics() const;  // validation_loss and, where there is one, validation_accuracy
 };
 
-// CANCELLED when `go_on` said no.
+// CANCELLED when `go_on` said no, to any rank. The ranks of `gang` (null: one process) share the
+// work, and all of them get the result, with the bits of one process.
 absl::StatusOr<ValidationResult> Validate(const ValidationSet& set, int64_t score_tokens,
-                                          const std::function<bool()>& go_on, LlamaModel* model);
+                                          const std::function<bool()>& go_on, LlamaModel* model,
+                                          gang::Communicator* gang = nullptr);
 
 }  // namespace scm::trainer

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/status_macros.h"
 #include "corpus/quality.h"
@@ -18,8 +19,10 @@
 #include "trainer/data/input_guard.h"
 #include "trainer/data/input_warnings.h"
 #include "trainer/data/training_data.h"
+#include "trainer/gang/communicator.h"
 #include "trainer/loop/adapter_file.h"
 #include "trainer/loop/checkpoint_io.h"
+#include "trainer/loop/gang_of_job.h"
 #include "trainer/loop/pack_shape.h"
 #include "trainer/loop/quantized_base.h"
 #include "trainer/loop/train_loop.h"
@@ -156,12 +159,12 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
 // One run of the job with what it reports and saves through.
 struct RunOfJob {
   RunOfJob(const JobSpec& spec, size_t adapter_set, bool of_several, const TrainInputs& inputs,
-           LlamaModel* model, Reporter* process, CommandQueue* commands)
+           LlamaModel* model, Reporter* process, CommandQueue* commands, gang::Communicator* gang)
       : named(process, spec.run_id),
         checkpoints(spec.work_dir, ToLoraConfig(spec.lora), spec.model, model, adapter_set),
         adapter_set(adapter_set),
         run(spec, {model, &inputs.data.train, &inputs.data.validation,
-                   of_several ? &named : process, commands, &checkpoints, adapter_set}) {}
+                   of_several ? &named : process, commands, &checkpoints, adapter_set, gang}) {}
 
   Reporter named;
   CheckpointWriter checkpoints;
@@ -193,13 +196,14 @@ bool IsItsOwn(const absl::Status& status) {
 class Training {
  public:
   Training(const JobSpec& spec, const TrainInputs& inputs, InputGuard* guard, LlamaModel* model,
-           Reporter* reporter, CommandQueue* commands)
+           Reporter* reporter, CommandQueue* commands, gang::Communicator* gang)
       : spec_(spec),
         inputs_(inputs),
         guard_(guard),
         model_(model),
         reporter_(reporter),
-        commands_(commands) {}
+        commands_(commands),
+        gang_(gang) {}
 
   absl::Status Run(Clock* clock) {
     SCM_RETURN_IF_ERROR(MakeRuns());
@@ -212,6 +216,7 @@ class Training {
         SCM_RETURN_IF_ERROR(OnEnd(one->run, resumed));
       }
     }
+    if (!gang_->alone()) SCM_RETURN_IF_ERROR(CheckStart(runs_.front()->run));
     TrainLoop loop(model_, clock, std::move(runs));
     SCM_RETURN_IF_ERROR(loop.Run([this](TrainRun& run, absl::StatusOr<TrainOutcome> outcome) {
       return OnEnd(run, std::move(outcome));
@@ -232,9 +237,20 @@ class Training {
     }
     for (size_t i = 0; i < specs.size(); ++i) {
       runs_.push_back(std::make_unique<RunOfJob>(*specs[i], i, packed(), inputs_, model_, reporter_,
-                                                 commands_));
+                                                 commands_, gang_));
     }
     return absl::OkStatus();
+  }
+
+  // All ranks begin at the same place: what they do is the same from here on.
+  absl::Status CheckStart(TrainRun& run) {
+    Sha256 digest;
+    digest.Update(DumpJson(TrainingStateToJson(run.state())));
+    for (const AdamW::Slot& slot : run.optimizer().slots()) {
+      const at::Tensor values = slot.parameter->cpu().contiguous();
+      digest.Update({static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
+    }
+    return gang::CheckSame(*gang_, "data or adapters to start from", digest.Finish());
   }
 
   absl::Status AddAdapters(const JobSpec& spec, size_t set) {
@@ -271,23 +287,39 @@ class Training {
   LlamaModel* model_;
   Reporter* reporter_;
   CommandQueue* commands_;
+  gang::Communicator* gang_;
   std::vector<std::unique_ptr<RunOfJob>> runs_;
   bool all_stopped_ = false;
   int64_t last_step_ = 0;
 };
 
-}  // namespace
-
-absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
-                         Clock* clock) {
-  SCM_RETURN_IF_ERROR(CheckPackShape(spec.pack));
+absl::Status Train(const JobSpec& spec, Reporter* reporter, CommandQueue* commands, Clock* clock,
+                   gang::Communicator* gang) {
   InputGuard guard(spec);
   SCM_ASSIGN_OR_RETURN(TrainInputs inputs, OpenInputs(spec, reporter, guard));
   SCM_ASSIGN_OR_RETURN(const auto model, MakeModel(spec, *inputs.source, &inputs.warnings));
   SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
   Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
                    inputs.data.validation.items.size()));
-  return Training(spec, inputs, &guard, model.get(), reporter, commands).Run(clock);
+  return Training(spec, inputs, &guard, model.get(), reporter, commands, gang).Run(clock);
+}
+
+}  // namespace
+
+absl::Status RunTrainJob(const JobSpec& spec, Reporter* reporter, CommandQueue* commands,
+                         Clock* clock) {
+  SCM_RETURN_IF_ERROR(CheckPackShape(spec.pack));
+  const absl::StatusOr<std::unique_ptr<gang::Communicator>> gang =
+      GangOfJob(spec, reporter, commands);
+  if (absl::IsCancelled(gang.status())) {
+    return reporter->Stopped(spec.resume_from ? spec.resume_from->step : 0);
+  }
+  SCM_RETURN_IF_ERROR(gang.status());
+  const absl::Status status =
+      TorchGuarded([&] { return Train(spec, reporter, commands, clock, gang->get()); });
+  // A divergence is no news: all ranks have found it.
+  (*gang)->Leave(absl::IsAborted(status) ? absl::OkStatus() : status);
+  return status;
 }
 
 }  // namespace scm::trainer

@@ -56,14 +56,15 @@ absl::Status TrainLoop::Step() {
     std::vector<MicroBatch> together;
     std::vector<TrainRun*> whose;
     for (TrainRun* run : runs_) {
-      if (i >= run->window()) continue;
+      if (i >= run->window() || !run->Has(i)) continue;
       together.push_back(run->At(i));
       whose.push_back(run);
     }
+    if (together.empty()) continue;
     SCM_ASSIGN_OR_RETURN(const std::vector<LossResult> losses, model_->TrainStep(together));
     for (size_t k = 0; k < whose.size(); ++k) whose[k]->AddLoss(losses[k]);
   }
-  for (TrainRun* run : runs_) run->Update();
+  for (TrainRun* run : runs_) SCM_RETURN_IF_ERROR(run->Update());
   seconds_ = absl::ToDoubleSeconds(clock_->Steady() - began);
   return absl::OkStatus();
 }

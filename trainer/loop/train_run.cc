@@ -20,8 +20,10 @@ TrainRun::TrainRun(const JobSpec& spec, const TrainRunParts& parts)
       cursor_(static_cast<int64_t>(parts.examples->size()), spec.seed),
       optimizer_(parts.model->adapters(parts.adapter_set),
                  AdamWConfig{.weight_decay = spec.training.weight_decay}),
+      exchange_(parts.gang != nullptr ? parts.gang : alone_.get()),
       early_stopping_(spec.training.early_stopping) {
   state_.fingerprint = Fingerprint();
+  state_.world_size = exchange_.gang().world_size();
 }
 
 // What decides the sequence of batches: a checkpoint from other data cannot be resumed exactly.
@@ -47,7 +49,16 @@ absl::Status TrainRun::Resume(const TrainingState& state) {
   if (!cursor_.Seek(state.cursor)) {
     return absl::InvalidArgumentError("the checkpoint's position lies outside the training data");
   }
+  const int64_t ranks = state_.world_size;
+  if (state.world_size != ranks && !spec_.resources.elastic) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the checkpoint to resume from was trained by ", state.world_size,
+        state.world_size == 1 ? " rank" : " ranks", " and would be gone on with by ", ranks,
+        ", which adds up gradients in another order, so that the run would not be exactly the one "
+        "that it was. Give it as many (resources.ranks), or allow it by resources.elastic: true"));
+  }
   state_ = state;
+  state_.world_size = ranks;
   optimizer_.set_updates(state.step);
   early_stopping_.best = state.stopping_best;
   early_stopping_.improved = state.stopping_improved;
@@ -61,10 +72,8 @@ absl::StatusOr<TrainOutcome> TrainRun::Finish(Order order) {
   TrainOutcome outcome;
   outcome.stopped = order == Order::kStop;
   if (outcome.stopped) {
-    const std::optional<StopCommand> stop = parts_.commands->StopOf(spec_.run_id);
-    if (stop.has_value() && stop->checkpoint && state_.step > saved_step_) {
-      SCM_RETURN_IF_ERROR(Save());
-    }
+    SCM_ASSIGN_OR_RETURN(const StepExchange::Stop stop, exchange_.Agree(StopHeard()));
+    if (stop.checkpoint && state_.step > saved_step_) SCM_RETURN_IF_ERROR(Save());
   }
   outcome.stopped_early = ended_early_;
   outcome.state = state_;
@@ -73,9 +82,16 @@ absl::StatusOr<TrainOutcome> TrainRun::Finish(Order order) {
   return outcome;
 }
 
+StepExchange::Stop TrainRun::StopHeard() const {
+  const std::optional<StopCommand> stop = parts_.commands->StopOf(spec_.run_id);
+  return {stop.has_value(), stop.has_value() && stop->checkpoint};
+}
+
 absl::StatusOr<TrainRun::Order> TrainRun::ObeyCommands() {
-  if (parts_.commands->StopOf(spec_.run_id).has_value()) return Order::kStop;
-  if (parts_.commands->TakeCheckpoint(spec_.run_id) && state_.step > saved_step_) {
+  // Of several ranks nobody may stop alone: what any of them has heard goes through the next step.
+  const bool stop = exchange_.gang().alone() ? StopHeard().asked : exchange_.stop().asked;
+  if (stop) return Order::kStop;
+  if (leads() && parts_.commands->TakeCheckpoint(spec_.run_id) && state_.step > saved_step_) {
     SCM_RETURN_IF_ERROR(Save());
   }
   return Order::kGoOn;
@@ -84,31 +100,41 @@ absl::StatusOr<TrainRun::Order> TrainRun::ObeyCommands() {
 void TrainRun::BeginStep() {
   // The whole window first: the loss is the sum over the window divided by the window's labels, so
   // that accumulation gives the same gradient as one large batch.
-  window_.clear();
-  labels_ = tokens_ = 0;
   loss_ = 0;
+  std::vector<ExampleRows> step;
   for (int64_t i = 0; i < spec_.training.gradient_accumulation; ++i) {
-    window_.push_back(NextBatch(*parts_.examples, plan_, &cursor_));
-    labels_ += LabelsOf(window_.back());
-    tokens_ += TokensOf(window_.back());
+    step.push_back(NextExamples(*parts_.examples, plan_, &cursor_));
   }
+  labels_ = LabelsOf(step);
+  tokens_ = TokensOf(step);
+  window_ = ShareOfStep(step, exchange_.gang().rank(), exchange_.gang().world_size());
   ++state_.step;
   parts_.model->ZeroGradients(parts_.adapter_set);
 }
 
 MicroBatch TrainRun::At(size_t micro_step) const {
-  return {&window_[micro_step], parts_.adapter_set, 1.0 / static_cast<double>(labels_),
-          spec_.seed,           state_.step,        static_cast<int64_t>(micro_step)};
+  const RankShare& share = window_[micro_step];
+  return {&share.batch,     parts_.adapter_set, 1.0 / static_cast<double>(labels_),
+          spec_.seed,       state_.step,        static_cast<int64_t>(micro_step),
+          share.first_token};
 }
 
-void TrainRun::Update() {
+absl::Status TrainRun::Update() {
   learning_rate_ = LearningRate(spec_.training.schedule, spec_.training.learning_rate,
                                 spec_.training.warmup_steps, spec_.max_steps, state_.step - 1);
+  int64_t labels = 0;
+  for (const RankShare& share : window_) labels += LabelsOf(share.batch);
+  SCM_RETURN_IF_ERROR(exchange_.Sum(optimizer_.slots(), &loss_, &labels, StopHeard()));
+  if (labels != labels_) {
+    return absl::InternalError(absl::StrCat("the ranks trained ", labels, " labels in step ",
+                                            state_.step, ", and it has ", labels_));
+  }
   loss_ /= static_cast<double>(labels_);
   norm_ = GradientNorm(optimizer_.slots());
   if (Finite()) optimizer_.Step(learning_rate_, ClipScale(norm_, spec_.training.max_grad_norm));
   state_.tokens += tokens_;
   state_.cursor = cursor_.position();
+  return absl::OkStatus();
 }
 
 bool TrainRun::Finite() const { return std::isfinite(loss_) && std::isfinite(norm_); }
@@ -119,9 +145,9 @@ absl::Status TrainRun::ReportStep(double seconds) {
   const DivergedStep step{state_.step, learning_rate_, loss_, norm_};
   std::string place;
   if (!Finite()) {
-    place = FindFirstNonFinite(parts_.model, parts_.model->adapters(parts_.adapter_set),
-                               [this] { return TakeAgain(); });
+    SCM_ASSIGN_OR_RETURN(place, FirstNonFinitePlace());
   }
+  if (!leads()) return Finite() ? absl::OkStatus() : Diverged(step, place);
   SCM_RETURN_IF_ERROR(parts_.reporter->Progress(
       state_.step,
       {{"train_loss", loss_},
@@ -133,9 +159,24 @@ absl::Status TrainRun::ReportStep(double seconds) {
   return Finite() ? absl::OkStatus() : Diverged(step, place);
 }
 
+absl::StatusOr<std::string> TrainRun::FirstNonFinitePlace() {
+  // Asked before the search, which takes the step of this rank alone again.
+  gang::Communicator& gang = exchange_.gang();
+  const bool mine = gang.alone() || !exchange_.own_finite();
+  const std::string place = FindFirstNonFinite(
+      parts_.model, parts_.model->adapters(parts_.adapter_set), [this] { return TakeAgain(); });
+  for (int64_t rank = 0; rank < gang.world_size() && !gang.alone(); ++rank) {
+    std::string of_rank = mine ? place : "";
+    SCM_RETURN_IF_ERROR(gang.Broadcast(&of_rank, rank));
+    if (!of_rank.empty()) return of_rank;
+  }
+  return place;
+}
+
 absl::Status TrainRun::TakeAgain() {
   parts_.model->ZeroGradients(parts_.adapter_set);
   for (size_t i = 0; i < window_.size(); ++i) {
+    if (!Has(i)) continue;
     SCM_RETURN_IF_ERROR(parts_.model->TrainStep({At(i)}).status());
   }
   return absl::OkStatus();
@@ -160,8 +201,8 @@ absl::StatusOr<ValidationResult> TrainRun::MakeValidation(std::optional<Validati
   if (on_the_base && base->has_value()) return **base;
   const auto go_on = [this] { return !parts_.commands->StopOf(spec_.run_id).has_value(); };
   parts_.model->SelectAdapterSet(parts_.adapter_set);
-  absl::StatusOr<ValidationResult> result =
-      Validate(*parts_.validation, spec_.trainer.score_tokens, go_on, parts_.model);
+  absl::StatusOr<ValidationResult> result = Validate(*parts_.validation, spec_.trainer.score_tokens,
+                                                     go_on, parts_.model, &exchange_.gang());
   if (result.ok() && on_the_base) *base = *result;
   return result;
 }
@@ -171,8 +212,10 @@ absl::StatusOr<TrainRun::Order> TrainRun::ValidateIfDue(std::optional<Validation
   const absl::StatusOr<ValidationResult> result = MakeValidation(base);
   if (absl::IsCancelled(result.status())) return Order::kStop;
   SCM_RETURN_IF_ERROR(result.status());
-  SCM_RETURN_IF_ERROR(parts_.reporter->Validation(
-      state_.step, result->ToMetrics(), result->counts.has_value() ? &*result->counts : nullptr));
+  if (leads()) {
+    SCM_RETURN_IF_ERROR(parts_.reporter->Validation(
+        state_.step, result->ToMetrics(), result->counts.has_value() ? &*result->counts : nullptr));
+  }
   ended_early_ = early_stopping_.Observe(result->loss);
   state_.validated_step = state_.step;
   state_.validation = *result;
@@ -195,6 +238,10 @@ absl::Status TrainRun::Save() {
       (!state_.best_loss.has_value() || *loss < *state_.best_loss)) {
     state_.best_loss = loss;
     state_.best_step = state_.step;
+  }
+  if (!leads()) {
+    saved_step_ = state_.step;
+    return absl::OkStatus();
   }
   SCM_ASSIGN_OR_RETURN(const std::string dir, parts_.checkpoints->Save(state_, optimizer_));
   saved_step_ = state_.step;

@@ -2,6 +2,10 @@
 // checkpoints and reports. TrainLoop takes its steps, together with those of other runs or alone;
 // nothing here knows which. One owner, one thread. With a deterministic model, k steps + resume +
 // (N − k) steps give the same adapters, bit for bit, as N steps.
+//
+// Several ranks may train one run: each is one process with this object, all of which take the same
+// steps and come to the same decisions; of each step and validation they do a share. Rank 0 alone
+// reports and saves.
 #pragma once
 
 #include <optional>
@@ -10,10 +14,13 @@
 
 #include "absl/status/statusor.h"
 #include "trainer/compute/model.h"
+#include "trainer/data/gang_share.h"
 #include "trainer/data/packing.h"
 #include "trainer/data/validation.h"
+#include "trainer/gang/communicator.h"
 #include "trainer/loop/adamw.h"
 #include "trainer/loop/early_stopping.h"
+#include "trainer/loop/step_exchange.h"
 #include "trainer/loop/training_state.h"
 #include "trainer/protocol/commands.h"
 #include "trainer/protocol/reporter.h"
@@ -38,6 +45,7 @@ struct TrainRunParts {
   CommandQueue* commands = nullptr;
   CheckpointSink* checkpoints = nullptr;
   size_t adapter_set = 0;
+  gang::Communicator* gang = nullptr;  // the ranks that train the run; null: this process alone
 };
 
 struct TrainOutcome {
@@ -55,6 +63,7 @@ class TrainRun {
 
   const JobSpec& spec() const { return spec_; }
   Reporter* reporter() const { return parts_.reporter; }
+  const TrainingState& state() const { return state_; }
   // The optimiser whose moments a resumed run fills before its first step.
   AdamW& optimizer() { return optimizer_; }
   // Takes over a checkpoint's state. INVALID_ARGUMENT when it belongs to other data or batching.
@@ -64,12 +73,13 @@ class TrainRun {
   bool Over() const { return state_.step >= spec_.stop_at_step || ended_early_; }
   // A step: the micro-batches of its window, the losses that the model found, the update, and the
   // report: ABORTED when the loss or a gradient is not finite, after that was reported. `seconds`
-  // is how long the step took.
+  // is how long the step took. Has(i): whether anything of micro-batch i is to be done here.
   void BeginStep();
   size_t window() const { return window_.size(); }
+  bool Has(size_t micro_step) const { return window_[micro_step].batch.rows > 0; }
   MicroBatch At(size_t micro_step) const;
   void AddLoss(const LossResult& result) { loss_ += result.loss_sum; }
-  void Update();
+  absl::Status Update();
   absl::Status ReportStep(double seconds);
 
   // `base` is the validation of the untouched base, which is the same for all runs that start
@@ -82,6 +92,12 @@ class TrainRun {
 
  private:
   absl::Status Save();
+  // Whether this process speaks for the run.
+  bool leads() const { return exchange_.gang().first(); }
+  // What was said to this rank.
+  StepExchange::Stop StopHeard() const;
+  // Where the first value that is not finite arose: in the share of the lowest rank that has one.
+  absl::StatusOr<std::string> FirstNonFinitePlace();
   // The step that is being made, alone.
   absl::Status TakeAgain();
   bool Finite() const;
@@ -95,6 +111,8 @@ class TrainRun {
   RowPlan plan_;
   DataCursor cursor_;
   AdamW optimizer_;
+  std::unique_ptr<gang::Communicator> alone_ = gang::MakeSolo();
+  StepExchange exchange_;
   EarlyStopping early_stopping_;
   TrainingState state_;
   int64_t saved_step_ = 0;  // the newest step of which a checkpoint exists; 0 needs none
@@ -103,7 +121,7 @@ class TrainRun {
   double attempt_seconds_ = 0;
 
   // Of the step that is being made.
-  std::vector<Batch> window_;
+  std::vector<RankShare> window_;
   int64_t labels_ = 0, tokens_ = 0;
   double loss_ = 0, norm_ = 0, learning_rate_ = 0;
 };

@@ -52,6 +52,7 @@ Json TrainingStateToJson(const TrainingState& state) {
           {"step", state.step},
           {"cursor", {{"epoch", state.cursor.epoch}, {"index", state.cursor.index}}},
           {"tokens", state.tokens},
+          {"world_size", state.world_size},
           {"fingerprint", state.fingerprint},
           {"validated_step", state.validated_step},
           {"validation", ResultToJson(state.validation)},
@@ -75,6 +76,7 @@ absl::StatusOr<TrainingState> TrainingStateFromJson(const Json& json, const std:
   state.cursor.epoch = root.Object("cursor").RequiredInteger("epoch", 0);
   state.cursor.index = root.Object("cursor").RequiredInteger("index", 0);
   state.tokens = root.RequiredInteger("tokens", 0);
+  state.world_size = root.Integer("world_size", 1, 1);
   state.fingerprint = root.RequiredText("fingerprint");
   state.validated_step = root.Integer("validated_step", -1, -1);
   state.validation = ResultFromJson(root.Raw("validation"));

@@ -16,6 +16,7 @@ struct TrainingState {
   int64_t step = 0;  // optimiser updates made
   DataCursor::Position cursor;
   int64_t tokens = 0;       // trained positions, padding not counted
+  int64_t world_size = 1;   // ranks that trained it
   std::string fingerprint;  // of seed, data and batching; a resumed run must have the same
 
   // Validation so far.

@@ -66,6 +66,13 @@ int DryRun(const AttemptProgram& program, const std::string& path) {
 
 }  // namespace
 
+void EndAttempt(Reporter* reporter, const absl::Status& why) {
+  const std::string message(why.message());
+  std::fprintf(stderr, "%s\n", message.c_str());
+  reporter->Failed(FailureKind(why), message).IgnoreError();
+  std::_Exit(1);
+}
+
 int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv) {
   CLI::App app(program.description, program.name);
   app.footer(kProtocolHelp);

@@ -27,4 +27,8 @@ struct AttemptProgram {
 // after "failed", 2 for a wrong command line.
 int RunAttemptProgram(const AttemptProgram& program, int argc, char** argv);
 
+// Reports the failure and ends the process at once, from a thread beside the one that works: for
+// what the work cannot go on without, and might never notice.
+[[noreturn]] void EndAttempt(Reporter* reporter, const absl::Status& why);
+
 }  // namespace scm::trainer

@@ -1,6 +1,6 @@
 // The reports of the trainer protocol (docs/trainer-protocol.md): one JSON object a line, written
 // by one write(2) each, so that the reader never sees half a line of a living trainer. Not
-// thread-safe.
+// thread-safe, but that lines written meanwhile by another thread are whole, too.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/digest.h"
 #include "common/status_macros.h"
 #include "trainer/protocol/job_fields.h"
 #include "trainer/protocol/job_keys.h"
@@ -42,9 +43,32 @@ void ParseResources(const Fields& fields, JobResources* resources) {
   }
   resources->rank = fields.Integer("rank", 0, 0);
   resources->world_size = fields.Integer("world_size", 1, 1);
-  if (resources->world_size > 1) {
-    fields.Problem("world_size", "this trainer runs on one device; expected 1");
+  resources->elastic = fields.Boolean("elastic", false);
+  if (resources->rank >= resources->world_size) {
+    fields.Problem("rank", absl::StrCat("is ", resources->rank, " of ", resources->world_size,
+                                        "; ranks count from 0"));
   }
+  if (resources->world_size == 1) return;
+  if (!fields.Has("rendezvous")) {
+    return fields.Problem("world_size",
+                          absl::StrCat("is ", resources->world_size,
+                                       ", and rendezvous does not say where they meet"));
+  }
+  const Fields rendezvous = fields.Object("rendezvous");
+  resources->rendezvous_host = rendezvous.RequiredText("host");
+  resources->rendezvous_port = rendezvous.RequiredInteger("port", 1);
+  if (resources->rendezvous_port > 65535) rendezvous.Problem("port", "there are 65535");
+}
+
+// Directories are those of each worker, and rank and devices those of each rank.
+std::string CommonDigest(const Json& document) {
+  Json common = Json::object();
+  for (const char* key : {"protocol", "experiment", "task", "run", "attempt", "parameters",
+                          "max_steps", "stop_at_step", "save_steps", "eval_steps"}) {
+    common[key] = MemberAt(document, key);
+  }
+  common["resume_step"] = MemberAt(MemberAt(document, "resume_from"), "step");
+  return Sha256Hex(DumpJson(common));
 }
 
 void ParseSteps(const Fields& root, JobSpec* spec) {
@@ -130,6 +154,9 @@ JobSpec ParseDocument(const Fields& root) {
   ParseEvaluate(root, &spec);
   spec.work_dir = root.RequiredText("work_dir");
   ParseResources(root.Object("resources"), &spec.resources);
+  if (spec.resources.world_size > 1 && spec.kind != TaskKind::kTrain) {
+    root.Object("resources").Problem("world_size", "only a training has several ranks");
+  }
   return spec;
 }
 
@@ -163,6 +190,9 @@ absl::Status ParsePack(const Json& document, const std::string& what, JobSpec* s
     spec->pack.push_back(std::move(one));
   }
   if (spec->pack.empty()) root.Problem("runs", "expected a list of the runs to train");
+  if (spec->resources.world_size > 1) {
+    root.Problem("runs", "several runs of one process train in one rank");
+  }
   if (!IsTraining(spec->kind)) root.Problem("runs", "only a training has several");
   return problems.ToStatus(what);
 }
@@ -175,6 +205,7 @@ absl::StatusOr<JobSpec> ParseJobSpec(absl::string_view text, const std::string& 
   const Fields root(document, "", &problems);
   JobSpec spec = ParseDocument(root);
   SCM_RETURN_IF_ERROR(problems.ToStatus(what));
+  spec.digest = CommonDigest(document);
   if (root.Has("runs")) SCM_RETURN_IF_ERROR(ParsePack(document, what, &spec));
   return spec;
 }

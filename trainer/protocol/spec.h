@@ -41,6 +41,9 @@ struct JobResources {
   int64_t cpus = 0;  // 0 = not said
   std::vector<int64_t> gpus;
   int64_t rank = 0, world_size = 1;
+  std::string rendezvous_host;  // where several ranks meet, at rank 0; "" with one
+  int64_t rendezvous_port = 0;
+  bool elastic = false;  // whether another number of ranks may go on from a checkpoint
 };
 
 struct JobSpec {
@@ -75,6 +78,7 @@ struct JobSpec {
   std::string work_dir;
   std::string digest_cache;  // directory of FileDigests, shared by a worker's attempts; "" = none
   JobResources resources;
+  std::string digest;  // SHA-256 of what the work orders of all ranks of the attempt have in common
 };
 
 // INVALID_ARGUMENT names every missing or wrong key at once. Unknown keys are ignored, so that the

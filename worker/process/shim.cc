@@ -320,6 +320,7 @@ class Shim {
     fprintf(stderr, "scm-attempt: the time is over: SIGTERM to the trainer's group\n");
     const bool heard = GroupHears(trainer_, SIGTERM);
     kill(-trainer_, SIGTERM);
+    kill(-trainer_, SIGCONT);  // who is paused would not hear it
     return heard ? int64_t{options_.kill_after_milliseconds} * 1'000'000 : 0;
   }
 

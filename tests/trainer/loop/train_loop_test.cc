@@ -150,6 +150,28 @@ TEST(TrainLoop, RefusesACheckpointOfOtherData) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("another seed"));
 }
 
+TEST(TrainLoop, GoesOnFromAnotherNumberOfRanksOnlyWhereThatIsAllowed) {
+  Bench first(Spec());
+  ASSERT_TRUE(first.Run().ok());
+  Json json = TrainingStateToJson(first.checkpoints.saved.at(4).state);
+  EXPECT_EQ(json["world_size"], 1);
+  json.erase("world_size");  // as checkpoints were before ranks
+  auto state = TrainingStateFromJson(json, "state");
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_TRUE(Bench(Spec()).run->Resume(*state).ok());
+  state->world_size = 2;
+  const absl::Status refused = Bench(Spec()).run->Resume(*state);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("trained by 2 ranks and would be gone on with by 1"));
+  JobSpec elastic = Spec();
+  elastic.resources.elastic = true;
+  Bench second(elastic);
+  ASSERT_TRUE(second.run->Resume(*state).ok());
+  ASSERT_TRUE(second.Run().ok());
+  EXPECT_EQ(second.checkpoints.saved.at(12).state.world_size, 1);
+}
+
 TEST(TrainLoop, AccumulationEqualsOneLargeBatch) {
   JobSpec one = Spec(), eight = Spec();
   one.training.batch_size = 8;

@@ -157,6 +157,10 @@ TEST(ParseJobSpec, NamesTheWrongKey) {
       {"\"patience\": 3", "\"patience\": 0", "early_stopping.patience: expected at least 1"},
       {"\"work_dir\": \"/w\"", "\"work\": 1", "work_dir: missing"},
       {"\"world_size\": 1", "\"world_size\": 2", "resources.world_size"},
+      {"\"rank\": 0", "\"rank\": 1", "resources.rank: is 1 of 1"},
+      {"\"world_size\": 1, \"rendezvous\": null",
+       "\"world_size\": 2, \"rendezvous\": {\"host\": \"a\"}",
+       "resources.rendezvous.port: missing"},
       {"\"name\": \"p\"", "\"nam\": \"p\"", "parameters.evaluation.baselines[0].name: missing"},
   };
   for (const BadCase& c : cases) {
