@@ -9,7 +9,7 @@ CTEST := ctest --test-dir $(BUILD) --output-on-failure
 # Those that need no libtorch and no gRPC, and the worker's: what memory errors would hide in first.
 SANITIZED := common_test experiment_test statistics_test corpus_test model_test report_test core_test \
   core_search_test policy_test state_test store_test checkpoint_test controller_test trainer_protocol_test \
-  trainer_quantize_test trainer_data_test worker_test
+  trainer_quantize_test trainer_data_test trainer_cuda_test worker_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
   check-cuda fuzz bench bench-packs bench-scoring bench-tokens bench-trials lint clean
