@@ -352,16 +352,20 @@ void CheckBudget(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
+// An error at every key about packing that has this value.
+void RefusePacked(const ExperimentSpec& spec, std::optional<bool> value, const char* why,
+                  Findings& findings) {
+  if (spec.replicate.packed == value) findings.ErrorAt("replicate.packed", why);
+  if (spec.sweep && spec.sweep->packed == value) findings.ErrorAt("sweep.packed", why);
+}
+
+// What a trainer of one's own cannot leave to scm.
 void CheckPacked(const ExperimentSpec& spec, Findings& findings) {
   if (spec.trainer.built_in() || findings.Failed("trainer")) return;
-  const auto check = [&findings](const char* key, const std::optional<bool>& packed) {
-    if (packed) return;
-    findings.ErrorAt(key,
-                     "auto needs the built-in trainer, whose memory scm can estimate: say true "
-                     "where your trainer trains all \"runs\" of its SCM_SPEC, else false");
-  };
-  check("replicate.packed", spec.replicate.packed);
-  if (spec.sweep) check("sweep.packed", spec.sweep->packed);
+  RefusePacked(spec, /*auto*/ std::nullopt,
+               "auto needs the built-in trainer, whose memory scm can estimate: say true where "
+               "your trainer trains all \"runs\" of its SCM_SPEC, else false",
+               findings);
 }
 
 // What the built-in trainer makes of several ranks.
@@ -371,14 +375,10 @@ void CheckRanks(const ExperimentSpec& spec, Findings& findings) {
         "resources.ranks",
         "several ranks of the built-in trainer train on CPUs: leave gpus out, or ranks");
   }
-  const auto check = [&findings](const char* key, const std::optional<bool>& packed) {
-    if (!packed.value_or(false)) return;
-    findings.ErrorAt(key,
-                     "what is packed trains in one process, and resources.ranks asks for several "
-                     "that train one run: choose one of the two");
-  };
-  check("replicate.packed", spec.replicate.packed);
-  if (spec.sweep) check("sweep.packed", spec.sweep->packed);
+  RefusePacked(spec, true,
+               "what is packed trains in one process, and resources.ranks asks for several that "
+               "train one run: choose one of the two",
+               findings);
 }
 
 void CheckResources(const ExperimentSpec& spec, Findings& findings) {

@@ -300,12 +300,7 @@ TEST_F(Ranks, AFailureOfOneIsThatOfAll) {
 
 TEST_F(Ranks, DivergeTogether) {
   const std::string model = root() + "/nan-model";
-  testing::WriteTinyModel(model);
-  auto weights = ReadFile(model + "/model.safetensors");
-  ASSERT_TRUE(weights.ok()) << weights.status();
-  const uint32_t not_a_number = 0x7fc00000;
-  std::memcpy(weights->data() + weights->size() - 4, &not_a_number, 4);
-  ASSERT_TRUE(WriteFileAtomically(model + "/model.safetensors", *weights).ok());
+  testing::WriteNanModel(model);
   Json spec = Long();
   spec["parameters"]["model"]["base"] = model;
   Attempt gang(spec, 2, "diverged", root());

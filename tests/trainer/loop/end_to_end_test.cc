@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "common/file_digests.h"
@@ -215,12 +214,7 @@ TEST_F(Trainer, AbsurdLearningRateNeitherCrashesNorHangs) {
 
 TEST_F(Trainer, NonFiniteLossIsReportedAndEndsTheRun) {
   const std::string model = root() + "/nan-model";
-  testing::WriteTinyModel(model);
-  auto weights = ReadFile(model + "/model.safetensors");
-  ASSERT_TRUE(weights.ok()) << weights.status();
-  const uint32_t not_a_number = 0x7fc00000;
-  std::memcpy(weights->data() + weights->size() - 4, &not_a_number, 4);
-  ASSERT_TRUE(WriteFileAtomically(model + "/model.safetensors", *weights).ok());
+  testing::WriteNanModel(model);
   Json spec = TinySpec(root(), "train", "nan");
   spec["parameters"]["model"]["base"] = model;
   const auto reports = RunProtocol("scm-trainer", spec, ReportPath("nan"), 1);

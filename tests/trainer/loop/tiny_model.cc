@@ -1,6 +1,7 @@
 #include "tests/trainer/loop/tiny_model.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <vector>
 
@@ -114,6 +115,16 @@ void WriteTinyModel(const std::string& dir, uint64_t seed) {
   Must(model::WriteSafetensors(dir + "/model.safetensors", std::move(tensors)));
   Must(WriteFileAtomically(dir + "/config.json", model::ConfigJsonText(config, "float32")));
   Must(WriteFileAtomically(dir + "/tokenizer.json", TokenizerJson().dump()));
+}
+
+void WriteNanModel(const std::string& dir) {
+  WriteTinyModel(dir);
+  const std::string path = dir + "/model.safetensors";
+  absl::StatusOr<std::string> weights = ReadFile(path);
+  Must(weights.status());
+  const uint32_t not_a_number = 0x7fc00000;
+  std::memcpy(weights->data() + weights->size() - 4, &not_a_number, 4);
+  Must(WriteFileAtomically(path, *weights));
 }
 
 void WriteTinyCorpus(const std::string& dir) {

@@ -22,6 +22,8 @@ class TemporaryDirectory {
 
 // A Hugging Face directory: 2 layers, hidden 32, 4 heads over 2 K/V heads, one token a byte, F32.
 void WriteTinyModel(const std::string& dir, uint64_t seed = 1);
+// The same with a NaN in its last weight, one of the last norm.
+void WriteNanModel(const std::string& dir);
 
 // Documents of four jurisdictions with two single-label tasks ("letters", "digits") and a
 // multi-label one ("sets"); the answers can be read off the prompts. Marked as a demonstration.
