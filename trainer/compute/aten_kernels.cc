@@ -238,6 +238,25 @@ void Kernels::LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
   }
 }
 
+void Kernels::LoraDownOfBlocks(const at::Tensor& x, std::vector<AdapterRows>& blocks) {
+  for (AdapterRows& block : blocks) {
+    LoraDown(x.narrow(0, block.begin, block.rows), block.a, block.dropout, block.u);
+  }
+}
+
+void Kernels::LoraBackwardOfBlocks(const at::Tensor& dy, const at::Tensor& x,
+                                   std::vector<AdapterRows>& blocks, at::Tensor* dx) {
+  for (AdapterRows& block : blocks) {
+    const at::Tensor dy_rows = dy.narrow(0, block.begin, block.rows);
+    LoraUpBackward(dy_rows, block.b, block.scale, block.du);
+    LoraGradients(dy_rows, block.u, block.scale, block.du, x.narrow(0, block.begin, block.rows),
+                  block.dropout, block.grad_a, block.grad_b);
+    if (dx == nullptr) continue;
+    at::Tensor dx_rows = dx->narrow(0, block.begin, block.rows);
+    LoraDownBackward(block.du, block.a, block.dropout, dx_rows);
+  }
+}
+
 void Kernels::Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y) {
   at::index_select_out(y, w.plain, 0, rows);
 }

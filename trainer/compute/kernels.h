@@ -34,7 +34,7 @@ struct FrozenMatrix {
         in(quantized->columns()) {}
 
   at::Tensor plain;
-  at::Tensor packed;  // what products in both directions read
+  at::Tensor packed;  // what products in both directions read; of a quantised one the codes
   std::shared_ptr<const QuantizedMatrix> quantized;
   at::ScalarType type = at::kFloat;  // of what is packed, or restored
   int64_t out = 0, in = 0;
@@ -52,6 +52,16 @@ struct LoraTerm {
 struct LoraBlock {
   int64_t begin = 0, rows = 0;
   LoraTerm term;  // without u: the rows have no low-rank part
+};
+
+// An adapter of rows [begin, begin + rows): what the low-rank operations read and write of it.
+struct AdapterRows {
+  int64_t begin = 0, rows = 0;
+  at::Tensor a, b;   // [r, in], [out, r]
+  at::Tensor u, du;  // [rows, r] fp32
+  float scale = 1;
+  Dropout dropout;
+  at::Tensor grad_a, grad_b;
 };
 
 // dx += dy·w; both may be several pairs that sum into one dx.
@@ -79,8 +89,8 @@ class Kernels {
   virtual void RmsNormBackward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
                                double eps, at::Tensor& dx) = 0;
 
-  // Brings w into the form that Linear and LinearBackward read fastest, at the same size. Costs
-  // time once; called again it does nothing.
+  // Brings w into the form that Linear and LinearBackward read fastest, at the same size; a
+  // quantised one to the device. Costs time once; called again it does nothing.
   virtual void Pack(FrozenMatrix* /*w*/) {}
   // Rows of w, packed or not: y [rows, in] of the type of w. `rows` is int64 on the device.
   virtual void Rows(const FrozenMatrix& w, const at::Tensor& rows, at::Tensor& y);
@@ -108,11 +118,22 @@ class Kernels {
   // dx += mask ∘ (du·a).
   virtual void LoraDownBackward(const at::Tensor& du, const at::Tensor& a, const Dropout& dropout,
                                 at::Tensor& dx) = 0;
+  // The same for the adapters of several row blocks, which do not overlap: LoraDown; then
+  // LoraUpBackward, LoraGradients and, unless dx is null, LoraDownBackward. A row has the bits that
+  // it has by these alone.
+  virtual void LoraDownOfBlocks(const at::Tensor& x, std::vector<AdapterRows>& blocks);
+  virtual void LoraBackwardOfBlocks(const at::Tensor& dy, const at::Tensor& x,
+                                    std::vector<AdapterRows>& blocks, at::Tensor* dx);
 
   // Rotates the first `heads` heads of every row of x in place. positions is int32 [tokens], cos
   // and sin are fp32 [positions, head_dim / 2]. `inverse` rotates back (the gradient).
   virtual void Rope(at::Tensor& x, int64_t heads, int64_t head_dim, const at::Tensor& positions,
                     const at::Tensor& cos, const at::Tensor& sin, bool inverse) = 0;
+  // Brings to the device what Attention reads of `documents`, so that passes over them copy
+  // nothing. Without it, the first Attention does. What a recorded pass has to hold for may be more
+  // than is here: up to `most` documents of up to `longest` tokens; addresses stay while these do.
+  virtual void PrepareAttention(const std::vector<TokenSpan>& /*documents*/, int64_t /*most*/ = 0,
+                                int64_t /*longest*/ = 0) {}
   // qkv rows hold queries, keys and values; out [tokens, heads·d]; lse fp32 [heads, tokens] may be
   // undefined. Documents that share a prefix are for the forward pass only.
   virtual void Attention(const at::Tensor& qkv, const AttentionShape& shape,

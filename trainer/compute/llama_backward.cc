@@ -71,21 +71,11 @@ std::vector<LossResult> LlamaModelImpl::SumLosses(const Pass& pass, const at::Te
 void LlamaModelImpl::ProjectBackward(const Pass& pass, int64_t layer, Module module,
                                      LayerState* state, const at::Tensor& dy, const at::Tensor& x,
                                      at::Tensor* dx) {
-  for (const RowBlock& block : pass.blocks) {
-    AdapterPair* pair = block.set->Find(layer, module);
-    if (pair == nullptr) continue;
-    const float scale = static_cast<float>(pair->scale);
-    const Dropout dropout = DropoutOf(block, layer, module);
-    const at::Tensor u = LowRank(state->u[module], block, *pair);
-    at::Tensor du = LowRank(work_.du, block, *pair);
-    const at::Tensor dy_rows = dy.narrow(0, block.begin, block.rows);
-    kernels_->LoraUpBackward(dy_rows, pair->b, scale, du);
-    kernels_->LoraGradients(dy_rows, u, scale, du, x.narrow(0, block.begin, block.rows), dropout,
-                            pair->grad_a, pair->grad_b);
-    if (dx == nullptr) continue;
-    at::Tensor dx_rows = dx->narrow(0, block.begin, block.rows);
-    kernels_->LoraDownBackward(du, pair->a, dropout, dx_rows);
+  std::vector<AdapterRows> adapters = AdaptersOf(pass, layer, module, state);
+  for (AdapterRows& one : adapters) {
+    one.du = work_.du.narrow(0, one.begin * LargestRank(), one.u.numel()).view(one.u.sizes());
   }
+  if (!adapters.empty()) kernels_->LoraBackwardOfBlocks(dy, x, adapters, dx);
 }
 
 void LlamaModelImpl::MlpBackward(const Pass& pass, int64_t layer, LayerState* state,

@@ -5,20 +5,41 @@
 
 namespace scm::trainer {
 
+std::vector<AdapterRows> LlamaModelImpl::AdaptersOf(const Pass& pass, int64_t layer, Module module,
+                                                    LayerState* state) {
+  std::vector<AdapterRows> all;
+  for (const RowBlock& block : pass.blocks) {
+    AdapterPair* pair = block.set->Find(layer, module);
+    if (pair == nullptr) continue;
+    AdapterRows& one = all.emplace_back();
+    one.begin = block.begin;
+    one.rows = block.rows;
+    one.a = pair->a;
+    one.b = pair->b;
+    one.u = LowRank(state->u[module], block, *pair);
+    one.scale = static_cast<float>(pair->scale);
+    one.dropout = DropoutOf(block, layer, module);
+    one.grad_a = pair->grad_a;
+    one.grad_b = pair->grad_b;
+  }
+  return all;
+}
+
 std::vector<LoraBlock> LlamaModelImpl::LowRankParts(const Pass& pass, int64_t layer, Module module,
                                                     LayerState* state, const at::Tensor& x) {
+  std::vector<AdapterRows> adapters = AdaptersOf(pass, layer, module, state);
+  kernels_->LoraDownOfBlocks(x, adapters);
   std::vector<LoraBlock> blocks;
+  auto next = adapters.begin();
   for (const RowBlock& block : pass.blocks) {
     LoraBlock& one = blocks.emplace_back();
     one.begin = block.begin;
     one.rows = block.rows;
-    const AdapterPair* pair = block.set->Find(layer, module);
-    if (pair == nullptr) continue;
-    one.term.u = LowRank(state->u[module], block, *pair);
-    one.term.b = pair->b;
-    one.term.scale = static_cast<float>(pair->scale);
-    kernels_->LoraDown(x.narrow(0, block.begin, block.rows), pair->a,
-                       DropoutOf(block, layer, module), one.term.u);
+    if (next == adapters.end() || next->begin != block.begin) continue;
+    one.term.u = next->u;
+    one.term.b = next->b;
+    one.term.scale = next->scale;
+    ++next;
   }
   return blocks;
 }

@@ -145,6 +145,9 @@ class LlamaModelImpl : public LlamaModel {
   }
   // x_out null: no more than what the backward pass reads.
   void LayerForward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor* x_out);
+  // The adapters of a module, of the row blocks that have one; without du.
+  std::vector<AdapterRows> AdaptersOf(const Pass& pass, int64_t layer, Module module,
+                                      LayerState* state);
   std::vector<LoraBlock> LowRankParts(const Pass& pass, int64_t layer, Module module,
                                       LayerState* state, const at::Tensor& x);
   void Project(const Pass& pass, int64_t layer, Module module, LayerState* state,

@@ -1,45 +1,32 @@
 #include "trainer/compute/cuda/cuda_kernels.h"
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/mm.h>
 
-#include <algorithm>
 #include <bitset>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "trainer/compute/cuda/device_buffers.h"
+#include "trainer/compute/cuda/device_call.h"
 #include "trainer/compute/cuda/driver_launcher.h"
 #include "trainer/compute/cuda/kernel_cases.h"
-#include "trainer/compute/cuda/kernels/arguments.h"
+#include "trainer/compute/cuda/low_rank_tables.h"
+#include "trainer/compute/cuda/packed_attention.h"
 
 namespace scm::trainer {
 namespace {
 
-constexpr int64_t kPointwiseBlocks = 4096;
-
-// What a kernel can read: fp32 or bf16, unit stride in a row.
-bool Readable(const at::Tensor& t) {
-  return (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16) &&
-         (t.stride(-1) == 1 || t.size(-1) == 1);
-}
-bool ReadableAs(at::ScalarType type, const at::Tensor& t) {
-  return Readable(t) && t.scalar_type() == type;
-}
-bool IsFloat(const at::Tensor& t) { return ReadableAs(at::kFloat, t); }
-
-const char* Suffix(const at::Tensor& t) { return t.scalar_type() == at::kFloat ? "_f32" : "_bf16"; }
-
-unsigned Blocks(int64_t count, int64_t of) { return static_cast<unsigned>((count + of - 1) / of); }
-
-device::MaskKeys KeysFor(const Dropout& d) {
-  return {d.key0, d.key1, d.threshold, d.scale, d.first_row};
-}
-
 class CudaKernels : public Kernels {
  public:
-  CudaKernels(std::unique_ptr<Launcher> launcher, std::unique_ptr<Kernels> reference)
-      : launcher_(std::move(launcher)), reference_(std::move(reference)) {
+  CudaKernels(std::unique_ptr<Launcher> launcher, std::unique_ptr<Kernels> reference,
+              const at::Device& device, int64_t tile_elements)
+      : launcher_(std::move(launcher)),
+        reference_(std::move(reference)),
+        buffers_(device),
+        products_(launcher_.get(), &buffers_, tile_elements),
+        low_rank_(launcher_.get(), &buffers_),
+        attention_(&buffers_) {
     own_.set();
   }
   Kernels& reference() { return *reference_; }
@@ -68,27 +55,34 @@ class CudaKernels : public Kernels {
     Launch(absl::StrCat("scm_rms_norm_backward", Suffix(dy), Suffix(x)), RowGrid(x), a);
   }
 
-  // The product is cuBLAS's; low-rank part, residual and cast are one pass over its result.
+  void Pack(FrozenMatrix* w) override {
+    if (Own(OwnKernel::kQuantized)) products_.Pack(w);
+  }
+  // The product is cuBLAS's; low-rank parts, residual and cast are one pass over its result.
   void Linear(const at::Tensor& x, const FrozenMatrix& w, const LoraTerm* lora,
               const at::Tensor& residual, at::Tensor& y) override {
-    const at::ScalarType type = y.scalar_type();
-    if (!Own(OwnKernel::kLinear) || lora == nullptr || w.quantized != nullptr ||
-        !ReadableAs(type, x) || !ReadableAs(type, w.plain) || !ReadableAs(type, y) ||
-        (residual.defined() && !ReadableAs(type, residual))) {
-      return reference_->Linear(x, w, lora, residual, y);
+    LinearOfBlocks(x, w, {{0, x.size(0), lora == nullptr ? LoraTerm() : *lora}}, residual, y);
+  }
+  void LinearOfBlocks(const at::Tensor& x, const FrozenMatrix& w,
+                      const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                      at::Tensor& y) override {
+    std::vector<LowRankRows> rows;
+    const bool own = Own(OwnKernel::kLinear) && OwnForm(w) && FrozenProducts::CanForward(x, w, y) &&
+                     CanAdd(blocks, residual, y, &rows);
+    if (!own) return reference_->LinearOfBlocks(x, w, blocks, residual, y);
+    if (rows.empty()) return products_.Forward(x, w, y);
+    at::Tensor product = y;
+    if (residual.defined() && residual.is_alias_of(y)) {
+      product = buffers_.Get(DeviceBuffers::kProduct, y.sizes(), y.scalar_type());
     }
-    const at::Tensor product = at::mm(x, w.plain.t());
-    device::AddLowRankArguments a = LowRankArguments(product, y);
-    if (residual.defined()) {
-      a.residual = residual.const_data_ptr();
-      a.residual_stride = residual.stride(0);
-    }
-    SetLowRank(lora->u, lora->b, 1, lora->b.stride(0), &a);
-    a.scale = lora->scale;
-    AddLowRank(y, a);
+    products_.Forward(x, w, product);
+    low_rank_.Add(product, rows, residual, y);
   }
   void LinearBackward(const std::vector<GradientTerm>& terms, at::Tensor& dx) override {
-    reference_->LinearBackward(terms, dx);
+    bool own = Own(OwnKernel::kLinearBackward) && FrozenProducts::CanBackward(terms, dx);
+    for (const GradientTerm& term : terms) own = own && OwnForm(term.w);
+    if (!own) return reference_->LinearBackward(terms, dx);
+    products_.Backward(terms, dx);
   }
 
   void LoraDown(const at::Tensor& x, const at::Tensor& a, const Dropout& dropout,
@@ -96,14 +90,14 @@ class CudaKernels : public Kernels {
     if (!Own(OwnKernel::kLoraDown) || !Readable(x) || !IsFloat(a) || !IsFloat(u)) {
       return reference_->LoraDown(x, a, dropout, u);
     }
-    Narrow(x, a.const_data_ptr<float>(), a.stride(0), 1, 1, dropout, u);
+    low_rank_.Narrow(x, {Whole(x, DownRows(a, u, dropout))});
   }
   void LoraUpBackward(const at::Tensor& dy, const at::Tensor& b, float scale,
                       at::Tensor& du) override {
     if (!Own(OwnKernel::kLoraUpBackward) || !Readable(dy) || !IsFloat(b) || !IsFloat(du)) {
       return reference_->LoraUpBackward(dy, b, scale, du);
     }
-    Narrow(dy, b.const_data_ptr<float>(), 1, b.stride(0), scale, Dropout(), du);
+    low_rank_.Narrow(dy, {Whole(dy, UpRows(b, du, scale))});
   }
   void LoraGradients(const at::Tensor& dy, const at::Tensor& u, float scale, const at::Tensor& du,
                      const at::Tensor& x, const Dropout& dropout, at::Tensor& grad_a,
@@ -112,19 +106,47 @@ class CudaKernels : public Kernels {
         !IsFloat(du) || !IsFloat(grad_a) || !IsFloat(grad_b)) {
       return reference_->LoraGradients(dy, u, scale, du, x, dropout, grad_a, grad_b);
     }
-    Tall(dy, u, scale, Dropout(), 1, grad_b.stride(0), grad_b);
-    Tall(x, du, 1, dropout, grad_a.stride(0), 1, grad_a);
+    low_rank_.Tall(dy, {Whole(dy, UpRows(grad_b, u, scale))});
+    low_rank_.Tall(x, {Whole(x, DownRows(grad_a, du, dropout))});
   }
   void LoraDownBackward(const at::Tensor& du, const at::Tensor& a, const Dropout& dropout,
                         at::Tensor& dx) override {
     if (!Own(OwnKernel::kLoraDownBackward) || !IsFloat(du) || !IsFloat(a) || !Readable(dx)) {
       return reference_->LoraDownBackward(du, a, dropout, dx);
     }
-    device::AddLowRankArguments arguments = LowRankArguments(dx, dx);
-    SetLowRank(du, a, a.stride(0), 1, &arguments);
-    arguments.scale = 1;
-    arguments.mask = KeysFor(dropout);
-    AddLowRank(dx, arguments);
+    low_rank_.Add(dx, {Whole(dx, DownRows(a, du, dropout))}, at::Tensor(), dx);
+  }
+  void LoraDownOfBlocks(const at::Tensor& x, std::vector<AdapterRows>& blocks) override {
+    bool own = Own(OwnKernel::kLoraDown) && Readable(x);
+    std::vector<LowRankRows> rows;
+    for (const AdapterRows& block : blocks) {
+      own = own && IsFloat(block.a) && IsFloat(block.u);
+      rows.push_back(RowsOf(block, DownRows(block.a, block.u, block.dropout)));
+    }
+    if (!own) return Kernels::LoraDownOfBlocks(x, blocks);
+    low_rank_.Narrow(x, rows);
+  }
+  void LoraBackwardOfBlocks(const at::Tensor& dy, const at::Tensor& x,
+                            std::vector<AdapterRows>& blocks, at::Tensor* dx) override {
+    bool own = Own(OwnKernel::kLoraUpBackward) && Own(OwnKernel::kLoraGradients) &&
+               Own(OwnKernel::kLoraDownBackward) && Readable(dy) && Readable(x) &&
+               (dx == nullptr || Readable(*dx));
+    std::vector<LowRankRows> up, grad_b, grad_a, down;
+    for (const AdapterRows& block : blocks) {
+      for (const at::Tensor* t :
+           {&block.a, &block.b, &block.u, &block.du, &block.grad_a, &block.grad_b}) {
+        own = own && IsFloat(*t);
+      }
+      up.push_back(RowsOf(block, UpRows(block.b, block.du, block.scale)));
+      grad_b.push_back(RowsOf(block, UpRows(block.grad_b, block.u, block.scale)));
+      grad_a.push_back(RowsOf(block, DownRows(block.grad_a, block.du, block.dropout)));
+      down.push_back(RowsOf(block, DownRows(block.a, block.du, block.dropout)));
+    }
+    if (!own) return Kernels::LoraBackwardOfBlocks(dy, x, blocks, dx);
+    low_rank_.Narrow(dy, up);
+    low_rank_.Tall(dy, grad_b);
+    low_rank_.Tall(x, grad_a);
+    if (dx != nullptr) low_rank_.Add(*dx, down, at::Tensor(), *dx);
   }
 
   void Rope(at::Tensor& x, int64_t heads, int64_t head_dim, const at::Tensor& positions,
@@ -143,22 +165,36 @@ class CudaKernels : public Kernels {
     Launch(absl::StrCat("scm_rope", Suffix(x)), RowGrid(x), a);
   }
 
+  void PrepareAttention(const std::vector<TokenSpan>& documents, int64_t most,
+                        int64_t longest) override {
+    attention_.Prepare(documents, most, longest);
+  }
   void Attention(const at::Tensor& qkv, const AttentionShape& shape,
                  const std::vector<TokenSpan>& documents, at::Tensor& out,
                  at::Tensor& lse) override {
-    reference_->Attention(qkv, shape, documents, out, lse);
+    if (!Own(OwnKernel::kAttention) || !ReadableAs(qkv.scalar_type(), out) ||
+        !attention_.Fits(qkv, shape, documents)) {
+      return reference_->Attention(qkv, shape, documents, out, lse);
+    }
+    attention_.Forward(qkv, shape, out, lse);
   }
   void AttentionBackward(const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& lse,
                          const at::Tensor& grad_out, const AttentionShape& shape,
                          const std::vector<TokenSpan>& documents, at::Tensor& grad_qkv) override {
-    reference_->AttentionBackward(qkv, out, lse, grad_out, shape, documents, grad_qkv);
+    const at::ScalarType type = qkv.scalar_type();
+    if (!Own(OwnKernel::kAttentionBackward) || !ReadableAs(type, out) ||
+        !ReadableAs(type, grad_out) || !ReadableAs(type, grad_qkv) || !lse.is_contiguous() ||
+        !attention_.Fits(qkv, shape, documents)) {
+      return reference_->AttentionBackward(qkv, out, lse, grad_out, shape, documents, grad_qkv);
+    }
+    attention_.Backward(qkv, out, lse, grad_out, shape, grad_qkv);
   }
 
   void SwiGlu(const at::Tensor& gate, const at::Tensor& up, at::Tensor& act) override {
     if (!Own(OwnKernel::kSwiGlu) || !Flat(gate, up, act)) return reference_->SwiGlu(gate, up, act);
     const device::SwiGluArguments a{gate.const_data_ptr(), up.const_data_ptr(),
                                     act.mutable_data_ptr(), gate.numel()};
-    Launch(absl::StrCat("scm_swiglu", Suffix(gate)), Pieces(gate), a);
+    Launch(absl::StrCat("scm_swiglu", Suffix(gate)), GridOver(gate.numel()), a);
   }
   void SwiGluBackward(const at::Tensor& dact, at::Tensor& gate, at::Tensor& up) override {
     if (!Own(OwnKernel::kSwiGluBackward) || !Flat(gate, up, dact)) {
@@ -166,7 +202,7 @@ class CudaKernels : public Kernels {
     }
     const device::SwiGluBackwardArguments a{dact.const_data_ptr(), gate.mutable_data_ptr(),
                                             up.mutable_data_ptr(), gate.numel()};
-    Launch(absl::StrCat("scm_swiglu_backward", Suffix(gate)), Pieces(gate), a);
+    Launch(absl::StrCat("scm_swiglu_backward", Suffix(gate)), GridOver(gate.numel()), a);
   }
 
   void CrossEntropy(at::Tensor& logits, const at::Tensor& labels, double gradient_scale,
@@ -197,10 +233,6 @@ class CudaKernels : public Kernels {
   bool Own(OwnKernel kernel) const { return own_[static_cast<size_t>(kernel)]; }
 
   static Grid RowGrid(const at::Tensor& t) { return {static_cast<unsigned>(t.size(0))}; }
-  static Grid Pieces(const at::Tensor& t) {
-    return {static_cast<unsigned>(
-        std::min(kPointwiseBlocks, (t.numel() + device::kThreads - 1) / device::kThreads))};
-  }
   static bool Flat(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
     return Readable(a) && ReadableAs(a.scalar_type(), b) && ReadableAs(a.scalar_type(), c) &&
            a.is_contiguous() && b.is_contiguous() && c.is_contiguous();
@@ -210,75 +242,68 @@ class CudaKernels : public Kernels {
     return reinterpret_cast<const long long*>(p);
   }
 
-  // Of nothing, nothing is launched.
   template <typename Arguments>
   void Launch(const std::string& kernel, Grid grid, const Arguments& arguments) {
-    if (grid.x == 0 || grid.y == 0) return;
-    const absl::Status status = launcher_->Launch(kernel.c_str(), grid, &arguments);
-    TORCH_CHECK(status.ok(), std::string(status.message()));
+    LaunchKernel(*launcher_, kernel, grid, arguments);
   }
 
-  void Narrow(const at::Tensor& x, const float* w, int64_t w_rank, int64_t w_depth, float scale,
-              const Dropout& dropout, at::Tensor& u) {
-    const device::NarrowProductArguments a{x.const_data_ptr(),
-                                           w,
-                                           u.mutable_data_ptr<float>(),
-                                           x.stride(0),
-                                           u.stride(0),
-                                           w_rank,
-                                           w_depth,
-                                           static_cast<int>(x.size(0)),
-                                           static_cast<int>(x.size(1)),
-                                           static_cast<int>(u.size(1)),
-                                           scale,
-                                           KeysFor(dropout)};
-    Launch(absl::StrCat("scm_narrow_product", Suffix(x)),
-           {Blocks(x.size(0), device::kTileRows), Blocks(u.size(1), device::kTileRank)}, a);
+  // Whether products may read w as Pack has left it.
+  bool OwnForm(const FrozenMatrix& w) const {
+    return w.quantized == nullptr || Own(OwnKernel::kQuantized);
   }
-  void Tall(const at::Tensor& x, const at::Tensor& u, float scale, const Dropout& dropout,
-            int64_t g_rank, int64_t g_column, at::Tensor& g) {
-    const device::TallProductArguments a{x.const_data_ptr(),
-                                         u.const_data_ptr<float>(),
-                                         g.mutable_data_ptr<float>(),
-                                         x.stride(0),
-                                         u.stride(0),
-                                         g_rank,
-                                         g_column,
-                                         static_cast<int>(x.size(0)),
-                                         static_cast<int>(x.size(1)),
-                                         static_cast<int>(u.size(1)),
-                                         scale,
-                                         KeysFor(dropout)};
-    Launch(absl::StrCat("scm_tall_product", Suffix(x)),
-           {Blocks(x.size(1), device::kTileColumns), Blocks(u.size(1), device::kTileRank)}, a);
+  // What is to be added to y, in the order of the blocks: nothing, where none has a low-rank part
+  // and there is no residual.
+  static bool CanAdd(const std::vector<LoraBlock>& blocks, const at::Tensor& residual,
+                     const at::Tensor& y, std::vector<LowRankRows>* rows) {
+    for (const LoraBlock& block : blocks) {
+      LowRankRows one;
+      if (block.term.u.defined()) {
+        if (!IsFloat(block.term.u) || !IsFloat(block.term.b)) return false;
+        one = UpRows(block.term.b, block.term.u, block.term.scale);
+      } else if (!residual.defined()) {
+        continue;
+      }
+      one.begin = block.begin;
+      one.rows = block.rows;
+      rows->push_back(std::move(one));
+    }
+    return !residual.defined() || ReadableAs(y.scalar_type(), residual);
   }
 
-  static device::AddLowRankArguments LowRankArguments(const at::Tensor& base, at::Tensor& y) {
-    device::AddLowRankArguments a{};
-    a.base = base.const_data_ptr();
-    a.base_stride = base.stride(0);
-    a.y = y.mutable_data_ptr();
-    a.y_stride = y.stride(0);
-    a.rows = static_cast<int>(y.size(0));
-    a.columns = static_cast<int>(y.size(1));
-    return a;
+  // u beside a [rank, in], or beside b [out, rank].
+  static LowRankRows DownRows(const at::Tensor& a, const at::Tensor& u, const Dropout& dropout) {
+    LowRankRows rows;
+    rows.w = a;
+    rows.w_rank = a.stride(0);
+    rows.u = u;
+    rows.dropout = dropout;
+    return rows;
   }
-  static void SetLowRank(const at::Tensor& u, const at::Tensor& w, int64_t w_rank, int64_t w_column,
-                         device::AddLowRankArguments* a) {
-    a->u = u.const_data_ptr<float>();
-    a->u_stride = u.stride(0);
-    a->rank = static_cast<int>(u.size(1));
-    a->w = w.const_data_ptr<float>();
-    a->w_rank = w_rank;
-    a->w_column = w_column;
+  static LowRankRows UpRows(const at::Tensor& b, const at::Tensor& u, float scale) {
+    LowRankRows rows;
+    rows.w = b;
+    rows.w_rank = 1;
+    rows.w_other = b.stride(0);
+    rows.u = u;
+    rows.scale = scale;
+    return rows;
   }
-  void AddLowRank(const at::Tensor& y, const device::AddLowRankArguments& a) {
-    Launch(absl::StrCat("scm_add_low_rank", Suffix(y)),
-           {Blocks(a.rows, device::kWideRows), Blocks(a.columns, device::kThreads)}, a);
+  static LowRankRows Whole(const at::Tensor& x, LowRankRows rows) {
+    rows.rows = x.size(0);
+    return rows;
+  }
+  static LowRankRows RowsOf(const AdapterRows& block, LowRankRows rows) {
+    rows.begin = block.begin;
+    rows.rows = block.rows;
+    return rows;
   }
 
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<Kernels> reference_;
+  DeviceBuffers buffers_;
+  FrozenProducts products_;
+  LowRankTables low_rank_;
+  PackedAttention attention_;
   std::bitset<kOwnKernels> own_;
 };
 
@@ -290,7 +315,7 @@ std::string Disagreement(OwnKernel kernel, CudaKernels& own, const c10::Device& 
       const double difference =
           LargestDifference(RunCase(kernel, own, shape, type, device, 1),
                             RunCase(kernel, own.reference(), shape, type, device, 1));
-      if (!(difference <= LargestAllowed(type))) {
+      if (!(difference <= LargestAllowed(kernel, type))) {
         return absl::StrCat(NameOf(kernel), " (differs by ", difference, ")");
       }
     } catch (const c10::Error& error) {
@@ -303,8 +328,10 @@ std::string Disagreement(OwnKernel kernel, CudaKernels& own, const c10::Device& 
 }  // namespace
 
 std::unique_ptr<Kernels> MakeCudaKernels(std::unique_ptr<Launcher> launcher,
-                                         const c10::Device& device, std::string* said) {
-  auto kernels = std::make_unique<CudaKernels>(std::move(launcher), MakeAtenKernels());
+                                         const c10::Device& device, std::string* said,
+                                         int64_t tile_elements) {
+  auto kernels =
+      std::make_unique<CudaKernels>(std::move(launcher), MakeAtenKernels(), device, tile_elements);
   std::vector<std::string> wrong;
   for (int i = 0; i < kOwnKernels; ++i) {
     const auto kernel = static_cast<OwnKernel>(i);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "trainer/compute/cuda/device_buffers.h"
 
 namespace scm::trainer {
 namespace {
@@ -61,9 +62,9 @@ absl::Status FlatAdamW::QueueStep(const std::vector<device::AdamWNumbers>& numbe
     return absl::InvalidArgumentError(
         absl::StrCat("a step of ", offsets_.size() - 1, " runs got numbers of ", numbers.size()));
   }
-  at::Tensor host = at::empty({numbers_.numel()}, at::kByte);
+  at::Tensor host = StagingBytes(numbers_.numel(), numbers_.device());
   std::memcpy(host.mutable_data_ptr(), numbers.data(), static_cast<size_t>(host.numel()));
-  numbers_.copy_(host);
+  numbers_.copy_(host, /*non_blocking=*/true);
   const device::AdamWArguments a{
       parameters_.mutable_data_ptr<float>(),
       gradients_.const_data_ptr<float>(),

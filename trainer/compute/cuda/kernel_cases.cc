@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
+#include <memory>
+#include <string>
 
 #include "common/rng.h"
 
@@ -111,9 +114,82 @@ std::vector<at::Tensor> LinearCase(Kernels& kernels, const CaseShape& s, CaseInp
   const FrozenMatrix w(in.Typed({s.columns, depth}));
   LoraTerm lora{in.Wide({s.rows, s.rank}), in.Wide({s.columns, s.rank}), kCaseScale};
   at::Tensor y = in.Strided(s.rows, s.columns), sum = in.Strided(s.rows, s.columns);
+  at::Tensor product = in.Strided(s.rows, s.columns), added = in.Strided(s.rows, s.columns);
+  const at::Tensor residual = in.Strided(s.rows, s.columns);
+  at::Tensor logits = in.Wide({s.rows, s.columns});
   kernels.Linear(x, w, &lora, at::Tensor(), y);
   kernels.Linear(x, w, &lora, sum, sum);
-  return {y, sum};
+  kernels.Linear(x, w, nullptr, at::Tensor(), product);
+  kernels.Linear(x, w, nullptr, residual, added);
+  kernels.Linear(x, w, nullptr, at::Tensor(), logits);
+  return {y, sum, product, added, logits};
+}
+
+// Gradients of the model's type and fp32, from dy of both, one term and several.
+std::vector<at::Tensor> LinearBackwardCase(Kernels& kernels, const CaseShape& s, CaseInputs& in) {
+  const int64_t depth = s.rank + 5;
+  const FrozenMatrix w(in.Typed({depth, s.columns})), other(in.Typed({depth + 2, s.columns}));
+  const at::Tensor dy = in.Strided(s.rows, depth), wide = in.Wide({s.rows, depth + 2});
+  at::Tensor one = in.Strided(s.rows, s.columns), sum = in.Wide({s.rows, s.columns});
+  kernels.LinearBackward({{wide, other}}, one);
+  kernels.LinearBackward({{dy, w}, {wide, other}, {dy, w}}, sum);
+  return {one, sum};
+}
+
+FrozenMatrix QuantizedCopy(const at::Tensor& w, const BaseQuantization& how, at::ScalarType type) {
+  const at::Tensor host = w.to(at::kCPU);
+  auto made = QuantizedMatrix::Make(host.const_data_ptr<float>(), host.size(0), host.size(1), how);
+  TORCH_CHECK(made.ok(), std::string(made.status().message()));
+  return FrozenMatrix(std::make_shared<const QuantizedMatrix>(*std::move(made)), type);
+}
+
+std::vector<at::Tensor> QuantizedCase(Kernels& kernels, const CaseShape& s, CaseInputs& in,
+                                      at::ScalarType type) {
+  using Kind = BaseQuantization::Kind;
+  const int64_t depth = s.rank + 5;
+  std::vector<at::Tensor> results;
+  for (const BaseQuantization& how : std::initializer_list<BaseQuantization>{
+           {Kind::kNf4, true}, {Kind::kNf4, false}, {Kind::kInt8, true}}) {
+    FrozenMatrix w = QuantizedCopy(in.Wide({s.columns, depth}), how, type);
+    kernels.Pack(&w);
+    const at::Tensor x = in.Strided(s.rows, depth), dy = in.Strided(s.rows, s.columns);
+    at::Tensor y = in.Strided(s.rows, s.columns), dx = in.Wide({s.rows, depth});
+    kernels.Linear(x, w, nullptr, at::Tensor(), y);
+    kernels.LinearBackward({{dy, w}, {dy, w}}, dx);
+    results.insert(results.end(), {y, dx});
+  }
+  return results;
+}
+
+// Documents of one token, of half the rest, and of what is left then; queries share keys and values
+// in ones, threes and fours.
+std::vector<at::Tensor> AttentionCase(OwnKernel kernel, Kernels& kernels, const CaseShape& s,
+                                      CaseInputs& in) {
+  std::vector<TokenSpan> documents = {{0, 1, 0, 0}};
+  const int64_t half = (s.rows - 1) / 2;
+  if (half > 0) documents.push_back({1, half, 0, 0});
+  if (s.rows - 1 - half > 0) documents.push_back({1 + half, s.rows - 1 - half, 0, 0});
+  std::vector<at::Tensor> results;
+  for (const int64_t sharing : {1, 3, 4}) {
+    const AttentionShape shape{2 * sharing, 2, 8 * (1 + s.rank % 4)};
+    const int64_t heads = shape.heads * shape.head_dim;
+    const at::Tensor qkv = in.Strided(s.rows, heads + 2 * shape.kv_heads * shape.head_dim);
+    at::Tensor out = in.Typed({s.rows, heads}), lse = in.Wide({shape.heads, s.rows});
+    at::Tensor unwanted;
+    kernels.Attention(qkv, shape, documents, out, unwanted);
+    kernels.Attention(qkv, shape, documents, out, lse);
+    if (kernel == OwnKernel::kAttention) {
+      results.insert(results.end(), {out, lse});
+      continue;
+    }
+    at::Tensor grad_qkv = in.Strided(s.rows, qkv.size(1));
+    kernels.AttentionBackward(qkv, out, lse, in.Typed({s.rows, heads}), shape, documents, grad_qkv);
+    for (const int64_t part : {int64_t{0}, shape.heads, shape.heads + shape.kv_heads}) {
+      const int64_t count = part == 0 ? shape.heads : shape.kv_heads;
+      results.push_back(grad_qkv.narrow(1, part * shape.head_dim, count * shape.head_dim));
+    }
+  }
+  return results;
 }
 
 std::vector<at::Tensor> RopeCase(Kernels& kernels, const CaseShape& s, CaseInputs& in) {
@@ -156,10 +232,22 @@ std::vector<at::Tensor> LossCase(OwnKernel kernel, Kernels& kernels, const CaseS
 }  // namespace
 
 const char* NameOf(OwnKernel kernel) {
-  constexpr const char* kNames[kOwnKernels] = {
-      "rms_norm",       "rms_norm_backward",  "linear", "lora_down", "lora_up_backward",
-      "lora_gradients", "lora_down_backward", "rope",   "swiglu",    "swiglu_backward",
-      "cross_entropy",  "log_sum_exp"};
+  constexpr const char* kNames[kOwnKernels] = {"rms_norm",
+                                               "rms_norm_backward",
+                                               "linear",
+                                               "lora_down",
+                                               "lora_up_backward",
+                                               "lora_gradients",
+                                               "lora_down_backward",
+                                               "rope",
+                                               "swiglu",
+                                               "swiglu_backward",
+                                               "cross_entropy",
+                                               "log_sum_exp",
+                                               "linear_backward",
+                                               "quantized",
+                                               "attention",
+                                               "attention_backward"};
   return kNames[static_cast<int>(kernel)];
 }
 
@@ -172,6 +260,13 @@ std::vector<at::Tensor> RunCase(OwnKernel kernel, Kernels& kernels, const CaseSh
       return NormCase(kernel, kernels, shape, in);
     case OwnKernel::kLinear:
       return LinearCase(kernels, shape, in);
+    case OwnKernel::kLinearBackward:
+      return LinearBackwardCase(kernels, shape, in);
+    case OwnKernel::kQuantized:
+      return QuantizedCase(kernels, shape, in, type);
+    case OwnKernel::kAttention:
+    case OwnKernel::kAttentionBackward:
+      return AttentionCase(kernel, kernels, shape, in);
     case OwnKernel::kRope:
       return RopeCase(kernels, shape, in);
     case OwnKernel::kSwiGlu:
@@ -197,6 +292,17 @@ double LargestDifference(const std::vector<at::Tensor>& a, const std::vector<at:
   return largest;
 }
 
-double LargestAllowed(at::ScalarType type) { return type == at::kFloat ? 1e-5 : 4e-3; }
+double LargestAllowed(OwnKernel kernel, at::ScalarType type) {
+  if (type == at::kFloat) return 1e-5;
+  switch (kernel) {
+    case OwnKernel::kAttention:
+    case OwnKernel::kAttentionBackward:
+      return 2e-2;
+    case OwnKernel::kLinearBackward:
+      return 1e-2;
+    default:
+      return 4e-3;
+  }
+}
 
 }  // namespace scm::trainer

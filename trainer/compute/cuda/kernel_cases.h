@@ -1,4 +1,4 @@
-// One small piece of work for each operation that has CUDA kernels of its own, with random inputs:
+// One small piece of work for each operation that CudaKernels does itself, with random inputs:
 // what CudaKernels looks at when it starts, and the tests at more shapes. Pure functions of their
 // arguments.
 #pragma once
@@ -25,8 +25,12 @@ enum class OwnKernel {
   kSwiGluBackward,
   kCrossEntropy,
   kLogSumExp,
+  kLinearBackward,
+  kQuantized,  // products with quantised matrices
+  kAttention,
+  kAttentionBackward,
 };
-constexpr int kOwnKernels = 12;
+constexpr int kOwnKernels = 16;
 // "rms_norm"
 const char* NameOf(OwnKernel kernel);
 
@@ -40,7 +44,8 @@ std::vector<at::Tensor> RunCase(OwnKernel kernel, Kernels& kernels, const CaseSh
 
 // The largest ‖a − b‖ / ‖b‖ of the pairs; infinite where one is not finite.
 double LargestDifference(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b);
-// What two right ones may differ by: sums in another order, and one rounding of an element.
-double LargestAllowed(at::ScalarType type);
+// What two right ones may differ by: sums in another order and one rounding of an element; where
+// operands are rounded as well, more; and in attention, which rounds between its products, most.
+double LargestAllowed(OwnKernel kernel, at::ScalarType type);
 
 }  // namespace scm::trainer

@@ -34,6 +34,10 @@ class QuantizedMatrix {
 
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
+  // What it is made of, for who copies it elsewhere; one of the two is empty.
+  bool is_nf4() const { return is_nf4_; }
+  const Nf4Tensor& nf4() const { return nf4_; }
+  const Int8Matrix& int8() const { return int8_; }
   // Columns [column, column + count) of one row.
   void Read(int64_t row, int64_t column, int64_t count, float* out) const;
   void ReadBFloat16(int64_t row, int64_t column, int64_t count, uint16_t* out) const;

@@ -9,6 +9,7 @@
 
 #define __global__
 #define __device__
+#define __grid_constant__
 // Of all blocks in turn; the emulation spoils it between them.
 #define __shared__ static __attribute__((section("scm_shared")))
 
@@ -35,6 +36,10 @@ inline unsigned atomicAdd(unsigned* to, unsigned value) {
   *to += value;
   return before;
 }
+
+// Rounded by themselves: never part of a fused operation.
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fadd_rn(float a, float b) { return a + b; }
 
 inline float __uint_as_float(unsigned bits) {
   float value;

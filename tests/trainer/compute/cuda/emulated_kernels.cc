@@ -44,6 +44,10 @@ const std::map<std::string, Kernel>& EmulatedKernels() {
       {"scm_tall_product_bf16", Call<TallProductArguments, scm_tall_product_bf16>},
       {"scm_add_low_rank_f32", Call<AddLowRankArguments, scm_add_low_rank_f32>},
       {"scm_add_low_rank_bf16", Call<AddLowRankArguments, scm_add_low_rank_bf16>},
+      {"scm_restore_nf4_f32", Call<RestoreArguments, scm_restore_nf4_f32>},
+      {"scm_restore_nf4_bf16", Call<RestoreArguments, scm_restore_nf4_bf16>},
+      {"scm_restore_int8_f32", Call<RestoreArguments, scm_restore_int8_f32>},
+      {"scm_restore_int8_bf16", Call<RestoreArguments, scm_restore_int8_bf16>},
       {"scm_squares_f32", Call<SquaresArguments, scm_squares_f32>},
       {"scm_adamw_f32", Call<AdamWArguments, scm_adamw_f32>},
   };

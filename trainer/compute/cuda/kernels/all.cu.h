@@ -6,3 +6,4 @@
 #include "trainer/compute/cuda/kernels/norm.cu.h"
 #include "trainer/compute/cuda/kernels/optimizer.cu.h"
 #include "trainer/compute/cuda/kernels/pointwise.cu.h"
+#include "trainer/compute/cuda/kernels/restore.cu.h"

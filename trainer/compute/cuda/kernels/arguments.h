@@ -70,42 +70,88 @@ struct LogSumExpArguments {
   int columns;
 };
 
-// u[t, j] = scale · Σ_k mask(x[t, k]) · w(j, k). Blocks: rows / kTileRows, rank / kTileRank.
-constexpr int kTileRows = 32, kTileDepth = 32, kTileRank = 16;
-struct NarrowProductArguments {
-  const void* x;
+// Low-rank terms come in tables, an entry for each run of rows with an adapter of its own, so that
+// runs that share a pass share a launch. What a row gets does not depend on what else is in the
+// table. More row blocks than a table holds are several launches.
+constexpr int kMostRowBlocks = 32;
+
+// Long sums are cut into parts of a fixed length, a block each; the block that comes last adds
+// those of a result, in their order. `partial` has a place for each part of each result, where
+// there is more than one; `tickets` are zero before the launch, and after it.
+struct Parts {
+  float* partial;
+  unsigned* tickets;
+};
+
+// u[t, j] = scale · Σ_k mask(x[begin + t, k]) · w(j, k). Blocks: first_tile counts kTileRows rows;
+// y has the parts of kPartDepth of the sum, for each of the `rank_tiles` of kTileRank.
+constexpr int kTileRows = 32, kTileDepth = 32, kTileRank = 16, kPartDepth = 512;
+struct NarrowBlock {
   const float* w;
   float* u;
-  long long x_stride, u_stride, w_rank, w_depth;  // w(j, k) lies at j · w_rank + k · w_depth
-  int rows, depth, rank;
+  long long w_rank, w_depth, u_stride;  // w(j, k) lies at j · w_rank + k · w_depth
+  int begin, rows, rank, first_tile;
   float scale;
   MaskKeys mask;
 };
-
-// g(j, c) += scale · Σ_t u[t, j] · mask(x[t, c]). Blocks: columns / kTileColumns, rank / kTileRank.
-constexpr int kTileColumns = 32;
-struct TallProductArguments {
+struct NarrowProductArguments {
   const void* x;
+  long long x_stride;
+  int depth, rank_tiles, part_count, count;
+  Parts parts;
+  NarrowBlock blocks[kMostRowBlocks];
+};
+
+// g(j, c) += scale · Σ_t u[t, j] · mask(x[begin + t, c]). Blocks: for each entry its parts of
+// kPartRows of the sum, for each part columns / kTileColumns; y: rank / kTileRank.
+constexpr int kTileColumns = 32, kPartRows = 256;
+struct TallBlock {
   const float* u;
   float* g;
-  long long x_stride, u_stride, g_rank, g_column;  // g(j, c) lies at j · g_rank + c · g_column
-  int rows, columns, rank;
+  long long u_stride, g_rank, g_column;  // g(j, c) lies at j · g_rank + c · g_column
+  int begin, rows, rank, first_part;
   float scale;
   MaskKeys mask;
 };
+struct TallProductArguments {
+  const void* x;
+  long long x_stride;
+  int columns, column_tiles, count;
+  Parts parts;
+  TallBlock blocks[kMostRowBlocks];
+};
 
-// y[t, c] = base[t, c] + scale · mask(t, c) · Σ_j u[t, j] · w(j, c) + residual[t, c], where
-// `residual` may be null; y may be base or residual. Blocks: rows / kWideRows, columns / kThreads.
+// y[t, c] = base[t, c] + scale · mask(t, c) · Σ_j u[t, j] · w(j, c) + residual[t, c] for the rows
+// of the entries, t counted from `begin` for u and the mask; `residual` may be null, and y base or
+// residual. Rank 0: nothing but the residual. Blocks: first_tile counts kWideRows rows; y: columns
+// / kThreads.
 constexpr int kWideRows = 8;
+struct WideBlock {
+  const float *u, *w;
+  long long u_stride, w_rank, w_column;  // w(j, c) lies at j · w_rank + c · w_column
+  int begin, rows, rank, first_tile;
+  float scale;
+  MaskKeys mask;
+};
 struct AddLowRankArguments {
   const void *base, *residual;
   void* y;
-  const float *u, *w;
-  long long base_stride, residual_stride, y_stride, u_stride;
-  long long w_rank, w_column;  // w(j, c) lies at j · w_rank + c · w_column
-  int rows, columns, rank;
-  float scale;
-  MaskKeys mask;
+  long long base_stride, residual_stride, y_stride;
+  int columns, count;
+  WideBlock blocks[kMostRowBlocks];
+};
+
+// A part of a quantised matrix (trainer/compute/quantize), restored: out [rows, columns],
+// contiguous, is the matrix from (row, column) on. Blocks: columns / kThreads, any number.
+struct RestoreArguments {
+  const void* codes;  // nf4: two a byte, the first in the high half; int8: one
+  const float* scales;
+  const unsigned char* scale_codes;  // nf4 with double quantisation; else null
+  const float* values;               // nf4: the 16 of the codes, then the 256 of scale_codes
+  void* out;
+  long long row, column, matrix_columns;
+  int rows, columns;
+  float offset;  // nf4 with double quantisation
 };
 
 // The adapters of all runs of a process lie one after the other in flat buffers; run s has the
