@@ -49,6 +49,16 @@ void CheckTraining(const ExperimentSpec& spec, Findings& findings) {
   }
 }
 
+void CheckPrecision(const ExperimentSpec& spec, Findings& findings) {
+  if (spec.training.precision != "tf32" || spec.resources.gpus > 0 || !spec.trainer.built_in() ||
+      findings.Failed("training.precision") || findings.Failed("resources.gpus")) {
+    return;
+  }
+  findings.ErrorAt("training.precision",
+                   "tf32 is how GPUs multiply fp32, and runs use no GPU (resources.gpus is 0): use "
+                   "fp32, or set resources.gpus");
+}
+
 void CheckData(const ExperimentSpec& spec, Findings& findings) {
   if (!spec.data || findings.Failed("data.split")) return;
   const SplitSpec& split = spec.data->split;
@@ -478,6 +488,7 @@ int64_t DefaultSweepSeed(const ReplicateSpec& replicate) {
 
 void CheckWhole(const ExperimentSpec& spec, Findings& findings) {
   CheckTraining(spec, findings);
+  CheckPrecision(spec, findings);
   CheckModel(spec, findings);
   CheckWarmStart(spec, findings);
   CheckSweptEpochs(spec, findings);

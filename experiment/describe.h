@@ -162,7 +162,7 @@ void Describe(Visitor& keys, TrainingSpec& training) {
   keys.Section(Key{"early_stopping", "Ends a run that no longer improves"}.OrNone(),
                training.early_stopping);
   keys.Field(Key{"precision", "Of the arithmetic"}.Swept().Shared(), training.precision,
-             Words{{"bf16", "fp32"}, {"fp16"}});
+             Words{{"bf16", "fp32", "tf32"}, {"fp16"}});
   keys.Field(Key{"recompute",
                  "Keeps the input of each layer alone and computes the rest again in the backward "
                  "pass: the same adapter, less memory, longer"},

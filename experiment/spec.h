@@ -90,7 +90,7 @@ struct TrainingSpec {
   double weight_decay = 0.0;
   double max_grad_norm = 1.0;
   std::optional<EarlyStoppingSpec> early_stopping = EarlyStoppingSpec{};  // nullopt: `none`
-  std::string precision = "bf16";                                         // or "fp32"
+  std::string precision = "bf16";                                         // "fp32", "tf32"
   bool recompute = false;  // activations, in the backward pass
 };
 

@@ -209,6 +209,14 @@ TEST(Resources, SeveralGpusForTheBuiltInTrainerAreAWarning) {
   EXPECT_THAT(ErrorsWith("resources: {gpus: 8}\n"), IsEmpty());
 }
 
+TEST(Precision, Tf32NeedsAGpu) {
+  EXPECT_THAT(
+      ErrorsWith("training: {precision: tf32}\n"),
+      ElementsAre("f:5: training.precision: tf32 is how GPUs multiply fp32, and runs use no "
+                  "GPU (resources.gpus is 0): use fp32, or set resources.gpus"));
+  EXPECT_THAT(ErrorsWith("training: {precision: tf32}\nresources: {gpus: 1}\n"), IsEmpty());
+}
+
 TEST(Ranks, OfTheBuiltInTrainerAreOfOneRunAndOnCpus) {
   EXPECT_THAT(ErrorsWith("resources: {ranks: 3, elastic: true}\n"), IsEmpty());
   EXPECT_THAT(ErrorsWith("resources: {ranks: 2, gpus: 1}\n"),

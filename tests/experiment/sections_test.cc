@@ -135,7 +135,7 @@ const Refused kTrainingValues[] = {
     {"training: {schedule: cosin}\n",
      "f:5: training.schedule: \"cosin\" is not known. Did you mean cosine?"},
     {"training: {precision: fp16}\n",
-     "f:5: training.precision: fp16 is known but not supported yet. Use bf16 or fp32"},
+     "f:5: training.precision: fp16 is known but not supported yet. Use bf16, fp32 or tf32"},
     {"training: {loss_on: prompt}\n",
      "f:5: training.loss_on: \"prompt\" is not known. Expected answer or all"},
     {"training: {save_steps: 0}\n",

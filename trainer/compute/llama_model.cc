@@ -21,6 +21,7 @@
 #include "model/model_source.h"
 #include "trainer/compute/adapter_places.h"
 #include "trainer/compute/cuda/cuda_kernels.h"
+#include "trainer/compute/cuda/product_precision.h"
 #include "trainer/compute/rotary.h"
 #include "trainer/compute/shared_pass.h"
 
@@ -455,7 +456,8 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(
   return Guard<absl::StatusOr<std::unique_ptr<LlamaModel>>>(
       [&]() -> absl::StatusOr<std::unique_ptr<LlamaModel>> {
         const at::Device where(device);
-        const at::ScalarType type = precision == Precision::kFloat32 ? at::kFloat : at::kBFloat16;
+        const at::ScalarType type = precision == Precision::kBFloat16 ? at::kBFloat16 : at::kFloat;
+        SCM_RETURN_IF_ERROR(SetProductPrecision(precision, where));
         SCM_ASSIGN_OR_RETURN(LlamaWeights weights,
                              LoadWeights(source, type, where, quantization, cache));
         return std::make_unique<LlamaModelImpl>(source.config(), std::move(weights), type, where,

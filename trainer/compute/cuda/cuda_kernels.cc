@@ -13,6 +13,7 @@
 #include "trainer/compute/cuda/kernel_cases.h"
 #include "trainer/compute/cuda/low_rank_tables.h"
 #include "trainer/compute/cuda/packed_attention.h"
+#include "trainer/compute/cuda/product_precision.h"
 
 namespace scm::trainer {
 namespace {
@@ -332,6 +333,7 @@ std::unique_ptr<Kernels> MakeCudaKernels(std::unique_ptr<Launcher> launcher,
                                          int64_t tile_elements) {
   auto kernels =
       std::make_unique<CudaKernels>(std::move(launcher), MakeAtenKernels(), device, tile_elements);
+  const FullFloat32Products full;  // as exact as what they are compared with
   std::vector<std::string> wrong;
   for (int i = 0; i < kOwnKernels; ++i) {
     const auto kernel = static_cast<OwnKernel>(i);

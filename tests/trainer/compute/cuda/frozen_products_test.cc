@@ -1,11 +1,13 @@
 // Products with frozen matrices by the class that a GPU runs: quantised ones tile by tile, with the
 // bits of the CPU's, and which memory a call asks for.
+#include <ATen/Context.h>
 #include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
 #include "tests/trainer/compute/cuda/make_emulated.h"
 #include "tests/trainer/compute/support.h"
 #include "trainer/compute/cuda/device_buffers.h"
+#include "trainer/compute/cuda/product_precision.h"
 
 namespace scm::trainer {
 namespace {
@@ -138,6 +140,26 @@ TEST(FrozenProducts, RoundAnFp32GradientOnce) {
   const at::Tensor x = NormalOf({20, 70}, at::kBFloat16, 5);
   own.kernels->Linear(x, w, nullptr, at::Tensor(), logits);
   EXPECT_LT(RelativeError(logits, at::mm(x.to(at::kFloat), w.plain.t().to(at::kFloat))), 1e-6);
+}
+
+TEST(ProductPrecision, Tf32IsForGpusAndTheirProductsAlone) {
+  const absl::Status refused = SetProductPrecision(PrecisionByName("tf32"), at::kCPU);
+  EXPECT_EQ(
+      std::string(refused.message()),
+      "training.precision: tf32 is how GPUs multiply fp32, and this run is on a CPU: use fp32, "
+      "or set resources.gpus");
+  const FakeSource source(SmallConfig(), 1);
+  EXPECT_EQ(MakeLlamaModel(source, Precision::kTf32, "cpu").status(), refused);
+  const at::Device gpu("cuda:0");
+  EXPECT_TRUE(SetProductPrecision(PrecisionByName("tf32"), gpu).ok());
+  EXPECT_EQ(at::globalContext().float32MatmulPrecision(), at::Float32MatmulPrecision::HIGH);
+  {
+    const FullFloat32Products full;
+    EXPECT_EQ(at::globalContext().float32MatmulPrecision(), at::Float32MatmulPrecision::HIGHEST);
+  }
+  EXPECT_EQ(at::globalContext().float32MatmulPrecision(), at::Float32MatmulPrecision::HIGH);
+  EXPECT_TRUE(SetProductPrecision(PrecisionByName("fp32"), gpu).ok());
+  EXPECT_EQ(at::globalContext().float32MatmulPrecision(), at::Float32MatmulPrecision::HIGHEST);
 }
 
 TEST(DeviceBuffers, KeepTheirPlaceUntilTheyAreTooSmall) {
