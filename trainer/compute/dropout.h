@@ -14,6 +14,8 @@ struct Dropout {
   uint32_t threshold = 0;  // an element is dropped when its hash is below this: rate · 2³²
   float scale = 1;         // of the elements that stay: 1 / (1 − rate)
   uint32_t first_row = 0;  // what row 0 of the operands is in the micro-batch
+  // The same key0, key1 and first_row on a GPU, for kernels that read them when they run; or null.
+  const uint32_t* device_keys = nullptr;
   bool active() const { return threshold != 0; }
 };
 

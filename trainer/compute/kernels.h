@@ -79,9 +79,16 @@ struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
 };
 
+class Launcher;  // trainer/compute/cuda/launcher.h
+
 class Kernels {
  public:
   virtual ~Kernels() = default;
+  // Runs own kernels on the device; null where there are none. Lives as long as the kernels.
+  virtual Launcher* launcher() { return nullptr; }
+  // Whether a pass in a model of `type` can be recorded and replayed: no operation reads on the
+  // host what changes from pass to pass.
+  virtual bool CanRecord(at::ScalarType /*type*/, const AttentionShape& /*shape*/) { return false; }
 
   // y = x / √(mean x² + eps), rounded to the type of x, times w.
   virtual void RmsNorm(const at::Tensor& x, const at::Tensor& w, double eps, at::Tensor& y) = 0;

@@ -2,8 +2,8 @@
 // for one, and the pass ends at the lowest adapter. Normalised inputs are computed again.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/sum.h>
 
 #include <algorithm>
 
@@ -11,34 +11,36 @@
 
 namespace scm::trainer {
 
-std::vector<LossResult> LlamaModelImpl::LossAndGradient(const Pass& pass, const at::Tensor& x,
-                                                        at::Tensor& grad_x) {
+at::Tensor LlamaModelImpl::LossAndGradient(const Pass& pass, const at::Tensor& x,
+                                           at::Tensor& grad_x) {
   grad_x.zero_();
-  std::vector<int64_t> tokens, targets;
-  for (const TokenPlan::Label& label : pass.plan->labels) {
-    tokens.push_back(label.token);
-    targets.push_back(label.target);
-  }
-  const at::Tensor index = at::tensor(tokens, at::kLong).to(device_);
-  const at::Tensor labels = at::tensor(targets, at::kLong).to(device_);
-  const at::Tensor rows = x.index_select(0, index);
-  at::Tensor normed = at::empty_like(rows);
+  const at::Tensor& index = pass.input.label_rows;
+  const int64_t n = index.numel();
+  LossBuffers of_this_pass;
+  LossBuffers& b = pass.recorded ? loss_ : of_this_pass;
+  ReserveLoss(n, &b);
+  at::Tensor rows = b.rows.narrow(0, 0, n), normed = b.normed.narrow(0, 0, n);
+  at::Tensor losses = b.losses.narrow(0, 0, n), grad_normed = b.grad_normed.narrow(0, 0, n);
+  at::index_select_out(rows, x, 0, index);
   kernels_->RmsNorm(rows, weights_.norm, config_.rms_norm_eps, normed);
-  const int64_t n = rows.size(0);
-  at::Tensor losses = Empty({n}, at::kFloat), grad_normed = Empty({n, config_.hidden}, at::kFloat);
-  at::Tensor buffer = Empty({std::min(n, kLossRows), config_.vocabulary}, at::kFloat);
   for (int64_t begin = 0; begin < n; begin += kLossRows) {
     const int64_t count = std::min(kLossRows, n - begin);
-    at::Tensor logits = buffer.narrow(0, 0, count);
+    at::Tensor logits = b.logits.narrow(0, 0, count);
     kernels_->Linear(normed.narrow(0, begin, count), weights_.head, nullptr, at::Tensor(), logits);
-    CrossEntropyOfBlocks(pass, begin, labels, logits, losses);
+    CrossEntropyOfBlocks(pass, begin, pass.input.targets, logits, losses);
     at::Tensor grad = grad_normed.narrow(0, begin, count);
     kernels_->LinearBackward({{logits, weights_.head}}, grad);
   }
-  at::Tensor grad_rows = at::zeros_like(grad_normed);
+  if (pass.recorded) grad_normed.mul_(pass.input.label_scales);
+  at::Tensor grad_rows = b.grad_rows.narrow(0, 0, n).zero_();
   kernels_->RmsNormBackward(grad_normed, rows, weights_.norm, config_.rms_norm_eps, grad_rows);
-  grad_x.index_copy_(0, index, grad_rows);
-  return SumLosses(pass, losses.to(at::kCPU));
+  // Labels that only fill a recorded pass up all mean one row, and add nothing to it.
+  if (pass.recorded) {
+    grad_x.index_add_(0, index, grad_rows);
+  } else {
+    grad_x.index_copy_(0, index, grad_rows);
+  }
+  return losses;
 }
 
 // Losses of the labels [begin, begin + rows of logits), each block's with its own scale.
@@ -52,19 +54,38 @@ void LlamaModelImpl::CrossEntropyOfBlocks(const Pass& pass, int64_t begin, const
     if (from >= to) continue;
     at::Tensor part = logits.narrow(0, from - begin, to - from);
     at::Tensor out = losses.narrow(0, from, to - from);
-    kernels_->CrossEntropy(part, labels.narrow(0, from, to - from), block.key->gradient_scale, out);
+    // In a recorded pass the scale, which changes from step to step, comes from memory, later.
+    const double scale = pass.recorded ? 1 : block.key->gradient_scale;
+    kernels_->CrossEntropy(part, labels.narrow(0, from, to - from), scale, out);
   }
 }
 
 std::vector<LossResult> LlamaModelImpl::SumLosses(const Pass& pass, const at::Tensor& losses) {
   std::vector<LossResult> results;
   const float* value = losses.const_data_ptr<float>();
+  auto label = pass.plan->labels.begin();
   for (const RowBlock& block : pass.blocks) {
     LossResult& result = results.emplace_back();
-    result.labels = block.labels;
-    for (int64_t i = 0; i < block.labels; ++i) result.loss_sum += *value++;
+    for (int64_t i = 0; i < block.labels; ++i, ++value, ++label) {
+      if (label->target < 0) continue;
+      result.loss_sum += *value;
+      ++result.labels;
+    }
   }
   return results;
+}
+
+void LlamaModelImpl::AddLosses(const Pass& pass, const at::Tensor& losses) {
+  int64_t first = 0;
+  at::Tensor wide = pass.recorded ? loss_.wide_losses.narrow(0, 0, losses.size(0))
+                                  : at::empty_like(losses, at::kDouble);
+  wide.copy_(losses);
+  for (const RowBlock& block : pass.blocks) {
+    at::sum_out(loss_sum_, wide.narrow(0, first, block.labels), at::IntArrayRef{0},
+                /*keepdim=*/true);
+    loss_sums_.narrow(0, static_cast<int64_t>(block.key->adapter_set), 1).add_(loss_sum_);
+    first += block.labels;
+  }
 }
 
 // Gradients of one module's adapters, and their share of dx (null: not wanted).
@@ -125,7 +146,8 @@ void LlamaModelImpl::AttentionBlockBackward(const Pass& pass, int64_t layer, Lay
   kernels_->AttentionBackward(state->qkv.narrow(0, 0, n), attention, lse, grad_attention, shape_,
                               pass.plan->documents, grad_qkv);
   if (config_.Rotates(layer)) {
-    kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.positions, cos_, sin_, true);
+    kernels_->Rope(grad_qkv, shape_.heads + shape_.kv_heads, d, pass.input.positions, cos_, sin_,
+                   true);
   }
   if (config_.qk_norm) NormHeadsBackward(layer, state, grad_qkv);
   const at::Tensor x = InputOf(pass, layer);

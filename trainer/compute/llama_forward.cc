@@ -1,5 +1,4 @@
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/tensor.h>
 
 #include "trainer/compute/llama_model.h"
 
@@ -86,8 +85,8 @@ void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* s
   kernels_->RmsNorm(x, w.input_norm, config_.rms_norm_eps, normed);
   ProjectQkv(pass, layer, state, normed);
   if (config_.Rotates(layer)) {
-    kernels_->Rope(qkv, shape_.heads + shape_.kv_heads, shape_.head_dim, pass.positions, cos_, sin_,
-                   false);
+    kernels_->Rope(qkv, shape_.heads + shape_.kv_heads, shape_.head_dim, pass.input.positions, cos_,
+                   sin_, false);
   }
   at::Tensor lse;
   if (pass.keep) lse = state->lse.narrow(0, 0, shape_.heads * n).view({shape_.heads, n});
@@ -111,16 +110,12 @@ void LlamaModelImpl::LayerForward(const Pass& pass, int64_t layer, LayerState* s
 void LlamaModelImpl::Embed(const Pass& pass) {
   const FrozenMatrix& table = config_.tied_embeddings ? weights_.head : weights_.embedding;
   at::Tensor x = InputOf(pass, 0);
-  kernels_->Rows(table, at::tensor(pass.plan->tokens, at::kInt).to(at::kLong).to(device_), x);
+  kernels_->Rows(table, pass.input.tokens, x);
 }
 
 at::Tensor LlamaModelImpl::Forward(const Pass& pass) {
   const int64_t n = pass.tokens(), layers = config_.layers;
-  ReserveForward(n);
-  for (int64_t i = 0; i < (pass.keep ? layers : 1); ++i) {
-    ReserveInput(i, n);
-    Reserve(StateOf(pass, i), n);
-  }
+  ReserveForPass(n, pass.keep);
   Embed(pass);
   for (int64_t i = 0; i < layers; ++i) {
     at::Tensor out = i + 1 == layers ? work_.x_out.narrow(0, 0, n) : InputOf(pass, i + 1);

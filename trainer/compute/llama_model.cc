@@ -5,7 +5,6 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include <limits>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/rng.h"
@@ -21,6 +21,7 @@
 #include "model/model_source.h"
 #include "trainer/compute/adapter_places.h"
 #include "trainer/compute/cuda/cuda_kernels.h"
+#include "trainer/compute/cuda/graph_runner.h"
 #include "trainer/compute/cuda/product_precision.h"
 #include "trainer/compute/rotary.h"
 #include "trainer/compute/shared_pass.h"
@@ -53,9 +54,13 @@ template <typename Result>
 Result Guard(const std::function<Result()>& work) {
   try {
     return work();
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(error.what_without_backtrace());
   } catch (const c10::Error& error) {
     const std::string what = error.what_without_backtrace();
-    const bool memory = what.find("memory") != std::string::npos;
+    // The CPU allocator throws a plain error.
+    const bool memory = absl::StrContains(what, "can't allocate memory") ||
+                        absl::StrContains(what, "out of memory");
     return memory ? absl::ResourceExhaustedError(what) : absl::InternalError(what);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("out of memory");
@@ -77,7 +82,10 @@ LlamaModelImpl::LlamaModelImpl(const model::LlamaConfig& config, LlamaWeights we
       quantization_(quantization),
       pass_rows_(device.is_cpu() ? kPassRows : std::numeric_limits<int64_t>::max()),
       inputs_(static_cast<size_t>(config.layers)),
-      states_(static_cast<size_t>(config.layers)) {
+      states_(static_cast<size_t>(config.layers)),
+      recorded_(launcher() != nullptr) {
+  if (!device.is_cpu() && kernels_->CanRecord(type, shape_)) graphs_ = MakeGraphRunner(device);
+  runner_ = graphs_.get();
   PackWeights();
 }
 
@@ -93,6 +101,7 @@ void LlamaModelImpl::PackWeights() {
 void LlamaModelImpl::RecomputeActivations(bool recompute) {
   recompute_ = recompute;
   for (LayerState& state : states_) state = LayerState();
+  if (runner_ != nullptr) runner_->Forget();
 }
 
 QuantizedBase LlamaModelImpl::quantized_base() const {
@@ -137,6 +146,13 @@ absl::Status LlamaModelImpl::AddAdapterSet(const LoraConfig& config, uint64_t se
     set->largest_rank = std::max(set->largest_rank, shapes[i].r);
   }
   sets_.push_back(std::move(set));
+  std::vector<std::vector<AdapterPair>*> all;
+  for (const auto& one : sets_) all.push_back(&one->pairs);
+  flat_ = LayFlat(all);
+  const auto options = at::TensorOptions().dtype(at::kDouble).device(device_);
+  loss_sums_ = at::zeros({static_cast<int64_t>(sets_.size())}, options);
+  loss_sum_ = at::zeros({1}, options);
+  if (runner_ != nullptr) runner_->Forget();
   return absl::OkStatus();
 }
 
@@ -155,8 +171,6 @@ AdapterPair LlamaModelImpl::MakePair(const std::string& name, const model::Adapt
   }
   pair.a = a.to(device_);
   pair.b = at::zeros({out, shape.r}, pair.a.options());
-  pair.grad_a = at::zeros_like(pair.a);
-  pair.grad_b = at::zeros_like(pair.b);
   return pair;
 }
 
@@ -191,6 +205,7 @@ void LlamaModelImpl::ReserveInput(int64_t layer, int64_t tokens) {
   if (x.defined() && x.size(0) >= tokens) return;
   x.reset();
   x = Empty({tokens, config_.hidden}, type_);
+  if (runner_ != nullptr) runner_->Forget();
 }
 
 void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
@@ -212,6 +227,7 @@ void LlamaModelImpl::Reserve(LayerState* s, int64_t tokens) {
     }
   }
   s->capacity = tokens;
+  if (runner_ != nullptr) runner_->Forget();
 }
 
 void LlamaModelImpl::ReserveForward(int64_t tokens) {
@@ -221,6 +237,7 @@ void LlamaModelImpl::ReserveForward(int64_t tokens) {
   work_.act = Empty({tokens, config_.intermediate}, type_);
   work_.x_out = Empty({tokens, config_.hidden}, type_);
   work_.capacity = tokens;
+  if (runner_ != nullptr) runner_->Forget();
 }
 
 void LlamaModelImpl::ReserveBackward(int64_t tokens) {
@@ -234,6 +251,28 @@ void LlamaModelImpl::ReserveBackward(int64_t tokens) {
   work_.grad_x = Empty({n, config_.hidden}, at::kFloat);
   work_.grad_normed = Empty({n, config_.hidden}, at::kFloat);
   work_.du = Empty({n * LargestRank()}, at::kFloat);
+  if (runner_ != nullptr) runner_->Forget();
+}
+
+void LlamaModelImpl::ReservePassInput(int64_t bytes) {
+  if (input_.defined() && input_.numel() >= bytes) return;
+  input_.reset();
+  input_ = Empty({bytes}, at::kByte);
+  if (runner_ != nullptr) runner_->Forget();
+}
+
+void LlamaModelImpl::ReserveLoss(int64_t labels, LossBuffers* b) {
+  if (labels <= b->capacity) return;
+  *b = LossBuffers();
+  b->rows = Empty({labels, config_.hidden}, type_);
+  b->normed = Empty({labels, config_.hidden}, type_);
+  b->losses = Empty({labels}, at::kFloat);
+  b->wide_losses = Empty({labels}, at::kDouble);
+  b->grad_normed = Empty({labels, config_.hidden}, at::kFloat);
+  b->grad_rows = Empty({labels, config_.hidden}, at::kFloat);
+  b->logits = Empty({std::min(labels, kLossRows), config_.vocabulary}, at::kFloat);
+  b->capacity = labels;
+  if (b == &loss_ && runner_ != nullptr) runner_->Forget();
 }
 
 void LlamaModelImpl::ReserveRotary(const TokenPlan& plan) {
@@ -245,6 +284,7 @@ void LlamaModelImpl::ReserveRotary(const TokenPlan& plan) {
   const int64_t half = config_.head_dim / 2;
   cos_ = at::tensor(tables.cos, at::kFloat).view({needed, half}).to(device_);
   sin_ = at::tensor(tables.sin, at::kFloat).view({needed, half}).to(device_);
+  if (runner_ != nullptr) runner_->Forget();
 }
 
 absl::StatusOr<TokenPlan> LlamaModelImpl::Plan(const Batch& batch, bool share_prefixes) const {
@@ -258,7 +298,49 @@ absl::StatusOr<TokenPlan> LlamaModelImpl::Plan(const Batch& batch, bool share_pr
 LlamaModelImpl::Pass LlamaModelImpl::StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks,
                                                bool keep) {
   ReserveRotary(plan);
-  return {&plan, std::move(blocks), at::tensor(plan.positions, at::kInt).to(device_), keep};
+  Pass pass{&plan, std::move(blocks), {}, keep, keep && recorded_};
+  PassSizes sizes{plan.count(), static_cast<int64_t>(plan.labels.size()), 0};
+  const int64_t masks = config_.layers * kModules;
+  if (pass.recorded) sizes.keys = static_cast<int64_t>(pass.blocks.size()) * masks;
+  const auto bytes = at::TensorOptions().dtype(at::kByte);
+  const at::Tensor host = at::empty({BytesOf(sizes)}, bytes.pinned_memory(device_.is_cuda()));
+  PassInput input = ViewsOf(host, sizes);
+  FillInput(pass, &input);
+  if (pass.recorded) {
+    ReservePassInput(BytesOf(sizes));
+    pass.input = ViewsOf(input_, sizes);
+    pass.input.bytes.copy_(host, /*non_blocking=*/true);
+    const auto* keys = static_cast<const uint32_t*>(pass.input.keys.const_data_ptr());
+    for (size_t i = 0; i < pass.blocks.size(); ++i) {
+      pass.blocks[i].keys = keys + 3 * masks * static_cast<int64_t>(i);
+    }
+  } else {
+    pass.input = device_.is_cpu() ? input : ViewsOf(host.to(device_, /*non_blocking=*/true), sizes);
+  }
+  return pass;
+}
+
+void LlamaModelImpl::FillInput(const Pass& pass, PassInput* input) const {
+  const TokenPlan& plan = *pass.plan;
+  std::copy(plan.tokens.begin(), plan.tokens.end(), input->tokens.mutable_data_ptr<int64_t>());
+  std::copy(plan.positions.begin(), plan.positions.end(),
+            input->positions.mutable_data_ptr<int32_t>());
+  int64_t* rows = input->label_rows.mutable_data_ptr<int64_t>();
+  int64_t* targets = input->targets.mutable_data_ptr<int64_t>();
+  for (const TokenPlan::Label& label : plan.labels) {
+    *rows++ = label.token;
+    *targets++ = label.target;
+  }
+  if (!pass.recorded) return;
+  float* scales = input->label_scales.mutable_data_ptr<float>();
+  uint32_t* keys = static_cast<uint32_t*>(input->keys.mutable_data_ptr());
+  for (const RowBlock& block : pass.blocks) {
+    scales = std::fill_n(scales, block.labels, static_cast<float>(block.key->gradient_scale));
+    for (int64_t i = 0; i < config_.layers * kModules; ++i) {
+      const Dropout d = DropoutOf(block, i / kModules, static_cast<Module>(i % kModules));
+      for (const uint32_t word : {d.key0, d.key1, d.first_row}) *keys++ = word;
+    }
+  }
 }
 
 LlamaModelImpl::Pass LlamaModelImpl::StartScoring(const TokenPlan& plan) {
@@ -269,12 +351,13 @@ LlamaModelImpl::Pass LlamaModelImpl::StartScoring(const TokenPlan& plan) {
   return StartPass(plan, std::move(blocks), false);
 }
 
-Dropout LlamaModelImpl::DropoutOf(const RowBlock& block, int64_t layer, Module module) {
+Dropout LlamaModelImpl::DropoutOf(const RowBlock& block, int64_t layer, Module module) const {
   if (block.key == nullptr) return Dropout();
   const MicroBatch& key = *block.key;
   Dropout dropout = MakeDropout(block.set->config.dropout, key.dropout_seed, key.step,
                                 key.micro_step, layer, module);
   dropout.first_row = static_cast<uint32_t>(block.first);
+  if (block.keys != nullptr) dropout.device_keys = block.keys + 3 * (layer * kModules + module);
   return dropout;
 }
 
@@ -303,40 +386,105 @@ int64_t LlamaModelImpl::RowsToShare() const {
       ActivationBytesOfARow(config_, static_cast<int64_t>(at::elementSize(type_))));
 }
 
-void LlamaModelImpl::TrainTogether(const std::vector<Part>& parts, size_t first, size_t last,
-                                   const std::vector<MicroBatch>& micro_batches,
-                                   std::vector<LossResult>* results) {
-  TokenPlan all;
-  std::vector<RowBlock> blocks;
-  for (size_t i = first; i < last; ++i) {
-    const MicroBatch& key = micro_batches[parts[i].micro_batch];
-    const TokenPlan& plan = parts[i].rows.plan;
-    blocks.push_back({sets_[key.adapter_set].get(), all.count(), plan.count(), &key,
-                      key.first_token + parts[i].rows.first,
-                      static_cast<int64_t>(plan.labels.size())});
-    Append(plan, &all);
+// Passes of one key have the same shapes, and the same sets.
+std::string LlamaModelImpl::PassKey(const Pass& pass, int64_t most, int64_t longest) const {
+  std::string key = absl::StrCat(most, " documents of up to ", longest, " tokens");
+  for (const RowBlock& block : pass.blocks) {
+    absl::StrAppend(&key, "; set ", block.key->adapter_set, ": ", block.rows, " rows, ",
+                    block.labels, " labels");
   }
-  const Pass pass = StartPass(all, std::move(blocks), true);
-  ReserveBackward(all.count());
-  const at::Tensor x = Forward(pass);
-  at::Tensor grad_x = work_.grad_x.narrow(0, 0, all.count());
-  const std::vector<LossResult> losses = LossAndGradient(pass, x, grad_x);
-  Backward(pass, grad_x);
-  for (size_t i = first; i < last; ++i) {
-    LossResult& result = (*results)[parts[i].micro_batch];
-    result.loss_sum += losses[i - first].loss_sum;
-    result.labels += losses[i - first].labels;
+  return key;
+}
+
+void LlamaModelImpl::ReserveForPass(int64_t tokens, bool keep) {
+  ReserveForward(tokens);
+  for (int64_t i = 0; i < (keep ? config_.layers : 1); ++i) {
+    ReserveInput(i, tokens);
+    Reserve(&states_[static_cast<size_t>(keep && !recompute_ ? i : 0)], tokens);
   }
 }
 
-absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
-    const std::vector<MicroBatch>& micro_batches) {
+at::Tensor LlamaModelImpl::RunPass(const Pass& pass, bool add_losses) {
+  const at::Tensor x = Forward(pass);
+  at::Tensor grad_x = work_.grad_x.narrow(0, 0, pass.tokens());
+  at::Tensor losses = LossAndGradient(pass, x, grad_x);
+  Backward(pass, grad_x);
+  if (add_losses) AddLosses(pass, losses);
+  return losses;
+}
+
+TokenPlan LlamaModelImpl::LayOut(const std::vector<Part>& parts, size_t first, size_t last,
+                                 const std::vector<MicroBatch>& micro_batches,
+                                 std::vector<RowBlock>* blocks) const {
+  TokenPlan all;
+  for (size_t i = first; i < last; ++i) {
+    const MicroBatch& key = micro_batches[parts[i].micro_batch];
+    TokenPlan plan = parts[i].rows.plan;
+    if (recorded_) {
+      PadPlan(RecordedLength(plan.count()),
+              RecordedLength(static_cast<int64_t>(plan.labels.size())), &plan);
+    }
+    blocks->push_back({sets_[key.adapter_set].get(), all.count(), plan.count(), &key,
+                       key.first_token + parts[i].rows.first,
+                       static_cast<int64_t>(plan.labels.size())});
+    Append(plan, &all);
+  }
+  return all;
+}
+
+// The bounds that a recorded pass holds for, and what else tells passes apart.
+std::string LlamaModelImpl::PrepareRecorded(const Pass& pass) {
+  const TokenPlan& plan = *pass.plan;
+  ReserveLoss(static_cast<int64_t>(plan.labels.size()), &loss_);
+  int64_t longest = 1;
+  for (const TokenSpan& document : plan.documents) longest = std::max(longest, document.length);
+  longest = RecordedLength(longest);
+  const int64_t most = RecordedLength(static_cast<int64_t>(plan.documents.size()));
+  kernels_->PrepareAttention(plan.documents, most, longest);
+  return PassKey(pass, most, longest);
+}
+
+absl::Status LlamaModelImpl::TrainTogether(const std::vector<Part>& parts, size_t first,
+                                           size_t last,
+                                           const std::vector<MicroBatch>& micro_batches,
+                                           std::vector<LossResult>* results) {
+  std::vector<RowBlock> blocks;
+  const TokenPlan all = LayOut(parts, first, last, micro_batches, &blocks);
+  const Pass pass = StartPass(all, std::move(blocks), true);
+  ReserveForPass(all.count(), true);
+  ReserveBackward(all.count());
+  const std::string key = pass.recorded ? PrepareRecorded(pass) : "";
+  if (pass.recorded && runner_ != nullptr && results == nullptr) {
+    return runner_->Run(key, [&] { RunPass(pass, true); });
+  }
+  const at::Tensor losses = RunPass(pass, results == nullptr);
+  if (results == nullptr) return absl::OkStatus();
+  const std::vector<LossResult> sums = SumLosses(pass, losses.to(at::kCPU));
+  for (size_t i = first; i < last; ++i) {
+    LossResult& result = (*results)[parts[i].micro_batch];
+    result.loss_sum += sums[i - first].loss_sum;
+    result.labels += sums[i - first].labels;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LlamaModelImpl::CheckReplays(ReplayCheck* check) {
+  if (unchecked_ != nullptr) kernels_ = std::move(unchecked_);
+  runner_ = check == nullptr ? graphs_.get() : check;
+  recorded_ = check != nullptr || launcher() != nullptr;
+  if (check == nullptr) return absl::OkStatus();
+  unchecked_ = std::move(kernels_);
+  kernels_ = MakeCheckedKernels(unchecked_.get(), check);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<LlamaModelImpl::Part>> LlamaModelImpl::Cut(
+    const std::vector<MicroBatch>& micro_batches) const {
   if (sets_.empty() || !enabled_) {
     return absl::FailedPreconditionError("training needs adapters: call AddLora, and enable them");
   }
   std::vector<Part> parts;
   std::set<size_t> sets;
-  int64_t largest = 0;
   for (size_t i = 0; i < micro_batches.size(); ++i) {
     const MicroBatch& one = micro_batches[i];
     if (one.adapter_set >= sets_.size() || !sets.insert(one.adapter_set).second) {
@@ -346,13 +494,18 @@ absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
     SCM_ASSIGN_OR_RETURN(const TokenPlan plan, Plan(*one.batch, false));
     for (PlanPart& part : CutPlan(plan, pass_rows_)) {
       if (part.plan.labels.empty()) continue;  // without a gradient
-      largest = std::max(largest, part.plan.count());
       parts.push_back({i, std::move(part)});
     }
   }
-  using Results = absl::StatusOr<std::vector<LossResult>>;
-  return Guard<Results>([&]() -> Results {
-    std::vector<LossResult> results(micro_batches.size());
+  return parts;
+}
+
+absl::Status LlamaModelImpl::Train(const std::vector<MicroBatch>& micro_batches,
+                                   std::vector<LossResult>* results) {
+  SCM_ASSIGN_OR_RETURN(const std::vector<Part> parts, Cut(micro_batches));
+  int64_t largest = 0;
+  for (const Part& part : parts) largest = std::max(largest, part.rows.plan.count());
+  return Guard<absl::Status>([&]() -> absl::Status {
     const int64_t most = largest + RowsToShare();
     for (size_t first = 0, last = 0; first < parts.size(); first = last) {
       // Of different micro-batches: what was cut stays apart.
@@ -364,10 +517,30 @@ absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
         rows += next();
         ++last;
       }
-      TrainTogether(parts, first, last, micro_batches, &results);
+      SCM_RETURN_IF_ERROR(TrainTogether(parts, first, last, micro_batches, results));
     }
-    return results;
+    return absl::OkStatus();
   });
+}
+
+absl::StatusOr<std::vector<LossResult>> LlamaModelImpl::TrainStep(
+    const std::vector<MicroBatch>& micro_batches) {
+  std::vector<LossResult> results(micro_batches.size());
+  SCM_RETURN_IF_ERROR(Train(micro_batches, &results));
+  return results;
+}
+
+absl::Status LlamaModelImpl::QueueTrainStep(const std::vector<MicroBatch>& micro_batches) {
+  // A CPU has nothing to wait for: each sum is made in the order of the labels.
+  if (device_.is_cpu() && !recorded_) {
+    SCM_ASSIGN_OR_RETURN(const std::vector<LossResult> results, TrainStep(micro_batches));
+    double* const sums = loss_sums_.mutable_data_ptr<double>();
+    for (size_t i = 0; i < results.size(); ++i) {
+      sums[micro_batches[i].adapter_set] += results[i].loss_sum;
+    }
+    return absl::OkStatus();
+  }
+  return Train(micro_batches, nullptr);
 }
 
 std::vector<LlamaModel::RowScore> LlamaModelImpl::ScoreLabels(const TokenPlan& plan, int64_t rows,
@@ -444,10 +617,8 @@ absl::StatusOr<at::Tensor> LlamaModelImpl::Logits(const Batch& batch) {
 }
 
 void LlamaModelImpl::ZeroGradients(size_t set) {
-  for (AdapterPair& pair : sets_[set]->pairs) {
-    pair.grad_a.zero_();
-    pair.grad_b.zero_();
-  }
+  flat_.Of(flat_.gradients, set).zero_();
+  loss_sums_.narrow(0, static_cast<int64_t>(set), 1).zero_();
 }
 
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeLlamaModelWith(

@@ -13,6 +13,9 @@
 #include "trainer/compute/kernels.h"
 #include "trainer/compute/llama_shape.h"
 #include "trainer/compute/model.h"
+#include "trainer/compute/pass_input.h"
+#include "trainer/compute/pass_runner.h"
+#include "trainer/compute/replay_check.h"
 #include "trainer/compute/token_plan.h"
 #include "trainer/compute/weights.h"
 
@@ -52,6 +55,9 @@ struct RowBlock {
   const MicroBatch* key;  // what draws the dropout masks; null: no dropout
   int64_t first;          // what row `begin` is in the micro-batch
   int64_t labels;         // of the pass's, in order
+  // Of a pass that is recorded, on the device: (key0, key1, first_row) of each mask, layer by
+  // layer.
+  const uint32_t* keys = nullptr;
 };
 
 class LlamaModelImpl : public LlamaModel {
@@ -66,9 +72,13 @@ class LlamaModelImpl : public LlamaModel {
   absl::Status AddAdapterSet(const LoraConfig& config, uint64_t seed) override;
   using LlamaModel::adapters;
   std::vector<AdapterPair>& adapters(size_t set) override { return sets_[set]->pairs; }
+  const FlatAdapters& flat_adapters() const override { return flat_; }
   using LlamaModel::TrainStep;
   absl::StatusOr<std::vector<LossResult>> TrainStep(
       const std::vector<MicroBatch>& micro_batches) override;
+  absl::Status QueueTrainStep(const std::vector<MicroBatch>& micro_batches) override;
+  at::Tensor loss_sums() override { return loss_sums_; }
+  Launcher* launcher() override { return kernels_->launcher(); }
   absl::StatusOr<std::vector<RowScore>> Score(const Batch& batch) override;
   absl::StatusOr<at::Tensor> Logits(const Batch& batch) override;
   void EnableAdapters(bool enabled) override { enabled_ = enabled; }
@@ -81,14 +91,16 @@ class LlamaModelImpl : public LlamaModel {
   // rows a micro-batch is cut.
   void set_rows_to_share(int64_t rows) { rows_to_share_ = rows; }
   void set_pass_rows(int64_t rows) { pass_rows_ = rows; }
+  absl::Status CheckReplays(ReplayCheck* check) override;
 
  private:
   // What every layer of one pass needs.
   struct Pass {
     const TokenPlan* plan;
     std::vector<RowBlock> blocks;
-    at::Tensor positions;  // int32 on the device
-    bool keep;             // whether the backward pass follows
+    PassInput input;        // on the device
+    bool keep = false;      // whether the backward pass follows
+    bool recorded = false;  // whether everything has a fixed length and place
     int64_t tokens() const { return plan->count(); }
   };
   // A part of a micro-batch: a row block of some pass.
@@ -103,6 +115,15 @@ class LlamaModelImpl : public LlamaModel {
     at::Tensor grad_act, grad_qkv, grad_attention;
     at::Tensor grad_x, grad_normed, du;  // fp32; du like LayerState::u
     at::Tensor grad_head;                // of one head of queries or keys before its norm, fp32
+  };
+
+  // What the loss is computed in.
+  struct LossBuffers {
+    int64_t capacity = 0;
+    at::Tensor rows, normed;                    // of the model's type
+    at::Tensor losses, grad_normed, grad_rows;  // fp32
+    at::Tensor wide_losses;                     // fp64
+    at::Tensor logits;                          // fp32, of as many rows as exist at a time
   };
 
   // llama_model.cc
@@ -121,14 +142,30 @@ class LlamaModelImpl : public LlamaModel {
   int64_t BaseBytes() const;
   void ReserveForward(int64_t tokens);
   void ReserveBackward(int64_t tokens);
+  void ReservePassInput(int64_t bytes);
+  void ReserveLoss(int64_t labels, LossBuffers* buffers);
   void ReserveRotary(const TokenPlan& plan);
   absl::StatusOr<TokenPlan> Plan(const Batch& batch, bool share_prefixes) const;
   Pass StartPass(const TokenPlan& plan, std::vector<RowBlock> blocks, bool keep);
+  void FillInput(const Pass& pass, PassInput* input) const;
   Pass StartScoring(const TokenPlan& plan);
-  static Dropout DropoutOf(const RowBlock& block, int64_t layer, Module module);
-  void TrainTogether(const std::vector<Part>& parts, size_t first, size_t last,
-                     const std::vector<MicroBatch>& micro_batches,
+  Dropout DropoutOf(const RowBlock& block, int64_t layer, Module module) const;
+  std::string PassKey(const Pass& pass, int64_t most, int64_t longest) const;
+  absl::StatusOr<std::vector<Part>> Cut(const std::vector<MicroBatch>& micro_batches) const;
+  // `results` null: losses are added up on the device.
+  absl::Status Train(const std::vector<MicroBatch>& micro_batches,
                      std::vector<LossResult>* results);
+  absl::Status TrainTogether(const std::vector<Part>& parts, size_t first, size_t last,
+                             const std::vector<MicroBatch>& micro_batches,
+                             std::vector<LossResult>* results);
+  // The parts of a pass behind each other; filled up where it is recorded.
+  TokenPlan LayOut(const std::vector<Part>& parts, size_t first, size_t last,
+                   const std::vector<MicroBatch>& micro_batches,
+                   std::vector<RowBlock>* blocks) const;
+  // What a recorded pass needs beside its rows; its key.
+  std::string PrepareRecorded(const Pass& pass);
+  // The pass itself, with losses to loss_sums_ or, as they are, to the result.
+  at::Tensor RunPass(const Pass& pass, bool add_losses);
   std::vector<RowScore> ScoreLabels(const TokenPlan& plan, int64_t rows, const at::Tensor& x);
 
   // u or du of an adapter of a row block, out of a buffer for all: [rows, r].
@@ -161,11 +198,13 @@ class LlamaModelImpl : public LlamaModel {
   void NormHeadsBackward(int64_t layer, LayerState* state, at::Tensor& grad_qkv);
 
   // llama_backward.cc
-  std::vector<LossResult> LossAndGradient(const Pass& pass, const at::Tensor& x,
-                                          at::Tensor& grad_x);
+  // Of every label, on the device.
+  at::Tensor LossAndGradient(const Pass& pass, const at::Tensor& x, at::Tensor& grad_x);
+  void ReserveForPass(int64_t tokens, bool keep);
   void CrossEntropyOfBlocks(const Pass& pass, int64_t begin, const at::Tensor& labels,
                             at::Tensor& logits, at::Tensor& losses);
   static std::vector<LossResult> SumLosses(const Pass& pass, const at::Tensor& losses);
+  void AddLosses(const Pass& pass, const at::Tensor& losses);
   void Backward(const Pass& pass, at::Tensor& grad_x);
   void MlpBackward(const Pass& pass, int64_t layer, LayerState* state, at::Tensor& grad_x);
   void AttentionBlockBackward(const Pass& pass, int64_t layer, LayerState* state,
@@ -183,6 +222,8 @@ class LlamaModelImpl : public LlamaModel {
   BaseQuantization quantization_;
 
   std::vector<std::unique_ptr<AdapterSet>> sets_;
+  FlatAdapters flat_;
+  at::Tensor loss_sums_, loss_sum_;  // fp64 [sets], and one on its way there
   bool enabled_ = true;
   size_t selected_ = 0;
   int64_t rows_to_share_ = -1;  // -1: by memory
@@ -195,6 +236,13 @@ class LlamaModelImpl : public LlamaModel {
   std::vector<at::Tensor> inputs_;
   std::vector<LayerState> states_;
   Workspace work_;
+  LossBuffers loss_;  // of recorded passes
+  at::Tensor input_;  // likewise, bytes
+  // Whether training passes are made to be recorded, and who does.
+  bool recorded_ = false;
+  PassRunner* runner_ = nullptr;
+  std::unique_ptr<PassRunner> graphs_;  // the runner but for a check; null: passes are not recorded
+  std::unique_ptr<Kernels> unchecked_;  // what kernels_ checks; null without a check
 };
 
 // The same with chosen kernels; for tests and benches that compare them.

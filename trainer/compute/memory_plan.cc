@@ -48,7 +48,8 @@ class Planner {
   int64_t Rows(int64_t weights) const {
     int64_t largest = 0, all = 0;
     for (const RunNeeds& run : shape_.runs) {
-      const int64_t part = LargestPass(run.tokens, shape_.longest);
+      int64_t part = LargestPass(run.tokens, shape_.longest, shape_.pass_rows);
+      if (shape_.recorded) part = RecordedLength(part);
       largest = std::max(largest, part);
       all += part;
     }

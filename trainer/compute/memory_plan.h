@@ -11,6 +11,7 @@
 #include "trainer/compute/lora_config.h"
 #include "trainer/compute/precision.h"
 #include "trainer/compute/quantize/quantized_matrix.h"
+#include "trainer/compute/shared_pass.h"
 
 namespace scm::trainer {
 
@@ -28,8 +29,10 @@ struct TrainingShape {
   model::LlamaConfig config;
   Precision precision = Precision::kFloat32;
   BaseQuantization quantization;
-  int64_t longest = 0;     // tokens of a document
-  bool recompute = false;  // LlamaModel::RecomputeActivations
+  int64_t longest = 0;            // tokens of a document
+  bool recompute = false;         // LlamaModel::RecomputeActivations
+  int64_t pass_rows = kPassRows;  // at which a micro-batch is cut
+  bool recorded = false;          // whether passes are filled up to RecordedLength
   std::vector<RunNeeds> runs;
 };
 

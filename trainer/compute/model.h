@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/llama_config.h"
+#include "trainer/compute/adapters.h"
 #include "trainer/compute/lora_config.h"
 #include "trainer/compute/precision.h"
 #include "trainer/compute/quantize/quantized_matrix.h"
@@ -23,18 +24,10 @@ class ModelSource;  // model/model_source.h
 
 namespace scm::trainer {
 
+class Launcher;         // trainer/compute/cuda/launcher.h
 class QuantizedCache;   // trainer/compute/quantized_cache.h
+class ReplayCheck;      // trainer/compute/replay_check.h
 struct FirstNonFinite;  // trainer/compute/first_non_finite.h
-
-// One adapter pair of one linear layer, in PEFT's naming and layout, always fp32:
-// name "base_model.model.model.layers.0.self_attn.q_proj"; a: [r, in], b: [out, r]; their product
-// is multiplied by `scale`.
-struct AdapterPair {
-  std::string name;
-  double scale = 1;
-  at::Tensor a, b;
-  at::Tensor grad_a, grad_b;  // same shapes; accumulated by Backward, cleared by ZeroGradients
-};
 
 // Token rows for one pass. All rows have the same length; padding is on the right. In a packed row
 // several documents follow each other: `segment` numbers them (0, 1, …), attention stays within a
@@ -89,9 +82,12 @@ class LlamaModel {
   // The same as one set more, whose number is the number of those before. Sets may differ in all of
   // their configuration.
   virtual absl::Status AddAdapterSet(const LoraConfig& config, uint64_t seed) = 0;
-  // The adapters of a set keep their place in memory until AddLora. `set` must exist.
+  // The adapters of a set keep their place in memory until AddLora, and their tensors until another
+  // set is added. `set` must exist.
   virtual std::vector<AdapterPair>& adapters(size_t set) = 0;
   std::vector<AdapterPair>& adapters() { return adapters(0); }
+  // Those of all sets.
+  virtual const FlatAdapters& flat_adapters() const = 0;
 
   // Forward and backward of one micro-batch each of several adapter sets, in training mode; results
   // in the same order. Gradients of `gradient_scale · Σ loss` are added to grad_a / grad_b of the
@@ -106,6 +102,15 @@ class LlamaModel {
     if (!results.ok()) return results.status();
     return results->front();
   }
+  // The same without waiting for a device: the losses are added to loss_sums(). What goes wrong on
+  // the device is told by whoever waits for it.
+  virtual absl::Status QueueTrainStep(const std::vector<MicroBatch>& micro_batches) = 0;
+  // Summed losses of each set since ZeroGradients, fp64 [sets] on the model's device, which
+  // QueueTrainStep adds to. Keeps its place until another set is added.
+  virtual at::Tensor loss_sums() = 0;
+  // Runs own kernels on the model's device; null where there are none. Lives as long as the model.
+  virtual Launcher* launcher() { return nullptr; }
+
   // Forward only, no dropout. Log-likelihood of labels per row: out[row] = Σ log p over its
   // labelled positions; and per row whether every labelled position was the arg-max (greedy match).
   struct RowScore {
@@ -120,12 +125,20 @@ class LlamaModel {
   virtual void EnableAdapters(bool enabled) = 0;
   // Which set does. Default the first.
   virtual void SelectAdapterSet(size_t set) = 0;
+  // Gradients of the set and its sum of losses.
   virtual void ZeroGradients(size_t set) = 0;
   void ZeroGradients() { ZeroGradients(0); }
 
   // Whether a training pass keeps the input of each layer alone, and computes the rest again when
   // the gradient comes to it: the same bits, less memory, longer. Default off.
   virtual void RecomputeActivations(bool /*recompute*/) {}
+
+  // From now on training passes are made as if they were to be recorded and replayed, and `check`
+  // looks at each; what a replay could not do is the error of the step. Null: no longer. Slow.
+  // `check` outlives it. UNIMPLEMENTED where passes cannot be recorded.
+  virtual absl::Status CheckReplays(ReplayCheck* /*check*/) {
+    return absl::UnimplementedError("this model's passes are not recorded");
+  }
 
   // From now on everything that a pass computes is looked at, and `found` told where the first
   // value arises that is not finite; null: no longer. Slow. `found` outlives the watch.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "model/llama_config.h"
@@ -13,9 +14,19 @@ namespace scm::trainer {
 // A pass of a CPU: enough rows that what a product does for its matrix once is little beside what
 // it does for each row.
 inline constexpr int64_t kPassRows = 1024;
-// Rows of the largest pass of micro-batches of `rows` rows, whose documents have at most `longest`.
-inline int64_t LargestPass(int64_t rows, int64_t longest) {
-  return std::min(rows, std::max(longest, kPassRows));
+// Rows of the largest pass of micro-batches of `rows` rows, whose documents have at most `longest`,
+// and which are cut at `most`.
+inline int64_t LargestPass(int64_t rows, int64_t longest, int64_t most = kPassRows) {
+  return std::min(rows, std::max(longest, most));
+}
+
+// How many rows, or labels, a pass that is recorded has for `count` of them: one of few lengths,
+// four an octave, at least 16.
+inline int64_t RecordedLength(int64_t count) {
+  constexpr int64_t kLeast = 16;
+  const int64_t octave = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(count | 1)));
+  const int64_t step = std::max(kLeast, octave / 4);
+  return std::max(kLeast, (count + step - 1) / step * step);
 }
 
 // Of the frozen weights' bytes: what further row blocks may add to the activations of one pass; and

@@ -184,6 +184,14 @@ void Append(const TokenPlan& next, TokenPlan* plan) {
   }
 }
 
+void PadPlan(int64_t rows, int64_t labels, TokenPlan* plan) {
+  const int64_t at = plan->count();
+  if (rows > at) plan->documents.push_back({at, rows - at});
+  plan->tokens.resize(static_cast<size_t>(rows), 0);
+  plan->positions.resize(static_cast<size_t>(rows), 0);
+  plan->labels.resize(static_cast<size_t>(labels), {0, -1, 0});
+}
+
 std::vector<PlanPart> CutPlan(const TokenPlan& plan, int64_t most) {
   std::vector<PlanPart> parts;
   for (TokenSpan document : plan.documents) {

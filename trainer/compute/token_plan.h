@@ -29,6 +29,10 @@ struct TokenPlan {
 // stay those of the first.
 void Append(const TokenPlan& next, TokenPlan* plan);
 
+// Lengthens a plan to `rows` tokens and `labels` labels: with tokens that nobody reads, a document
+// of their own, and labels below 0, which have neither loss nor gradient.
+void PadPlan(int64_t rows, int64_t labels, TokenPlan* plan);
+
 // Tokens [first, first + count) of a plan as a plan of their own.
 struct PlanPart {
   int64_t first = 0;

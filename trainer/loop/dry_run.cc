@@ -16,6 +16,7 @@
 #include "trainer/compute/llama_shape.h"
 #include "trainer/compute/memory_plan.h"
 #include "trainer/data/adapter_input.h"
+#include "trainer/loop/memory_answer.h"
 #include "trainer/loop/quantized_base.h"
 #include "trainer/protocol/torch_runtime.h"
 
@@ -77,14 +78,7 @@ absl::StatusOr<std::string> DryRunReport(const JobSpec& spec) {
   SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   SCM_ASSIGN_OR_RETURN(const Shapes shapes, ReadShapes(spec.model));
   SCM_RETURN_IF_ERROR(model::CheckWindow(shapes.config, spec.data.max_length, spec.model));
-  TrainingShape shape;
-  shape.config = shapes.config;
-  shape.precision = PrecisionByName(spec.training.precision);
-  shape.quantization = ToBaseQuantization(spec.lora);
-  shape.longest = spec.data.max_length;
-  shape.recompute = spec.training.recompute;
-  shape.runs = {NeedsOf(shapes.config, ToLoraConfig(spec.lora),
-                        spec.training.batch_size * spec.data.max_length)};
+  const TrainingShape shape = TrainingShapeOf({&spec}, shapes.config, device);
   const MemoryPlan plan = PlanMemory(shape, device == "cpu" ? &BestCpuFunctions() : nullptr);
   const int64_t program = PeakResidentBytes();
   std::string text = absl::StrCat(spec.model, ": ", model::ModelType(shapes.config.family), ", ",

@@ -1,7 +1,6 @@
 #include "trainer/loop/step_exchange.h"
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,37 +8,20 @@
 #include "common/status_macros.h"
 
 namespace scm::trainer {
-namespace {
 
-at::Tensor ViewOf(std::vector<float>& flat, int64_t at, const at::Tensor& like) {
-  return at::from_blob(flat.data() + at, like.sizes());
-}
-
-}  // namespace
-
-absl::Status StepExchange::Sum(std::vector<AdamW::Slot>& slots, double* loss, int64_t* labels,
+absl::Status StepExchange::Sum(const at::Tensor& gradients, const at::Tensor& loss, int64_t* labels,
                                const Stop& heard) {
   if (gang_->alone()) return absl::OkStatus();
-  int64_t size = 0;
-  for (const AdamW::Slot& slot : slots) size += slot.gradient->numel();
-  gradients_.resize(static_cast<size_t>(size));
-  int64_t at = 0;
-  for (const AdamW::Slot& slot : slots) {
-    ViewOf(gradients_, at, *slot.gradient).copy_(*slot.gradient);
-    at += slot.gradient->numel();
-  }
-  own_finite_ = std::isfinite(*loss) && std::all_of(gradients_.begin(), gradients_.end(),
-                                                    [](float g) { return std::isfinite(g); });
-  double small[] = {*loss, static_cast<double>(*labels), heard.asked ? 1.0 : 0.0,
+  at::Tensor host = gradients.to(at::kCPU);
+  const std::span<float> values(host.mutable_data_ptr<float>(), static_cast<size_t>(host.numel()));
+  double small[] = {loss.item<double>(), static_cast<double>(*labels), heard.asked ? 1.0 : 0.0,
                     heard.checkpoint ? 1.0 : 0.0};
-  SCM_RETURN_IF_ERROR(gang_->Sum(std::span<float>(gradients_)));
+  own_finite_ = std::isfinite(small[0]) &&
+                std::all_of(values.begin(), values.end(), [](float g) { return std::isfinite(g); });
+  SCM_RETURN_IF_ERROR(gang_->Sum(values));
   SCM_RETURN_IF_ERROR(gang_->Sum(std::span<double>(small)));
-  at = 0;
-  for (AdamW::Slot& slot : slots) {
-    slot.gradient->copy_(ViewOf(gradients_, at, *slot.gradient));
-    at += slot.gradient->numel();
-  }
-  *loss = small[0];
+  if (!host.is_same(gradients)) gradients.copy_(host);
+  loss.fill_(small[0]);
   *labels = static_cast<int64_t>(small[1]);
   stop_ = {small[2] > 0, small[3] > 0};
   return absl::OkStatus();

@@ -2,12 +2,12 @@
 // what they must agree about. With one rank nothing moves. One owner, one thread.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "trainer/gang/communicator.h"
-#include "trainer/loop/adamw.h"
 
 namespace scm::trainer {
 
@@ -22,8 +22,9 @@ class StepExchange {
   explicit StepExchange(gang::Communicator* gang) : gang_(gang) {}
   gang::Communicator& gang() const { return *gang_; }
 
-  // Gradients, loss and labels become those of all ranks; `heard` what stop() says afterwards.
-  absl::Status Sum(std::vector<AdamW::Slot>& slots, double* loss, int64_t* labels,
+  // Gradients (fp32, flat), loss (fp64, one value) and labels become those of all ranks; `heard`
+  // what stop() says afterwards. Where gradients lie on the CPU, they are summed there.
+  absl::Status Sum(const at::Tensor& gradients, const at::Tensor& loss, int64_t* labels,
                    const Stop& heard);
   // What any rank had heard by the last Sum.
   const Stop& stop() const { return stop_; }
@@ -35,7 +36,6 @@ class StepExchange {
 
  private:
   gang::Communicator* gang_;
-  std::vector<float> gradients_;  // of all slots, one behind the other
   Stop stop_;
   bool own_finite_ = true;
 };

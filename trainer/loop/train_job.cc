@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/digest.h"
 #include "common/files.h"
 #include "common/status_macros.h"
@@ -15,6 +19,7 @@
 #include "model/formats/hf_family.h"
 #include "model/model_source.h"
 #include "model/open_model.h"
+#include "trainer/compute/replay_check.h"
 #include "trainer/data/adapter_input.h"
 #include "trainer/data/input_guard.h"
 #include "trainer/data/input_warnings.h"
@@ -23,6 +28,7 @@
 #include "trainer/loop/adapter_file.h"
 #include "trainer/loop/checkpoint_io.h"
 #include "trainer/loop/gang_of_job.h"
+#include "trainer/loop/memory_answer.h"
 #include "trainer/loop/pack_shape.h"
 #include "trainer/loop/quantized_base.h"
 #include "trainer/loop/train_loop.h"
@@ -30,6 +36,12 @@
 
 namespace scm::trainer {
 namespace {
+
+// A debug mode: docs/gpu-kernels.md.
+bool ReplayChecked() {
+  const char* const text = std::getenv("SCM_CHECK_REPLAY");
+  return text != nullptr && absl::string_view(text) == "1";
+}
 
 void Log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
@@ -139,14 +151,15 @@ absl::StatusOr<TrainInputs> OpenInputs(const JobSpec& spec, Reporter* reporter, 
 
 absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
                                                       const model::ModelSource& source,
+                                                      const std::string& device, ReplayCheck* check,
                                                       std::vector<std::string>* warnings) {
-  SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
   const Precision precision = PrecisionByName(spec.training.precision);
   Log(absl::StrCat("loading ", spec.model, " in ", spec.training.precision, " on ", device));
   QuantizedCache cache = QuantizedCacheOf(spec);
   SCM_ASSIGN_OR_RETURN(
       auto model, MakeLlamaModel(source, precision, device, ToBaseQuantization(spec.lora), &cache));
   model->RecomputeActivations(spec.training.recompute);
+  if (check != nullptr) SCM_RETURN_IF_ERROR(model->CheckReplays(check));
   const QuantizedBase base = model->quantized_base();
   if (base.matrices > 0) Log(DescribeQuantizedBase(base));
   for (const std::string& warning : QuantizedBaseWarnings(base)) {
@@ -159,12 +172,14 @@ absl::StatusOr<std::unique_ptr<LlamaModel>> MakeModel(const JobSpec& spec,
 // One run of the job with what it reports and saves through.
 struct RunOfJob {
   RunOfJob(const JobSpec& spec, size_t adapter_set, bool of_several, const TrainInputs& inputs,
-           LlamaModel* model, Reporter* process, CommandQueue* commands, gang::Communicator* gang)
+           LlamaModel* model, Optimizer* optimizer, Reporter* process, CommandQueue* commands,
+           gang::Communicator* gang)
       : named(process, spec.run_id),
         checkpoints(spec.work_dir, ToLoraConfig(spec.lora), spec.model, model, adapter_set),
         adapter_set(adapter_set),
-        run(spec, {model, &inputs.data.train, &inputs.data.validation,
-                   of_several ? &named : process, commands, &checkpoints, adapter_set, gang}) {}
+        run(spec,
+            {model, &inputs.data.train, &inputs.data.validation, of_several ? &named : process,
+             commands, &checkpoints, optimizer, adapter_set, gang}) {}
 
   Reporter named;
   CheckpointWriter checkpoints;
@@ -217,7 +232,7 @@ class Training {
       }
     }
     if (!gang_->alone()) SCM_RETURN_IF_ERROR(CheckStart(runs_.front()->run));
-    TrainLoop loop(model_, clock, std::move(runs));
+    TrainLoop loop(model_, optimizer_.get(), clock, std::move(runs));
     SCM_RETURN_IF_ERROR(loop.Run([this](TrainRun& run, absl::StatusOr<TrainOutcome> outcome) {
       return OnEnd(run, std::move(outcome));
     }));
@@ -235,9 +250,10 @@ class Training {
     for (size_t i = 0; i < specs.size(); ++i) {
       SCM_RETURN_IF_ERROR(AddAdapters(*specs[i], i));
     }
+    optimizer_ = MakeOptimizer(model_);
     for (size_t i = 0; i < specs.size(); ++i) {
-      runs_.push_back(std::make_unique<RunOfJob>(*specs[i], i, packed(), inputs_, model_, reporter_,
-                                                 commands_, gang_));
+      runs_.push_back(std::make_unique<RunOfJob>(*specs[i], i, packed(), inputs_, model_,
+                                                 optimizer_.get(), reporter_, commands_, gang_));
     }
     return absl::OkStatus();
   }
@@ -288,20 +304,42 @@ class Training {
   Reporter* reporter_;
   CommandQueue* commands_;
   gang::Communicator* gang_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::vector<std::unique_ptr<RunOfJob>> runs_;
   bool all_stopped_ = false;
   int64_t last_step_ = 0;
 };
 
+// What `work` has no memory for is answered with what would fit.
+absl::Status WithinMemory(const JobSpec& spec, const model::LlamaConfig& config,
+                          const std::string& device, const std::function<absl::Status()>& work) {
+  const std::optional<int64_t> free = FreeMemory(device);
+  const absl::Status status = TorchGuarded(work, "");
+  if (!absl::IsResourceExhausted(status)) return status;
+  std::vector<const JobSpec*> runs;
+  for (const JobSpec& one : spec.pack) runs.push_back(&one);
+  if (runs.empty()) runs.push_back(&spec);
+  const bool said = absl::StartsWith(status.message(), "out of memory");
+  return absl::ResourceExhaustedError(absl::StrCat(
+      said ? "" : "out of memory: ", absl::StripSuffix(status.message(), "."), ". ",
+      MemoryAnswer(runs, config, device, free, device == "cpu" ? &BestCpuFunctions() : nullptr)));
+}
+
 absl::Status Train(const JobSpec& spec, Reporter* reporter, CommandQueue* commands, Clock* clock,
                    gang::Communicator* gang) {
   InputGuard guard(spec);
   SCM_ASSIGN_OR_RETURN(TrainInputs inputs, OpenInputs(spec, reporter, guard));
-  SCM_ASSIGN_OR_RETURN(const auto model, MakeModel(spec, *inputs.source, &inputs.warnings));
-  SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
-  Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
-                   inputs.data.validation.items.size()));
-  return Training(spec, inputs, &guard, model.get(), reporter, commands, gang).Run(clock);
+  SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(spec.resources));
+  ReplayCheck check;
+  return WithinMemory(spec, inputs.source->config(), device, [&]() -> absl::Status {
+    SCM_ASSIGN_OR_RETURN(const auto model,
+                         MakeModel(spec, *inputs.source, device, ReplayChecked() ? &check : nullptr,
+                                   &inputs.warnings));
+    SCM_RETURN_IF_ERROR(guard.Check(spec.model));  // nor did it change while it was read
+    Log(absl::StrCat("training on ", inputs.data.train.size(), " examples, validating on ",
+                     inputs.data.validation.items.size()));
+    return Training(spec, inputs, &guard, model.get(), reporter, commands, gang).Run(clock);
+  });
 }
 
 }  // namespace

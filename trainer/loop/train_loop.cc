@@ -54,18 +54,27 @@ absl::Status TrainLoop::Step() {
   }
   for (size_t i = 0; i < longest; ++i) {
     std::vector<MicroBatch> together;
-    std::vector<TrainRun*> whose;
     for (TrainRun* run : runs_) {
       if (i >= run->window() || !run->Has(i)) continue;
       together.push_back(run->At(i));
-      whose.push_back(run);
     }
-    if (together.empty()) continue;
-    SCM_ASSIGN_OR_RETURN(const std::vector<LossResult> losses, model_->TrainStep(together));
-    for (size_t k = 0; k < whose.size(); ++k) whose[k]->AddLoss(losses[k]);
+    if (!together.empty()) SCM_RETURN_IF_ERROR(model_->QueueTrainStep(together));
   }
-  for (TrainRun* run : runs_) SCM_RETURN_IF_ERROR(run->Update());
+  SCM_RETURN_IF_ERROR(Update());
   seconds_ = absl::ToDoubleSeconds(clock_->Steady() - began);
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::Update() {
+  std::vector<RunUpdate> updates;
+  for (TrainRun* run : runs_) {
+    SCM_RETURN_IF_ERROR(run->Exchange());
+    updates.push_back(run->Update());
+  }
+  SCM_RETURN_IF_ERROR(optimizer_->Step(&updates, [this] {
+    for (TrainRun* run : runs_) run->PrepareStep();
+  }));
+  for (size_t i = 0; i < runs_.size(); ++i) runs_[i]->Updated(updates[i]);
   return absl::OkStatus();
 }
 

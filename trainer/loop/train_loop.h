@@ -19,9 +19,9 @@ class TrainLoop {
   // What became of a run: ABORTED when it diverged. A returned error ends the loop.
   using OnEnd = std::function<absl::Status(TrainRun&, absl::StatusOr<TrainOutcome>)>;
 
-  // All of it outlives the loop; the runs are of one model, with an adapter set each.
-  TrainLoop(LlamaModel* model, Clock* clock, std::vector<TrainRun*> runs)
-      : model_(model), clock_(clock), runs_(std::move(runs)) {}
+  // All of it outlives the loop; the runs are of one model and optimizer, with an adapter set each.
+  TrainLoop(LlamaModel* model, Optimizer* optimizer, Clock* clock, std::vector<TrainRun*> runs)
+      : model_(model), optimizer_(optimizer), clock_(clock), runs_(std::move(runs)) {}
 
   // Until every run has ended, which `on_end` hears at once. Runs report progress, validations and
   // checkpoints; the final "done", "stopped" or "failed" is the caller's. Any other error is that
@@ -33,8 +33,10 @@ class TrainLoop {
   absl::Status ForEach(const OnEnd& on_end,
                        const std::function<absl::StatusOr<TrainRun::Order>(TrainRun&)>& next);
   absl::Status Step();
+  absl::Status Update();
 
   LlamaModel* model_;
+  Optimizer* optimizer_;
   Clock* clock_;
   std::vector<TrainRun*> runs_;  // that go on
   std::optional<ValidationResult> base_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
@@ -19,7 +20,8 @@ TrainRun::TrainRun(const JobSpec& spec, const TrainRunParts& parts)
       plan_{spec.training.batch_size, spec.data.packing, spec.data.max_length},
       cursor_(static_cast<int64_t>(parts.examples->size()), spec.seed),
       optimizer_(parts.model->adapters(parts.adapter_set),
-                 AdamWConfig{.weight_decay = spec.training.weight_decay}),
+                 AdamWConfig{.weight_decay = spec.training.weight_decay},
+                 &parts.optimizer->moments()),
       exchange_(parts.gang != nullptr ? parts.gang : alone_.get()),
       early_stopping_(spec.training.early_stopping) {
   state_.fingerprint = Fingerprint();
@@ -97,50 +99,64 @@ absl::StatusOr<TrainRun::Order> TrainRun::ObeyCommands() {
   return Order::kGoOn;
 }
 
-void TrainRun::BeginStep() {
+TrainRun::Window TrainRun::NextWindow() {
   // The whole window first: the loss is the sum over the window divided by the window's labels, so
   // that accumulation gives the same gradient as one large batch.
-  loss_ = 0;
   std::vector<ExampleRows> step;
   for (int64_t i = 0; i < spec_.training.gradient_accumulation; ++i) {
     step.push_back(NextExamples(*parts_.examples, plan_, &cursor_));
   }
-  labels_ = LabelsOf(step);
-  tokens_ = TokensOf(step);
-  window_ = ShareOfStep(step, exchange_.gang().rank(), exchange_.gang().world_size());
+  return {ShareOfStep(step, exchange_.gang().rank(), exchange_.gang().world_size()), LabelsOf(step),
+          TokensOf(step), cursor_.position()};
+}
+
+void TrainRun::PrepareStep() {
+  if (!Over()) prepared_ = NextWindow();
+}
+
+void TrainRun::BeginStep() {
+  window_ = prepared_ ? *std::exchange(prepared_, std::nullopt) : NextWindow();
   ++state_.step;
   parts_.model->ZeroGradients(parts_.adapter_set);
 }
 
 MicroBatch TrainRun::At(size_t micro_step) const {
-  const RankShare& share = window_[micro_step];
-  return {&share.batch,     parts_.adapter_set, 1.0 / static_cast<double>(labels_),
+  const RankShare& share = window_.shares[micro_step];
+  return {&share.batch,     parts_.adapter_set, 1.0 / static_cast<double>(window_.labels),
           spec_.seed,       state_.step,        static_cast<int64_t>(micro_step),
           share.first_token};
 }
 
-absl::Status TrainRun::Update() {
+absl::Status TrainRun::Exchange() {
+  int64_t labels = 0;
+  for (const RankShare& share : window_.shares) labels += LabelsOf(share.batch);
+  const size_t set = parts_.adapter_set;
+  const FlatAdapters& flat = parts_.model->flat_adapters();
+  SCM_RETURN_IF_ERROR(exchange_.Sum(flat.Of(flat.gradients, set),
+                                    parts_.model->loss_sums()[static_cast<int64_t>(set)], &labels,
+                                    StopHeard()));
+  if (labels == window_.labels) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("the ranks trained ", labels, " labels in step ",
+                                          state_.step, ", and it has ", window_.labels));
+}
+
+RunUpdate TrainRun::Update() {
   learning_rate_ = LearningRate(spec_.training.schedule, spec_.training.learning_rate,
                                 spec_.training.warmup_steps, spec_.max_steps, state_.step - 1);
-  int64_t labels = 0;
-  for (const RankShare& share : window_) labels += LabelsOf(share.batch);
-  SCM_RETURN_IF_ERROR(exchange_.Sum(optimizer_.slots(), &loss_, &labels, StopHeard()));
-  if (labels != labels_) {
-    return absl::InternalError(absl::StrCat("the ranks trained ", labels, " labels in step ",
-                                            state_.step, ", and it has ", labels_));
-  }
-  loss_ /= static_cast<double>(labels_);
-  norm_ = GradientNorm(optimizer_.slots());
-  if (Finite()) optimizer_.Step(learning_rate_, ClipScale(norm_, spec_.training.max_grad_norm));
-  state_.tokens += tokens_;
-  state_.cursor = cursor_.position();
-  return absl::OkStatus();
+  return {&optimizer_, parts_.adapter_set, learning_rate_, spec_.training.max_grad_norm};
+}
+
+void TrainRun::Updated(const RunUpdate& update) {
+  loss_ = update.loss_sum / static_cast<double>(window_.labels);
+  norm_ = update.norm;
+  state_.tokens += window_.tokens;
+  state_.cursor = window_.after;
 }
 
 bool TrainRun::Finite() const { return std::isfinite(loss_) && std::isfinite(norm_); }
 
 absl::Status TrainRun::ReportStep(double seconds) {
-  attempt_tokens_ += tokens_;
+  attempt_tokens_ += window_.tokens;
   attempt_seconds_ += seconds;
   const DivergedStep step{state_.step, learning_rate_, loss_, norm_};
   std::string place;
@@ -154,7 +170,7 @@ absl::Status TrainRun::ReportStep(double seconds) {
        {"grad_norm", norm_},
        {"learning_rate", learning_rate_},
        {"tokens", static_cast<double>(state_.tokens)},
-       {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens_) / seconds : 0}},
+       {"tokens_per_second", seconds > 0 ? static_cast<double>(window_.tokens) / seconds : 0}},
       place.empty() ? "" : NoteOf(step, place)));
   return Finite() ? absl::OkStatus() : Diverged(step, place);
 }
@@ -175,7 +191,7 @@ absl::StatusOr<std::string> TrainRun::FirstNonFinitePlace() {
 
 absl::Status TrainRun::TakeAgain() {
   parts_.model->ZeroGradients(parts_.adapter_set);
-  for (size_t i = 0; i < window_.size(); ++i) {
+  for (size_t i = 0; i < window(); ++i) {
     if (!Has(i)) continue;
     SCM_RETURN_IF_ERROR(parts_.model->TrainStep({At(i)}).status());
   }

@@ -20,6 +20,7 @@
 #include "trainer/gang/communicator.h"
 #include "trainer/loop/adamw.h"
 #include "trainer/loop/early_stopping.h"
+#include "trainer/loop/optimizer.h"
 #include "trainer/loop/step_exchange.h"
 #include "trainer/loop/training_state.h"
 #include "trainer/protocol/commands.h"
@@ -44,6 +45,7 @@ struct TrainRunParts {
   Reporter* reporter = nullptr;                         // names the run where it must be named
   CommandQueue* commands = nullptr;
   CheckpointSink* checkpoints = nullptr;
+  Optimizer* optimizer = nullptr;  // of all runs of the model
   size_t adapter_set = 0;
   gang::Communicator* gang = nullptr;  // the ranks that train the run; null: this process alone
 };
@@ -71,15 +73,20 @@ class TrainRun {
 
   // Whether no step is left.
   bool Over() const { return state_.step >= spec_.stop_at_step || ended_early_; }
-  // A step: the micro-batches of its window, the losses that the model found, the update, and the
-  // report: ABORTED when the loss or a gradient is not finite, after that was reported. `seconds`
-  // is how long the step took. Has(i): whether anything of micro-batch i is to be done here.
+  // A step: the micro-batches of its window, whose losses and gradients the model adds up; what the
+  // ranks tell each other of them; the update, which the optimizer makes; and the report: ABORTED
+  // when the loss or a gradient is not finite, after that was reported. `seconds` is how long the
+  // step took. Has(i): whether anything of micro-batch i is to be done here.
   void BeginStep();
-  size_t window() const { return window_.size(); }
-  bool Has(size_t micro_step) const { return window_[micro_step].batch.rows > 0; }
+  // Makes the next step's micro-batches already, which do not depend on this one's outcome; a
+  // checkpoint knows nothing of it.
+  void PrepareStep();
+  size_t window() const { return window_.shares.size(); }
+  bool Has(size_t micro_step) const { return window_.shares[micro_step].batch.rows > 0; }
   MicroBatch At(size_t micro_step) const;
-  void AddLoss(const LossResult& result) { loss_ += result.loss_sum; }
-  absl::Status Update();
+  absl::Status Exchange();
+  RunUpdate Update();
+  void Updated(const RunUpdate& update);
   absl::Status ReportStep(double seconds);
 
   // `base` is the validation of the untouched base, which is the same for all runs that start
@@ -91,6 +98,13 @@ class TrainRun {
   absl::StatusOr<TrainOutcome> Finish(Order order);
 
  private:
+  // The micro-batches of a step: what this rank does of them, and where the data go on.
+  struct Window {
+    std::vector<RankShare> shares;
+    int64_t labels = 0, tokens = 0;
+    DataCursor::Position after;
+  };
+  Window NextWindow();
   absl::Status Save();
   // Whether this process speaks for the run.
   bool leads() const { return exchange_.gang().first(); }
@@ -121,8 +135,8 @@ class TrainRun {
   double attempt_seconds_ = 0;
 
   // Of the step that is being made.
-  std::vector<RankShare> window_;
-  int64_t labels_ = 0, tokens_ = 0;
+  Window window_;
+  std::optional<Window> prepared_;  // of the next
   double loss_ = 0, norm_ = 0, learning_rate_ = 0;
 };
 

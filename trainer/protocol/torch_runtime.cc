@@ -13,11 +13,8 @@
 namespace scm::trainer {
 namespace {
 
-absl::Status OutOfMemory(absl::string_view what) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat("out of memory: ", what,
-                   "; a smaller training.batch_size or data.max_length, or "
-                   "a machine with more memory, may help"));
+absl::Status OutOfMemory(absl::string_view what, const std::string& advice) {
+  return absl::ResourceExhaustedError(absl::StrCat("out of memory: ", what, advice));
 }
 
 }  // namespace
@@ -33,21 +30,21 @@ absl::StatusOr<std::string> PrepareTorch(const JobResources& resources) {
       "libtorch on this worker, or set resources.gpus to 0");
 }
 
-absl::Status TorchGuarded(const std::function<absl::Status()>& work) {
+absl::Status TorchGuarded(const std::function<absl::Status()>& work, const std::string& advice) {
   try {
     return work();
   } catch (const c10::OutOfMemoryError& error) {
-    return OutOfMemory(error.what_without_backtrace());
+    return OutOfMemory(error.what_without_backtrace(), advice);
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     // The CPU allocator throws a plain error.
     if (absl::StrContains(message, "can't allocate memory") ||
         absl::StrContains(message, "out of memory")) {
-      return OutOfMemory(message);
+      return OutOfMemory(message, advice);
     }
     return absl::InternalError(message);
   } catch (const std::bad_alloc& error) {
-    return OutOfMemory("the host has no more");
+    return OutOfMemory("the host has no more", advice);
   } catch (const std::exception& error) {
     return absl::InternalError(error.what());
   }

@@ -18,8 +18,12 @@ namespace scm::trainer {
 // the thread that computes, before it does.
 absl::StatusOr<std::string> PrepareTorch(const JobResources& resources);
 
-// Runs `work` and turns what it throws into a status: out of memory is RESOURCE_EXHAUSTED, any
-// other libtorch or standard exception INTERNAL with its message.
-absl::Status TorchGuarded(const std::function<absl::Status()>& work);
+inline constexpr char kMemoryAdvice[] =
+    "; a smaller training.batch_size or data.max_length, or a machine with more memory, may help";
+
+// Runs `work` and turns what it throws into a status: out of memory is RESOURCE_EXHAUSTED with
+// `advice` behind it, any other libtorch or standard exception INTERNAL with its message.
+absl::Status TorchGuarded(const std::function<absl::Status()>& work,
+                          const std::string& advice = kMemoryAdvice);
 
 }  // namespace scm::trainer

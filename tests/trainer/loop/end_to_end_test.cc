@@ -73,6 +73,24 @@ TEST_F(Trainer, TrainsAndReports) {
   EXPECT_EQ(files.size(), 5u);
 }
 
+// The debug mode of docs/gpu-kernels.md: passes are filled up, and the training is the same.
+TEST_F(Trainer, ChecksThatItsPassesCouldBeReplayed) {
+  Json spec = TinySpec(root(), "train", "replayed");
+  spec["parameters"]["training"]["gradient_accumulation"] = 2;
+  const auto checked =
+      RunProtocol("scm-trainer", spec, ReportPath("replayed"), 0, {"SCM_CHECK_REPLAY=1"});
+  spec["work_dir"] = root() + "/not-replayed";
+  const auto plain = RunProtocol("scm-trainer", spec, ReportPath("not-replayed"));
+  const auto own = OfType(checked, "progress"), wanted = OfType(plain, "progress");
+  ASSERT_EQ(own.size(), 12u);
+  for (size_t i = 0; i < own.size(); ++i) {
+    for (const char* name : {"train_loss", "grad_norm"}) {
+      const double value = wanted[i]["metrics"][name].get<double>();
+      EXPECT_NEAR(own[i]["metrics"][name].get<double>(), value, 1e-4 * value) << name;
+    }
+  }
+}
+
 TEST_F(Trainer, KilledAndResumedGivesTheSameBytes) {
   const auto whole = RunProtocol("scm-trainer", LongSpec("whole"), ReportPath("whole"));
   std::vector<Json> checkpoints;

@@ -48,10 +48,12 @@ absl::Status QuadraticModel::AddLora(const trainer::LoraConfig&, uint64_t) {
 absl::Status QuadraticModel::AddAdapterSet(const trainer::LoraConfig&, uint64_t) {
   trainer::AdapterPair pair;
   pair.name = "base_model.model.model.layers.0.self_attn.q_proj";
-  for (at::Tensor* tensor : {&pair.a, &pair.b, &pair.grad_a, &pair.grad_b}) {
-    *tensor = at::zeros({2, 2});
-  }
+  for (at::Tensor* tensor : {&pair.a, &pair.b}) *tensor = at::zeros({2, 2});
   sets_.push_back(std::make_unique<std::vector<trainer::AdapterPair>>(1, pair));
+  std::vector<std::vector<trainer::AdapterPair>*> all;
+  for (const auto& set : sets_) all.push_back(set.get());
+  flat_ = trainer::LayFlat(all);
+  loss_sums_ = at::zeros({static_cast<int64_t>(sets_.size())}, at::kDouble);
   return absl::OkStatus();
 }
 
@@ -91,6 +93,14 @@ absl::StatusOr<std::vector<trainer::LossResult>> QuadraticModel::TrainStep(
   return results;
 }
 
+absl::Status QuadraticModel::QueueTrainStep(const std::vector<trainer::MicroBatch>& micro_batches) {
+  const auto results = TrainStep(micro_batches);
+  for (size_t i = 0; i < micro_batches.size(); ++i) {
+    loss_sums_.data_ptr<double>()[micro_batches[i].adapter_set] += (*results)[i].loss_sum;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<trainer::LlamaModel::RowScore>> QuadraticModel::Score(
     const trainer::Batch& batch) {
   ++scorings;
@@ -114,6 +124,7 @@ absl::StatusOr<at::Tensor> QuadraticModel::Logits(const trainer::Batch&) {
 void QuadraticModel::ZeroGradients(size_t set) {
   adapters(set)[0].grad_a.zero_();
   adapters(set)[0].grad_b.zero_();
+  loss_sums_.data_ptr<double>()[set] = 0;
 }
 
 absl::Status RecordingReporter::Write(const Json& line) {

@@ -48,9 +48,12 @@ class QuadraticModel : public trainer::LlamaModel {
   absl::Status AddAdapterSet(const trainer::LoraConfig&, uint64_t seed) override;
   using LlamaModel::adapters;
   std::vector<trainer::AdapterPair>& adapters(size_t set) override { return *sets_[set]; }
+  const trainer::FlatAdapters& flat_adapters() const override { return flat_; }
   using LlamaModel::TrainStep;
   absl::StatusOr<std::vector<trainer::LossResult>> TrainStep(
       const std::vector<trainer::MicroBatch>& micro_batches) override;
+  absl::Status QueueTrainStep(const std::vector<trainer::MicroBatch>& micro_batches) override;
+  at::Tensor loss_sums() override { return loss_sums_; }
   absl::StatusOr<std::vector<RowScore>> Score(const trainer::Batch& batch) override;
   absl::StatusOr<at::Tensor> Logits(const trainer::Batch& batch) override;
   void EnableAdapters(bool) override {}
@@ -73,6 +76,8 @@ class QuadraticModel : public trainer::LlamaModel {
 
   model::LlamaConfig config_;
   std::vector<std::unique_ptr<std::vector<trainer::AdapterPair>>> sets_;
+  trainer::FlatAdapters flat_;
+  at::Tensor loss_sums_;
   size_t selected_ = 0;
 };
 

@@ -22,7 +22,8 @@ constexpr int kReportFd = 9;  // as the child sees it
 }  // namespace
 
 ProtocolProcess::ProtocolProcess(const std::string& program, const Json& spec,
-                                 const std::string& report_path)
+                                 const std::string& report_path,
+                                 const std::vector<std::string>& more)
     : report_path_(report_path) {
   const std::string spec_path = report_path + ".spec.json";
   EXPECT_TRUE(WriteFileAtomically(spec_path, spec.dump()).ok());
@@ -40,6 +41,7 @@ ProtocolProcess::ProtocolProcess(const std::string& program, const Json& spec,
   const std::string path = absl::StrCat(SCM_BIN_DIR, "/", program);
   std::vector<std::string> environment = {absl::StrCat("SCM_SPEC=", spec_path),
                                           absl::StrCat("SCM_REPORT_FD=", kReportFd)};
+  environment.insert(environment.end(), more.begin(), more.end());
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (absl::string_view(*variable).substr(0, 4) != "SCM_") environment.push_back(*variable);
   }
@@ -111,8 +113,9 @@ int ProtocolProcess::Wait() {
 }
 
 std::vector<Json> RunProtocol(const std::string& program, const Json& spec,
-                              const std::string& report_path, int exit_code) {
-  ProtocolProcess process(program, spec, report_path);
+                              const std::string& report_path, int exit_code,
+                              const std::vector<std::string>& more) {
+  ProtocolProcess process(program, spec, report_path, more);
   const int code = process.Wait();
   EXPECT_EQ(code, exit_code) << ReadFile(report_path + ".log").value_or("");
   return process.Reports();

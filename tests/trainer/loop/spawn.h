@@ -14,7 +14,9 @@ namespace scm::testing {
 class ProtocolProcess {
  public:
   // Starts SCM_BIN_DIR/`program` with `spec` as its work order; reports go to a file beside it.
-  ProtocolProcess(const std::string& program, const Json& spec, const std::string& report_path);
+  // `more`: of its environment, "NAME=value".
+  ProtocolProcess(const std::string& program, const Json& spec, const std::string& report_path,
+                  const std::vector<std::string>& more = {});
   // Kills the process if it still runs.
   ~ProtocolProcess();
   ProtocolProcess(const ProtocolProcess&) = delete;
@@ -42,7 +44,8 @@ class ProtocolProcess {
 
 // Runs the program to its end and returns its reports; fails the test when the exit code differs.
 std::vector<Json> RunProtocol(const std::string& program, const Json& spec,
-                              const std::string& report_path, int exit_code = 0);
+                              const std::string& report_path, int exit_code = 0,
+                              const std::vector<std::string>& more = {});
 std::vector<Json> OfType(const std::vector<Json>& reports, const std::string& type);
 
 }  // namespace scm::testing

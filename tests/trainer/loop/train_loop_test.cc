@@ -53,13 +53,13 @@ struct Bench {
     }
     validation.chance = 0.5;
     validation.deff = 1.2;
-    run = std::make_unique<TrainRun>(
-        spec, TrainRunParts{&model, &examples, &validation, &reporter, &commands, &checkpoints});
+    run = std::make_unique<TrainRun>(spec, TrainRunParts{&model, &examples, &validation, &reporter,
+                                                         &commands, &checkpoints, optimizer.get()});
   }
 
   absl::StatusOr<TrainOutcome> Run() {
     absl::StatusOr<TrainOutcome> outcome = absl::InternalError("the run has no end");
-    const absl::Status status = TrainLoop(&model, &clock, {run.get()})
+    const absl::Status status = TrainLoop(&model, optimizer.get(), &clock, {run.get()})
                                     .Run([&](TrainRun&, absl::StatusOr<TrainOutcome> end) {
                                       outcome = std::move(end);
                                       return absl::OkStatus();
@@ -70,6 +70,7 @@ struct Bench {
 
   JobSpec spec;
   QuadraticModel model;
+  std::unique_ptr<Optimizer> optimizer = MakeOptimizer(&model);
   std::vector<TokenExample> examples;
   ValidationSet validation;
   RecordingReporter reporter;
@@ -288,19 +289,20 @@ struct Pack {
     Bench data(specs[0]);
     examples = data.examples;
     validation = data.validation;
+    for (size_t i = 1; i < specs.size(); ++i) model.AddAdapterSet({}, 0).IgnoreError();
+    optimizer = MakeOptimizer(&model);
     for (size_t i = 0; i < specs.size(); ++i) {
-      if (i > 0) model.AddAdapterSet({}, 0).IgnoreError();
       one.push_back(std::make_unique<One>());
       one[i]->spec = specs[i];
       one[i]->run = std::make_unique<TrainRun>(
           one[i]->spec, TrainRunParts{&model, &examples, &validation, &one[i]->reporter, &commands,
-                                      &one[i]->checkpoints, i});
+                                      &one[i]->checkpoints, optimizer.get(), i});
     }
   }
   absl::Status Run() {
     std::vector<TrainRun*> runs;
     for (const auto& o : one) runs.push_back(o->run.get());
-    return TrainLoop(&model, &clock, runs)
+    return TrainLoop(&model, optimizer.get(), &clock, runs)
         .Run([&](TrainRun& run, absl::StatusOr<TrainOutcome> outcome) {
           for (const auto& o : one) {
             if (o->run.get() == &run) o->outcome = std::move(outcome);
@@ -317,6 +319,7 @@ struct Pack {
     absl::StatusOr<TrainOutcome> outcome = absl::InternalError("the run has no end");
   };
   QuadraticModel model;
+  std::unique_ptr<Optimizer> optimizer;
   std::vector<TokenExample> examples;
   ValidationSet validation;
   CommandQueue commands;

@@ -31,6 +31,11 @@ class CudaKernels : public Kernels {
     own_.set();
   }
   Kernels& reference() { return *reference_; }
+  Launcher* launcher() override { return launcher_.get(); }
+  // What stands in for an own kernel makes masks on the host, or goes document by document.
+  bool CanRecord(at::ScalarType type, const AttentionShape& shape) override {
+    return own_.all() && PackedAttention::IsFor(type, shape);
+  }
   void GiveUp(OwnKernel kernel) { own_.reset(static_cast<size_t>(kernel)); }
 
   void RmsNorm(const at::Tensor& x, const at::Tensor& w, double eps, at::Tensor& y) override {

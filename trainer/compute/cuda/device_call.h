@@ -35,7 +35,7 @@ inline Grid GridOver(int64_t count) {
 }
 
 inline device::MaskKeys KeysFor(const Dropout& d) {
-  return {d.key0, d.key1, d.threshold, d.scale, d.first_row};
+  return {d.key0, d.key1, d.threshold, d.scale, d.first_row, d.device_keys};
 }
 
 // Of nothing, nothing is launched. Throws c10::Error, as torch's own operations do.

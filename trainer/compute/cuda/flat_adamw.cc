@@ -25,15 +25,31 @@ const long long* AsLongs(const at::Tensor& t) {
 FlatAdamW::FlatAdamW(Launcher* launcher, const std::vector<int64_t>& offsets,
                      const at::Device& device)
     : launcher_(launcher), offsets_(offsets) {
-  const auto options = at::TensorOptions().device(device);
-  const int64_t runs = static_cast<int64_t>(offsets.size()) - 1;
-  parameters_ = at::zeros({offsets.back()}, options.dtype(at::kFloat));
+  parameters_ = at::zeros({offsets.back()}, at::TensorOptions().dtype(at::kFloat).device(device));
   gradients_ = at::zeros_like(parameters_);
   exp_avg_ = at::zeros_like(parameters_);
   exp_avg_sq_ = at::zeros_like(parameters_);
-  places_ = at::tensor(offsets, at::kLong).to(device);
+  Reserve(device);
+}
+
+FlatAdamW::FlatAdamW(Launcher* launcher, const FlatAdapters& adapters, const at::Tensor& exp_avg,
+                     const at::Tensor& exp_avg_sq)
+    : launcher_(launcher),
+      offsets_(adapters.offsets),
+      parameters_(adapters.parameters),
+      gradients_(adapters.gradients),
+      exp_avg_(exp_avg),
+      exp_avg_sq_(exp_avg_sq) {
+  Reserve(parameters_.device());
+}
+
+void FlatAdamW::Reserve(const at::Device& device) {
+  const auto options = at::TensorOptions().device(device);
+  const int64_t runs = static_cast<int64_t>(offsets_.size()) - 1;
+  places_ = at::tensor(offsets_, at::kLong).to(device);
   partial_ = at::zeros({runs * Blocks().x}, options.dtype(at::kDouble));
-  squares_ = at::zeros({runs}, options.dtype(at::kDouble));
+  report_ = at::zeros({2, runs}, options.dtype(at::kDouble));
+  squares_ = report_.select(0, 1);
   tickets_ = at::zeros({runs}, options.dtype(at::kInt));
   const int64_t bytes = runs * static_cast<int64_t>(sizeof(device::AdamWNumbers));
   numbers_ = at::empty({bytes}, options.dtype(at::kByte));
@@ -57,7 +73,8 @@ absl::Status FlatAdamW::QueueSquares() {
   return launcher_->Launch("scm_squares_f32", Blocks(), &a);
 }
 
-absl::Status FlatAdamW::QueueStep(const std::vector<device::AdamWNumbers>& numbers) {
+absl::Status FlatAdamW::QueueStep(const std::vector<device::AdamWNumbers>& numbers,
+                                  const at::Tensor& losses) {
   if (numbers.size() + 1 != offsets_.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("a step of ", offsets_.size() - 1, " runs got numbers of ", numbers.size()));
@@ -72,8 +89,14 @@ absl::Status FlatAdamW::QueueStep(const std::vector<device::AdamWNumbers>& numbe
       exp_avg_sq_.mutable_data_ptr<float>(),
       AsLongs(places_),
       static_cast<const device::AdamWNumbers*>(numbers_.const_data_ptr()),
-      squares_.const_data_ptr<double>()};
+      squares_.const_data_ptr<double>(),
+      losses.defined() ? losses.const_data_ptr<double>() : nullptr};
   return launcher_->Launch("scm_adamw_f32", Blocks(), &a);
+}
+
+const at::Tensor& FlatAdamW::Report(const at::Tensor& losses) {
+  report_.select(0, 0).copy_(losses);
+  return report_;
 }
 
 }  // namespace scm::trainer

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "trainer/compute/adapters.h"
 #include "trainer/compute/cuda/kernels/arguments.h"
 #include "trainer/compute/cuda/launcher.h"
 
@@ -20,6 +21,10 @@ class FlatAdamW {
   // this.
   FlatAdamW(Launcher* launcher, const std::vector<int64_t>& offsets, const at::Device& device);
 
+  // The same over buffers that there are.
+  FlatAdamW(Launcher* launcher, const FlatAdapters& adapters, const at::Tensor& exp_avg,
+            const at::Tensor& exp_avg_sq);
+
   // fp32, zero at first. Adapters are views of them.
   at::Tensor& parameters() { return parameters_; }
   at::Tensor& gradients() { return gradients_; }
@@ -29,16 +34,22 @@ class FlatAdamW {
   // Queues Σ gradient² of each run, fp64 [runs] on the device: the same bits whatever runs first.
   absl::Status QueueSquares();
   const at::Tensor& squares() const { return squares_; }
-  // Queues an update of all runs; a gradient is clipped by the norm of the last QueueSquares().
-  absl::Status QueueStep(const std::vector<device::AdamWNumbers>& numbers);
+  // Queues an update of all runs; a gradient is clipped by the norm of the last QueueSquares(). A
+  // run whose norm or loss (`losses`, fp64 [runs] on the device, may be undefined) is not finite is
+  // left as it is. Not before the one before is done.
+  absl::Status QueueStep(const std::vector<device::AdamWNumbers>& numbers,
+                         const at::Tensor& losses = {});
+  // Queues the copy of `losses` before the squares: fp64 [2, runs] on the device.
+  const at::Tensor& Report(const at::Tensor& losses);
 
  private:
+  void Reserve(const at::Device& device);
   Grid Blocks() const;
 
   Launcher* launcher_;
   std::vector<int64_t> offsets_;
   at::Tensor parameters_, gradients_, exp_avg_, exp_avg_sq_;
-  at::Tensor places_, partial_, squares_, tickets_, numbers_;  // on the device
+  at::Tensor places_, partial_, report_, squares_, tickets_, numbers_;  // on the device
 };
 
 }  // namespace scm::trainer

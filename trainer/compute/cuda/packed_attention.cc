@@ -85,10 +85,13 @@ void PackedAttention::Prepare(const std::vector<TokenSpan>& documents, int64_t m
   starts_.copy_(host.view(at::kInt), /*non_blocking=*/true);
 }
 
+bool PackedAttention::IsFor(at::ScalarType type, const AttentionShape& shape) {
+  return type == at::kBFloat16 && shape.head_dim % kHeadStep == 0 && shape.head_dim <= kLargestHead;
+}
+
 bool PackedAttention::Fits(const at::Tensor& qkv, const AttentionShape& shape,
                            const std::vector<TokenSpan>& documents) {
-  if (qkv.scalar_type() != at::kBFloat16 || qkv.stride(1) != 1 || documents.empty() ||
-      shape.head_dim % kHeadStep != 0 || shape.head_dim > kLargestHead) {
+  if (!IsFor(qkv.scalar_type(), shape) || qkv.stride(1) != 1 || documents.empty()) {
     return false;
   }
   if (!std::equal(documents.begin(), documents.end(), documents_.begin(), documents_.end(), Same)) {

@@ -20,6 +20,9 @@ class PackedAttention {
   // As Kernels::PrepareAttention.
   void Prepare(const std::vector<TokenSpan>& documents, int64_t most, int64_t longest);
 
+  // Whether it is for a model of `type`.
+  static bool IsFor(at::ScalarType type, const AttentionShape& shape);
+
   // Whether it is for these operands; prepares the documents if that was not done. The documents
   // have to follow each other and be all rows of qkv.
   bool Fits(const at::Tensor& qkv, const AttentionShape& shape,

@@ -8,11 +8,13 @@ namespace scm::trainer::device {
 
 constexpr int kThreads = 256;
 
-// trainer/compute/dropout.h, for the device.
+// trainer/compute/dropout.h, for the device. What changes from step to step, key0, key1 and
+// first_row, lies behind `keys` where that is not null: an address that stays.
 struct MaskKeys {
   unsigned key0, key1, threshold;
   float scale;
   unsigned first_row;
+  const unsigned* keys = nullptr;
 };
 
 // A block a row.
@@ -165,19 +167,22 @@ struct SquaresArguments {
   unsigned* tickets;
 };
 
-// Of one run and step, rounded to fp32 once, from double. max_norm 0: no clipping.
+// Of one run and step, rounded to fp32 once, from double. max_norm 0: no clipping. A run is left as
+// it is where `skip` is not 0.
 struct AdamWNumbers {
   float rest1, beta2, rest2, epsilon, decay, step_size, inverse_root;
   double max_norm;
+  int skip = 0;
 };
-// Blocks: any number, runs.
+// Blocks: any number, runs. A run whose squares or loss are not finite is left as it is; `losses`
+// may be null.
 struct AdamWArguments {
   float* parameter;
   const float* gradient;
   float *m, *v;
   const long long* offsets;
   const AdamWNumbers* numbers;
-  const double* squares;
+  const double *squares, *losses;
 };
 
 }  // namespace scm::trainer::device

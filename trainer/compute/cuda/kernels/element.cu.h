@@ -68,8 +68,10 @@ struct RowKeys {
   unsigned k0, k1;
 };
 __device__ inline RowKeys KeysOfRow(const MaskKeys& mask, unsigned row) {
-  const unsigned r = row + mask.first_row;
-  return {Mix(r + mask.key0, mask.key1), Mix((r ^ 0x5851f42du) + mask.key1, mask.key0)};
+  const unsigned key0 = mask.keys == nullptr ? mask.key0 : mask.keys[0];
+  const unsigned key1 = mask.keys == nullptr ? mask.key1 : mask.keys[1];
+  const unsigned r = row + (mask.keys == nullptr ? mask.first_row : mask.keys[2]);
+  return {Mix(r + key0, key1), Mix((r ^ 0x5851f42du) + key1, key0)};
 }
 __device__ inline float Factor(const MaskKeys& mask, const RowKeys& row, unsigned column) {
   if (mask.threshold == 0) return 1;

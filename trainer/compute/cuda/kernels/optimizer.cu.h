@@ -37,9 +37,14 @@ __device__ inline float ClipFactor(double max_norm, double squares) {
   return static_cast<float>(factor < 1 ? factor : 1);
 }
 
+// Neither infinite nor NaN: x − x is zero.
+__device__ inline bool IsFinite(double x) { return x - x == 0; }
+
 extern "C" __global__ void scm_adamw_f32(AdamWArguments a) {
   const int run = blockIdx.y;
   const AdamWNumbers n = a.numbers[run];
+  if (n.skip != 0 || !IsFinite(a.squares[run])) return;
+  if (a.losses != nullptr && !IsFinite(a.losses[run])) return;
   const float clip = ClipFactor(n.max_norm, a.squares[run]);
   const long long end = a.offsets[run + 1];
   for (long long i = a.offsets[run] + blockIdx.x * static_cast<long long>(kThreads) + threadIdx.x;
