@@ -1,6 +1,7 @@
 # The targets people use. Everything is built below build/.
 SHELL := /bin/bash
 BUILD := build
+CUDA := $(BUILD)/cuda
 JOBS ?= $(shell nproc)
 # Of each fuzzer; the nightly figure.
 FUZZ_RUNS ?= 10000000
@@ -12,7 +13,7 @@ SANITIZED := common_test experiment_test statistics_test corpus_test model_test 
   trainer_quantize_test trainer_data_test trainer_cuda_test worker_test
 
 .PHONY: help setup build check tidy quickstart test test-sanitizers test-container test-parity test-chaos \
-  check-cuda fuzz bench bench-packs bench-scoring bench-tokens bench-trials lint clean
+  check-cuda check-kernels cuda-build cuda-programs bench-gpu fuzz bench bench-packs bench-scoring bench-tokens bench-trials lint clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -53,7 +54,23 @@ test-parity: build  ## against transformers, peft and others
 test-chaos: build  ## the long rounds of killed processes
 	@$(CTEST) --verbose -L chaos
 
-check-cuda: setup $(BUILD)/build.ninja  ## compile the CUDA kernels for three architectures; no GPU (WRITE=1: renew the table)
+# torch's CUDA wheel and the folder that is built with it. The wheel must come before CMake looks for it.
+cuda-build: setup
+	@scripts/setup.sh cuda
+	@cmake -S . -B $(CUDA) -G Ninja -DCMAKE_BUILD_TYPE=Release -DSCM_TORCH_PYTHON=$(CURDIR)/.venv-cuda/bin/python \
+	  -DSCM_BUILD_BENCH=ON $(CMAKE_FLAGS) > /dev/null
+
+cuda-programs: cuda-build
+	@ninja -C $(CUDA) -j $(JOBS) programs train-bench score-bench device-check
+
+check-cuda: cuda-build  ## build the trainer with torch's CUDA wheel and start it, compile its kernels; needs no GPU
+	@ninja -C $(CUDA) -j $(JOBS) scm-trainer scm-evaluator gpu-probe kernel-table train-bench score-bench device-check
+	@python3 scripts/check_cuda.py --bin-dir $(CUDA)/bin --wheel .venv-cuda $(if $(WRITE),--write)
+
+bench-gpu: ## correctness and speed on this machine's GPU, in eight minutes; says so where there is none
+	@bench/gpu.sh
+
+check-kernels: setup $(BUILD)/build.ninja  ## compile the CUDA kernels alone, with 110 MB of the wheel (WRITE=1: renew the table)
 	@scripts/setup.sh nvrtc
 	@ninja -C $(BUILD) -j $(JOBS) kernel-table
 	@python3 scripts/check_cuda.py --bin-dir $(BUILD)/bin $(if $(WRITE),--write)

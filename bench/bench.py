@@ -15,6 +15,7 @@ time says how far the ratio of the two sides can still grow on this CPU. SCM_CPU
 kernels of scm. With --base the train-bench of another build takes turns too.
 """
 import argparse
+import itertools
 import json
 import os
 import random
@@ -22,10 +23,27 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import typing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-VOCABULARY = 49152
-HIDDEN, INTERMEDIATE, LAYERS, HEADS, KV_HEADS, R = 576, 1536, 30, 9, 3, 16
+
+
+class Shape(typing.NamedTuple):
+    """A Llama model; embeddings are tied."""
+    vocabulary: int
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+
+    def head_dim(self):
+        return self.hidden // self.heads
+
+
+SMOLLM2 = Shape(49152, 576, 1536, 30, 9, 3)
+VOCABULARY = SMOLLM2.vocabulary
+R = 16
 # name, rows, length, shortest row, labels a row (None: every position)
 CASES = {"full": (4, 512, 512, None), "short": (8, 64, 28, 4)}
 
@@ -35,8 +53,9 @@ def write_model(directory):
     from transformers import LlamaConfig, LlamaForCausalLM
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=HIDDEN, intermediate_size=INTERMEDIATE,
-        num_hidden_layers=LAYERS, num_attention_heads=HEADS, num_key_value_heads=KV_HEADS,
+        vocab_size=VOCABULARY, hidden_size=SMOLLM2.hidden, intermediate_size=SMOLLM2.intermediate,
+        num_hidden_layers=SMOLLM2.layers, num_attention_heads=SMOLLM2.heads,
+        num_key_value_heads=SMOLLM2.kv_heads,
         max_position_embeddings=8192,
         rms_norm_eps=1e-5, rope_theta=100000.0, tie_word_embeddings=True)
     LlamaForCausalLM(config).save_pretrained(directory)
@@ -65,36 +84,42 @@ def write_batches(path, case, count=2):
         json.dump({"rows": rows, "length": length, "batches": batches}, file)
 
 
-def operations_per_token(path):
+def documents(segments):
+    """Lengths of the documents of a row, by its segments."""
+    return [sum(1 for _ in group) for segment, group in itertools.groupby(segments) if segment >= 0]
+
+
+def operations_per_token(path, shape=SMOLLM2, attention_products=7):
     """What a step must compute: products with the frozen weights forward and backward, attention on
-    what is visible, the adapters and their gradients; not what one may choose to compute again."""
+    what is visible, the adapters and their gradients; not what one may choose to compute again.
+    Attention is two products forward and four backward, five where the scores are not kept."""
     with open(path) as file:
         data = json.load(file)
-    kv = HIDDEN // HEADS * KV_HEADS
-    qkv = HIDDEN * (HIDDEN + 2 * kv)
-    layer = qkv + HIDDEN * HIDDEN + 3 * HIDDEN * INTERMEDIATE
+    hidden, kv = shape.hidden, shape.head_dim() * shape.kv_heads
+    qkv = hidden * (hidden + 2 * kv)
+    layer = qkv + hidden * hidden + 3 * hidden * shape.intermediate
     # Nothing lies below the first layer's q, k and v.
-    base = 2 * (2 * LAYERS * layer - qkv)
-    adapters = [(HIDDEN, HIDDEN), (HIDDEN, kv), (HIDDEN, HIDDEN), (HIDDEN, INTERMEDIATE)]
-    lora = 2 * 3 * R * LAYERS * sum(i + o for i, o in adapters)
+    base = 2 * (2 * shape.layers * layer - qkv)
+    adapters = [(hidden, hidden), (hidden, kv), (hidden, hidden), (hidden, shape.intermediate)]
+    lora = 2 * 3 * R * shape.layers * sum(i + o for i, o in adapters)
     total = tokens = 0
     for batch in data["batches"]:
         labels = sum(label >= 0 for label in batch["labels"])
-        total += labels * 2 * 2 * HIDDEN * VOCABULARY
+        total += labels * 2 * 2 * hidden * shape.vocabulary
         for row in range(data["rows"]):
             length = data["length"]
-            n = sum(s >= 0 for s in batch["segments"][row * length:(row + 1) * length])
-            tokens += n
-            # Two products forward, five backward.
-            total += n * (base + lora) + LAYERS * 7 * 2 * HIDDEN * n * (n + 1) // 2
+            for n in documents(batch["segments"][row * length:(row + 1) * length]):
+                tokens += n
+                total += n * (base + lora) + shape.layers * attention_products * hidden * n * (n + 1)
     return total / tokens
 
 
 class Side:
-    def __init__(self, name, command):
+    def __init__(self, name, command, log=subprocess.DEVNULL, watch=lambda process: None):
         self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True)
+                                        stderr=log, text=True)
+        watch(self.process)
         if self.process.stdout.readline().strip() != "ready":
             raise SystemExit(f"{name} did not start: {' '.join(command)}")
         self.speeds, self.losses, self.norms, self.peak = [], [], [], 0
@@ -109,7 +134,7 @@ class Side:
         result = json.loads(line)
         self.losses += result["losses"]
         self.norms += result["grad_norms"]
-        self.peak = max(self.peak, result["peak_rss"])
+        self.peak = max(self.peak, result["peak_bytes"])
         if not warm_up:
             self.speeds.append(result["tokens"] / result["seconds"])
         self.step_seconds = result["seconds"] / steps

@@ -24,9 +24,9 @@ import bench
 TOLERANCE = {"fp32": 1e-4, "bf16": 1e-2}
 
 
-def write_items(path, count, tokens):
+def write_items(path, count, tokens, vocabulary=bench.VOCABULARY):
     rng = random.Random(11)
-    draw = lambda n: [rng.randrange(bench.VOCABULARY) for _ in range(n)]
+    draw = lambda n: [rng.randrange(vocabulary) for _ in range(n)]
     items = [{"prompt": draw(rng.randint(100, 200)), "choices": [draw(tokens) for _ in range(4)]}
              for _ in range(count)]
     with open(path, "w") as file:

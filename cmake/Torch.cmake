@@ -20,6 +20,7 @@ target_compile_definitions(scm_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 target_link_directories(scm_torch INTERFACE ${SCM_TORCH_DIR}/lib)
 set(torch_libraries torch torch_cpu c10)
 if(EXISTS ${SCM_TORCH_DIR}/lib/libtorch_cuda.so)
+  set(SCM_TORCH_CUDA ON)
   list(APPEND torch_libraries torch_cuda c10_cuda)
 endif()
 target_link_libraries(scm_torch INTERFACE -Wl,--no-as-needed ${torch_libraries} -Wl,--as-needed)
@@ -30,3 +31,20 @@ foreach(part cu13 nccl cudnn cusparselt nvshmem)
     target_link_options(scm_torch INTERFACE -Wl,-rpath-link,${site_packages}/nvidia/${part}/lib)
   endif()
 endforeach()
+
+# What includes headers of CUDA and NCCL (c10d's ProcessGroupNCCL, CUPTI) is compiled where the wheel's
+# packages and nvidia-cuda-crt and nvidia-cuda-cccl beside them have all of these headers.
+set(SCM_CUDA_INCLUDE_DIRS)
+if(SCM_TORCH_CUDA)
+  set(cuda ${site_packages}/nvidia/cu13/include)
+  set(SCM_CUDA_INCLUDE_DIRS ${cuda} ${cuda}/cccl ${site_packages}/nvidia/nccl/include)
+  foreach(header ${cuda}/cuda_runtime_api.h ${cuda}/crt/host_config.h ${cuda}/cccl/cuda/std/utility
+          ${site_packages}/nvidia/nccl/include/nccl.h)
+    if(NOT EXISTS ${header})
+      message(STATUS "No ${header}: runs of several ranks on GPUs are left out. "
+                     "pip install nvidia-cuda-crt nvidia-cuda-cccl brings it (versions: scripts/setup.sh)")
+      set(SCM_CUDA_INCLUDE_DIRS)
+      break()
+    endif()
+  endforeach()
+endif()

@@ -380,11 +380,6 @@ void CheckPacked(const ExperimentSpec& spec, Findings& findings) {
 
 // What the built-in trainer makes of several ranks.
 void CheckRanks(const ExperimentSpec& spec, Findings& findings) {
-  if (spec.resources.gpus > 0 && !findings.Failed("resources.gpus")) {
-    findings.ErrorAt(
-        "resources.ranks",
-        "several ranks of the built-in trainer train on CPUs: leave gpus out, or ranks");
-  }
   RefusePacked(spec, true,
                "what is packed trains in one process, and resources.ranks asks for several that "
                "train one run: choose one of the two",

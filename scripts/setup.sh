@@ -2,7 +2,7 @@
 # Installs what is missing: Debian packages (as root or with sudo), the torch wheel in .venv, the
 # model of the quickstart. Names exactly what is missing where it cannot.
 #   scripts/setup.sh packages | test-packages | torch | model | parity | lint | fuzz |
-#     container | harness | nvrtc
+#     container | harness | nvrtc | cuda | cuda-peer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -130,8 +130,41 @@ harness() {
   .venv-parity/bin/python -c "$there"
 }
 
-# The compiler of `make check-cuda`, of the version that torch 2.14.1's CUDA wheel depends on, in an
-# environment of its own: 110 MB of the wheel's gigabytes. Needs no GPU.
+# torch's CUDA wheel, with the headers that it leaves out, in an environment of its own: 5.5 GB, for
+# GPUs and for `make check-cuda`, which needs none.
+cuda() {
+  [ -x .venv-cuda/bin/python ] || python3 -m venv .venv-cuda
+  local there='import glob, importlib.util as u, sysconfig, sys
+cuda = sysconfig.get_paths()["purelib"] + "/nvidia/cu13/include/"
+sys.exit(u.find_spec("torch") is None or not all(map(glob.glob, [cuda + "crt/host_config.h", cuda + "cccl/cuda"])))'
+  .venv-cuda/bin/python -c "$there" && return
+  local free
+  free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024 / 1024) }')
+  if [ "$free" -lt 12 ]; then
+    say "torch's CUDA wheel takes 5.5 GB in .venv-cuda and as much again on its way there; $free GB are free"
+    exit 1
+  fi
+  say "installing torch's CUDA wheel in .venv-cuda (5.5 GB)"
+  .venv-cuda/bin/pip install -q --disable-pip-version-check torch==2.14.1 nvidia-cuda-crt==13.0.88 \
+    nvidia-cuda-cccl 2>&1 | grep -v '^WARNING' || true
+  .venv-cuda/bin/python -c "$there" && return
+  say "torch's CUDA wheel cannot be installed: pip's words are above"
+  exit 1
+}
+
+# What bench/gpu.sh compares with, over the same torch.
+cuda-peer() {
+  local there='import importlib.util as u, sys
+sys.exit(not all(map(u.find_spec, ["transformers", "peft"])))'
+  .venv-cuda/bin/python -c "$there" && return
+  say "installing transformers and peft in .venv-cuda"
+  .venv-cuda/bin/pip install -q --disable-pip-version-check torch==2.14.1 transformers==5.23.0 peft==0.21.2 2>&1 |
+    grep -v '^WARNING' || true
+  .venv-cuda/bin/python -c "$there"
+}
+
+# The compiler of `make check-kernels`, of the version that torch 2.14.1's CUDA wheel depends on, in
+# the same environment: 110 MB of the wheel's gigabytes. Needs no GPU.
 nvrtc() {
   [ -x .venv-cuda/bin/python ] || python3 -m venv .venv-cuda
   local there='import glob, sysconfig, sys

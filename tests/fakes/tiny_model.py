@@ -64,11 +64,16 @@ def write(directory, seed=None):
         layer + "self_attn.v_proj.weight": square, layer + "self_attn.o_proj.weight": square,
         layer + "mlp.gate_proj.weight": (INNER, HIDDEN), layer + "mlp.up_proj.weight": (INNER, HIDDEN),
         layer + "mlp.down_proj.weight": (HIDDEN, INNER)}, rng))
+    write_tokenizer(directory)
+    return directory
+
+
+def write_tokenizer(directory):
+    """A token for each byte."""
     vocabulary = {letter: byte for byte, letter in byte_letters().items()}
-    (directory / "tokenizer.json").write_text(json.dumps({
+    (pathlib.Path(directory) / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "added_tokens": [], "normalizer": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
         "post_processor": None, "decoder": {"type": "ByteLevel"},
         "model": {"type": "BPE", "dropout": None, "unk_token": None, "fuse_unk": False, "byte_fallback": False,
                   "vocab": vocabulary, "merges": []}}))
-    return directory

@@ -12,6 +12,10 @@
 
 #include "absl/status/status.h"
 
+namespace at {
+class Tensor;
+}
+
 namespace scm::gang {
 
 class Communicator {
@@ -26,6 +30,9 @@ class Communicator {
   // gone; what the values are then is not said.
   virtual absl::Status Sum(std::span<float> values) = 0;
   virtual absl::Status Sum(std::span<double> values) = 0;
+  // The same of a tensor of fp32 or fp64, in place. One that lies on the GPU over whose transport
+  // the ranks are connected stays there; every other is copied to the host and back.
+  virtual absl::Status Sum(at::Tensor& values);
   // `text` becomes that of rank `root`.
   virtual absl::Status Broadcast(std::string* text, int64_t root = 0) = 0;
 

@@ -6,21 +6,15 @@
 
 #include "absl/status/statusor.h"
 #include "trainer/gang/communicator.h"
-#include "trainer/gang/liveness.h"
-#include "trainer/gang/roll_call.h"
+#include "trainer/gang/join_options.h"
 
 namespace scm::gang {
-
-struct GlooOptions {
-  Patience patience;
-  LivenessOptions liveness;
-};
 
 // Waits until all ranks are there (CallRoll), connects them with each other, and watches over them
 // until Leave. UNAVAILABLE when the gang does not come together, CANCELLED when `patience.go_on`
 // says so.
 absl::StatusOr<std::unique_ptr<Communicator>> JoinGloo(const Rendezvous& rendezvous,
                                                        const Member& member,
-                                                       const GlooOptions& options = {});
+                                                       const JoinOptions& options = {});
 
 }  // namespace scm::gang

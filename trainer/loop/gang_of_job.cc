@@ -10,7 +10,9 @@
 #include "common/status_macros.h"
 #include "common/version.h"
 #include "trainer/gang/gloo.h"
+#include "trainer/gang/nccl.h"
 #include "trainer/protocol/attempt_main.h"
+#include "trainer/protocol/torch_runtime.h"
 
 namespace scm::trainer {
 namespace {
@@ -35,19 +37,17 @@ absl::StatusOr<std::unique_ptr<gang::Communicator>> GangOfJob(const JobSpec& spe
                                                               CommandQueue* commands) {
   const JobResources& resources = spec.resources;
   if (resources.world_size == 1) return gang::MakeSolo();
-  if (!resources.gpus.empty()) {
-    return absl::InvalidArgumentError(
-        "several ranks of the built-in trainer train on CPUs: set resources.gpus to 0, or "
-        "resources.ranks to 1");
-  }
-  gang::GlooOptions options;
+  // What this worker lacks is said before the others are kept waiting.
+  SCM_ASSIGN_OR_RETURN(const std::string device, PrepareTorch(resources));
+  gang::JoinOptions options;
   options.patience.go_on = [commands] { return !commands->stop().has_value(); };
   options.liveness.on_lost = [reporter](const absl::Status& why) { EndAttempt(reporter, why); };
-  std::fprintf(stderr, "rank %d of %d: meeting the others at %s\n",
+  const gang::Rendezvous rendezvous{resources.rendezvous_host, resources.rendezvous_port};
+  std::fprintf(stderr, "rank %d of %d: meeting the others at %s, to compute on %s\n",
                static_cast<int>(resources.rank), static_cast<int>(resources.world_size),
-               gang::HostAndPort(resources.rendezvous_host, resources.rendezvous_port).c_str());
-  return gang::JoinGloo({resources.rendezvous_host, resources.rendezvous_port}, MemberOf(spec),
-                        options);
+               gang::HostAndPort(rendezvous.host, rendezvous.port).c_str(), device.c_str());
+  if (device == "cpu") return gang::JoinGloo(rendezvous, MemberOf(spec), options);
+  return gang::JoinNccl(rendezvous, MemberOf(spec), options);
 }
 
 }  // namespace scm::trainer

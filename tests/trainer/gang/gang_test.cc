@@ -1,5 +1,7 @@
 // Ranks as threads: how they find each other, what they exchange, and how they notice that one has
 // gone.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -51,6 +53,35 @@ TEST(Solo, SumsAreWhatTheyAre) {
   EXPECT_EQ(values, (std::vector<float>{1, 2}));
   EXPECT_TRUE(solo->first() && solo->alone());
   EXPECT_TRUE(CheckSame(*solo, "things", "x").ok());
+}
+
+TEST(Tensors, AreSummedInPlaceAndCopiedOnlyWhereTheyMustBe) {
+  const Rendezvous rendezvous{"127.0.0.1", FreePort()};
+  const auto sums = AllRanks(2, [&](int64_t rank) {
+    std::vector<at::Tensor> tensors = {at::ones({3, 4}).mul(rank + 1), at::ones({5}, at::kDouble),
+                                       at::ones({2, 3}).t(), at::ones({2}, at::kLong)};
+    const auto gang = JoinGloo(rendezvous, MemberNumber(rank, 2));
+    EXPECT_TRUE(gang.ok()) << gang.status();
+    if (!gang.ok()) return tensors;
+    for (size_t i = 0; i < 3; ++i) {
+      const void* const place = tensors[i].const_data_ptr();
+      EXPECT_TRUE((*gang)->Sum(tensors[i]).ok());
+      EXPECT_EQ(tensors[i].const_data_ptr(), place);
+    }
+    const absl::Status refused = (*gang)->Communicator::Sum(tensors[3]);
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("fp32 and fp64, not Long"));
+    at::Tensor again = tensors[1].clone();
+    EXPECT_TRUE((*gang)->Communicator::Sum(again).ok());  // by way of the host
+    tensors.push_back(again);
+    (*gang)->Leave(absl::OkStatus());
+    return tensors;
+  });
+  for (const auto& tensors : sums) {
+    EXPECT_TRUE((*tensors)[0].eq(3).all().item<bool>());
+    EXPECT_TRUE((*tensors)[1].eq(2).all().item<bool>());
+    EXPECT_TRUE((*tensors)[2].eq(2).all().item<bool>());
+    EXPECT_TRUE((*tensors)[4].eq(4).all().item<bool>());
+  }
 }
 
 TEST(RollCall, AllMeetAndKnowEachOther) {
