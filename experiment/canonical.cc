@@ -45,6 +45,10 @@ class JsonWriter {
   void Field(const Key& key, const std::optional<double>& value, const NumberRule&) {
     json_[key.name] = value ? Json(*value) : Json(nullptr);
   }
+  void Field(const Key& key, const double& value, const GpusRule&) {
+    const auto whole = static_cast<int64_t>(value);
+    json_[key.name] = value == static_cast<double>(whole) ? Json(whole) : Json(value);
+  }
   void Field(const Key& key, const std::optional<bool>& value, const AutoRule&) {
     json_[key.name] = value ? Json(*value) : Json("auto");
   }

@@ -316,12 +316,15 @@ void Describe(Visitor& keys, RetriesSpec& retries) {
 
 template <typename Visitor>
 void Describe(Visitor& keys, ResourcesSpec& resources) {
-  keys.Field(Key{"gpus", "GPUs"}, resources.gpus, IntegerRule{0, 4096});
+  keys.Field(Key{"gpus", "GPUs, or a [share of one](#shares-of-a-gpu)"}, resources.gpus, kGpus);
   keys.Field(Key{"cpus", "CPU slots"}, resources.cpus, IntegerRule{1, 65536});
   keys.Field(Key{"priority", "Higher goes first"}, resources.priority, IntegerRule{0, 100});
   keys.Field(Key{"ranks", "Processes that train one run together, each with so many GPUs and CPUs"},
              resources.ranks, IntegerRule{1, 1024});
-  keys.Field(Key{"gpu_memory_gib", "Memory that each of the GPUs has at least"}.Unit("GiB"),
+  keys.Field(Key{"gpu_memory_gib",
+                 "Memory that each of the GPUs has at least; with a share, memory that the task "
+                 "takes of its GPU"}
+                 .Unit("GiB"),
              resources.gpu_memory_gib, kNotNegative);
   keys.Field(Key{"elastic",
                  "Whether another number of ranks may go on from a checkpoint: the sums of the "

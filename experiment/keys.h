@@ -30,6 +30,16 @@ inline constexpr NumberRule kOpenFraction = {[](double v) { return v > 0 && v < 
 inline constexpr NumberRule kBelowOne = {[](double v) { return v >= 0 && v < 1; },
                                          "a number from 0 to below 1"};
 
+// GPUs: so many whole ones, or a share of one.
+struct GpusRule : NumberRule {};
+inline constexpr int64_t kMostGpus = 4096;
+inline constexpr GpusRule kGpus = {
+    {[](double v) {
+       return (v > 0 && v < 1) ||
+              (v >= 0 && v <= kMostGpus && v == static_cast<double>(static_cast<int64_t>(v)));
+     },
+     "a whole number from 0 to 4096, or a share of one GPU between 0 and 1"}};
+
 struct IntegerRule {
   int64_t low, high;
   // The least that an earlier version took: an experiment that it stored can still be read.

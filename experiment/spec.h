@@ -186,10 +186,10 @@ struct RetriesSpec {
 struct ResourcesSpec {
   int64_t ranks = 1;     // processes that train one run together; each gets so many GPUs and CPUs
   bool elastic = false;  // another number of ranks may go on from a checkpoint
-  int64_t gpus = 0;
+  double gpus = 0;       // whole ones, or a share of one
   int64_t cpus = 1;
   int64_t priority = 50;      // 0 … 100, higher first
-  double gpu_memory_gib = 0;  // what each of the GPUs has at least
+  double gpu_memory_gib = 0;  // what each of the GPUs has at least; what a share takes of it
 };
 
 struct BaselineSpec {

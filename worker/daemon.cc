@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/files.h"
 #include "common/human.h"
 #include "common/status_macros.h"
@@ -54,6 +55,7 @@ Daemon::Daemon(Options options, const WorkerContext& context, GpuInventory& gpus
       session_(*context.client, *context.clock, StreamPurpose(options_.identity.instance),
                {[this] {
                   Register hello = options_.identity;
+                  hello.gpus = context_.gpus->offered();
                   hello.live = LiveLeases();
                   for (const auto& [id, attempt] : attempts_) {
                     if (attempt->IsLive()) hello.acknowledged.push_back(attempt->acknowledged());
@@ -165,26 +167,56 @@ void Daemon::Renew() {
     if (attempt->IsLive()) renew.states.push_back(attempt->State());
   }
   renew.clock_jump_seconds = absl::ToDoubleSeconds(jumped_);
-  if (context_.client->Send(std::move(renew))) jumped_ = absl::ZeroDuration();
+  renew.gpu_news = gpu_news_;
+  if (context_.client->Send(std::move(renew))) {
+    jumped_ = absl::ZeroDuration();
+    gpu_news_.reset();
+  }
   // Not the renewal but the session shows that the coordinator is there; a dead connection ends it
   // within the keep-alive's time.
   for (const auto& [id, attempt] : attempts_) attempt->RefreshDeadline();
-  SampleGpus();
+  LookAtGpus();
 }
 
-void Daemon::SampleGpus() {
+void Daemon::LookAtGpus() {
   // A broken GPU can block its driver; this must not hold up the leases.
-  if (sampling_ || options_.identity.gpus.empty()) return;
-  sampling_ = true;
-  context_.background(
-      [this, gpus = &gpus_, post = context_.post, alive = std::weak_ptr<const bool>(alive_)] {
-        std::vector<GpuSample> samples = gpus->Sample();
-        post([this, alive, samples = std::move(samples)] {
-          if (alive.expired()) return;
-          gpu_samples_ = samples;
-          sampling_ = false;
-        });
-      });
+  if (looking_) return;
+  looking_ = true;
+  std::vector<std::shared_ptr<Attempt>> waiting;
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->AwaitsGpus()) waiting.push_back(attempt);
+  }
+  context_.background([this, gpus = &gpus_, post = context_.post, waiting = std::move(waiting),
+                       alive = std::weak_ptr<const bool>(alive_)] {
+    std::optional<std::vector<Gpu>> listed = gpus->Look();
+    std::vector<GpuSample> samples = gpus->Sample();
+    post([this, alive, listed = std::move(listed), samples = std::move(samples), waiting] {
+      if (alive.expired()) return;
+      looking_ = false;
+      OnGpus(listed, samples);
+      for (const std::shared_ptr<Attempt>& attempt : waiting) attempt->OnGpus(/*answered=*/true);
+    });
+  });
+}
+
+void Daemon::OnGpus(const std::optional<std::vector<Gpu>>& listed, std::vector<GpuSample> samples) {
+  if (listed) {
+    const std::vector<std::string> news = context_.gpus->Observe(*listed);
+    for (const std::string& sentence : news) WorkerLog(sentence);
+    if (!news.empty()) {
+      gpu_news_ =
+          GpuNews{context_.gpus->offered(),
+                  absl::StrCat(gpu_news_ ? gpu_news_->text + "; " : "", absl::StrJoin(news, "; "))};
+      for (const auto& [id, attempt] : attempts_) attempt->OnGpus(/*answered=*/false);
+      next_renew_ = context_.clock->Steady();
+    }
+  }
+  gpu_samples_.clear();
+  for (GpuSample& sample : samples) {
+    const std::optional<int> index = context_.gpus->IndexOf(sample.uuid);
+    sample.index = index.value_or(sample.index);
+    gpu_samples_.push_back(std::move(sample));
+  }
 }
 
 void Daemon::ForgetEnded() {
@@ -216,6 +248,10 @@ void Daemon::ProceedWithAttempts() {
   const absl::Duration now = context_.clock->Steady();
   for (const auto& [id, attempt] : attempts_) {
     if (attempt->Due() <= now) attempt->Proceed(session_.registered());
+  }
+  if (std::any_of(attempts_.begin(), attempts_.end(),
+                  [](const auto& entry) { return entry.second->AwaitsGpus(); })) {
+    LookAtGpus();
   }
 }
 

@@ -50,7 +50,9 @@ class Daemon {
   Attempt* Find(const LeaseRef& lease);
   std::vector<LeaseRef> LiveLeases() const;
   void Renew();
-  void SampleGpus();
+  // Whether all are there still, and how busy they are.
+  void LookAtGpus();
+  void OnGpus(const std::optional<std::vector<Gpu>>& listed, std::vector<GpuSample> samples);
   void ProceedWithAttempts();
   void ForgetEnded();
   // Says on its log, and the coordinator with the next renewal, that the wall clock was set.
@@ -69,7 +71,8 @@ class Daemon {
   JumpWatch wall_clock_;
   absl::Duration jumped_ = absl::ZeroDuration();  // not yet told
   std::vector<GpuSample> gpu_samples_;
-  bool sampling_ = false;
+  bool looking_ = false;
+  std::optional<GpuNews> gpu_news_;  // not yet told
   // What other threads post looks here first, as in Session.
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 

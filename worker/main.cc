@@ -106,7 +106,6 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
   InputCache cache(options.work_dir + "/cache");
   Slots slots(options.cpus, options.cores);
   const std::unique_ptr<GpuInventory> gpus = MakeGpuInventory(options.nvml);
-  const std::vector<Gpu> visible = VisibleGpus(gpus->List(), getenv("CUDA_VISIBLE_DEVICES"));
   const char* path = getenv("PATH");
   WorkerContext context{client->get(),
                         &launcher,
@@ -118,18 +117,20 @@ int Run(const WorkerOptions& options, const sigset_t& signals) {
                         options.work_dir,
                         options.orphan_timeout,
                         {ProgramDirectory(), options.allowed, path == nullptr ? "" : path},
-                        visible,
+                        std::make_shared<GpuBook>(getenv("CUDA_VISIBLE_DEVICES")),
                         options.min_free_bytes,
                         options.exit_grace,
                         options.upload_patience};
   Register identity{
-      *instance, HostName(), kVersion, options.cpus, visible, {}, OfferedPrograms(context.rules)};
+      *instance, HostName(), kVersion, options.cpus, {}, {}, OfferedPrograms(context.rules)};
   identity.instance_key = *key;
   Daemon daemon({std::move(identity), options.shutdown_grace, options.shutdown_grace}, context,
                 *gpus);
   if (const absl::Status restored = daemon.Restore(); !restored.ok()) return Complain(restored);
+  if (const auto listed = gpus->Look()) context.gpus->Observe(*listed);
   WorkerLog(absl::StrCat("scm-worker ", kVersion, ": ", options.cpus, " CPU slots, ",
-                         visible.size(), " GPUs, coordinator ", options.coordinator));
+                         context.gpus->offered().size(), " GPUs, coordinator ",
+                         options.coordinator));
 
   int interrupts = 0;
   const int told = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);

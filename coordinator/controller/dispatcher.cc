@@ -10,6 +10,7 @@
 #include "coordinator/controller/stages/registry.h"
 #include "coordinator/core/fit.h"
 #include "coordinator/state/accrual.h"
+#include "coordinator/state/gpu_use.h"
 #include "coordinator/state/snapshot_index.h"
 
 namespace scm::controller {
@@ -58,21 +59,32 @@ Excluded ExcludedFor(const state::Cluster& cluster, const ExperimentSpec& spec, 
   return excluded;
 }
 
+// What the rank may take of its GPU; null where it has whole ones, or none.
+Json GpuShareJson(const ControllerContext& context, const Task& task,
+                  const core::Placement& placement) {
+  const core::GpuRequest wants = core::GpusOf(context.ExperimentOf(task).spec->resources);
+  if (placement.gpus.empty() || !wants.IsShare()) return nullptr;
+  const Worker& worker = *context.cluster.workers.Find(placement.worker);
+  const int64_t memory = state::MemoryOfGpu(worker, placement.gpus.front());
+  const int64_t taken = core::MemoryTaken(wants, memory);
+  return {{"share", core::ShareOf(wants)},
+          {"memory_bytes", taken},
+          {"memory_ratio", memory > 0 ? static_cast<double>(taken) / static_cast<double>(memory)
+                                      : core::ShareOf(wants)}};
+}
+
 }  // namespace
 
 core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
   core::SchedulerSnapshot snapshot;
-  std::map<WorkerId, std::pair<int64_t, std::set<int>>> used;
+  std::map<WorkerId, int64_t> used_cpus;
   std::map<std::pair<ExperimentId, StageKind>, Excluded> excluded;
   for (const TaskId& id : context_.cluster.open_tasks()) {
     const Task& task = *context_.cluster.tasks.Find(id);
     const Experiment& experiment = context_.ExperimentOf(task);
     const ResourcesSpec& wants = experiment.spec->resources;
     if (task.attempt) {
-      for (const Lease& lease : task.attempt->ranks) {
-        used[lease.worker].first += wants.cpus;
-        used[lease.worker].second.insert(lease.gpus.begin(), lease.gpus.end());
-      }
+      for (const Lease& lease : task.attempt->ranks) used_cpus[lease.worker] += wants.cpus;
       continue;
     }
     if (task.state != State::kPending || experiment.state != State::kRunning ||
@@ -81,24 +93,27 @@ core::SchedulerSnapshot Dispatcher::TakeSnapshot() const {
     }
     const auto [never, is_new] = excluded.try_emplace({task.experiment, task.stage});
     if (is_new) never->second = ExcludedFor(context_.cluster, *experiment.spec, task.stage);
+    const core::GpuRequest gpus = core::GpusOf(wants);
     snapshot.waiting.push_back(
         {id,
          wants.priority,
          task.order,
-         {core::GpusOf(*experiment.spec, task.stage), wants.cpus, core::GpuMemoryBytes(wants)},
+         {core::GpusOf(*experiment.spec, task.stage), wants.cpus, gpus.memory_bytes, gpus.share},
          core::RanksOf(*experiment.spec, task.stage),
          task.not_before,
          task.avoid,
          never->second.workers,
          never->second.reason});
   }
+  const state::Snapshot view = context_.cluster.View(context_.now);
   for (const auto& [id, worker] : context_.cluster.workers.all()) {
     if (worker->state != WorkerState::kReady || !context_.links.contains(id)) continue;
-    core::WorkerSlots slots{id,           worker->host, worker->cpus - used[id].first,
-                            worker->cpus, {},           static_cast<int64_t>(worker->gpus.size())};
+    core::WorkerSlots slots{id, worker->host, worker->cpus - used_cpus[id], worker->cpus, {}};
+    state::GpuUses uses = state::UsesOfGpus(view, *worker);
     for (const GpuRecord& gpu : worker->gpus) {
-      slots.gpu_memory_bytes[gpu.index] = gpu.memory_bytes;
-      if (!used[id].second.contains(gpu.index)) slots.free_gpus.push_back(gpu.index);
+      const state::GpuUse& use = uses[gpu.index];
+      slots.gpus.push_back({gpu.index, core::kWholeGpu - use.share, gpu.memory_bytes,
+                            gpu.memory_bytes - use.memory_bytes});
     }
     snapshot.workers.push_back(std::move(slots));
   }
@@ -201,6 +216,7 @@ void Dispatcher::Grant(const core::Allocation& allocation) {
   for (size_t rank = 0; rank < allocation.ranks.size(); ++rank) {
     resources["rank"] = rank;
     resources["gpus"] = allocation.ranks[rank].gpus;
+    resources["gpu_share"] = GpuShareJson(context_, granted, allocation.ranks[rank]);
     context_.Send(allocation.ranks[rank].worker,
                   GrantOutput{context_.RefOf(granted, static_cast<int64_t>(rank)), DumpJson(*spec),
                               command, allocation.ranks[rank].gpus});

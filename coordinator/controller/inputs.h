@@ -64,6 +64,11 @@ struct LeaseState {
   std::string waiting_for;                       // for people; "" = nothing
   std::optional<absl::Duration> trainer_silent;  // since the trainer last wrote a report
 };
+// The GPUs that a worker has now, and what has changed, for people.
+struct GpuNews {
+  std::vector<GpuRecord> gpus;
+  std::string text;
+};
 struct RenewInput {
   WorkerId worker;
   std::vector<LeaseRef> leases;
@@ -71,6 +76,7 @@ struct RenewInput {
   bool leaving = false;           // says goodbye once its attempts are saved
   double clock_jump_seconds = 0;  // the wall clock of its host was set by so much
   std::vector<LeaseState> states = {};
+  std::optional<GpuNews> gpu_news = {};
 };
 struct ReportsInput {
   WorkerId worker;

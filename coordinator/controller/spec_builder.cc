@@ -102,6 +102,7 @@ absl::StatusOr<Json> BuildSpec(const SpecParts& parts) {
             {"resources",
              {{"cpus", spec.resources.cpus},
               {"gpus", parts.gpus},
+              {"gpu_share", nullptr},
               {"rank", 0},
               {"world_size", 1},
               {"rendezvous", nullptr},

@@ -169,6 +169,7 @@ void WorkerSessions::Renew(const RenewInput& input) {
                    ClockJumpText(absl::Seconds(input.clock_jump_seconds)),
                    {{"seconds", input.clock_jump_seconds}});
   }
+  if (input.gpu_news) ChangeGpus(input.worker, *input.gpu_news);
   if (!input.gpus.empty()) context_.Apply(input.worker, GpusSampled{input.gpus});
   for (const LeaseState& state : input.states) {
     if (context_.RankOf(input.worker, state.lease) != 0) continue;  // rank 0 reports
@@ -183,6 +184,13 @@ void WorkerSessions::Renew(const RenewInput& input) {
       context_.Send(input.worker, RevokeOutput{lease, "the lease is no longer valid"});
     }
   }
+}
+
+void WorkerSessions::ChangeGpus(const WorkerId& id, const GpuNews& news) {
+  context_.Apply(id, GpusChanged{news.gpus});
+  context_.placement_changed = true;
+  context_.Event(ExperimentId(), id.str(), "worker_gpus_changed", news.text);
+  context_.ReleaseLastWorkers();
 }
 
 void WorkerSessions::Leave(const WorkerId& id) {

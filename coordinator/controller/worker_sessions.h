@@ -40,6 +40,7 @@ class WorkerSessions {
                 bool was_leaving);
   // It said that it goes down: nothing more is granted to it until it registers again.
   void Leave(const WorkerId& id);
+  void ChangeGpus(const WorkerId& id, const GpuNews& news);
 
   ControllerContext& context_;
 };

@@ -67,7 +67,7 @@ absl::StatusOr<double> HourlyRate(const HeldResources& held, const BudgetSpec& b
   double rate = 0;
   for (const GpuKind& gpu : held.gpus) {
     SCM_ASSIGN_OR_RETURN(const GpuPrice price, PriceOfGpu(gpu, budget));
-    rate += price.hour;
+    rate += price.hour * held.gpu_share;
   }
   if (budget.cpu_hour) {
     rate += *budget.cpu_hour * static_cast<double>(held.cpus);

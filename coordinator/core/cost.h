@@ -22,6 +22,7 @@ struct HeldResources {
   int64_t cpus = 0;
   // The experiment rents GPUs, although this lease may hold none (a report).
   bool beside_gpus = false;
+  double gpu_share = 1;  // of each GPU
 };
 
 // The price of a kind of GPU, and the key of budget.gpu_hour that gives it.
@@ -41,7 +42,8 @@ bool NamesGpu(absl::string_view key, const GpuKind& gpu);
 // in order), else `default`. FAILED_PRECONDITION: none.
 absl::StatusOr<GpuPrice> PriceOfGpu(const GpuKind& gpu, const BudgetSpec& budget);
 
-// Money an hour of these resources costs. Every GPU has the price of its own model. CPUs cost
+// Money an hour of these resources costs. Every GPU has the price of its own model,
+// of which a share costs its part. CPUs cost
 // cpu_hour a slot; where that is absent, CPUs beside a GPU are part of the GPU's rate, a task
 // without a GPU of an experiment that rents GPUs is free (it runs on the host that was rented with
 // them), and CPUs alone are an error. FAILED_PRECONDITION names the missing rate and where to write

@@ -227,7 +227,8 @@ struct Worker {
   WorkerState standing = WorkerState::kReady;
   int64_t cpus = 0;
   std::vector<GpuRecord> gpus;
-  std::vector<std::string> trainers;  // programs it may start; empty: it has not said
+  std::vector<GpuRecord> lost_gpus = {};  // that it had, and has not now; the latest of each index
+  std::vector<std::string> trainers;      // programs it may start; empty: it has not said
   absl::Time last_seen = absl::InfinitePast();
   int64_t strikes = 0;  // attempts in a row that ended by themselves without a newer checkpoint
 };

@@ -15,7 +15,7 @@ namespace {
 struct Room {
   const WorkerSlots* worker;
   int64_t free_cpus;
-  std::vector<int> free_gpus;  // ascending
+  std::vector<GpuSlot> gpus;  // by index
   // Set once a task that could use this worker must wait: tasks of a lower priority stay away.
   const WaitingTask* reserved_for = nullptr;
 };
@@ -24,11 +24,21 @@ std::string Plural(int64_t n, absl::string_view noun) {
   return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
 }
 
-// "2 GPUs", "2 GPUs of 40 GiB".
+GpuRequest GpusOf(const SlotRequest& request) {
+  return {request.gpus, request.gpu_share, request.gpu_memory_bytes};
+}
+
+std::string ShareText(int64_t millionths) {
+  return absl::StrCat(static_cast<double>(millionths) / static_cast<double>(kWholeGpu));
+}
+
+// "2 GPUs", "2 GPUs of 40 GiB", "0.5 of a GPU", "0.5 of a GPU with 40 GiB".
 std::string GpusText(const SlotRequest& request) {
-  const std::string gpus = Plural(request.gpus, "GPU");
+  const bool share = GpusOf(request).IsShare();
+  const std::string gpus =
+      share ? absl::StrCat(ShareText(request.gpu_share), " of a GPU") : Plural(request.gpus, "GPU");
   if (request.gpu_memory_bytes == 0) return gpus;
-  return absl::StrCat(gpus, " of ", GibText(request.gpu_memory_bytes));
+  return absl::StrCat(gpus, share ? " with " : " of ", GibText(request.gpu_memory_bytes));
 }
 
 // "1 GPU and 4 CPUs".
@@ -37,74 +47,80 @@ std::string NeedText(const SlotRequest& request) {
   return absl::StrCat(GpusText(request), " and ", Plural(request.cpus, "CPU"));
 }
 
-int64_t MemoryOf(const WorkerSlots& worker, int gpu) {
-  const auto found = worker.gpu_memory_bytes.find(gpu);
-  return found == worker.gpu_memory_bytes.end() ? 0 : found->second;
+// Ranks whose GPUs this one holds when nothing else is on it, and beside what is on it.
+int64_t RanksIdle(const SlotRequest& request, const GpuSlot& gpu) {
+  return RanksOnGpu(GpusOf(request), gpu.memory_bytes, kWholeGpu, gpu.memory_bytes);
+}
+int64_t RanksNow(const SlotRequest& request, const GpuSlot& gpu) {
+  return RanksOnGpu(GpusOf(request), gpu.memory_bytes, gpu.free_share, gpu.free_memory_bytes);
 }
 
-bool Suits(const SlotRequest& request, const WorkerSlots& worker, int gpu) {
-  return MemoryOf(worker, gpu) >= request.gpu_memory_bytes;
-}
-
-// GPUs of the worker, busy or not, that such a task could use.
+// Of which of the worker's GPUs such a task could get something, whatever is on them, and now.
 int64_t SuitingGpus(const SlotRequest& request, const WorkerSlots& worker) {
-  if (request.gpu_memory_bytes == 0) return worker.total_gpus;
-  return std::count_if(
-      worker.gpu_memory_bytes.begin(), worker.gpu_memory_bytes.end(),
-      [&request](const auto& gpu) { return gpu.second >= request.gpu_memory_bytes; });
+  return std::count_if(worker.gpus.begin(), worker.gpus.end(),
+                       [&request](const GpuSlot& gpu) { return RanksIdle(request, gpu) > 0; });
 }
 int64_t SuitingFreeGpus(const SlotRequest& request, const Room& room) {
-  return std::count_if(room.free_gpus.begin(), room.free_gpus.end(),
-                       [&](int gpu) { return Suits(request, *room.worker, gpu); });
+  return std::count_if(room.gpus.begin(), room.gpus.end(),
+                       [&request](const GpuSlot& gpu) { return RanksNow(request, gpu) > 0; });
 }
 
 int64_t LargestMemory(const std::vector<Room>& rooms) {
   int64_t largest = 0;
   for (const Room& room : rooms) {
-    for (const auto& [gpu, bytes] : room.worker->gpu_memory_bytes) {
-      largest = std::max(largest, bytes);
-    }
+    for (const GpuSlot& gpu : room.gpus) largest = std::max(largest, gpu.memory_bytes);
   }
   return largest;
 }
 
-// How many ranks of `request` go into so many CPUs and GPUs, at most `limit`.
-int64_t RanksIn(const SlotRequest& request, int64_t cpus, int64_t gpus, int64_t limit) {
+// How many ranks of `request` go into so many CPUs and these GPUs, at most `limit`.
+int64_t RanksIn(const SlotRequest& request, int64_t cpus, const std::vector<GpuSlot>& gpus,
+                int64_t (*ranks_on)(const SlotRequest&, const GpuSlot&), int64_t limit) {
   int64_t ranks = limit;
   if (request.cpus > 0) ranks = std::min(ranks, cpus / request.cpus);
-  if (request.gpus > 0) ranks = std::min(ranks, gpus / request.gpus);
+  if (request.gpus > 0) {
+    int64_t places = 0;
+    for (const GpuSlot& gpu : gpus) places += ranks_on(request, gpu);
+    ranks = std::min(ranks, places / request.gpus);
+  }
   return std::max<int64_t>(ranks, 0);
+}
+int64_t RanksIdle(const WaitingTask& task, const WorkerSlots& worker) {
+  return RanksIn(task.request, worker.total_cpus, worker.gpus, RanksIdle, task.ranks);
+}
+int64_t RanksNow(const WaitingTask& task, const Room& room) {
+  return RanksIn(task.request, room.free_cpus, room.gpus, RanksNow, task.ranks);
 }
 
 bool FitsIdle(const WaitingTask& task, const WorkerSlots& worker) {
-  if (task.never.contains(worker.id)) return false;
-  return RanksIn(task.request, worker.total_cpus, SuitingGpus(task.request, worker), 1) == 1;
+  return !task.never.contains(worker.id) && RanksIdle(task, worker) > 0;
+}
+bool FitsNow(const WaitingTask& task, const Room& room) {
+  return !task.never.contains(room.worker->id) && RanksNow(task, room) > 0;
 }
 
-// How many ranks all workers could hold if they were idle.
-int64_t RanksIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
+// How many ranks all workers could hold if they were idle: those that may take the task, or also
+// those that must not.
+int64_t RanksIdle(const WaitingTask& task, const std::vector<Room>& rooms, bool anywhere) {
   int64_t ranks = 0;
   for (const Room& room : rooms) {
-    ranks += RanksIn(task.request, room.worker->total_cpus, SuitingGpus(task.request, *room.worker),
-                     task.ranks);
+    if (anywhere || !task.never.contains(room.worker->id)) ranks += RanksIdle(task, *room.worker);
   }
   return ranks;
 }
 
-bool PlaceableIdle(const WaitingTask& task, const std::vector<Room>& rooms) {
-  int64_t ranks = 0;
-  for (const Room& room : rooms) {
-    if (task.never.contains(room.worker->id)) continue;
-    ranks += RanksIn(task.request, room.worker->total_cpus, SuitingGpus(task.request, *room.worker),
-                     task.ranks);
-    if (ranks >= task.ranks) return true;
-  }
-  return false;
+// Whether a task that wants a share must be the first on its GPU there.
+bool OpensGpu(const SlotRequest& request, const Room& room) {
+  return GpusOf(request).IsShare() &&
+         std::none_of(room.gpus.begin(), room.gpus.end(), [&request](const GpuSlot& gpu) {
+           return gpu.free_share < kWholeGpu && RanksNow(request, gpu) > 0;
+         });
 }
 
-bool FitsNow(const WaitingTask& task, const Room& room) {
-  if (task.never.contains(room.worker->id)) return false;
-  return RanksIn(task.request, room.free_cpus, SuitingFreeGpus(task.request, room), 1) == 1;
+int64_t FreeShares(const Room& room) {
+  int64_t shares = 0;
+  for (const GpuSlot& gpu : room.gpus) shares += gpu.free_share;
+  return shares;
 }
 
 // The room for one rank: no worker on which the task failed, if possible; of the others the one
@@ -112,8 +128,8 @@ bool FitsNow(const WaitingTask& task, const Room& room) {
 Room* BestRoom(const WaitingTask& task, std::vector<Room>& rooms, bool respect_reservations) {
   Room* best = nullptr;
   auto key = [&task](const Room& room) {
-    return std::make_tuple(task.avoid.count(room.worker->id), room.free_gpus.size(), room.free_cpus,
-                           room.worker->id);
+    return std::make_tuple(task.avoid.count(room.worker->id), OpensGpu(task.request, room),
+                           FreeShares(room), room.free_cpus, room.worker->id);
   };
   for (Room& room : rooms) {
     if (!FitsNow(task, room)) continue;
@@ -126,27 +142,36 @@ Room* BestRoom(const WaitingTask& task, std::vector<Room>& rooms, bool respect_r
   return best;
 }
 
-// Takes the GPUs of a rank: of those that suit it the smallest, so that a large one stays for whom
-// needs it.
+// Takes the GPUs of a rank: of those that suit it the fullest, then the smallest, so that a whole
+// and large one stays for whom needs it.
 std::vector<int> TakeGpus(const SlotRequest& request, Room& room) {
-  std::vector<int> suiting;
-  for (const int gpu : room.free_gpus) {
-    if (Suits(request, *room.worker, gpu)) suiting.push_back(gpu);
+  std::vector<GpuSlot*> suiting;
+  for (GpuSlot& gpu : room.gpus) {
+    if (RanksNow(request, gpu) > 0) suiting.push_back(&gpu);
   }
-  std::stable_sort(suiting.begin(), suiting.end(), [&room](int a, int b) {
-    return MemoryOf(*room.worker, a) < MemoryOf(*room.worker, b);
+  std::stable_sort(suiting.begin(), suiting.end(), [](const GpuSlot* a, const GpuSlot* b) {
+    return std::tie(a->free_share, a->memory_bytes) < std::tie(b->free_share, b->memory_bytes);
   });
-  suiting.resize(static_cast<size_t>(request.gpus));
-  std::erase_if(room.free_gpus, [&suiting](int gpu) {
-    return std::find(suiting.begin(), suiting.end(), gpu) != suiting.end();
-  });
-  return suiting;
+  std::vector<int> taken;
+  for (int64_t i = 0; i < request.gpus; ++i) {
+    GpuSlot& gpu = *suiting[static_cast<size_t>(i)];
+    gpu.free_share -= request.gpu_share;
+    gpu.free_memory_bytes -= MemoryTaken(GpusOf(request), gpu.memory_bytes);
+    taken.push_back(gpu.index);
+  }
+  return taken;
 }
 
 void Give(Room& room, const Placement& placement, const SlotRequest& request) {
   room.free_cpus += request.cpus;
-  room.free_gpus.insert(room.free_gpus.end(), placement.gpus.begin(), placement.gpus.end());
-  std::sort(room.free_gpus.begin(), room.free_gpus.end());
+  for (GpuSlot& gpu : room.gpus) {
+    if (std::find(placement.gpus.begin(), placement.gpus.end(), gpu.index) ==
+        placement.gpus.end()) {
+      continue;
+    }
+    gpu.free_share += request.gpu_share;
+    gpu.free_memory_bytes += MemoryTaken(GpusOf(request), gpu.memory_bytes);
+  }
 }
 
 // All ranks, or nothing: what was taken for the first ranks is given back when a later one has no
@@ -186,7 +211,7 @@ std::string TooLittleMemory(const SlotRequest& request, int64_t largest) {
 }
 
 std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& rooms) {
-  if (!task.never.empty() && RanksIdle(task, rooms) >= task.ranks) {
+  if (!task.never.empty() && RanksIdle(task, rooms, /*anywhere=*/true) >= task.ranks) {
     return absl::StrCat("cannot be placed: ", task.never_reason);
   }
   int64_t most_gpus = 0, most_cpus = 0;
@@ -202,7 +227,7 @@ std::string UnplaceableReason(const WaitingTask& task, const std::vector<Room>& 
     return TooBig(GpusText(task.request), most_gpus);
   }
   if (task.request.cpus > most_cpus) return TooBig(Plural(task.request.cpus, "CPU"), most_cpus);
-  const int64_t ranks = RanksIdle(task, rooms);
+  const int64_t ranks = RanksIdle(task, rooms, /*anywhere=*/true);
   if (task.ranks > 1 && ranks > 0) {
     return absl::StrCat("cannot be placed: needs ", task.ranks, " ranks of ",
                         NeedText(task.request), " each, and all workers together hold ", ranks);
@@ -223,6 +248,24 @@ std::string Busy(absl::string_view need, int64_t most_free, int64_t total) {
   return absl::StrCat("needs ", need, ": ", all);
 }
 
+// "needs 0.5 of a GPU: at most 0.25 of one is free", "needs 0.5 of a GPU with 40 GiB: no GPU has
+// both, share and memory, left".
+std::string NoShareLeft(const SlotRequest& request, const std::vector<Room>& rooms) {
+  int64_t most = 0;
+  for (const Room& room : rooms) {
+    for (const GpuSlot& gpu : room.gpus) {
+      if (RanksIdle(request, gpu) > 0) most = std::max(most, gpu.free_share);
+    }
+  }
+  if (most >= request.gpu_share) {
+    return absl::StrCat("needs ", GpusText(request),
+                        ": no GPU has both, such a share and the memory, left");
+  }
+  if (most == 0) return absl::StrCat("needs ", GpusText(request), ": all of them are busy");
+  return absl::StrCat("needs ", GpusText(request), ": at most ", ShareText(most),
+                      " of one is free");
+}
+
 std::string BusyReason(const WaitingTask& task, const std::vector<Room>& rooms) {
   int64_t most_gpus = 0, most_cpus = 0, all_gpus = 0, all_cpus = 0, ranks = 0;
   for (const Room& room : rooms) {
@@ -231,9 +274,12 @@ std::string BusyReason(const WaitingTask& task, const std::vector<Room>& rooms) 
     most_cpus = std::max(most_cpus, room.free_cpus);
     all_gpus += SuitingGpus(task.request, *room.worker);
     all_cpus += room.worker->total_cpus;
-    ranks += RanksIn(task.request, room.free_cpus, gpus, task.ranks);
+    ranks += RanksNow(task, room);
   }
-  if (task.request.gpus > most_gpus) return Busy(GpusText(task.request), most_gpus, all_gpus);
+  if (task.request.gpus > most_gpus) {
+    return GpusOf(task.request).IsShare() ? NoShareLeft(task.request, rooms)
+                                          : Busy(GpusText(task.request), most_gpus, all_gpus);
+  }
   if (task.request.cpus > most_cpus) {
     return Busy(Plural(task.request.cpus, "CPU"), most_cpus, all_cpus);
   }
@@ -247,8 +293,9 @@ std::string BusyReason(const WaitingTask& task, const std::vector<Room>& rooms) 
 std::vector<Room> RoomsOf(const std::vector<WorkerSlots>& workers) {
   std::vector<Room> rooms;
   for (const WorkerSlots& worker : workers) {
-    rooms.push_back({&worker, worker.free_cpus, worker.free_gpus});
-    std::sort(rooms.back().free_gpus.begin(), rooms.back().free_gpus.end());
+    rooms.push_back({&worker, worker.free_cpus, worker.gpus});
+    std::sort(rooms.back().gpus.begin(), rooms.back().gpus.end(),
+              [](const GpuSlot& a, const GpuSlot& b) { return a.index < b.index; });
   }
   return rooms;
 }
@@ -294,7 +341,8 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
   std::vector<Room> rooms = RoomsOf(snapshot.workers);
   const std::vector<WaitingTask> tasks = InOrder(snapshot.waiting);
   // Room only shrinks here, so an equal request fails again: long queues of equal tasks are cheap.
-  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, std::set<WorkerId>>, std::string>
+  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, std::set<WorkerId>>,
+           std::string>
       refused;
   for (const WaitingTask& task : tasks) {
     std::string& reason = decision.waiting_reasons[task.id];
@@ -303,7 +351,7 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
       reason = "no worker is ready to take work";
       continue;
     }
-    if (!PlaceableIdle(task, rooms)) {
+    if (RanksIdle(task, rooms, /*anywhere=*/false) < task.ranks) {
       decision.unplaceable.insert(task.id);
       reason = UnplaceableReason(task, rooms);
       continue;
@@ -313,8 +361,9 @@ ScheduleDecision PriorityScheduler::Decide(const SchedulerSnapshot& snapshot,
           absl::StrCat("waits ", HumanDuration(task.not_before - now), " before its next attempt");
       continue;
     }
-    const auto shape = std::make_tuple(task.priority, task.request.gpus, task.request.cpus,
-                                       task.request.gpu_memory_bytes, task.ranks, task.never);
+    const auto shape =
+        std::make_tuple(task.priority, task.request.gpus, task.request.gpu_share, task.request.cpus,
+                        task.request.gpu_memory_bytes, task.ranks, task.never);
     if (const auto earlier = refused.find(shape); earlier != refused.end()) {
       reason = earlier->second;
       continue;

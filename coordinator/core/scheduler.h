@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "common/ids.h"
+#include "coordinator/core/fit.h"
 
 namespace scm::core {
 
@@ -15,7 +16,9 @@ namespace scm::core {
 struct SlotRequest {
   int64_t gpus = 0;
   int64_t cpus = 1;
-  int64_t gpu_memory_bytes = 0;  // of each GPU, at least
+  // Of each GPU: at least; of a share: what it takes.
+  int64_t gpu_memory_bytes = 0;
+  int64_t gpu_share = kWholeGpu;  // of each GPU, in millionths
 };
 
 struct WaitingTask {
@@ -31,15 +34,19 @@ struct WaitingTask {
   std::string never_reason = {};
 };
 
+// A GPU of a worker, and what leases leave of it.
+struct GpuSlot {
+  int index = 0;
+  int64_t free_share = kWholeGpu;
+  int64_t memory_bytes = 0;  // 0: not known, enough only where none is asked for
+  int64_t free_memory_bytes = 0;
+};
+
 struct WorkerSlots {
   WorkerId id;
   std::string host;
   int64_t free_cpus = 0, total_cpus = 0;
-  std::vector<int> free_gpus;  // indices
-  int64_t total_gpus = 0;
-  // By index, of free and busy ones. One that is missing has memory enough only where none is asked
-  // for.
-  std::map<int, int64_t> gpu_memory_bytes = {};
+  std::vector<GpuSlot> gpus;  // each once
 };
 
 struct SchedulerSnapshot {

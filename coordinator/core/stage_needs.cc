@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "coordinator/core/evaluation_parts.h"
+#include "coordinator/core/fit.h"
 #include "coordinator/core/search/sampling.h"
 
 namespace scm::core {
@@ -74,7 +75,7 @@ int64_t RanksOf(const ExperimentSpec& spec, StageKind stage) {
 }
 
 int64_t GpusOf(const ExperimentSpec& spec, StageKind stage) {
-  return NeedsOf(stage).holds_gpus ? spec.resources.gpus : 0;
+  return NeedsOf(stage).holds_gpus ? GpusOf(spec.resources).count : 0;
 }
 
 int64_t StageWork::Runs() const {

@@ -50,7 +50,7 @@ struct StageNeeds {
 // One row a stage.
 const StageNeeds& NeedsOf(StageKind stage);
 
-// Ranks of an attempt at one of its tasks, and GPUs that each of them holds.
+// Ranks of an attempt at one of its tasks, and GPUs of which each of them holds something.
 int64_t RanksOf(const ExperimentSpec& spec, StageKind stage);
 int64_t GpusOf(const ExperimentSpec& spec, StageKind stage);
 

@@ -1,11 +1,33 @@
 #include "coordinator/core/worker_event.h"
 
+#include <algorithm>
+
 namespace scm {
 namespace {
+
+// More than hosts have; a worker may say anything.
+constexpr size_t kLostGpusKept = 256;
 
 struct WorkerChange {
   absl::Time now;
   Worker& worker;
+
+  // Those that are gone stay known, with the latest of an index: leases that hold them end yet, and
+  // are to be paid for.
+  void TakeGpus(const std::vector<GpuRecord>& gpus) const {
+    const auto has = [](const std::vector<GpuRecord>& list, int index) {
+      return std::any_of(list.begin(), list.end(),
+                         [index](const GpuRecord& gpu) { return gpu.index == index; });
+    };
+    std::vector<GpuRecord> gone = worker.gpus;
+    for (const GpuRecord& gpu : worker.lost_gpus) {
+      if (!has(gone, gpu.index)) gone.push_back(gpu);
+    }
+    std::erase_if(gone, [&](const GpuRecord& gpu) { return has(gpus, gpu.index); });
+    if (gone.size() > kLostGpusKept) gone.resize(kLostGpusKept);
+    worker.lost_gpus = std::move(gone);
+    worker.gpus = gpus;
+  }
 
   void On(const WorkerKeyShown& event) const { worker.key_digest = event.digest; }
   void On(const WorkerRegistered& event) const {
@@ -14,7 +36,7 @@ struct WorkerChange {
     worker.host = event.host;
     worker.version = event.version;
     worker.cpus = event.cpus;
-    worker.gpus = event.gpus;
+    TakeGpus(event.gpus);
     worker.trainers = event.trainers;
   }
   void On(const WorkerSeen&) const {
@@ -30,6 +52,7 @@ struct WorkerChange {
       }
     }
   }
+  void On(const GpusChanged& event) const { TakeGpus(event.gpus); }
   void On(const WorkerLeaving&) const { worker.state = WorkerState::kDraining; }
   void On(const WorkerGone&) const { worker.state = WorkerState::kLost; }
   void On(const WorkerDrained& event) const {

@@ -28,6 +28,10 @@ struct WorkerSeen {};
 struct GpusSampled {
   std::vector<GpuRecord> gpus;
 };
+// Some were lost, or came back: these are there now.
+struct GpusChanged {
+  std::vector<GpuRecord> gpus;
+};
 // It goes down once its attempts are saved. Its standing remains.
 struct WorkerLeaving {};
 // It said goodbye, or nothing for too long.
@@ -45,8 +49,8 @@ struct WorkerQuarantined {};
 struct WorkerReleased {};
 
 using WorkerEvent = std::variant<WorkerKeyShown, WorkerRegistered, WorkerSeen, GpusSampled,
-                                 WorkerLeaving, WorkerGone, WorkerDrained, StrikeCounted,
-                                 StrikesCleared, WorkerQuarantined, WorkerReleased>;
+                                 GpusChanged, WorkerLeaving, WorkerGone, WorkerDrained,
+                                 StrikeCounted, StrikesCleared, WorkerQuarantined, WorkerReleased>;
 
 void Apply(const WorkerEvent& event, absl::Time now, Worker& worker);
 

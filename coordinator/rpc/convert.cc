@@ -33,6 +33,17 @@ v1::LeaseRef ToProto(const LeaseRef& lease) {
   return proto;
 }
 
+namespace {
+
+GpuRecord GpuFromProto(const v1::Gpu& proto) {
+  GpuRecord gpu{proto.index(), LineOf(proto.model(), kMaxName),
+                std::max<int64_t>(proto.memory_bytes(), 0)};
+  gpu.product = LineOf(proto.product(), kMaxName);
+  return gpu;
+}
+
+}  // namespace
+
 controller::RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   controller::RegisterInput input;
   input.link = link;
@@ -40,11 +51,7 @@ controller::RegisterInput FromProto(const v1::Register& proto, int64_t link) {
   input.host = LineOf(proto.host(), kMaxName);
   input.version = LineOf(proto.version(), kMaxName);
   input.cpus = std::clamp<int64_t>(proto.cpus(), 0, kMaxSlots);
-  for (const v1::Gpu& gpu : proto.gpus()) {
-    input.gpus.push_back(
-        {gpu.index(), LineOf(gpu.model(), kMaxName), std::max<int64_t>(gpu.memory_bytes(), 0)});
-    input.gpus.back().product = LineOf(gpu.product(), kMaxName);
-  }
+  for (const v1::Gpu& gpu : proto.gpus()) input.gpus.push_back(GpuFromProto(gpu));
   for (const v1::LeaseRef& lease : proto.live()) input.live.push_back(FromProto(lease));
   input.acknowledged.assign(proto.acknowledged().begin(), proto.acknowledged().end());
   for (const v1::LeaseRef& lease : proto.ended()) input.ended.push_back(FromProto(lease));
@@ -86,6 +93,13 @@ controller::RenewInput FromProto(const v1::Renew& proto, const WorkerId& worker)
   constexpr double kFarthest = 1e10;
   if (std::isfinite(proto.clock_jump_seconds())) {
     input.clock_jump_seconds = std::clamp(proto.clock_jump_seconds(), -kFarthest, kFarthest);
+  }
+  if (proto.has_gpu_news()) {
+    input.gpu_news.emplace();
+    for (const v1::Gpu& gpu : proto.gpu_news().gpus()) {
+      input.gpu_news->gpus.push_back(GpuFromProto(gpu));
+    }
+    input.gpu_news->text = LineOf(proto.gpu_news().text());
   }
   for (const v1::LeaseState& state : proto.states()) input.states.push_back(StateFromProto(state));
   return input;

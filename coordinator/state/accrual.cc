@@ -17,11 +17,15 @@ absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
   if (!spec.budget) return 0.0;
   core::HeldResources use;
   use.cpus = spec.resources.cpus;
+  use.gpu_share = core::ShareOf(core::GpusOf(spec.resources));
   use.beside_gpus = spec.resources.gpus > 0;
   for (const int index : gpus) {
     use.gpus.emplace_back();  // of a worker that is not known any more
-    for (const GpuRecord& gpu : worker != nullptr ? worker->gpus : std::vector<GpuRecord>()) {
-      if (gpu.index == index) use.gpus.back() = {gpu.model, gpu.product};
+    if (worker == nullptr) continue;
+    for (const std::vector<GpuRecord>* gpus_of : {&worker->lost_gpus, &worker->gpus}) {
+      for (const GpuRecord& gpu : *gpus_of) {
+        if (gpu.index == index) use.gpus.back() = {gpu.model, gpu.product};
+      }
     }
   }
   SCM_ASSIGN_OR_RETURN(const double hour, core::HourlyRate(use, *spec.budget));
@@ -33,7 +37,7 @@ absl::StatusOr<double> RateOf(const ExperimentSpec& spec, const Worker* worker,
 std::vector<int> SuitingGpus(const Worker& worker, const ResourcesSpec& wants) {
   std::vector<int> gpus;
   for (const GpuRecord& gpu : worker.gpus) {
-    if (core::GpuSuits(wants, gpu.memory_bytes)) gpus.push_back(gpu.index);
+    if (core::GpuSuits(core::GpusOf(wants), gpu.memory_bytes)) gpus.push_back(gpu.index);
   }
   return gpus;
 }

@@ -245,7 +245,8 @@ ExperimentForecast ForecastExperiment(const Snapshot& snapshot, const Experiment
                             static_cast<double>(core::RanksOf(spec, stage.kind))});
   }
   if (rate == 0)
-    rate = DearestRate(snapshot, spec, spec.resources.gpus);  // between two stages nothing is open
+    rate = DearestRate(snapshot, spec,
+                       core::GpusOf(spec.resources).count);  // between two stages nothing is open
   const core::Forecast rest = core::MakeForecast(input);
   const double queue = QueueSeconds(snapshot, experiment, first_order) / input.slots;
   forecast.finish_p50 = snapshot.at + absl::Seconds(queue + rest.wall_p50);

@@ -110,7 +110,8 @@ void Describe(auto& visit, Of<GpuRecord> auto& g) {
 void Describe(auto& visit, Of<Worker> auto& w) {
   visit("id", w.id), visit("instance", w.instance), visit("key_digest", w.key_digest);
   visit("host", w.host), visit("version", w.version), visit("state", w.state);
-  visit("standing", w.standing), visit("cpus", w.cpus), visit("gpus", w.gpus);
+  visit("standing", w.standing), visit("cpus", w.cpus), visit("gpus", w.gpus),
+      visit("lost_gpus", w.lost_gpus);
   visit("trainers", w.trainers), visit("last_seen", w.last_seen), visit("strikes", w.strikes);
 }
 

@@ -6,6 +6,7 @@
 #include "coordinator/core/policy/abort_policy.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/experiment_forecast.h"
+#include "coordinator/state/gpu_use.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/telemetry/family_set.h"
 #include "coordinator/views/views.h"
@@ -159,12 +160,15 @@ void AddWorkers(FamilySet& out, const state::Snapshot& snapshot) {
   for (const auto& [id, worker] : *snapshot.workers) {
     ++workers[worker->state];
     if (worker->state == WorkerState::kLost) continue;
+    const state::GpuUses uses = state::UsesOfGpus(snapshot, *worker);
     for (const GpuRecord& gpu : worker->gpus) {
       const Labels labels = {{"worker", id.str()}, {"gpu", std::to_string(gpu.index)}};
       out.Gauge("scm_gpu_utilization_ratio", "Share of time in which a kernel ran, 0 to 1.", labels,
                 gpu.utilization);
       out.Gauge("scm_gpu_memory_used_bytes", "GPU memory in use.", labels,
                 static_cast<double>(gpu.memory_used));
+      out.Gauge("scm_gpu_granted_ratio", "Share of the GPU that tasks hold, 0 to 1.", labels,
+                state::GrantedPart(uses, gpu.index));
     }
   }
   for (const auto& [state, count] : workers) {

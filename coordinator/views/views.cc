@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "coordinator/state/accrual.h"
 #include "coordinator/state/experiment_forecast.h"
+#include "coordinator/state/gpu_use.h"
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/message_parts.h"
 
@@ -160,6 +161,7 @@ v1::Worker WorkerMessage(const state::Snapshot& snapshot, const Worker& worker) 
   out.set_instance(worker.instance);
   out.set_host(worker.host);
   out.set_state(WorkerStateName(worker.state));
+  const state::GpuUses uses = state::UsesOfGpus(snapshot, worker);
   for (const GpuRecord& gpu : worker.gpus) {
     v1::WorkerGpu& added = *out.add_gpus();
     added.set_index(gpu.index);
@@ -168,6 +170,7 @@ v1::Worker WorkerMessage(const state::Snapshot& snapshot, const Worker& worker) 
     added.set_memory_bytes(gpu.memory_bytes);
     added.set_utilization_ratio(gpu.utilization);
     added.set_memory_used_bytes(gpu.memory_used);
+    added.set_granted_ratio(state::GrantedPart(uses, gpu.index));
   }
   out.set_cpus(worker.cpus);
   for (const std::string& trainer : worker.trainers) out.add_trainers(trainer);
@@ -311,7 +314,9 @@ v1::InventoryAnswer InventoryView(const state::Snapshot& snapshot) {
       measured.set_experiment(e->name);
       if (model) measured.set_model(model->base);
       measured.set_batch_size(e->spec->training.batch_size);
-      measured.set_gpus(e->spec->resources.gpus);
+      const core::GpuRequest gpus = core::GpusOf(e->spec->resources);
+      measured.set_gpus(gpus.count);
+      if (gpus.IsShare()) measured.set_gpu_share(core::ShareOf(gpus));
       measured.set_cpus(e->spec->resources.cpus);
       measured.set_seconds_per_step(*pace);
     }

@@ -48,13 +48,16 @@ struct Placement {
   int64_t Slots(int64_t ranks) const { return places / std::max<int64_t>(1, ranks); }
 };
 
-// "2 CPU slots", "1 GPU and 2 CPU slots": what one rank holds.
+// "2 CPU slots", "1 GPU and 2 CPU slots", "0.5 of a GPU and 2 CPU slots": what one rank holds.
 std::string NeedsText(const ResourcesSpec& wants) {
   const std::string slots = absl::StrCat(wants.cpus, wants.cpus == 1 ? " CPU slot" : " CPU slots");
   if (wants.gpus == 0) return slots;
-  const std::string memory =
-      wants.gpu_memory_gib > 0 ? absl::StrCat(" of ", wants.gpu_memory_gib, " GiB") : "";
-  return absl::StrCat(wants.gpus, wants.gpus == 1 ? " GPU" : " GPUs", memory, " and ", slots);
+  const bool share = core::GpusOf(wants).IsShare();
+  const std::string memory = wants.gpu_memory_gib > 0 ? absl::StrCat(share ? " with " : " of ",
+                                                                     wants.gpu_memory_gib, " GiB")
+                                                      : "";
+  const char* gpus = share ? " of a GPU" : wants.gpus == 1 ? " GPU" : " GPUs";
+  return absl::StrCat(wants.gpus, gpus, memory, " and ", slots);
 }
 
 Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
@@ -76,10 +79,11 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
     const int64_t fit = core::RanksThatFit(wants, worker.cpus, memory);
     placement.places += fit;
     if (fit == 0 || !spec.budget) continue;
-    core::HeldResources held{{}, wants.cpus};
+    const core::GpuRequest gpus = core::GpusOf(wants);
+    core::HeldResources held{{}, wants.cpus, /*beside_gpus=*/false, core::ShareOf(gpus)};
     for (const PlanGpu& gpu : worker.gpus) {
-      if (static_cast<int64_t>(held.gpus.size()) == wants.gpus) break;
-      if (core::GpuSuits(wants, gpu.memory_bytes)) held.gpus.push_back(gpu.kind);
+      if (static_cast<int64_t>(held.gpus.size()) == gpus.count) break;
+      if (core::GpuSuits(gpus, gpu.memory_bytes)) held.gpus.push_back(gpu.kind);
     }
     const auto rate = core::HourlyRate(held, *spec.budget);
     if (rate.ok()) placement.hourly = std::max(placement.hourly.value_or(0), *rate);
@@ -109,12 +113,13 @@ Placement Place(const ExperimentSpec& spec, const PlanInventory& inventory) {
 
 // Latest measurement of the same model, batch and resources; else of the same model.
 std::optional<double> PaceOf(const ExperimentSpec& spec, const PlanInventory& inventory) {
+  const core::GpuRequest gpus = core::GpusOf(spec.resources);
   std::optional<double> pace;
   for (const bool exact : {false, true}) {
     for (const PlanInventory::Measured& m : inventory.measured) {
       const bool same_model = spec.model ? m.model == spec.model->base : m.experiment == spec.name;
-      const bool same_shape = m.batch_size == spec.training.batch_size &&
-                              m.gpus == spec.resources.gpus && m.cpus == spec.resources.cpus;
+      const bool same_shape = m.batch_size == spec.training.batch_size && m.gpus == gpus.count &&
+                              m.gpu_share == core::ShareOf(gpus) && m.cpus == spec.resources.cpus;
       if (same_model && (same_shape || !exact)) pace = m.seconds_per_step;
     }
   }
@@ -275,7 +280,8 @@ PlanInventory InventoryFromJson(const Json& answer) {
   for (const Json& m : MemberAt(answer, "measured")) {
     inventory.measured.push_back({StringAt(m, "experiment"), StringAt(m, "model"),
                                   IntegerAt(m, "batch_size", 0), IntegerAt(m, "gpus", 0),
-                                  IntegerAt(m, "cpus", 0), NumberAt(m, "seconds_per_step", 0)});
+                                  IntegerAt(m, "cpus", 0), NumberAt(m, "seconds_per_step", 0),
+                                  NumberAt(m, "gpu_share", 1)});
   }
   for (const Json& e : MemberAt(answer, "evaluated")) {
     inventory.evaluated.push_back({StringAt(e, "model"), NumberAt(e, "seconds", 0)});

@@ -33,6 +33,7 @@ struct PlanInventory {
     std::string experiment, model;
     int64_t batch_size = 0, gpus = 0, cpus = 0;
     double seconds_per_step = 0;
+    double gpu_share = 1;
   };
   std::vector<Measured> measured;  // latest last
   struct Evaluated {

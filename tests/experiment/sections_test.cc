@@ -163,6 +163,15 @@ const Refused kOtherValues[] = {
     {"retries: {max: -1}\n", "f:5: retries.max: expected a whole number from 0 to 1000, found -1"},
     {"resources: {cpus: 0}\n",
      "f:5: resources.cpus: expected a whole number from 1 to 65536, found 0"},
+    {"resources: {gpus: 1.5}\n",
+     "f:5: resources.gpus: expected a whole number from 0 to 4096, or a share of one GPU between 0 "
+     "and 1, found 1.5"},
+    {"resources: {gpus: -0.5}\n",
+     "f:5: resources.gpus: expected a whole number from 0 to 4096, or a share of one GPU between 0 "
+     "and 1, found -0.5"},
+    {"resources: {gpus: 4097}\n",
+     "f:5: resources.gpus: expected a whole number from 0 to 4096, or a share of one GPU between 0 "
+     "and 1, found 4097"},
     {"resources: {priority: 101}\n",
      "f:5: resources.priority: expected a whole number from 0 to 100, found 101"},
     {"abort: {stalled: {minutes: 0}}\n",

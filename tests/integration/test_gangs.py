@@ -12,25 +12,13 @@ from mini_cluster import BIN, ManualCluster, run_tests
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "fakes"))
 import tiny_model  # noqa: E402
+from tiny_experiment import tiny_experiment  # noqa: E402
 
 STEPS = 2000
 
 
-def experiment(name, model, ranks, extra=""):
-    return f"""
-name: {name}
-stages: [replicate]
-model: {{base: {model}}}
-data: {{corpus: {HERE.parents[1] / "samples/corpus"}, max_length: 64, packing: false,
-  split: {{train: 0.6, validation: 0.1, test: 0.3, by: document, seed: 1}}}}
-lora: {{r: 4, alpha: 8, dropout: 0.1, target_modules: [q_proj, down_proj]}}
-trainer: {{parameters: {{train_tasks: [jurisdiction_classification], max_validation_items: 4}}}}
-training: {{learning_rate: 1.0e-4, batch_size: 2, gradient_accumulation: 2, max_steps: {STEPS},
-  warmup_steps: 2, save_steps: {STEPS // 8}, eval_steps: {STEPS // 8}, early_stopping: none, precision: fp32}}
-replicate: {{seeds: [11]}}
-resources: {{ranks: {ranks}{extra}}}
-abort: {{no_convergence: none, below_random: none, non_finite: true, stalled: none}}
-"""
+def experiment(name, model, ranks):
+    return tiny_experiment(name, model, STEPS, STEPS // 8, accumulation=2, extra=f"resources: {{ranks: {ranks}}}")
 
 
 @unittest.skipUnless((BIN / "scm-trainer").exists(), "built without libtorch")

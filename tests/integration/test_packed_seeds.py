@@ -12,6 +12,7 @@ from mini_cluster import BIN, ROUNDS, SEED, MiniCluster, run_tests
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "fakes"))
 import tiny_model  # noqa: E402
+from tiny_experiment import tiny_experiment  # noqa: E402
 
 DIVERGING = HERE / "diverging_trainer.py"
 SEEDS = (11, 12, 13)
@@ -23,21 +24,8 @@ class Cluster(MiniCluster):
 
 
 def experiment(name, model, packed, steps, trainer="[scm-trainer]"):
-    return f"""
-name: {name}
-stages: [replicate]
-model: {{base: {model}}}
-data: {{corpus: {HERE.parents[1] / "samples/corpus"}, max_length: 64, packing: false,
-  split: {{train: 0.6, validation: 0.1, test: 0.3, by: document, seed: 1}}}}
-lora: {{r: 4, alpha: 8, dropout: 0.1, target_modules: [q_proj, down_proj]}}
-trainer: {{command: {trainer},
-  parameters: {{train_tasks: [jurisdiction_classification], max_validation_items: 4}}}}
-training: {{learning_rate: 1.0e-3, batch_size: 2, max_steps: {steps}, warmup_steps: 2, save_steps: {steps // 4},
-  eval_steps: {steps // 4}, early_stopping: none, precision: fp32}}
-replicate: {{seeds: [{", ".join(map(str, SEEDS))}], packed: {packed}}}
-abort: {{no_convergence: none, below_random: none, non_finite: true, stalled: none}}
-retries: {{max: 50}}
-"""
+    return tiny_experiment(name, model, steps, steps // 4, seeds=SEEDS, learning_rate="1.0e-3", retries=50,
+                           trainer=trainer, replicate=f", packed: {packed}")
 
 
 @unittest.skipUnless((BIN / "scm-trainer").exists(), "built without libtorch")

@@ -31,7 +31,7 @@ class TestClock : public Clock {
 
 class NoGpuInventory : public GpuInventory {
  public:
-  std::vector<Gpu> List() override { return {}; }
+  std::optional<std::vector<Gpu>> Look() override { return std::vector<Gpu>(); }
   std::vector<GpuSample> Sample() override { return {}; }
 };
 

@@ -190,7 +190,7 @@ absl::StatusOr<LineSocket> Connect(const std::string& host, int64_t port, absl::
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (error != 0) return absl::UnavailableError(::gai_strerror(error));
+  if (error != 0) return absl::NotFoundError(::gai_strerror(error));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
   int last = -EHOSTUNREACH;
   const absl::Duration deadline = RealClock().Steady() + patience;

@@ -55,7 +55,8 @@ class Listener {
   int fd_ = -1;
 };
 
-// One try, of every address that `host` has. UNAVAILABLE says why: "connection refused".
+// One try, of every address that `host` has. UNAVAILABLE says why: "connection refused". NOT_FOUND:
+// the name has no address here.
 absl::StatusOr<LineSocket> Connect(const std::string& host, int64_t port, absl::Duration patience);
 
 // "10.0.0.7:20001", "[fe80::1]:20001".

@@ -243,6 +243,14 @@ class Other {
       absl::StatusOr<LineSocket> socket = Connect(rendezvous_.host, rendezvous_.port, kOneTry);
       if (!socket.ok()) {
         last = std::string(socket.status().message());
+        const absl::Duration now = RealClock().Steady();
+        if (!absl::IsNotFound(socket.status())) {
+          unresolved_since_ = absl::InfiniteDuration();
+        } else if (now - std::min(unresolved_since_, now) >= patience_.resolve) {
+          return Unresolved(last);
+        } else {
+          unresolved_since_ = std::min(unresolved_since_, now);
+        }
         WaitFor({});
         continue;
       }
@@ -259,6 +267,17 @@ class Other {
   }
 
  private:
+  // A name that is not known now will not be known in five minutes.
+  absl::Status Unresolved(const std::string& why) const {
+    return absl::UnavailableError(absl::StrCat("rank ", member_.rank, " of ", member_.world_size,
+                                               " (", member_.host,
+                                               ") does not know the host of rank 0: the name \"",
+                                               rendezvous_.host, "\" has no address here (", why,
+                                               "). Its worker registered with that name: make it "
+                                               "known to all workers of a gang, in DNS or "
+                                               "in /etc/hosts"));
+  }
+
   // NOT_FOUND: who listens there is not rank 0 of this gang, or not yet.
   absl::StatusOr<Json> Ask(LineSocket& socket) {
     const Json hello = HelloToJson(member_, socket.OwnAddress());
@@ -305,6 +324,7 @@ class Other {
   const Member& member_;
   const Patience& patience_;
   absl::Duration deadline_;
+  absl::Duration unresolved_since_ = absl::InfiniteDuration();
 };
 
 }  // namespace

@@ -44,8 +44,9 @@ struct Circle {
 };
 
 struct Patience {
-  absl::Duration join = absl::Minutes(5);  // until all ranks are there
-  std::function<bool()> go_on = nullptr;   // asked often; false ends with CANCELLED
+  absl::Duration join = absl::Minutes(5);     // until all ranks are there
+  absl::Duration resolve = absl::Seconds(8);  // until the host of rank 0 has an address
+  std::function<bool()> go_on = nullptr;      // asked often; false ends with CANCELLED
 };
 
 // Waits for all. `store_port` is read of rank 0 alone, which tells it to the others. UNAVAILABLE

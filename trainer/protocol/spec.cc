@@ -41,6 +41,10 @@ void ParseResources(const Fields& fields, JobResources* resources) {
   } else if (!gpus.is_null()) {
     fields.Problem("gpus", "expected a list of device numbers");
   }
+  if (fields.Has("gpu_share")) {
+    const Fields share = fields.Object("gpu_share");
+    resources->gpu_memory_ratio = share.Number("memory_ratio", 1, experiment_file::kFraction);
+  }
   resources->rank = fields.Integer("rank", 0, 0);
   resources->world_size = fields.Integer("world_size", 1, 1);
   resources->elastic = fields.Boolean("elastic", false);

@@ -40,6 +40,7 @@ struct ResumePoint {
 struct JobResources {
   int64_t cpus = 0;  // 0 = not said
   std::vector<int64_t> gpus;
+  double gpu_memory_ratio = 1;  // of the memory of its GPU, what it may take: others share it
   int64_t rank = 0, world_size = 1;
   std::string rendezvous_host;  // where several ranks meet, at rank 0; "" with one
   int64_t rendezvous_port = 0;

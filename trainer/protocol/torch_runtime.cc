@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/AllocatorConfig.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
@@ -13,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 #include "common/text.h"
 
 namespace scm::trainer {
@@ -67,6 +69,17 @@ std::string WhyOfCudaBuild(const GpuLook& look) {
   return LineOf(look.said, 300);
 }
 
+// Before the first allocation on the device. Others share it, and what one takes beyond its part
+// would be missing to them.
+absl::Status LimitGpuMemory(double ratio) {
+  if (ratio >= 1) return absl::OkStatus();
+  return TorchGuarded([ratio] {
+    c10::CachingAllocator::setAllocatorSettings(
+        absl::StrCat("per_process_memory_fraction:", ratio));
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 std::string WhyNoGpu(const GpuLook& look) {
@@ -86,7 +99,10 @@ absl::StatusOr<std::string> PrepareTorch(const JobResources& resources) {
   // A setting of each thread, inherited by those that are made later: the pool of kernels, too.
   at::globalContext().setFlushDenormal(true);
   if (resources.gpus.empty()) return std::string("cpu");
-  if (at::globalContext().hasCUDA()) return std::string("cuda:0");
+  if (at::globalContext().hasCUDA()) {
+    SCM_RETURN_IF_ERROR(LimitGpuMemory(resources.gpu_memory_ratio));
+    return std::string("cuda:0");
+  }
   return absl::InvalidArgumentError(WhyNoGpu(LookForGpu()));
 }
 

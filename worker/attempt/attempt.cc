@@ -20,6 +20,9 @@ constexpr absl::Duration kRoomPatience = absl::Seconds(30);
 constexpr absl::Duration kRoomPause = absl::Seconds(2);
 // What is left of the exit grace when the worker itself has to go.
 constexpr absl::Duration kLastExitGrace = absl::Seconds(5);
+// How long an attempt that failed waits to hear whether its GPUs are still there: a broken one can
+// block its driver.
+constexpr absl::Duration kGpuPatience = absl::Seconds(10);
 // How often that is tried again of which nobody will tell when it succeeds…
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
 // …and what an attempt has left is looked through, where a file could not be read.
@@ -70,10 +73,13 @@ void Attempt::Begin(const Grant& grant, const absl::StatusOr<Json>& spec) {
                                                             /*retryable=*/false});
   }
   gpus_ = grant.gpus;
+  gpu_uuids_ = context_.gpus->UuidsOf(gpus_);
+  gpu_share_ = NumberAt(MemberAt(MemberAt(*spec, "resources"), "gpu_share"), "share", 1);
   cpus_ = static_cast<int>(IntegerAt(MemberAt(*spec, "resources"), "cpus", 1));
   launch_.directory = directory_;
   launch_.command = *std::move(command);
-  launch_.environment = TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus);
+  launch_.environment =
+      TrainerEnvironment(Path(attempt_files::kSpec), cpus_, gpus_, context_.gpus->offered());
   launch_.environment.emplace_back("SCM_DIGEST_CACHE", DigestCache());
   spec_ = FillSpec(*spec, Path(attempt_files::kWork), gpus_);
   Prepare();
@@ -139,9 +145,12 @@ void Attempt::GoOnPreparing() {
 }
 
 void Attempt::TryLaunch() {
+  if (const std::string missing = context_.gpus->Missing(gpu_uuids_); !missing.empty()) {
+    return GiveUpPreparing(absl::UnavailableError(missing), /*retryable=*/true);
+  }
   // An attempt that is being killed may still hold what the coordinator counts as free.
   const std::optional<std::vector<int>> cores =
-      context_.slots->Take(lease_.lease.str(), cpus_, gpus_);
+      context_.slots->Take(lease_.lease.str(), cpus_, gpus_, gpu_share_);
   waits_for_slots_ = !cores;
   if (!cores) return;
   const absl::Status started = Launch(*cores);
@@ -156,7 +165,8 @@ void Attempt::TryLaunch() {
 absl::Status Attempt::Launch(const std::vector<int>& cores) {
   launch_.cpus = cores;
   absl::Status status = context_.launcher->SetDeadline(directory_, context_.orphan_timeout);
-  const Json record = LeaseRecord({lease_, launch_.command, cpus_, cores, gpus_, inputs_});
+  const Json record =
+      LeaseRecord({lease_, launch_.command, cpus_, cores, gpus_, inputs_, gpu_uuids_, gpu_share_});
   if (status.ok()) {
     // From here on a restarted daemon knows of the attempt.
     status = WriteFileDurably(Path(attempt_files::kLease), DumpJson(record, 2) + "\n");
@@ -178,9 +188,14 @@ void Attempt::Reattach(const Json& json) {
   const AttemptRecord record = ReadLeaseRecord(json);
   cpus_ = record.cpus;
   gpus_ = record.gpus;
+  gpu_uuids_ = record.gpu_uuids;
+  gpu_share_ = record.gpu_share;
+  for (size_t i = 0; i < std::min(gpus_.size(), gpu_uuids_.size()); ++i) {
+    if (!gpu_uuids_[i].empty()) context_.gpus->Keep(gpu_uuids_[i], gpus_[i]);
+  }
   inputs_ = record.inputs;
   for (const std::string& input : inputs_) context_.cache->Pin(input);
-  context_.slots->Adopt(lease_.lease.str(), cpus_, record.cores, gpus_);
+  context_.slots->Adopt(lease_.lease.str(), cpus_, record.cores, gpus_, gpu_share_);
   stop_ = ReadStop(Path(attempt_files::kStop));
   FollowReports();
   phase_ = AttemptPhase::kStarting;
@@ -331,6 +346,22 @@ void Attempt::EndAfterLastWord() {
                     reports_->last_report(), "\""));
 }
 
+bool Attempt::AwaitsGpus() const {
+  return phase_ == AttemptPhase::kFlushing && !gpus_.empty() && !gpus_seen_ && lost_gpu_.empty() &&
+         (exit_.exit_code != 0 || exit_.signal != 0 || reports_->last_report() == "failed") &&
+         context_.clock->Steady() < gpu_patience_;
+}
+
+void Attempt::OnGpus(bool answered) {
+  gpus_seen_ = gpus_seen_ || answered;
+  if (answered) Wake();
+  const std::string missing = context_.gpus->Missing(gpu_uuids_);
+  if (missing.empty() || !IsLive() || phase_ == AttemptPhase::kReporting) return;
+  lost_gpu_ = missing;
+  Wake();
+  if (HasProcess()) Kill(missing);
+}
+
 std::string Attempt::WaitingFor() const {
   if (phase_ != AttemptPhase::kPreparing) return reports_ != nullptr ? reports_->WaitingFor() : "";
   if (room_patience_ != absl::InfiniteDuration()) {
@@ -356,6 +387,7 @@ void Attempt::OnProcessEnded(const ExitRecord& exit) {
   context_.slots->Release(lease_.lease.str());
   Advance(AttemptEvent::kProcessEnded);
   exit_ = exit;
+  gpu_patience_ = context_.clock->Steady() + kGpuPatience;
 }
 
 void Attempt::Report() {
@@ -367,9 +399,9 @@ void Attempt::Report() {
   }
   if (reports_ != nullptr) {
     unsent_ = !reports_->Pump();
-    if (phase_ == AttemptPhase::kFlushing && reports_->Flushed()) {
-      end_ =
-          DescribeEnd({exit_, stop_, reports_->last_report(), reports_->violation(), going_down_});
+    if (phase_ == AttemptPhase::kFlushing && reports_->Flushed() && !AwaitsGpus()) {
+      end_ = DescribeEnd(
+          {exit_, stop_, reports_->last_report(), reports_->violation(), going_down_, lost_gpu_});
       end_.lease = lease_;
       Advance(AttemptEvent::kFlushed);
     }
@@ -398,6 +430,7 @@ absl::Duration Attempt::Due() const {
   }
   absl::Duration due = MustRetry() ? proceeded_at_ + kRetryPause : absl::InfiniteDuration();
   if (reports_ == nullptr || !IsLive()) return due;
+  if (AwaitsGpus()) return std::min(due, gpu_patience_);
   if (phase_ == AttemptPhase::kFlushing) due = std::min(due, proceeded_at_ + kFlushPause);
   if (HasProcess() && !killing_ && !reports_->last_report().empty()) {
     due = std::min(due, reports_->written_at() + ExitGrace());

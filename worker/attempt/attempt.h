@@ -60,6 +60,10 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   bool HasProcess() const;
   // Waits for what another attempt of this worker holds.
   bool WaitsForSlots() const { return phase_ == AttemptPhase::kPreparing && waits_for_slots_; }
+  // It has failed with a GPU, and what it says of its end depends on whether that is still there.
+  bool AwaitsGpus() const;
+  // GPUs were looked at; of those who awaited it, `answered`: after they began to.
+  void OnGpus(bool answered);
   // May be cleaned up and forgotten.
   bool IsForgettable() const { return phase_ == AttemptPhase::kGone && !preparing_; }
   // Gives back cores, inputs and the directory.
@@ -114,7 +118,12 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   LaunchRequest launch_;
   int cpus_ = 1;
   std::vector<int> gpus_;
-  std::vector<std::string> inputs_;  // pinned cache entries
+  double gpu_share_ = 1;
+  std::vector<std::string> gpu_uuids_;
+  std::string lost_gpu_;    // which of them is gone
+  bool gpus_seen_ = false;  // looked at after its process had failed…
+  absl::Duration gpu_patience_ = absl::InfiniteDuration();  // …or not waited for any longer
+  std::vector<std::string> inputs_;                         // pinned cache entries
 
   std::optional<StopInfo> stop_;
   absl::Duration stop_at_ = absl::InfiniteDuration();  // Clock::Steady(), when the grace ends

@@ -182,6 +182,10 @@ ProcessEvent DescribeEnd(const AttemptEnd& end) {
     return Killed(absl::StrCat("local shutdown of the worker", how.empty() ? "" : "; ", how),
                   exit.exit_code, /*free=*/true);
   }
+  // Whatever it made of that: a program that finds no device may call it bad input.
+  const bool well = (end.last_report == "done" || end.last_report == "stopped") &&
+                    exit.exit_code == 0 && exit.signal == 0;
+  if (!end.lost_gpu.empty() && !well) return Killed(end.lost_gpu, exit.exit_code, /*free=*/false);
   if (!exit.start_error.empty()) {
     event.kind = ProcessEvent::Kind::kStartFailed;
     event.message = exit.start_error;

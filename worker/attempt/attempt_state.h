@@ -48,9 +48,10 @@ struct StopInfo {
 struct AttemptEnd {
   ExitRecord exit;
   std::optional<StopInfo> stop;
-  std::string last_report;  // type of the last `done`, `stopped` or `failed`, or ""
-  std::string violation;    // non-empty: why the worker could not go on with it
-  bool going_down = false;  // its worker was, when it ended
+  std::string last_report;    // type of the last `done`, `stopped` or `failed`, or ""
+  std::string violation;      // non-empty: why the worker could not go on with it
+  bool going_down = false;    // its worker was, when it ended
+  std::string lost_gpu = {};  // non-empty: which of its GPUs is gone
 };
 
 // The event that tells the coordinator. `lease` is left empty.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "common/clock.h"
 #include "worker/attempt/commands.h"
 #include "worker/attempt/input_cache.h"
+#include "worker/host/gpu_book.h"
 #include "worker/host/slots.h"
 #include "worker/link/coordinator_client.h"
 #include "worker/process/launcher.h"
@@ -30,7 +32,7 @@ struct WorkerContext {
   std::string work_dir;  // absolute
   absl::Duration orphan_timeout = absl::Minutes(10);
   CommandRules rules;
-  std::vector<Gpu> gpus;
+  std::shared_ptr<GpuBook> gpus = std::make_shared<GpuBook>();
   // Attempts wait with their start while the work directory's disk has less room.
   int64_t min_free_bytes = 0;
   // How long a program that has said its last word may take to exit…

@@ -124,6 +124,8 @@ Json LeaseRecord(const AttemptRecord& record) {
           {"cpus", record.cpus},
           {"cores", record.cores},
           {"gpus", record.gpus},
+          {"gpu_uuids", record.gpu_uuids},
+          {"gpu_share", record.gpu_share},
           {"inputs", record.inputs}};
 }
 
@@ -134,6 +136,8 @@ AttemptRecord ReadLeaseRecord(const Json& json) {
   record.cpus = static_cast<int>(IntegerAt(json, "cpus", 1));
   record.cores = ListAt<int>(json, "cores");
   record.gpus = ListAt<int>(json, "gpus");
+  record.gpu_uuids = ListAt<std::string>(json, "gpu_uuids");
+  record.gpu_share = NumberAt(json, "gpu_share", 1);
   record.inputs = ListAt<std::string>(json, "inputs");
   return record;
 }

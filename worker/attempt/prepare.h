@@ -46,6 +46,8 @@ struct AttemptRecord {
   int cpus = 1;
   std::vector<int> cores, gpus;
   std::vector<std::string> inputs;
+  std::vector<std::string> gpu_uuids = {};  // of `gpus`, "" where that is not known
+  double gpu_share = 1;
 };
 Json LeaseRecord(const AttemptRecord& record);
 AttemptRecord ReadLeaseRecord(const Json& json);

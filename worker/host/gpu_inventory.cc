@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -15,6 +16,7 @@ namespace {
 
 // What is used of nvml.h (its ABI is stable): opaque device handles, 0 means success.
 using NvmlDevice = void*;
+constexpr int kGpuIsLost = 15;
 struct NvmlMemory {
   unsigned long long total, free, used;
 };
@@ -36,31 +38,23 @@ class Nvml : public GpuInventory {
     Load("nvmlDeviceGetMigMode", mig_mode_);
     Load("nvmlDeviceGetMaxMigDeviceCount", most_slices_);
     Load("nvmlDeviceGetMigDeviceHandleByIndex", slice_);
-    ready_ = init_ != nullptr && count_ != nullptr && handle_ != nullptr && name_ != nullptr &&
-             init_() == 0;
+    Init();
   }
   ~Nvml() override {
     if (ready_ && shutdown_ != nullptr) shutdown_();
     dlclose(library_);
   }
 
-  std::vector<Gpu> List() override {
-    std::vector<Gpu> gpus;
-    for (const Device& device : Devices()) {
-      char text[96] = "";
-      if (name_(device.handle, text, sizeof text) != 0) continue;
-      Gpu gpu;
-      gpu.index = device.index;
-      gpu.slice_of = device.slice_of;
-      gpu.product = text;
-      gpu.model = GpuModel(text);
-      if (uuid_ != nullptr && uuid_(device.handle, text, sizeof text) == 0) gpu.uuid = text;
-      NvmlMemory memory{};
-      if (memory_ != nullptr && memory_(device.handle, &memory) == 0) {
-        gpu.memory_bytes = static_cast<int64_t>(memory.total);
-      }
-      gpus.push_back(gpu);
-    }
+  std::optional<std::vector<Gpu>> Look() override {
+    std::optional<std::vector<Gpu>> gpus = ListOnce();
+    if (gpus && !LacksOne(*gpus)) return gpus;
+    // A session of the library goes on with the GPUs that it began with: one that has come back is
+    // seen by a new one.
+    if (ready_ && shutdown_ != nullptr) shutdown_();
+    Init();
+    gpus = ListOnce();
+    if (!gpus) return gpus;
+    for (const Gpu& gpu : *gpus) seen_.insert(gpu.uuid);
     return gpus;
   }
 
@@ -71,8 +65,8 @@ class Nvml : public GpuInventory {
       NvmlUtilization utilization{};
       NvmlMemory memory{};
       if (utilization_(device.handle, &utilization) == 0 && memory_(device.handle, &memory) == 0) {
-        samples.push_back(
-            {device.index, utilization.gpu / 100.0, static_cast<int64_t>(memory.used)});
+        samples.push_back({device.index, utilization.gpu / 100.0, static_cast<int64_t>(memory.used),
+                           UuidOf(device.handle)});
       }
     }
     return samples;
@@ -84,6 +78,46 @@ class Nvml : public GpuInventory {
     int index;
     std::optional<int> slice_of;
   };
+
+  void Init() {
+    ready_ = init_ != nullptr && count_ != nullptr && handle_ != nullptr && name_ != nullptr &&
+             init_() == 0;
+  }
+  std::string UuidOf(NvmlDevice device) {
+    char text[96] = "";
+    return uuid_ != nullptr && uuid_(device, text, sizeof text) == 0 ? text : "";
+  }
+  // Whether one that was there before is not.
+  bool LacksOne(const std::vector<Gpu>& gpus) {
+    std::set<std::string> present;
+    for (const Gpu& gpu : gpus) present.insert(gpu.uuid);
+    const bool lacks = !std::includes(present.begin(), present.end(), seen_.begin(), seen_.end());
+    if (!lacks) seen_ = std::move(present);
+    return lacks;
+  }
+
+  std::optional<std::vector<Gpu>> ListOnce() {
+    unsigned int count = 0;
+    if (!ready_ || count_(&count) != 0) return std::nullopt;
+    std::vector<Gpu> gpus;
+    for (const Device& device : Devices()) {
+      char text[96] = "";
+      if (name_(device.handle, text, sizeof text) != 0) continue;
+      Gpu gpu;
+      gpu.index = device.index;
+      gpu.slice_of = device.slice_of;
+      gpu.product = text;
+      gpu.model = GpuModel(text);
+      gpu.uuid = UuidOf(device.handle);
+      NvmlMemory memory{};
+      const int told = memory_ == nullptr ? 0 : memory_(device.handle, &memory);
+      // Its name and UUID are remembered; of its memory the GPU itself is asked.
+      if (told == kGpuIsLost) continue;
+      if (told == 0) gpu.memory_bytes = static_cast<int64_t>(memory.total);
+      gpus.push_back(gpu);
+    }
+    return gpus;
+  }
 
   template <typename Function>
   void Load(const char* name, Function& function) {
@@ -131,6 +165,7 @@ class Nvml : public GpuInventory {
 
   void* const library_;
   bool ready_ = false;
+  std::set<std::string> seen_;  // UUIDs that were there at the last look, or lack since
   int (*init_)() = nullptr;
   int (*shutdown_)() = nullptr;
   int (*count_)(unsigned int*) = nullptr;
@@ -146,7 +181,7 @@ class Nvml : public GpuInventory {
 
 class NoGpus : public GpuInventory {
  public:
-  std::vector<Gpu> List() override { return {}; }
+  std::optional<std::vector<Gpu>> Look() override { return std::vector<Gpu>(); }
   std::vector<GpuSample> Sample() override { return {}; }
 };
 

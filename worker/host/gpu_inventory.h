@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,11 @@ std::vector<Gpu> VisibleGpus(const std::vector<Gpu>& gpus, const char* visible);
 class GpuInventory {
  public:
   virtual ~GpuInventory() = default;
-  // A GPU that is cut into slices (MIG) is not listed, but each slice as a GPU of its own.
-  virtual std::vector<Gpu> List() = 0;
+  // A GPU that is cut into slices (MIG) is not listed, but each slice as a GPU of its own. nullopt:
+  // the library does not answer, which says nothing about the GPUs (after an update of the driver,
+  // say, programs that run go on).
+  virtual std::optional<std::vector<Gpu>> Look() = 0;
+  std::vector<Gpu> List() { return Look().value_or(std::vector<Gpu>()); }
   // Utilisation of those GPUs of which it can be read.
   virtual std::vector<GpuSample> Sample() = 0;
 };

@@ -20,11 +20,12 @@ class Slots {
   // Takes `cpus` slots and the named GPUs for `holder`; nullopt if they are not free now (an
   // attempt that is being killed may still hold them). The result is the cores to pin to, perhaps
   // empty. More slots than the worker has are cut down to all of them. Taking twice gives the same.
+  // `gpu_share`: of each GPU, up to 1; what is taken of one comes to no more than 1.
   std::optional<std::vector<int>> Take(const std::string& holder, int cpus,
-                                       const std::vector<int>& gpus);
+                                       const std::vector<int>& gpus, double gpu_share = 1);
   // For an attempt found after a restart: what it holds is marked as taken, whoever else holds it.
   void Adopt(const std::string& holder, int cpus, const std::vector<int>& cores,
-             const std::vector<int>& gpus);
+             const std::vector<int>& gpus, double gpu_share = 1);
   void Release(const std::string& holder);
   int count() const { return count_; }
   // How often something was released: who waits may try again when this has grown.
@@ -34,6 +35,7 @@ class Slots {
   struct Share {
     int cpus = 0;
     std::vector<int> cores, gpus;
+    double gpu_share = 1;
   };
   int count_;
   bool pin_;

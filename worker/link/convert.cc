@@ -24,6 +24,15 @@ v1::ProcessEvent::Kind KindToProto(ProcessEvent::Kind kind) {
 // Of what the host says about itself; the coordinator keeps no more.
 constexpr size_t kMaxName = 256, kMaxPath = 4096;
 
+v1::Gpu GpuToProto(const Gpu& gpu) {
+  v1::Gpu to;
+  to.set_index(gpu.index);
+  to.set_model(LineOf(gpu.model, kMaxName));
+  to.set_product(LineOf(gpu.product, kMaxName));
+  to.set_memory_bytes(gpu.memory_bytes);
+  return to;
+}
+
 struct Fill {
   v1::WorkerMessage& proto;
 
@@ -33,13 +42,7 @@ struct Fill {
     out.set_host(LineOf(message.host, kMaxName));
     out.set_version(message.version);
     out.set_cpus(message.cpus);
-    for (const Gpu& gpu : message.gpus) {
-      v1::Gpu& to = *out.add_gpus();
-      to.set_index(gpu.index);
-      to.set_model(LineOf(gpu.model, kMaxName));
-      to.set_product(LineOf(gpu.product, kMaxName));
-      to.set_memory_bytes(gpu.memory_bytes);
-    }
+    for (const Gpu& gpu : message.gpus) *out.add_gpus() = GpuToProto(gpu);
     for (const LeaseRef& lease : message.live) *out.add_live() = ToProto(lease);
     out.set_instance_key(message.instance_key);
     for (int64_t bytes : message.acknowledged) out.add_acknowledged(bytes);
@@ -58,6 +61,12 @@ struct Fill {
     }
     out.set_leaving(message.leaving);
     out.set_clock_jump_seconds(message.clock_jump_seconds);
+    if (message.gpu_news) {
+      for (const Gpu& gpu : message.gpu_news->gpus) {
+        *out.mutable_gpu_news()->add_gpus() = GpuToProto(gpu);
+      }
+      out.mutable_gpu_news()->set_text(LineOf(message.gpu_news->text));
+    }
     for (const LeaseState& state : message.states) {
       v1::LeaseState& to = *out.add_states();
       *to.mutable_lease() = ToProto(state.lease);

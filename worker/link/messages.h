@@ -22,12 +22,20 @@ struct Gpu {
   // Of a slice (MIG): the index by which the driver knows the GPU that it is a part of. Stays on
   // this host.
   std::optional<int> slice_of = std::nullopt;
+  bool operator==(const Gpu&) const = default;
 };
 
 struct GpuSample {
   int index = 0;
   double utilization_ratio = 0;
   int64_t memory_used_bytes = 0;
+  std::string uuid = {};  // stays on this host
+};
+
+// The GPUs that are there now, and a sentence about what has changed.
+struct GpuNews {
+  std::vector<Gpu> gpus;
+  std::string text;
 };
 
 // Worker to coordinator.
@@ -57,6 +65,7 @@ struct Renew {
   bool leaving = false;  // nothing new is to be granted here
   std::vector<LeaseState> states = {};
   double clock_jump_seconds = 0;  // the wall clock was set since the last renewal
+  std::optional<GpuNews> gpu_news = {};
 };
 
 struct ReportBatch {

@@ -10,6 +10,7 @@
 #include "coordinator/state/snapshot_index.h"
 #include "coordinator/views/views.h"
 #include "tests/coordinator/controller/sim_trainer.h"
+#include "tests/coordinator/controller/sim_worker.h"
 
 namespace scm::simulation {
 namespace {
@@ -80,17 +81,25 @@ void CheckPack(const Task* old, const Task& task, std::vector<std::string>& prob
 
 void CheckWorkers(const state::Snapshot& after, std::vector<std::string>& problems) {
   std::map<WorkerId, int64_t> cpus;
-  std::set<std::pair<WorkerId, int>> gpus;
+  std::map<std::pair<WorkerId, int>, std::pair<double, double>> gpus;  // share, GiB
   for (const auto& [id, task] : *after.tasks) {
     if (!task->attempt) continue;
     for (const Lease& lease : task->attempt->ranks) {
-      cpus[lease.worker] += after.experiments->at(task->experiment)->spec->resources.cpus;
+      const ResourcesSpec& wants = after.experiments->at(task->experiment)->spec->resources;
+      cpus[lease.worker] += wants.cpus;
       for (const int gpu : lease.gpus) {
-        if (gpus.emplace(lease.worker, gpu).second) continue;
-        problems.push_back(
-            absl::StrCat("GPU ", gpu, " of ", lease.worker.str(), " has two leases"));
+        auto& [share, gib] = gpus[{lease.worker, gpu}];
+        share += std::min(wants.gpus, 1.0);
+        gib += wants.gpus >= 1            ? kSimulatedGpuGib
+               : wants.gpu_memory_gib > 0 ? wants.gpu_memory_gib
+                                          : wants.gpus * kSimulatedGpuGib;
       }
     }
+  }
+  for (const auto& [gpu, used] : gpus) {
+    if (used.first < 1 + 1e-9 && used.second < kSimulatedGpuGib + 1e-9) continue;
+    problems.push_back(absl::StrCat("GPU ", gpu.second, " of ", gpu.first.str(), " has leases for ",
+                                    used.first, " of it and ", used.second, " GiB"));
   }
   for (const auto& [id, used] : cpus) {
     if (used > after.workers->at(id)->cpus) {
@@ -108,9 +117,30 @@ void CheckRun(const Run& run, std::vector<std::string>& problems) {
 }
 
 // Room for the task on one worker with what is free there.
-bool Fits(const core::WaitingTask& task, const WorkerId& worker, int64_t cpus, size_t gpus) {
-  return !task.never.contains(worker) && task.request.cpus <= cpus &&
-         task.request.gpus <= static_cast<int64_t>(gpus);
+bool Fits(const core::WaitingTask& task, const core::WorkerSlots& worker) {
+  const core::SlotRequest& request = task.request;
+  const core::GpuRequest wants{request.gpus, request.gpu_share, request.gpu_memory_bytes};
+  const int64_t room =
+      std::count_if(worker.gpus.begin(), worker.gpus.end(), [&wants](const core::GpuSlot& gpu) {
+        return gpu.memory_bytes >= wants.memory_bytes && gpu.free_share >= wants.share &&
+               gpu.free_memory_bytes >= core::MemoryTaken(wants, gpu.memory_bytes);
+      });
+  return !task.never.contains(worker.id) && request.cpus <= worker.free_cpus &&
+         request.gpus <= room;
+}
+
+// Takes a rank's resources from what is free, or gives them back (`sign` -1).
+void Take(const core::WaitingTask& task, const core::Placement& rank, int64_t sign,
+          core::WorkerSlots& worker) {
+  const core::SlotRequest& request = task.request;
+  worker.free_cpus -= sign * request.cpus;
+  for (core::GpuSlot& gpu : worker.gpus) {
+    if (std::count(rank.gpus.begin(), rank.gpus.end(), gpu.index) == 0) continue;
+    gpu.free_share -= sign * request.gpu_share;
+    gpu.free_memory_bytes -=
+        sign * core::MemoryTaken({request.gpus, request.gpu_share, request.gpu_memory_bytes},
+                                 gpu.memory_bytes);
+  }
 }
 
 }  // namespace
@@ -132,10 +162,8 @@ std::vector<std::string> CommitChecker::Check(const state::Snapshot* before,
 core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& snapshot,
                                                 absl::Time now) const {
   core::ScheduleDecision decision = inner_.Decide(snapshot, now);
-  std::map<WorkerId, std::pair<int64_t, std::set<int>>> free;
-  for (const core::WorkerSlots& worker : snapshot.workers) {
-    free[worker.id] = {worker.free_cpus, {worker.free_gpus.begin(), worker.free_gpus.end()}};
-  }
+  std::map<WorkerId, core::WorkerSlots> free;
+  for (const core::WorkerSlots& worker : snapshot.workers) free[worker.id] = worker;
   std::map<TaskId, const core::WaitingTask*> waiting;
   for (const core::WaitingTask& task : snapshot.waiting) waiting[task.id] = &task;
   for (const core::Allocation& allocation : decision.allocations) {
@@ -144,13 +172,17 @@ core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& s
       problems.push_back(absl::StrCat(task.id.str(), " got a part of its gang"));
     }
     for (const core::Placement& rank : allocation.ranks) {
-      auto& [cpus, gpus] = free.at(rank.worker);
-      cpus -= task.request.cpus;
-      for (const int gpu : rank.gpus) {
-        if (gpus.erase(gpu) == 0)
-          problems.push_back(absl::StrCat(task.id.str(), " got a busy GPU"));
+      core::WorkerSlots& worker = free.at(rank.worker);
+      Take(task, rank, 1, worker);
+      for (const core::GpuSlot& gpu : worker.gpus) {
+        if (gpu.free_share < 0) problems.push_back(absl::StrCat(task.id.str(), " got a busy GPU"));
+        if (gpu.free_memory_bytes < 0) {
+          problems.push_back(absl::StrCat(task.id.str(), " got memory that is not there"));
+        }
       }
-      if (cpus < 0) problems.push_back(absl::StrCat(task.id.str(), " got a busy CPU slot"));
+      if (worker.free_cpus < 0) {
+        problems.push_back(absl::StrCat(task.id.str(), " got a busy CPU slot"));
+      }
     }
   }
   for (const core::WaitingTask& task : snapshot.waiting) {
@@ -162,8 +194,9 @@ core::ScheduleDecision CheckedScheduler::Decide(const core::SchedulerSnapshot& s
       const core::WaitingTask& other = *waiting.at(allocation.task);
       if (other.priority >= task.priority) continue;
       for (const core::Placement& rank : allocation.ranks) {
-        const auto& [cpus, gpus] = free.at(rank.worker);
-        if (Fits(task, rank.worker, cpus + other.request.cpus, gpus.size() + rank.gpus.size())) {
+        core::WorkerSlots without = free.at(rank.worker);
+        Take(other, rank, -1, without);
+        if (Fits(task, without)) {
           problems.push_back(absl::StrCat(other.id.str(), " started before ", task.id.str(),
                                           ", which has a higher priority"));
         }

@@ -80,7 +80,7 @@ void SimWorker::Register() {
   hello.instance = instance_;
   hello.host = "host-" + instance_;
   hello.cpus = cpus_;
-  for (int i = 0; i < gpus_; ++i) hello.gpus.push_back({i, "H200", 0, 0, 0});
+  for (int i = 0; i < gpus_; ++i) hello.gpus.push_back({i, "H200", kSimulatedGpuGib << 30, 0, 0});
   hello.live = Live();
   hooks_.send(link_, std::move(hello));
 }

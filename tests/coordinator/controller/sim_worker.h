@@ -17,6 +17,9 @@ namespace scm::simulation {
 
 using UploadDone = std::function<void(const absl::Status&)>;
 
+// Memory of each GPU of a simulated worker.
+inline constexpr int64_t kSimulatedGpuGib = 8;
+
 class SimWorker {
  public:
   struct Hooks {

@@ -32,7 +32,8 @@ std::vector<uint64_t> Seeds() {
 
 struct ExperimentChoices {
   std::string search = "grid";
-  int64_t gpus = 0, cpus = 1, priority = 50, retries = 50, ranks = 1;
+  double gpus = 0, gpu_memory_gib = 0;
+  int64_t cpus = 1, priority = 50, retries = 50, ranks = 1;
   std::string stages = "check, sweep, replicate, report";
   bool packed = false, trials_packed = false;
   std::string more;
@@ -53,7 +54,8 @@ std::string Experiment(const std::string& name, const ExperimentChoices& choices
       "abort: {no_convergence: {after_step: 10}, below_random: none}\n",
       "retries: {max: ", choices.retries, "}\n", "evaluation: {tasks: [a]}\nexport: {}\n",
       "resources: {ranks: ", choices.ranks, ", gpus: ", choices.gpus, ", cpus: ", choices.cpus,
-      ", priority: ", choices.priority, "}\n", choices.more);
+      ", priority: ", choices.priority, ", gpu_memory_gib: ", choices.gpu_memory_gib, "}\n",
+      choices.more);
 }
 
 // A cluster and experiments of many shapes, all of which can be placed when every worker is there.
@@ -122,6 +124,23 @@ Scenario Gangs(uint64_t seed) {
     choices.ranks = ranks;
     choices.stages = "sweep, replicate, report";
     scenario.experiments.push_back(Experiment(absl::StrCat("x", ranks), choices));
+  }
+  return scenario;
+}
+
+// Shares of two GPUs, with and without a bound of memory, beside whole ones.
+Scenario Shares(uint64_t seed) {
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.hosts = {{4, 1}, {4, 1}};
+  for (const auto& [gpus, memory] :
+       std::vector<std::pair<double, double>>{{0.5, 0}, {0.25, 5}, {1, 0}, {0.3, 2.5}}) {
+    ExperimentChoices choices;
+    choices.gpus = gpus;
+    choices.gpu_memory_gib = memory;
+    choices.stages = "sweep, replicate, report";
+    scenario.experiments.push_back(
+        Experiment(absl::StrCat("x", scenario.experiments.size()), choices));
   }
   return scenario;
 }
@@ -313,6 +332,10 @@ void ExpectToEnd(Scenario (*shape)(uint64_t seed)) {
 
 // A rank of two or three that does so ends the attempt on all.
 TEST(Simulation, GangsEndWhateverHappens) { ExpectToEnd(Gangs); }
+
+TEST(Simulation, SharesOfGpusComeToTheSameResultUnderHarmlessFaults) { ExpectSameResult(Shares); }
+
+TEST(Simulation, SharesOfGpusEndWhateverHappens) { ExpectToEnd(Shares); }
 
 // A run of a pack does so beside others.
 TEST(Simulation, PacksEndWhateverHappens) { ExpectToEnd(Packs); }

@@ -76,6 +76,8 @@ TEST(Cost, EveryGpuHasTheRateOfItsOwnKind) {
   EXPECT_DOUBLE_EQ(*HourlyRate({{h200, l4}, 0}, budget), 5.5);
   EXPECT_DOUBLE_EQ(*HourlyRate({{l4}, 0}, budget), 2.0);
   EXPECT_DOUBLE_EQ(*HourlyRate({{}, 2}, budget), 0.1);
+  EXPECT_DOUBLE_EQ(*HourlyRate({{h200}, 4, /*beside_gpus=*/false, /*gpu_share=*/0.5}, budget),
+                   1.95);
 }
 
 TEST(Cost, AnUnknownRateIsAnErrorNotZero) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "common/rng.h"
 #include "coordinator/core/priority_scheduler.h"
@@ -15,6 +16,15 @@ int64_t Draw(Philox& rng, int64_t low, int64_t high) {
   return low + static_cast<int64_t>(rng.Below(static_cast<uint64_t>(high - low + 1)));
 }
 
+// Idle, full or in part; of up to 8 bytes.
+core::GpuSlot RandomGpu(int index, Philox& rng) {
+  core::GpuSlot gpu{index, Draw(rng, 0, 4) * kWholeGpu / 4, Draw(rng, 0, 8)};
+  gpu.free_memory_bytes = gpu.free_share == kWholeGpu ? gpu.memory_bytes
+                          : gpu.free_share == 0       ? 0
+                                                      : Draw(rng, 0, gpu.memory_bytes);
+  return gpu;
+}
+
 core::SchedulerSnapshot RandomSnapshot(Philox& rng) {
   core::SchedulerSnapshot snapshot;
   const int64_t workers = Draw(rng, 0, 6), tasks = Draw(rng, 0, 30);
@@ -23,11 +33,9 @@ core::SchedulerSnapshot RandomSnapshot(Philox& rng) {
     worker.id = WorkerId::FromNumber(n);
     worker.total_cpus = Draw(rng, 1, 16);
     worker.free_cpus = Draw(rng, 0, worker.total_cpus);
-    worker.total_gpus = Draw(rng, 0, 4);
-    for (int gpu = 0; gpu < worker.total_gpus; ++gpu) {
-      if (rng.Below(2) == 0) worker.free_gpus.push_back(gpu);
-    }
-    Shuffle(worker.free_gpus, rng);
+    const int64_t gpus = Draw(rng, 0, 4);
+    for (int gpu = 0; gpu < gpus; ++gpu) worker.gpus.push_back(RandomGpu(gpu, rng));
+    Shuffle(worker.gpus, rng);
     snapshot.workers.push_back(worker);
   }
   for (int64_t n = 1; n <= tasks; ++n) {
@@ -36,6 +44,11 @@ core::SchedulerSnapshot RandomSnapshot(Philox& rng) {
     task.priority = Draw(rng, 0, 3) * 25;
     task.order = n;
     task.request = {Draw(rng, 0, 3), Draw(rng, 0, 5)};
+    if (rng.Below(2) == 0) task.request.gpu_memory_bytes = Draw(rng, 0, 10);
+    if (rng.Below(2) == 0) {
+      task.request.gpus = 1;
+      task.request.gpu_share = Draw(rng, 1, 3) * kWholeGpu / 4;
+    }
     task.ranks = rng.Below(4) == 0 ? Draw(rng, 2, 5) : 1;
     task.not_before = rng.Below(6) == 0 ? kStart + absl::Seconds(1) : absl::InfinitePast();
     for (int64_t w = 1; w <= workers; ++w) {
@@ -45,6 +58,13 @@ core::SchedulerSnapshot RandomSnapshot(Philox& rng) {
   }
   Shuffle(snapshot.waiting, rng);
   return snapshot;
+}
+
+// What one rank takes of the memory of a GPU, said otherwise than in the code.
+int64_t TakenBy(const core::SlotRequest& request, const core::GpuSlot& gpu) {
+  if (request.gpu_share == kWholeGpu) return gpu.memory_bytes;
+  if (request.gpu_memory_bytes > 0) return request.gpu_memory_bytes;
+  return gpu.memory_bytes * request.gpu_share / kWholeGpu;
 }
 
 // What is left on each worker after the allocations; fails when one takes what is not there.
@@ -66,14 +86,36 @@ std::vector<core::WorkerSlots> AfterGrants(const core::SchedulerSnapshot& snapsh
       worker->free_cpus -= task->request.cpus;
       EXPECT_GE(worker->free_cpus, 0) << worker->id << " oversubscribed by " << allocation.task;
       EXPECT_EQ(static_cast<int64_t>(rank.gpus.size()), task->request.gpus) << allocation.task;
-      for (int gpu : rank.gpus) {
-        const auto at = std::find(worker->free_gpus.begin(), worker->free_gpus.end(), gpu);
-        EXPECT_NE(at, worker->free_gpus.end()) << worker->id << " GPU " << gpu << " given twice";
-        if (at != worker->free_gpus.end()) worker->free_gpus.erase(at);
+      EXPECT_EQ(std::set<int>(rank.gpus.begin(), rank.gpus.end()).size(), rank.gpus.size());
+      for (core::GpuSlot& gpu : worker->gpus) {
+        if (std::count(rank.gpus.begin(), rank.gpus.end(), gpu.index) == 0) continue;
+        EXPECT_GE(gpu.memory_bytes, task->request.gpu_memory_bytes) << allocation.task;
+        gpu.free_share -= task->request.gpu_share;
+        gpu.free_memory_bytes -= TakenBy(task->request, gpu);
+        EXPECT_GE(gpu.free_share, 0) << worker->id << " GPU " << gpu.index << " beyond one";
+        EXPECT_GE(gpu.free_memory_bytes, 0) << worker->id << " GPU " << gpu.index << " memory";
       }
     }
   }
   return left;
+}
+
+// One rank's GPUs, if they are there.
+bool TakeOne(const core::SlotRequest& request, std::vector<core::GpuSlot>& gpus) {
+  std::vector<core::GpuSlot*> taken;
+  for (core::GpuSlot& gpu : gpus) {
+    if (static_cast<int64_t>(taken.size()) == request.gpus) break;
+    if (gpu.memory_bytes >= request.gpu_memory_bytes && gpu.free_share >= request.gpu_share &&
+        gpu.free_memory_bytes >= TakenBy(request, gpu)) {
+      taken.push_back(&gpu);
+    }
+  }
+  if (static_cast<int64_t>(taken.size()) < request.gpus) return false;
+  for (core::GpuSlot* gpu : taken) {
+    gpu->free_share -= request.gpu_share;
+    gpu->free_memory_bytes -= TakenBy(request, *gpu);
+  }
+  return true;
 }
 
 bool Holds(const std::vector<core::WorkerSlots>& workers, const core::WaitingTask& task,
@@ -81,11 +123,13 @@ bool Holds(const std::vector<core::WorkerSlots>& workers, const core::WaitingTas
   int64_t ranks = 0;
   for (const core::WorkerSlots& worker : workers) {
     int64_t cpus = idle ? worker.total_cpus : worker.free_cpus;
-    int64_t gpus = idle ? worker.total_gpus : static_cast<int64_t>(worker.free_gpus.size());
-    while (ranks < task.ranks && cpus >= task.request.cpus && gpus >= task.request.gpus) {
+    std::vector<core::GpuSlot> gpus = worker.gpus;
+    for (core::GpuSlot& gpu : gpus) {
+      if (idle) gpu = {gpu.index, kWholeGpu, gpu.memory_bytes, gpu.memory_bytes};
+    }
+    while (ranks < task.ranks && cpus >= task.request.cpus && TakeOne(task.request, gpus)) {
       ++ranks;
       cpus -= task.request.cpus;
-      gpus -= task.request.gpus;
     }
   }
   return ranks >= task.ranks;

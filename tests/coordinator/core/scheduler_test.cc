@@ -21,7 +21,13 @@ core::WaitingTask Task(int64_t n, core::SlotRequest request, int64_t priority = 
 
 core::WorkerSlots Worker(int64_t n, int64_t free_cpus, int64_t total_cpus,
                          std::vector<int> free_gpus = {}, int64_t total_gpus = 0) {
-  return {WorkerId::FromNumber(n), "host", free_cpus, total_cpus, std::move(free_gpus), total_gpus};
+  core::WorkerSlots worker{WorkerId::FromNumber(n), "host", free_cpus, total_cpus, {}};
+  for (const int gpu : free_gpus) worker.gpus.push_back({gpu});
+  for (int gpu = 0; static_cast<int64_t>(worker.gpus.size()) < total_gpus; ++gpu) {
+    const bool free = std::count(free_gpus.begin(), free_gpus.end(), gpu) > 0;
+    if (!free) worker.gpus.push_back({gpu, /*free_share=*/0});
+  }
+  return worker;
 }
 
 std::string Allocations(const core::ScheduleDecision& decision) {
@@ -221,7 +227,10 @@ TEST(Scheduler, NeverPlacesWhereATaskMustNotRun) {
 }
 
 core::WorkerSlots WithMemory(core::WorkerSlots worker, std::map<int, int64_t> gib) {
-  for (const auto& [gpu, size] : gib) worker.gpu_memory_bytes[gpu] = size << 30;
+  for (core::GpuSlot& gpu : worker.gpus) {
+    gpu.memory_bytes = gib.at(gpu.index) << 30;
+    gpu.free_memory_bytes = gpu.free_share == 0 ? 0 : gpu.memory_bytes;
+  }
   return worker;
 }
 
@@ -250,6 +259,94 @@ TEST(Scheduler, TheSmallestGpuThatSuitsIsTaken) {
   snapshot.workers = {WithMemory(Worker(1, 8, 8, {0, 1, 2}, 3), {{0, 80}, {1, 24}, {2, 40}})};
   snapshot.waiting = {Task(1, {1, 1, int64_t{30} << 30}), Task(2, {1, 1})};
   EXPECT_EQ(Allocations(Decide(snapshot)), "k-1: w-1/2; k-2: w-1/1; ");
+}
+
+constexpr int64_t kHalf = kWholeGpu / 2;
+
+// `resources.gpus: 0.5`: shares fill a GPU before they open another, and keep to its memory.
+TEST(Scheduler, TasksShareAGpu) {
+  struct Row {
+    const char* name;
+    std::vector<core::WaitingTask> waiting;
+    std::vector<core::WorkerSlots> workers;
+    const char* allocations;
+    std::map<std::string, std::string> reasons;
+  };
+  const core::SlotRequest half{1, 1, 0, kHalf};
+  const auto memory = [](int64_t gib, int64_t share) {
+    return core::SlotRequest{1, 1, gib << 30, share};
+  };
+  const core::WorkerSlots one = WithMemory(Worker(1, 8, 8, {0}, 1), {{0, 80}}),
+                          two = WithMemory(Worker(1, 8, 8, {0, 1}, 2), {{0, 80}, {1, 80}});
+  core::WorkerSlots begun = WithMemory(Worker(2, 8, 8, {0, 1}, 2), {{0, 80}, {1, 80}});
+  begun.gpus[1].free_share = kHalf;
+  begun.gpus[1].free_memory_bytes = 30 * kGib;
+  for (const Row& row : std::vector<Row>{
+           {"two halves, and no third",
+            {Task(1, half), Task(2, half), Task(3, half)},
+            {one},
+            "k-1: w-1/0; k-2: w-1/0; ",
+            {{"k-3", "needs 0.5 of a GPU: all of them are busy"}}},
+           {"a whole one finds none beside a half",
+            {Task(1, half), Task(2, {1, 1})},
+            {one},
+            "k-1: w-1/0; ",
+            {{"k-2", "needs 1 GPU: the only one is busy"}}},
+           {"the second half goes where the first is",
+            {Task(1, half), Task(2, half), Task(3, {1, 1})},
+            {two},
+            "k-1: w-1/0; k-2: w-1/0; k-3: w-1/1; ",
+            {}},
+           {"also on another worker, and only where the memory suffices",
+            {Task(1, memory(20, kHalf)), Task(2, memory(31, kHalf))},
+            {one, begun},
+            "k-1: w-2/1; k-2: w-2/0; ",
+            {}},
+           {"not more memory than there is",
+            {Task(1, memory(50, kHalf)), Task(2, memory(31, kHalf)), Task(3, memory(30, kHalf))},
+            {one},
+            "k-1: w-1/0; k-3: w-1/0; ",
+            {{"k-2",
+              "needs 0.5 of a GPU with 31 GiB: no GPU has both, such a share and the memory, "
+              "left"}}},
+           {"without memory in the file: its share of it",
+            {Task(1, memory(41, kHalf)), Task(2, half)},
+            {one},
+            "k-1: w-1/0; ",
+            {{"k-2", "needs 0.5 of a GPU: no GPU has both, such a share and the memory, left"}}},
+           {"at most so much",
+            {Task(1, memory(1, kWholeGpu * 3 / 4)), Task(2, half)},
+            {one},
+            "k-1: w-1/0; ",
+            {{"k-2", "needs 0.5 of a GPU: at most 0.25 of one is free"}}},
+           {"a gang on one GPU", {Gang(Task(1, half), 2)}, {one}, "k-1: w-1/0 w-1/0; ", {}},
+           {"a gang beyond it",
+            {Gang(Task(1, half), 3)},
+            {one},
+            "",
+            {{"k-1",
+              "cannot be placed: needs 3 ranks of 0.5 of a GPU and 1 CPU each, and all workers "
+              "together hold 2"}}},
+           {"more memory than any has",
+            {Task(1, memory(81, kHalf))},
+            {one},
+            "",
+            {{"k-1",
+              "cannot be placed: needs 0.5 of a GPU with 81 GiB (resources.gpu_memory_gib), and "
+              "the largest GPU of any worker has 80 GiB"}}},
+           {"no GPU anywhere",
+            {Task(1, half)},
+            {Worker(1, 8, 8)},
+            "",
+            {{"k-1", "cannot be placed: needs 0.5 of a GPU, and no worker has any"}}},
+       }) {
+    SCOPED_TRACE(row.name);
+    const core::ScheduleDecision decision = Decide({row.waiting, row.workers});
+    EXPECT_EQ(Allocations(decision), row.allocations);
+    std::map<std::string, std::string> reasons;
+    for (const auto& [task, reason] : decision.waiting_reasons) reasons[task.str()] = reason;
+    EXPECT_EQ(reasons, row.reasons);
+  }
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ inline Worker FullWorker() {
   w.standing = WorkerState::kQuarantined;
   w.cpus = 16;
   w.gpus = {{1, "H200", 150000000000, 0.5, 70, "NVIDIA H200"}, {2, "A100", 80000000000, 0, 0, ""}};
+  w.lost_gpus = {{3, "L4", 24000000000, 0, 0, "NVIDIA L4"}};
   w.trainers = {"scm-trainer", "scm-evaluator"};
   w.last_seen = At(13);
   w.strikes = 2;

@@ -58,6 +58,29 @@ TEST(Money, ATaskWithoutAGpuOfAGpuExperimentHasAPrice) {
   EXPECT_THAT(state::LeaseCostRate(free, &worker, {0}), DoubleNear(0.001, 1e-12));
 }
 
+TEST(Money, AShareOfAGpuCostsItsPartAlsoWhenTheGpuIsGone) {
+  Harness h;
+  const WorkerId worker = h.AddWorker(4, 1);
+  const ExperimentId e = h.Submit(TestFile(
+      "replicate", "resources: {gpus: 0.25}\nbudget: {limit: 100, gpu_hour: {H200: 3.6}}\n"));
+  h.Advance(absl::Seconds(3));
+  const std::vector<TaskId> tasks = h.Tasks(StageKind::kReplicate);
+  for (const TaskId& task : tasks) EXPECT_EQ(h.TaskAt(task)->attempt->ranks[0].gpus, std::vector{0});
+  const double before = state::AccruedCost(*h.snapshot(), e);
+  h.Advance(absl::Seconds(100));
+  const double each = static_cast<double>(tasks.size()) * 0.25 * 0.001;
+  EXPECT_THAT(state::AccruedCost(*h.snapshot(), e) - before, DoubleNear(100 * each, 1e-9));
+  RenewInput lost{worker, {}, {}};
+  lost.gpu_news = GpuNews{{}, "GPU 0 (NVIDIA H200, GPU-a) is gone"};
+  h.Give(lost).IgnoreError();
+  EXPECT_TRUE(h.snapshot()->workers->at(worker)->gpus.empty());
+  EXPECT_THAT(state::AccruedCost(*h.snapshot(), e) - before, DoubleNear(100 * each, 1e-9));
+  lost.gpu_news = GpuNews{{{0, "H200", 0, 0, 0}}, "GPU 0 (NVIDIA H200, GPU-a) is there"};
+  h.Give(lost).IgnoreError();
+  EXPECT_EQ(h.snapshot()->workers->at(worker)->gpus.size(), 1u);
+  EXPECT_TRUE(h.snapshot()->workers->at(worker)->lost_gpus.empty());
+}
+
 TEST(Money, AReachedBudgetAbortsAndSaysWhatItSaved) {
   Harness h;
   h.AddWorker(3);

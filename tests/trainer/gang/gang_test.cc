@@ -151,6 +151,15 @@ TEST(RollCall, ARendezvousThatNobodyReachesSaysWhatToCheck) {
                     HasSubstr("for rank 1, rank 2, who never came")));
   const auto nowhere = CallRoll({"no-such-host.invalid", 1}, MemberNumber(1, 2), 0, patience);
   EXPECT_THAT(std::string(nowhere.status().message()), HasSubstr("no-such-host.invalid:1"));
+  // A name that nobody knows is not waited for as long as a rank that is late.
+  const absl::Duration begun = RealClock().Steady();
+  const Patience long_one{.join = absl::Hours(1), .resolve = absl::Milliseconds(300)};
+  const auto unknown = CallRoll({"no-such-host.invalid", 1}, MemberNumber(1, 2), 0, long_one);
+  EXPECT_LT(RealClock().Steady() - begun, absl::Minutes(30));
+  EXPECT_THAT(std::string(unknown.status().message()),
+              AllOf(HasSubstr("rank 1 of 2 (host-1) does not know the host of rank 0: the name "
+                              "\"no-such-host.invalid\" has no address here"),
+                    HasSubstr("/etc/hosts")));
   std::cout << other.status().message() << "\n" << first.status().message() << "\n";
 }
 

@@ -1,8 +1,12 @@
 // What the worker knows of its host: GPUs, flags, addresses.
+#include <cstdlib>
+
+#include "common/files.h"
 #include "common/version.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/support.h"
+#include "worker/host/gpu_book.h"
 #include "worker/host/gpu_inventory.h"
 #include "worker/link/grpc_client.h"
 #include "worker/options.h"
@@ -69,6 +73,82 @@ TEST(GpuTest, SlicesAreGpusOfTheirOwn) {
     for (const Gpu& gpu : VisibleGpus(gpus, visible)) seen.push_back(gpu.index);
     EXPECT_EQ(seen, expected) << (visible == nullptr ? "(unset)" : visible);
   }
+}
+
+// SCM_FAKE_GPUS, for as long as a test lasts.
+class FakeGpus {
+ public:
+  FakeGpus() {
+    There("01");
+    setenv("SCM_FAKE_GPUS", (directory_ / "gpus").c_str(), 1);
+  }
+  ~FakeGpus() { unsetenv("SCM_FAKE_GPUS"); }
+  void There(const char* digits) {
+    ASSERT_TRUE(WriteFileAtomically(directory_ / "gpus", digits).ok());
+  }
+
+ private:
+  fake::TempDir directory_;
+};
+
+std::vector<std::string> UuidsOf(const std::optional<std::vector<Gpu>>& gpus) {
+  std::vector<std::string> uuids;
+  for (const Gpu& gpu : gpus.value_or(std::vector<Gpu>())) uuids.push_back(gpu.uuid);
+  return uuids;
+}
+
+TEST(GpuTest, OneThatVanishesIsNotListedAndComesBack) {
+  FakeGpus gpus;
+  const auto inventory = MakeGpuInventory(Binary("libscm_fake_nvml.so"));
+  EXPECT_THAT(UuidsOf(inventory->Look()), testing::ElementsAre("GPU-0", "GPU-1"));
+  gpus.There("1");
+  EXPECT_THAT(UuidsOf(inventory->Look()), testing::ElementsAre("GPU-1"));
+  gpus.There("");
+  EXPECT_EQ(inventory->Look(), std::nullopt) << "a library that does not answer is no empty host";
+  gpus.There("0");
+  EXPECT_THAT(UuidsOf(inventory->Look()), testing::ElementsAre("GPU-0"));
+  gpus.There("01");
+  EXPECT_THAT(UuidsOf(inventory->Look()), testing::ElementsAre("GPU-0", "GPU-1"));
+}
+
+TEST(GpuTest, AGpuKeepsItsIndexWhileOthersComeAndGo) {
+  const Gpu a{0, "H200", 1, "GPU-a", "NVIDIA H200"}, b{1, "H200", 1, "GPU-b", "NVIDIA H200"},
+      b_first{0, "H200", 1, "GPU-b", "NVIDIA H200"}, c_first{0, "L4", 1, "GPU-c", "NVIDIA L4"};
+  const auto indexes = [](const GpuBook& book) {
+    std::vector<int> indexes;
+    for (const Gpu& gpu : book.offered()) indexes.push_back(gpu.index);
+    return indexes;
+  };
+  for (const char* visible : {static_cast<const char*>(nullptr), "0,1", "GPU-a,GPU-b,GPU-c"}) {
+    SCOPED_TRACE(visible == nullptr ? "(unset)" : visible);
+    GpuBook book(visible);
+    book.Observe({a, b});
+    EXPECT_THAT(indexes(book), testing::ElementsAre(0, 1));
+    EXPECT_THAT(book.Observe({b_first}),
+                testing::ElementsAre("GPU 0 (NVIDIA H200, GPU-a) is gone: the driver does not list "
+                                     "it any more"));
+    EXPECT_THAT(indexes(book), testing::ElementsAre(1));
+    EXPECT_EQ(book.UuidsOf({0, 1, 7}), (std::vector<std::string>{"GPU-a", "GPU-b", ""}));
+    EXPECT_EQ(book.Missing({"GPU-b", ""}), "");
+    EXPECT_EQ(book.Missing({"GPU-b", "GPU-a"}), "GPU 0 (NVIDIA H200, GPU-a) is gone");
+    EXPECT_EQ(book.IndexOf("GPU-b"), 1);
+    EXPECT_TRUE(book.Observe({b_first}).empty()) << "said once";
+    EXPECT_THAT(book.Observe({a, b}), testing::ElementsAre("GPU 0 (NVIDIA H200, GPU-a) is there"));
+    EXPECT_EQ(book.Missing({"GPU-b", "GPU-a"}), "");
+  }
+  GpuBook one("1");
+  one.Observe({a, b});
+  EXPECT_THAT(one.Observe({b_first}), testing::IsEmpty());
+  EXPECT_THAT(indexes(one), testing::ElementsAre(1)) << "which the driver counts as 0 now";
+  // One that another daemon has granted keeps its index; a new one gets a free one.
+  GpuBook again;
+  again.Keep("GPU-b", 1);
+  again.Keep("GPU-x", 0);
+  EXPECT_EQ(again.Missing({"GPU-x"}), "") << "nobody has looked yet";
+  again.Observe({c_first, b});
+  EXPECT_EQ(again.Missing({"GPU-x"}), "the GPU GPU-x is gone");
+  EXPECT_EQ(again.IndexOf("GPU-b"), 1);
+  EXPECT_EQ(again.IndexOf("GPU-c"), 2);
 }
 
 TEST(GpuTest, NoLibraryMeansNoGpus) {

@@ -45,6 +45,23 @@ TEST(SlotsTest, GpusAreExclusive) {
   EXPECT_TRUE(slots.Take("b", 1, {1, 2}).has_value());
 }
 
+TEST(SlotsTest, SharesOfAGpuComeToOne) {
+  Slots slots(16, {});
+  EXPECT_TRUE(slots.Take("a", 1, {0}, 0.5).has_value());
+  EXPECT_FALSE(slots.Take("whole", 1, {0}).has_value());
+  EXPECT_FALSE(slots.Take("most", 1, {0}, 0.6).has_value());
+  EXPECT_TRUE(slots.Take("b", 1, {0}, 0.5).has_value());
+  EXPECT_FALSE(slots.Take("c", 1, {0}, 0.1).has_value());
+  slots.Release("a");
+  for (const char* tenth : {"1", "2", "3", "4", "5"}) {
+    EXPECT_TRUE(slots.Take(tenth, 1, {0}, 0.1).has_value()) << tenth;
+  }
+  EXPECT_FALSE(slots.Take("c", 1, {0}, 0.1).has_value());
+  slots.Adopt("old", 1, {}, {1}, 0.75);
+  EXPECT_FALSE(slots.Take("c", 1, {1}, 0.5).has_value());
+  EXPECT_TRUE(slots.Take("c", 1, {1}, 0.25).has_value());
+}
+
 TEST(SlotsTest, AdoptedAttemptsKeepTheirs) {
   Slots slots(2, {0, 1});
   slots.Adopt("old", 1, {0}, {3});
