@@ -8,7 +8,7 @@ FUZZ_RUNS ?= 10000000
 CTEST := ctest --test-dir $(BUILD) --output-on-failure
 
 # Those that need no libtorch and no gRPC, and the worker's: what memory errors would hide in first.
-SANITIZED := common_test experiment_test statistics_test corpus_test model_test report_test core_test \
+SANITIZED := common_test experiment_test statistics_test claims_test corpus_test model_test report_test core_test \
   core_search_test policy_test state_test store_test checkpoint_test controller_test trainer_protocol_test \
   trainer_quantize_test trainer_data_test trainer_cuda_test worker_test
 

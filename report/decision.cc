@@ -9,6 +9,7 @@
 #include "report/headline.h"
 #include "report/limits.h"
 #include "statistics/advice.h"
+#include "statistics/replication.h"
 
 namespace scm::report {
 namespace {
@@ -58,6 +59,24 @@ Gate JudgeLatencyGate(const Findings& findings, double asked) {
   return statistics::UnjudgedGate("latency_ms_p95", asked, "latency was not measured");
 }
 
+// The chance that new seeds would pass the gate again.
+double ReplicationOf(const Findings& findings, const Gate& gate) {
+  using statistics::GateScale;
+  if (gate.result == GateResult::kCannotBeJudged) return statistics::kNotANumber;
+  if (gate.name == "accuracy") {
+    return statistics::ReplicationProbability({findings.PrimaryTask()->score.estimate, gate.asked});
+  }
+  if (gate.name == "loss_reduction") {
+    return statistics::ReplicationProbability(
+        {findings.loss.reduction.estimate, gate.asked, GateScale::kLinear});
+  }
+  if (gate.name != "p_value") return statistics::kNotANumber;
+  // p below what is asked, and Δ > 0: the lower limit at that level is above 0.
+  Estimate difference = findings.PrimaryComparison()->difference.estimate;
+  difference.confidence = 1 - gate.asked;
+  return statistics::ReplicationProbability({difference, 0, GateScale::kLinear});
+}
+
 void AddGates(Findings& findings) {
   const Json& asked = AskedGates(findings);
   constexpr std::pair<const char*, Gate (*)(const Findings&, double)> kGates[] = {
@@ -67,7 +86,9 @@ void AddGates(Findings& findings) {
       {"latency_ms_p95", JudgeLatencyGate}};
   for (const auto& [name, judge] : kGates) {
     const std::optional<double> value = NumberFromJson(MemberAt(asked, name));
-    if (value) findings.gates.push_back(judge(findings, *value));
+    if (!value) continue;
+    findings.gates.push_back(judge(findings, *value));
+    findings.gates.back().replication = ReplicationOf(findings, findings.gates.back());
   }
 }
 

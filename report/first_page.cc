@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/human.h"
 #include "report/decision.h"
@@ -69,6 +70,18 @@ std::vector<std::string> GateRow(const Gate& gate) {
   return {GateTitle(gate.name), asked, found, bound, result};
 }
 
+// "As many new seeds on the same items would pass: accuracy 12 times in 100, …"
+std::string AgainText(const Findings& findings) {
+  std::vector<std::string> chances;
+  for (const Gate& gate : findings.gates) {
+    if (std::isnan(gate.replication)) continue;
+    chances.push_back(absl::StrFormat("%s %.0f", GateTitle(gate.name), 100 * gate.replication));
+  }
+  if (chances.empty()) return "";
+  return absl::StrCat("Times in 100 that as many new seeds would pass, on the same items: ",
+                      absl::StrJoin(chances, ", "), ".");
+}
+
 void Gates(const Findings& findings, Pages& pages) {
   if (findings.gates.empty()) return;
   Rows rows;
@@ -80,6 +93,7 @@ void Gates(const Findings& findings, Pages& pages) {
   pages.Heading("Gates");
   pages.Table("All of them must be met, by a bound or a p-value and never by the value found.",
               {"gate", "asked", "found", "95 % interval", "result"}, rows);
+  if (const std::string again = AgainText(findings); !again.empty()) why.push_back(again);
   pages.List(why);
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "statistics/bca.h"
 #include "statistics/chance.h"
 #include "statistics/f1.h"
 #include "statistics/loss_reduction.h"
@@ -31,6 +32,14 @@ void AddBootstrap(const ScoreTable& table, Result& result) {
   const auto totals = statistics::Aggregate(table);
   if (!totals.ok()) return;
   result.bootstrap = statistics::BootstrapMean(*totals, {});
+  // Of one run, the limits that allow for bias and skewness.
+  if (totals->seeds() == 1) {
+    const auto bca = statistics::BcaOfMean(*totals, {});
+    if (bca.ok() && bca->degenerate.empty()) {
+      result.bootstrap.low = bca->low;
+      result.bootstrap.high = bca->high;
+    }
+  }
   result.disagrees = statistics::DisagreesWithBootstrap(result.estimate, result.bootstrap);
 }
 

@@ -55,7 +55,9 @@ std::string Complaint(const CLI::App& app, const std::vector<std::string>& left,
     return verbs.empty() ? absl::StrCat("\"", word, "\" is one argument too many")
                          : absl::StrCat("there is no \"", word, "\"", Meant(word, verbs));
   }
-  if (!verbs.empty()) return absl::StrCat("one of these must follow: ", absl::StrJoin(verbs, ", "));
+  if (!verbs.empty() && app.get_require_subcommand_min() > 0) {
+    return absl::StrCat("one of these must follow: ", absl::StrJoin(verbs, ", "));
+  }
   return error.what();
 }
 

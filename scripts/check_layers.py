@@ -19,6 +19,7 @@ ALLOWED = {
     "statistics": {"common", "statistics"},
     "corpus": {"common", "corpus"},
     "report": {"common", "experiment", "statistics", "report"},
+    "claims": {"common", "claims"},
     "answers": {"common", "answers", "scm"},
     "coordinator/core": {"common", "experiment", "statistics", "coordinator/core"},
     "coordinator/store": {"common", "coordinator/store"},
@@ -57,10 +58,10 @@ ALLOWED = {
     "evaluator": {"common", "corpus", "model", "trainer/compute", "trainer/protocol", "trainer/data",
                   "trainer/loop", "evaluator"},
     "scmctl/render": {"common", "scmctl/render"},
-    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "model", "answers",
-               "trainer/data", "scmctl", "scmctl/render", "scm"},
+    "scmctl": {"common", "experiment", "statistics", "corpus", "coordinator/core", "report", "claims", "model",
+               "answers", "trainer/data", "scmctl", "scmctl/render", "scm"},
 }
-PURE = ("coordinator/core", "statistics")
+PURE = ("coordinator/core", "statistics", "claims")
 # They know the messages of answers, and nothing of the network that carries them.
 MESSAGES_ONLY = ("answers", "coordinator/views")
 NETWORK = re.compile(r"grpc|worker\.pb\.h|experiment\.pb\.h")

@@ -38,7 +38,8 @@ double Dot(const double* a, const double* b, size_t n) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-// Type 7 of Hyndman and Fan: linear between order statistics.
+}  // namespace
+
 double SortedQuantile(const std::vector<double>& sorted, double p) {
   const double position = p * static_cast<double>(sorted.size() - 1);
   const size_t below = static_cast<size_t>(position);
@@ -46,8 +47,6 @@ double SortedQuantile(const std::vector<double>& sorted, double p) {
   return sorted[below] +
          (position - static_cast<double>(below)) * (sorted[below + 1] - sorted[below]);
 }
-
-}  // namespace
 
 void DrawBootstrapWeights(uint64_t seed, int64_t replicate, BootstrapWeights& weights) {
   Philox rng(seed, "crossed_bootstrap", static_cast<uint64_t>(replicate));

@@ -35,6 +35,9 @@ void DrawBootstrapWeights(uint64_t seed, int64_t replicate, BootstrapWeights& we
 void BootstrapMeans(const ClusterTotals& totals, uint64_t seed, int64_t first, int64_t count,
                     double* out);
 
+// Type 7 of Hyndman and Fan: linear between order statistics. `sorted` is not empty.
+double SortedQuantile(const std::vector<double>& sorted, double p);
+
 // Percentile limits (linear between order statistics) of replicates in any order; NaN values, where
 // a statistic does not exist in a resample, are refused by returning NaN limits.
 BootstrapInterval PercentileLimits(std::vector<double> replicates, double confidence);

@@ -22,6 +22,8 @@ struct Gate {
   double low = kNotANumber, high = kNotANumber;  // its interval, where one exists
   GateResult result = GateResult::kCannotBeJudged;
   std::string sentence;  // for people: what was found, what was asked
+  // The chance that as many new seeds pass it on the same items (statistics/replication.h).
+  double replication = kNotANumber;
 };
 
 // Lower limit of the accuracy strictly above `asked`. `what` names the score ("accuracy on

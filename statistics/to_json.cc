@@ -33,6 +33,7 @@ Json ToJson(const Gate& gate) {
               {"low", NumberOrNull(gate.low)},
               {"high", NumberOrNull(gate.high)},
               {"result", GateResultName(gate.result)},
+              {"replication", NumberOrNull(gate.replication)},
               {"sentence", gate.sentence}};
 }
 

@@ -1,8 +1,9 @@
 // report: fetches the experiment's report, adapters and exported model, or renders one of what is
-// known so far.
+// known so far. Below it, lint.
 #include <cstdio>
 
 #include "scmctl/app.h"
+#include "scmctl/commands/lint.h"
 #include "scmctl/commands/report_files.h"
 #include "scmctl/progress.h"
 
@@ -46,13 +47,19 @@ void AddReportCommand(CLI::App& root, App& app) {
   static std::string id;
   static ReportOptions options;
   options.progress = ShowProgress;
-  CLI::App* verb = AddVerb(
-      root, app, "report", "Write the report, the adapters and the model to a directory",
-      "scmctl report scm-legal-1b --out legal", [&app] { return Report(app, id, options); });
-  verb->add_option("ID", id, "Experiment id or name")->required();
+  static CLI::App* verb = nullptr;
+  verb = AddVerb(root, app, "report", "Write the report, the adapters and the model to a directory",
+                 "scmctl report scm-legal-1b --out legal", [&app] {
+                   // CLI11 calls this behind a verb below it, too.
+                   if (!verb->get_subcommands().empty()) return static_cast<int>(kExitOk);
+                   if (id.empty()) throw CLI::RequiredError("ID");
+                   return Report(app, id, options);
+                 });
+  verb->add_option("ID", id, "Experiment id or name");
   verb->add_option("--out", options.directory, "Directory (default: ./runs/NAME-ID)");
   verb->add_flag("--without-model", options.without_model,
                  "Leave out the merged model, which can be large");
+  AddLintCommand(*verb, app);
 }
 
 }  // namespace scm::ctl

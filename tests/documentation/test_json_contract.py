@@ -254,6 +254,10 @@ class JsonContract(unittest.TestCase):
         for key in ("adapters", "adapter", "model"):
             self.assertTrue(pathlib.Path(report[key]).is_dir(), key)
         self.assertIn("from_pretrained", pathlib.Path(report["path"], "README.md").read_text())
+        draft = pathlib.Path(self.cluster.home, "draft.md")
+        draft.write_text("We trained five seeds.\n\nOur model sets a new state of the art.\n")
+        linted = self.ask("report", "lint", draft, "--report", report["path"], code=3)
+        self.assertEqual([(one["line"], one["supported"]) for one in linted["findings"]], [(3, False)])
         left_out = self.ask("report", identifier, "--without-model", "--out", self.cluster.home + "/small")
         self.assertIsNone(left_out["model"])
         self.assertFalse(pathlib.Path(left_out["path"], "model").exists())

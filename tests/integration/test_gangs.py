@@ -71,7 +71,7 @@ class Gangs(unittest.TestCase):
         done = self.cluster.scmctl("validate", path)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("choose one of the two", done.stdout + done.stderr)
-        path.write_text(experiment("gpus", self.model, 2, extra=", gpus: 1"))
+        path.write_text(experiment("gpus", self.model, "2, gpus: 1"))
         self.assertEqual(self.cluster.scmctl("validate", path).returncode, 0)
         path.write_text(experiment("auto", self.model, 2).replace("[11]", "[11, 12], packed: auto"))
         self.assertIn("each run is trained by 2 processes (resources.ranks): nothing is packed",

@@ -48,6 +48,11 @@ TEST(UsageTest, AGroupWithoutACommandListsItsOwn) {
       HasSubstr("scmctl checkpoints: one of these must follow: ls, save, verify, download, gc\n"));
 }
 
+TEST(UsageTest, ACommandThatMayHaveAnotherBelowItMissesItsOwnArgument) {
+  EXPECT_THAT(Said({"report"}), HasSubstr("scmctl report: ID is required\n"));
+  EXPECT_THAT(Said({"report", "lint"}), HasSubstr("scmctl report lint: FILE is required\n"));
+}
+
 TEST(UsageTest, AMissingArgumentIsNamedWithAnExample) {
   const std::string said = Said({"status"});
   EXPECT_THAT(said, HasSubstr("scmctl status: ID is required\n"));

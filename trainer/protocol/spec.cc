@@ -158,6 +158,11 @@ JobSpec ParseDocument(const Fields& root) {
   ParseEvaluate(root, &spec);
   spec.work_dir = root.RequiredText("work_dir");
   ParseResources(root.Object("resources"), &spec.resources);
+  if (spec.training.precision == "tf32" && spec.resources.gpus.empty() && IsTraining(spec.kind)) {
+    root.Object("parameters")
+        .Object("training")
+        .Problem("precision", "tf32 is how GPUs multiply fp32, and this task has no GPU: use fp32");
+  }
   if (spec.resources.world_size > 1 && spec.kind != TaskKind::kTrain) {
     root.Object("resources").Problem("world_size", "only a training has several ranks");
   }

@@ -65,7 +65,8 @@ TEST(Money, AShareOfAGpuCostsItsPartAlsoWhenTheGpuIsGone) {
       "replicate", "resources: {gpus: 0.25}\nbudget: {limit: 100, gpu_hour: {H200: 3.6}}\n"));
   h.Advance(absl::Seconds(3));
   const std::vector<TaskId> tasks = h.Tasks(StageKind::kReplicate);
-  for (const TaskId& task : tasks) EXPECT_EQ(h.TaskAt(task)->attempt->ranks[0].gpus, std::vector{0});
+  for (const TaskId& task : tasks)
+    EXPECT_EQ(h.TaskAt(task)->attempt->ranks[0].gpus, std::vector{0});
   const double before = state::AccruedCost(*h.snapshot(), e);
   h.Advance(absl::Seconds(100));
   const double each = static_cast<double>(tasks.size()) * 0.25 * 0.001;
