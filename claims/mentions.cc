@@ -56,11 +56,13 @@ std::vector<Name> NamesOf(const Facts& facts, const Aliases& aliases) {
     }
   }
   add(facts.experiment, Mentioned::kModel, 0);
-  for (const auto& [words, meant] : aliases) {
-    const std::vector<Name> known = names;
-    const auto at = std::find_if(known.begin(), known.end(),
-                                 [&](const Name& name) { return name.bare == Bare(meant); });
-    if (at != known.end()) add(words, at->what, static_cast<size_t>(at->index));
+  for (const auto& alias : aliases) {
+    const std::string meant = Bare(alias.second);
+    const auto at = std::find_if(names.begin(), names.end(),
+                                 [&meant](const Name& name) { return name.bare == meant; });
+    if (at == names.end()) continue;
+    const Name known = *at;
+    add(alias.first, known.what, static_cast<size_t>(known.index));
   }
   return names;
 }
