@@ -61,7 +61,6 @@ struct Claim {
   std::optional<Quantity> p;
   // Of single kinds.
   bool from_guessing = false, median = false, peak = false, budget = false, saved = false;
-  bool percentile = false;
   Counted counted = Counted::kFinished;
   std::optional<int> of;  // "4 of 5"
   bool runs = false;      // not seeds alone

@@ -32,6 +32,7 @@ class Clause {
   Clause(std::vector<Word> words, const Facts& facts, const Aliases& aliases);
 
   const std::vector<Word>& words() const { return words_; }
+  const std::vector<CueHit>& cues() const { return cues_; }
   const std::vector<Mention>& mentions() const { return mentions_; }
   const std::vector<ClauseNumber>& numbers() const { return numbers_; }
   const std::optional<ClauseInterval>& interval() const { return interval_; }

@@ -161,8 +161,6 @@ constexpr Entry kEntries[] = {
      "al | a | upon | on top of | than that of"},
     {Cue::kFor, "for | of | de | del | para | by"},
     {Cue::kBy, "by | en un | en | un | en unos | por | of"},
-    {Cue::kFrom, "from | de | del | desde"},
-    {Cue::kTo, "to | a | al | hasta"},
     {Cue::kInterval, "interval | ci | confidence | ic | intervalo | confianza | between | entre"},
     {Cue::kSubgroup,
      "chile* | argentin* | uruguay* | spain | espana | spanish law | derecho espanol | subset | "
@@ -204,8 +202,6 @@ constexpr Entry kEntries[] = {
      "test set | documents | items | documentos | reparto | tasa de aprendizaje | rango | lote | "
      "entrenamos con | conjunto de prueba | conjunto de validacion | tokens | steps | pasos | "
      "augment* | sampled | vocabulary | corpus consists | questions are"},
-    {Cue::kCost,
-     "cost | costs | spent | coste | costo | costaron | gasto | gastaron | gastado | price"},
     {Cue::kBudget, "budget | presupuesto"},
     {Cue::kSaved, "saved | saves | ahorro | ahorraron | ahorrado"},
     {Cue::kOurs,

@@ -45,8 +45,6 @@ enum class Cue {
   kObject,  // "against": a name behind it is what is compared with
   kFor,     // "for", "of": a name behind a number has that number
   kBy,
-  kFrom,
-  kTo,
   kInterval,
   kSubgroup,
   kVague,
@@ -62,7 +60,6 @@ enum class Cue {
   kRuns,
   kEvery,
   kSetup,
-  kCost,
   kBudget,
   kSaved,
   kOurs,

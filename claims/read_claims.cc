@@ -117,7 +117,7 @@ class ClaimReader {
       return false;
     }
     int parts = 0;
-    for (const CueHit& hit : FindCues(clause_.words())) parts += hit.cue == Cue::kSubgroup ? 1 : 0;
+    for (const CueHit& hit : clause_.cues()) parts += hit.cue == Cue::kSubgroup ? 1 : 0;
     return parts < 3;
   }
 
@@ -225,16 +225,14 @@ class ClaimReader {
     return hit;
   }
   const CueHit* SecondDirection(Cue cue, const CueHit& first) const {
-    static thread_local CueHit second;
-    for (const CueHit& hit : FindCues(clause_.words())) {
+    for (const CueHit& hit : clause_.cues()) {
       if (hit.cue != cue || hit.begin <= first.end) continue;
       const bool of_number =
           std::any_of(numbers().begin(), numbers().end(), [&](const ClauseNumber& number) {
             return number.begin <= hit.begin && hit.begin < number.at;
           });
       if (of_number) continue;
-      second = hit;
-      return &second;
+      return &hit;
     }
     return nullptr;
   }
@@ -303,7 +301,7 @@ class ClaimReader {
 
   // Whether word `at` is part of such a hit.
   bool Touches(Cue cue, size_t at) const {
-    for (const CueHit& hit : FindCues(clause_.words())) {
+    for (const CueHit& hit : clause_.cues()) {
       if (hit.cue == cue && hit.begin <= at && at < hit.end) return true;
     }
     return false;
@@ -343,7 +341,7 @@ class ClaimReader {
   // "The relative improvement over the base model is 36 %": the gain itself is what is spoken of.
   bool Nominal(const Claim& claim) const {
     size_t end = 0;
-    for (const CueHit& hit : FindCues(clause_.words())) {
+    for (const CueHit& hit : clause_.cues()) {
       if (hit.cue != Cue::kReach || IsWord(hit.begin, {"of", "de", "del", "with"})) continue;
       end = hit.begin;
       break;
@@ -519,7 +517,7 @@ class ClaimReader {
   bool IsF1(size_t at) const {
     bool f1 = Has(Cue::kF1);
     if (!f1 || !Has(Cue::kAccuracy)) return f1;
-    for (const CueHit& hit : FindCues(clause_.words())) {
+    for (const CueHit& hit : clause_.cues()) {
       if (hit.begin > at) break;
       if (hit.cue == Cue::kF1) f1 = true;
       if (hit.cue == Cue::kAccuracy) f1 = false;

@@ -31,12 +31,7 @@ Estimate NewEstimate(const ReplicationQuestion& question, double value, double s
   v.residual = found.residual * old_seeds / seeds;
   v.cluster = std::max(found.cluster - found.residual, 0.0) + v.residual;
   v.seed = seed_variance / seeds;
-  v.total = std::max({v.cluster + v.seed - v.residual, v.cluster, v.seed});
-  const double d = std::max(question.estimate.effective_clusters - 1, 1.0);
-  const double spread = v.cluster * v.cluster / d + v.seed * v.seed / (seeds - 1) +
-                        v.residual * v.residual / (d * (seeds - 1));
-  v.df = std::min(seeds - 1, d);
-  if (spread > 0) v.df = std::max(v.total * v.total / spread, v.df);
+  CombineParts(question.estimate.effective_clusters, question.seeds, &v);
   if (question.scale == GateScale::kLogit) {
     SetLogitInterval(next);
   } else {

@@ -5,6 +5,16 @@
 
 namespace scm::statistics {
 
+void CombineParts(double effective_clusters, int seeds, TwoWayVariance* variance) {
+  TwoWayVariance& v = *variance;
+  const double s = seeds, d = std::max(effective_clusters - 1, 1.0);
+  v.total = std::max({v.cluster + v.seed - v.residual, v.cluster, v.seed});
+  const double spread = v.cluster * v.cluster / d + v.seed * v.seed / (s - 1) +
+                        v.residual * v.residual / (d * (s - 1));
+  v.df = std::min(s - 1, d);
+  if (spread > 0) v.df = std::max(v.total * v.total / spread, v.df);
+}
+
 TwoWayVariance ComputeTwoWay(const TwoWayInput& input) {
   const int seeds = static_cast<int>(input.z.size());
   const int clusters = static_cast<int>(input.z[0].size());
@@ -23,10 +33,9 @@ TwoWayVariance ComputeTwoWay(const TwoWayInput& input) {
 
   TwoWayVariance out;
   out.cluster = ms_cluster / (g * s);
-  const double d = std::max(input.effective_clusters - 1, 1.0);
   if (seeds == 1) {
     out.total = out.cluster;
-    out.df = d;
+    out.df = std::max(input.effective_clusters - 1, 1.0);
     return out;
   }
   for (double deviation : input.seed_deviation) ms_seed += deviation * deviation;
@@ -40,11 +49,7 @@ TwoWayVariance ComputeTwoWay(const TwoWayInput& input) {
   ms_residual /= (g - 1) * (s - 1);
   out.seed = ms_seed / (g * s);
   out.residual = ms_residual / (g * s);
-  out.total = std::max({out.cluster + out.seed - out.residual, out.cluster, out.seed});
-  const double spread = out.cluster * out.cluster / d + out.seed * out.seed / (s - 1) +
-                        out.residual * out.residual / (d * (s - 1));
-  out.df = std::min(s - 1, d);
-  if (spread > 0) out.df = std::max(out.total * out.total / spread, out.df);
+  CombineParts(input.effective_clusters, seeds, &out);
   return out;
 }
 

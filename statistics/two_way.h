@@ -23,6 +23,9 @@ struct TwoWayVariance {
   double df = 0;
 };
 
+// The total and its degrees of freedom from cluster, seed and residual; at least 2 seeds.
+void CombineParts(double effective_clusters, int seeds, TwoWayVariance* variance);
+
 // At least 2 clusters and 1 seed. One seed: V = a_C, df = max(G* − 1, 1).
 TwoWayVariance ComputeTwoWay(const TwoWayInput& input);
 
